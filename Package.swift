@@ -1,0 +1,63 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+// The house stands in one direction: a target imports those above it in this list, never those below.
+
+let swiftSettings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+var targets: [Target] = [
+    // Libraries of the system, and the calls that Swift's Glibc module does not show.
+    .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+    .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
+
+    .target(name: "Platform", dependencies: ["CLinux"], swiftSettings: swiftSettings),
+    .target(name: "Cryptography", dependencies: ["CCrypto", "CLinux"], swiftSettings: swiftSettings),
+    .target(
+        name: "Images", dependencies: ["Platform", "Cryptography", "CZstd", "CArchive"], swiftSettings: swiftSettings),
+    .target(
+        name: "HoldfastCommands",
+        dependencies: [
+            "Images", "Platform", "Cryptography",
+            .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            .product(name: "TOMLKit", package: "TOMLKit"),
+        ], swiftSettings: swiftSettings),
+    .executableTarget(name: "holdfast", dependencies: ["HoldfastCommands"], swiftSettings: swiftSettings),
+
+    .testTarget(name: "PlatformTests", dependencies: ["Platform"], swiftSettings: swiftSettings),
+    .testTarget(name: "CryptographyTests", dependencies: ["Cryptography", "Platform"], swiftSettings: swiftSettings),
+    .testTarget(
+        name: "ImagesTests", dependencies: ["Images", "Platform", "Cryptography"], swiftSettings: swiftSettings),
+    .testTarget(
+        name: "CommandTests", dependencies: ["holdfast", "HoldfastCommands", "Platform"], swiftSettings: swiftSettings),
+]
+
+// The fuzzer brings its own `main`, so its target exists only where Tests/Fuzzing/run asks for it.
+if getenv("HOLDFAST_FUZZING") != nil {
+    targets.append(
+        .executableTarget(
+            name: "Fuzzing", dependencies: ["Images", "Cryptography", "Platform"], path: "Tests/Fuzzing",
+            exclude: ["run"],
+            swiftSettings: swiftSettings + [.unsafeFlags(["-parse-as-library"])]))
+}
+
+let package = Package(
+    name: "holdfast",
+    platforms: [.macOS(.v15)],
+    products: [.executable(name: "holdfast", targets: ["holdfast"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+    ],
+    targets: targets,
+    swiftLanguageModes: [.v6]
+)

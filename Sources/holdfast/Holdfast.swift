@@ -1,0 +1,4 @@
+@main
+enum Holdfast {
+    static func main() {}
+}
