@@ -1,5 +1,87 @@
 // The Linux calls and constants that Swift's Glibc module hides behind _GNU_SOURCE or in macros.
-// Plain functions and constants only; the real headers are included in the .c file alone.
+// Plain functions and constants only; the real headers are included in the .c file alone, since
+// _GNU_SOURCE in a header that Swift imports conflicts with its own view of Glibc.
 #ifndef HOLDFAST_CLINUX_H
 #define HOLDFAST_CLINUX_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+extern const int clinux_O_PATH;
+extern const int clinux_O_NOATIME;
+extern const int clinux_O_DIRECT;
+extern const int clinux_SEEK_DATA;
+extern const int clinux_SEEK_HOLE;
+extern const long clinux_UTIME_OMIT;
+extern const unsigned clinux_RENAME_NOREPLACE;
+extern const unsigned clinux_RENAME_EXCHANGE;
+extern const unsigned long clinux_TMPFS_MAGIC;
+extern const unsigned long clinux_MSDOS_SUPER_MAGIC;
+
+/// What statx(2) says of one file, in fixed-width fields. Times are nanoseconds since 1970, split.
+struct clinux_stat {
+    uint32_t mode;
+    uint32_t nlink;
+    uint32_t uid;
+    uint32_t gid;
+    uint64_t ino;
+    uint64_t size;
+    uint64_t blocks;
+    uint32_t dev_major;
+    uint32_t dev_minor;
+    uint32_t rdev_major;
+    uint32_t rdev_minor;
+    int64_t mtime_seconds;
+    uint32_t mtime_nanoseconds;
+    int64_t ctime_seconds;
+    uint32_t ctime_nanoseconds;
+    uint64_t attributes;
+    uint64_t mount_id;
+};
+
+/// statx(2) of `name` below `directory`, never following a symbolic link and never mounting; an empty
+/// name asks for the descriptor itself. Returns 0, or -1 with errno.
+int clinux_stat(int directory, const char *name, struct clinux_stat *result);
+
+int clinux_openat(int directory, const char *name, int flags, mode_t mode);
+
+/// openat2(2) that stays beneath `directory` and follows no symbolic link at all.
+int clinux_openat_beneath(int directory, const char *path, int flags, mode_t mode);
+
+ssize_t clinux_getdents64(int descriptor, void *buffer, size_t count);
+int clinux_renameat2(int from, const char *name, int to, const char *new_name, unsigned flags);
+int clinux_syncfs(int descriptor);
+int clinux_punch_hole(int descriptor, int64_t offset, int64_t length);
+int clinux_start_writeback(int descriptor, int64_t offset, int64_t length);
+int clinux_mknodat(int directory, const char *name, mode_t mode, uint32_t major, uint32_t minor);
+int clinux_block_size(int descriptor, uint64_t *bytes);
+
+/// FS_IOC_GETFLAGS and FS_IOC_SETFLAGS.
+int clinux_get_flags(int descriptor, uint32_t *flags);
+int clinux_set_flags(int descriptor, uint32_t flags);
+extern const uint32_t clinux_FS_IMMUTABLE_FL;
+extern const uint32_t clinux_FS_APPEND_FL;
+extern const uint32_t clinux_FS_NOCOW_FL;
+/// The flags that can be set again on another file system of the same kind.
+extern const uint32_t clinux_settable_flags;
+
+ssize_t clinux_flistxattr(int descriptor, char *list, size_t size);
+ssize_t clinux_fgetxattr(int descriptor, const char *name, void *value, size_t size);
+int clinux_fsetxattr(int descriptor, const char *name, const void *value, size_t size);
+int clinux_fremovexattr(int descriptor, const char *name);
+ssize_t clinux_llistxattr(const char *path, char *list, size_t size);
+ssize_t clinux_lgetxattr(const char *path, const char *name, void *value, size_t size);
+int clinux_lsetxattr(const char *path, const char *name, const void *value, size_t size);
+int clinux_lremovexattr(const char *path, const char *name);
+
+/// Type number of the file system (statfs f_type), or 0.
+unsigned long clinux_file_system_type(int descriptor);
+
+/// Keeps secrets out of core dumps and away from debuggers of the same user.
+void clinux_refuse_core_dumps(void);
+
+/// The terminal's width in columns, or 0 where the descriptor is no terminal.
+int clinux_terminal_columns(int descriptor);
+
 #endif

@@ -1,0 +1,44 @@
+// The one place where errno becomes an error, and where EINTR is repeated.
+
+#if canImport(Glibc)
+internal import Glibc
+#endif
+
+/// A system call that failed: which, on what, and with which errno.
+public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
+    public let code: CInt
+    /// What was being done, as a verb: "open", "write".
+    public let operation: String
+    /// What it was done to, made printable.
+    public let subject: String
+
+    public init(_ code: CInt, _ operation: String, _ subject: String) {
+        self.code = code
+        self.operation = operation
+        self.subject = subject
+    }
+
+    public var reason: String { String(cString: strerror(code)) }
+    public var description: String { "cannot \(operation) \(subject): \(reason)" }
+
+    /// Whether the medium is full (ENOSPC, EDQUOT).
+    public var isFull: Bool { code == ENOSPC || code == EDQUOT }
+
+    /// Whether the caller lacks the right (EACCES, EPERM, EROFS).
+    public var isPermission: Bool { code == EACCES || code == EPERM || code == EROFS }
+}
+
+/// Repeats `call` while it is interrupted, and throws errno when it returns -1.
+@inline(__always)
+@discardableResult
+public func check<I: FixedWidthInteger & SignedInteger>(
+    _ operation: @autoclosure () -> String, _ subject: @autoclosure () -> String, _ call: () -> I
+) throws(SystemError) -> I {
+    while true {
+        let result = call()
+        if result != -1 { return result }
+        let code = errno
+        if code == EINTR { continue }
+        throw SystemError(code, operation(), subject())
+    }
+}

@@ -1,0 +1,117 @@
+// Threads of our own, and what they wait on. Blocking calls and long computations never run on Swift's cooperative
+// pool: on two cores, two blocked tasks would stop the process for ever.
+
+#if canImport(Glibc)
+internal import Glibc
+#endif
+
+/// A mutex with a condition, as one object: `Synchronization.Mutex` has nothing to wait on.
+public final class Monitor: @unchecked Sendable {
+    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+
+    public init() {
+        pthread_mutex_init(mutex, nil)
+        pthread_cond_init(condition, nil)
+    }
+
+    deinit {
+        pthread_cond_destroy(condition)
+        pthread_mutex_destroy(mutex)
+        condition.deallocate()
+        mutex.deallocate()
+    }
+
+    @inline(__always)
+    public func withLock<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        return try body()
+    }
+
+    /// Only inside of `withLock`.
+    public func wait() { pthread_cond_wait(condition, mutex) }
+
+    public func wakeAll() { pthread_cond_broadcast(condition) }
+}
+
+/// A thread that can be joined.
+public final class WorkerThread: @unchecked Sendable {
+    private var handle = pthread_t()
+    private var isJoined = false
+
+    private final class Body {
+        let run: () -> Void
+        init(_ run: @escaping () -> Void) { self.run = run }
+    }
+
+    /// Starts a thread; `body` must not throw and not trap.
+    public init(_ body: @escaping @Sendable () -> Void) {
+        let context = Unmanaged.passRetained(Body(body)).toOpaque()
+        let status = pthread_create(&handle, nil, { context in
+            guard let context else { return nil }
+            Unmanaged<Body>.fromOpaque(context).takeRetainedValue().run()
+            return nil
+        }, context)
+        precondition(status == 0, "no thread to be had: \(String(cString: strerror(status)))")
+    }
+
+    public func join() {
+        if isJoined { return }
+        isJoined = true
+        pthread_join(handle, nil)
+    }
+}
+
+/// A queue that holds at most `capacity` elements: whoever is faster waits.
+public final class BoundedQueue<Element>: @unchecked Sendable {
+    private let monitor = Monitor()
+    private let capacity: Int
+    private var elements: [Element?]
+    private var head = 0
+    private var count = 0
+    private var isClosed = false
+
+    public init(capacity: Int) {
+        self.capacity = capacity
+        elements = Array(repeating: nil, count: capacity)
+    }
+
+    /// Waits for room. Returns false, and drops the element, when the queue has been closed.
+    @discardableResult
+    public func push(_ element: Element) -> Bool {
+        monitor.withLock {
+            while count == capacity && !isClosed { monitor.wait() }
+            if isClosed { return false }
+            elements[(head + count) % capacity] = element
+            count += 1
+            monitor.wakeAll()
+            return true
+        }
+    }
+
+    /// Waits for an element; nil when the queue is closed and empty.
+    public func pop() -> Element? {
+        monitor.withLock {
+            while count == 0 && !isClosed { monitor.wait() }
+            if count == 0 { return nil }
+            let element = elements[head]
+            elements[head] = nil
+            head = (head + 1) % capacity
+            count -= 1
+            monitor.wakeAll()
+            return element
+        }
+    }
+
+    /// No more elements come; those inside are still handed out.
+    public func close() {
+        monitor.withLock {
+            isClosed = true
+            monitor.wakeAll()
+        }
+    }
+}
+
+/// How many threads compute at once.
+public var processorCount: Int { max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }

@@ -1,0 +1,74 @@
+// Small files, read and written whole. Writing is durable on return: the bytes, then the name.
+
+#if canImport(Glibc)
+internal import Glibc
+#endif
+
+/// Reads a file of at most `limit` bytes; a larger one is an error (EFBIG), so that nothing outside decides how much
+/// memory is taken.
+public func readWhole(_ path: BytePath, limit: Int) throws(SystemError) -> [UInt8] {
+    try readWhole(Descriptor.open(path), limit: limit, named: path.description)
+}
+
+public func readWhole(_ file: Descriptor, limit: Int, named name: String) throws(SystemError) -> [UInt8] {
+    var result: [UInt8] = []
+    while true {
+        let room = min(max(4096, result.count), limit + 1 - result.count)
+        var piece = [UInt8](repeating: 0, count: room)
+        let count = try file.read(intoArray: &piece)
+        result.append(contentsOf: piece[..<count])
+        if result.count > limit { throw SystemError(EFBIG, "read", name) }
+        if count < room { return result }
+    }
+}
+
+/// Makes a new file that must not exist. A crash leaves none, or one that is incomplete; on return it is durable.
+public func writeNew(_ path: BytePath, _ bytes: [UInt8], mode: UInt32 = 0o600) throws(SystemError) {
+    let file = try Descriptor.open(path, [.write, .create, .exclusive], mode: mode)
+    do throws(SystemError) {
+        try file.write(bytes)
+        try file.synchronize()
+    } catch {
+        path.withCString { _ = unlink($0) }
+        throw SystemError(error.code, "write", path.description)
+    }
+    try synchronizeFolder(path.parent)
+}
+
+/// Replaces a file or makes it. A crash leaves the old one or the new one.
+public func replaceFile(_ path: BytePath, _ bytes: [UInt8], mode: UInt32 = 0o600) throws(SystemError) {
+    let temporary = BytePath(path.bytes + Array(".new".utf8))
+    temporary.withCString { _ = unlink($0) }
+    try writeNew(temporary, bytes, mode: mode)
+    try renameFile(temporary, to: path)
+}
+
+/// Gives a durable file its name, durably. A crash leaves the old file or the new one.
+public func renameFile(_ path: BytePath, to newPath: BytePath) throws(SystemError) {
+    try check("rename", path.description) {
+        path.withCString { old in newPath.withCString { Glibc.rename(old, $0) } }
+    }
+    try synchronizeFolder(newPath.parent)
+}
+
+public func removeFile(_ path: BytePath) throws(SystemError) {
+    try check("remove", path.description) { path.withCString { unlink($0) } }
+}
+
+public func synchronizeFolder(_ path: BytePath) throws(SystemError) {
+    try Descriptor.open(path, .directory).synchronize()
+}
+
+/// Makes a folder and those above it, durably; one that exists is fine.
+public func makeFolders(_ path: BytePath, mode: UInt32 = 0o700) throws(SystemError) {
+    if path.withCString({ mkdir($0, mode) }) == 0 { return try synchronizeFolder(path.parent) }
+    switch errno {
+    case EEXIST: return
+    case ENOENT where path.parent != path:
+        try makeFolders(path.parent, mode: mode)
+        try makeFolders(path, mode: mode)
+    case let code: throw SystemError(code, "make the folder", path.description)
+    }
+}
+
+public func exists(_ path: BytePath) -> Bool { path.withCString { access($0, F_OK) } == 0 }
