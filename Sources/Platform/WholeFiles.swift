@@ -43,12 +43,13 @@ public func replaceFile(_ path: BytePath, _ bytes: [UInt8], mode: UInt32 = 0o600
     try renameFile(temporary, to: path)
 }
 
-/// Gives a durable file its name, durably. A crash leaves the old file or the new one.
-public func renameFile(_ path: BytePath, to newPath: BytePath) throws(SystemError) {
+/// Gives a file another name, replacing what has it. If the file was durable and so is the renaming, a crash leaves the
+/// old file or the new one.
+public func renameFile(_ path: BytePath, to newPath: BytePath, durably: Bool = true) throws(SystemError) {
     try check("rename", path.description) {
         path.withCString { old in newPath.withCString { Glibc.rename(old, $0) } }
     }
-    try synchronizeFolder(newPath.parent)
+    if durably { try synchronizeFolder(newPath.parent) }
 }
 
 public func removeFile(_ path: BytePath) throws(SystemError) {

@@ -7,8 +7,8 @@ internal import Platform
 internal import Glibc
 #endif
 
-/// What one thread needs to open chunks: buffers and contexts, used again for each.
-final class ChunkWorkspace {
+/// What one thread needs to open chunks: buffers and contexts, used again for each. Handed to one thread, which alone uses it.
+final class ChunkWorkspace: @unchecked Sendable {
     private var sealedBuffer: UnsafeMutableRawBufferPointer
     private let contentBuffer: UnsafeMutableRawBufferPointer
     private let decompressor: OpaquePointer
@@ -103,8 +103,8 @@ final class ChunkWorkspace {
     }
 }
 
-/// What one thread needs to make chunks.
-final class ChunkEncoder {
+/// What one thread needs to make chunks. Handed to one thread, which alone uses it.
+final class ChunkEncoder: @unchecked Sendable {
     private let compressor: OpaquePointer
     private var hash: KeyedHash
 

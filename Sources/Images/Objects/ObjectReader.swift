@@ -64,8 +64,10 @@ final class ObjectReader: Sendable {
                     found = try ObjectHeader(
                         decoding: copy.read(at: offset, count: Format.headerLength), subject: subject)
                     break search
-                } catch let error as FormatError {
-                    problem = ImageError.damaged(subject: subject, detail: error.description)
+                } catch let error as ImageError {
+                    throw error
+                } catch {
+                    problem = ImageError.damaged(subject: subject, detail: "\(error)")
                 }
             }
         }

@@ -1,0 +1,651 @@
+// Walks a tree and turns it into records and chunks. The tree is alive: what changes while it is read is read again, and
+// what cannot be read is named; the walk goes on.
+
+internal import Cryptography
+internal import Platform
+#if canImport(Glibc)
+internal import Glibc
+#endif
+
+/// Counts of one backup.
+struct BackupCounts: Sendable {
+    var entries: UInt64 = 0
+    var files: UInt64 = 0
+    /// Files that were opened, since they were new or changed.
+    var filesRead: UInt64 = 0
+    var contentBytes: UInt64 = 0
+    var newestChange: Int64 = 0
+    var skipped: [(path: BytePath, reason: String)] = []
+}
+
+/// Which file of which file system: what is never to be in an image, such as the store that it is written to.
+struct FileIdentity: Hashable, Sendable {
+    var device: UInt64
+    var inode: UInt64
+
+    init(_ status: FileStatus) {
+        device = status.device
+        inode = status.inode
+    }
+
+    init?(_ path: BytePath) {
+        guard let status = try? Descriptor.open(path, .place).status() else { return nil }
+        self.init(status)
+    }
+}
+
+final class TreeReader {
+    struct Options {
+        var excludes: [PathPattern] = []
+        /// Left out, and said.
+        var own: Set<FileIdentity> = []
+        /// Content after which the records so far are handed on: a single-file image wants them close to their content.
+        var contentPerPiece = Int.max
+    }
+
+    private let pipeline: Pipeline
+    private let options: Options
+    private let cache: WalkCacheReader?
+    /// Whether the store has a chunk; if not, whatever cites it is read again.
+    private let isStored: (Digest) throws -> Bool
+    private let progress: Progress
+    private let findings: Findings
+    /// Files that changed after this moment may change again without another time of change.
+    private let trustedBefore: Timestamp
+
+    private(set) var counts = BackupCounts()
+    private var owners = OwnerNames()
+    private var chunker: Chunker
+    private var piece = ManifestPiece()
+    private var pieceContent = 0
+    private var segment: ChunkJob?
+    private var links: [FileIdentity: (path: [UInt8], left: UInt32)] = [:]
+    private var lastChecked: (id: Digest, isStored: Bool)?
+
+    /// One folder on the way down.
+    private struct Level {
+        var folder: Descriptor
+        var names: DirectoryListing
+        var next = 0
+        var name: [UInt8]
+        /// Length of the path before this folder's name was added.
+        var pathLength: Int
+        var isCached: Bool
+    }
+
+    init(
+        pipeline: Pipeline, options: Options, gearTable: [UInt64], cache: WalkCacheReader?, progress: Progress,
+        findings: Findings, isStored: @escaping (Digest) throws -> Bool
+    ) {
+        self.pipeline = pipeline
+        self.options = options
+        self.cache = cache
+        self.isStored = isStored
+        self.progress = progress
+        self.findings = findings
+        chunker = Chunker(table: gearTable)
+        // A file system's clock ticks every few milliseconds (FAT's every two seconds, but it has no inodes to trust).
+        let now = Timestamp.now()
+        trustedBefore =
+            now.nanoseconds >= 50_000_000
+            ? Timestamp(seconds: now.seconds, nanoseconds: now.nanoseconds - 50_000_000)
+            : Timestamp(seconds: now.seconds - 1, nanoseconds: now.nanoseconds + 950_000_000)
+    }
+
+    private var source = BytePath([])
+    private var path: [UInt8] = []
+    private var mount: UInt64 = 0
+    private var device: UInt64 = 0
+
+    private func fullPath(_ name: [UInt8]) -> BytePath {
+        let below = path.isEmpty ? name : path + [UInt8(ascii: "/")] + name
+        return below.isEmpty ? source : source.appending(below)
+    }
+
+    // MARK: Sources
+
+    /// Reads one source, whole.
+    func read(_ source: BytePath) throws {
+        self.source = source
+        path = []
+        links = [:]
+        var payload: [UInt8] = []
+        payload.append(field: 1, source.bytes)
+        let place: Descriptor
+        let status: FileStatus
+        do throws(SystemError) {
+            place = try Descriptor.open(source, [.place])
+            status = try place.status()
+        } catch { throw ImageError(error) }
+        mount = status.mount
+        device = status.device
+        piece.bytes.append(record: .source, payload)
+        let cachedRoot = try cache?.enterSource()
+        let name = source.lastComponent.isEmpty ? Array("root".utf8) : source.lastComponent
+        do {
+            if status.kind == .directory {
+                try readTree(
+                    Descriptor.open(source, .directory), name: name, status: status, cached: cachedRoot)
+            } else {
+                if let cachedRoot { try cache?.pass(cachedRoot) }
+                try entry(
+                    source.lastComponent, status, in: Descriptor.open(source.parent, .directory), cached: nil)
+            }
+        } catch let error as SystemError { throw ImageError(error, on: source.description) }
+    }
+
+    private func readTree(
+        _ folder: Descriptor, name: [UInt8], status: FileStatus, cached: WalkCacheReader.Item?
+    ) throws {
+        var levels: [Level] = []
+        try enter(folder, name: name, status: status, cached: cached, levels: &levels)
+        while var level = levels.popLast() {
+            try progress.checkStop()
+            guard level.next < level.names.count else {
+                if level.isCached { try cache?.leave() }
+                piece.bytes.append(record: .leave, [])
+                path.removeSubrange(level.pathLength...)
+                continue
+            }
+            let name = level.names[level.next]
+            level.next += 1
+            let (current, isCached) = (level.folder, level.isCached)
+            levels.append(level)
+            try child(name, in: current, isCached: isCached, levels: &levels)
+        }
+    }
+
+    private func child(_ name: [UInt8], in folder: Descriptor, isCached: Bool, levels: inout [Level]) throws {
+        let below = path.isEmpty ? name : path + [UInt8(ascii: "/")] + name
+        let cached = isCached ? try cache?.find(name) : nil
+        func pass() throws { if let cached { try cache?.pass(cached) } }
+        if options.excludes.contains(where: { $0.matches(path: below, name: name) }) { return try pass() }
+        let status: FileStatus
+        do throws(SystemError) {
+            status = try folder.status(of: name)
+        } catch {
+            try pass()
+            if error.code == ENOENT { return }  // gone since the folder was listed
+            return findings.add(Finding(.unreadable, fullPath(name), error.reason))
+        }
+        if options.own.contains(FileIdentity(status)) {
+            counts.skipped.append((fullPath(name), "Holdfast's own"))
+            return try pass()
+        }
+        let isElsewhere = status.mount != mount || (status.kind == .directory && status.device != device)
+        if isElsewhere {
+            counts.skipped.append((fullPath(name), "another file system"))
+            // The place itself belongs to this one: a restore makes it again, empty, to mount on.
+            if status.kind != .directory { return try pass() }
+        }
+        guard status.kind == .directory else { return try entry(name, status, in: folder, cached: cached) }
+        let child: Descriptor
+        do throws(SystemError) {
+            child = try folder.open(name, .directory)
+        } catch {
+            try pass()
+            findings.add(Finding(.unreadable, fullPath(name), error.reason))
+            return try emptyDirectory(nil, name: name, status: status)
+        }
+        if isElsewhere {
+            try pass()
+            return try emptyDirectory(child, name: name, status: status)
+        }
+        try enter(child, name: name, status: status, cached: cached, levels: &levels)
+    }
+
+    private func enter(
+        _ folder: Descriptor, name: [UInt8], status: FileStatus, cached: WalkCacheReader.Item?, levels: inout [Level]
+    ) throws {
+        let isCached = cached?.isDirectory ?? false
+        if let cached, !isCached { try cache?.pass(cached) }
+        let names: DirectoryListing
+        do throws(SystemError) {
+            names = try DirectoryListing(of: folder)
+        } catch {
+            if isCached { try cache?.leave() }
+            findings.add(Finding(.unreadable, levels.isEmpty ? source : fullPath(name), error.reason))
+            return try emptyDirectory(folder, name: name, status: status)
+        }
+        count(status)
+        if let cached, isCached, cached.state == FileState(status) {
+            piece.bytes += cached.records
+        } else {
+            directoryRecord(folder, name: name, status: status)
+        }
+        let length = path.count
+        if !levels.isEmpty { path += path.isEmpty ? name : [UInt8(ascii: "/")] + name }
+        levels.append(
+            Level(folder: folder, names: names, name: name, pathLength: length, isCached: isCached))
+        try flushIfLarge()
+    }
+
+    private func directoryRecord(_ folder: Descriptor?, name: [UInt8], status: FileStatus) {
+        var entry = Entry(name: name, status: status, owners: &owners)
+        if let folder {
+            addAttributes(of: folder, to: &entry)
+        }
+        state(status)
+        piece.bytes.append(record: .enter, entry.encoded())
+    }
+
+    private func emptyDirectory(_ folder: Descriptor?, name: [UInt8], status: FileStatus) throws {
+        count(status)
+        directoryRecord(folder, name: name, status: status)
+        piece.bytes.append(record: .leave, [])
+    }
+
+    private func count(_ status: FileStatus) {
+        counts.entries += 1
+        counts.newestChange = max(counts.newestChange, status.changed.seconds)
+        progress.add(items: 1)
+    }
+
+    private func addAttributes(of file: Descriptor, to entry: inout Entry) {
+        do throws(SystemError) {
+            entry.attributes = try file.extendedAttributes()
+        } catch { findings.add(Finding(.unreadable, fullPath(entry.name), "its attributes: \(error.reason)")) }
+        entry.flags = file.flags ?? 0
+    }
+
+    /// Notes the state by which the next run knows the file, unless it may change again within the same tick.
+    private func state(_ status: FileStatus) {
+        guard status.changed < trustedBefore else { return }
+        piece.bytes.append(record: .state, FileState(status).encoded())
+    }
+
+    // MARK: Entries that are no directories
+
+    private func entry(
+        _ name: [UInt8], _ status: FileStatus, in folder: Descriptor, cached: WalkCacheReader.Item?
+    ) throws {
+        count(status)
+        if status.kind != .directory, status.linkCount > 1, let first = firstLink(name, status) {
+            if let cached { try cache?.pass(cached) }
+            var entry = Entry(name: name, status: status, owners: &owners)
+            entry.kind = .hardLink
+            entry.size = 0
+            entry.target = first
+            piece.bytes.append(record: .entry, entry.encoded())
+            return try flushIfLarge()
+        }
+        if let cached {
+            if !cached.isDirectory, cached.state == FileState(status), try reuse(cached, status) { return }
+            if cached.isDirectory || !wasPassed { try cache?.pass(cached) }
+        }
+        switch status.kind {
+        case .file: try file(name, status, in: folder)
+        case .symbolicLink, .characterDevice, .blockDevice, .fifo, .socket: try special(name, status, in: folder)
+        case .directory, .hardLink: break
+        }
+        try flushIfLarge()
+    }
+
+    /// The path of the entry that shares this inode and came before, if one did.
+    private func firstLink(_ name: [UInt8], _ status: FileStatus) -> [UInt8]? {
+        let identity = FileIdentity(status)
+        if let known = links[identity] {
+            // When all have been seen nobody asks again: the table holds only groups that are open.
+            links[identity] = known.left > 1 ? (known.path, known.left - 1) : nil
+            return known.path
+        }
+        links[identity] = (path.isEmpty ? name : path + [UInt8(ascii: "/")] + name, status.linkCount - 1)
+        return nil
+    }
+
+    private var wasPassed = false
+
+    /// Takes over an unchanged entry, if everything that it cites is still in the store.
+    private func reuse(_ item: WalkCacheReader.Item, _ status: FileStatus) throws -> Bool {
+        wasPassed = false
+        // A hard link's first path is the walk's affair, not the cache's.
+        var reader = item.payload
+        var slices: WireReader?
+        while var field = try reader.field() {
+            if field.tag == 2, try field.value.varint() == UInt64(FileKind.hardLink.rawValue) { return false }
+            if field.tag == 11 { slices = field.value }
+            if field.tag == 18 { return false }  // it was inconsistent or unreadable: look again
+        }
+        if let slices, !(try areStored(slices)) { return false }
+        let start = piece.bytes.count
+        piece.bytes += item.records
+        if item.contentFollows {
+            var isComplete = true
+            try cache?.content { record, payload in
+                piece.bytes += record
+                if record.first == RecordKind.content.rawValue, isComplete { isComplete = try areStored(payload) }
+                if record.first == RecordKind.finish.rawValue {
+                    var reader = payload
+                    while var field = try reader.field() {
+                        if field.tag == 1, try field.value.varint() != 0 { isComplete = false }
+                    }
+                }
+            }
+            wasPassed = true
+            if !isComplete {
+                piece.bytes.removeSubrange(start...)
+                return false
+            }
+        }
+        if status.kind == .file {
+            counts.files += 1
+            counts.contentBytes += status.size
+            progress.add(bytes: status.size)
+        }
+        try flushIfLarge()
+        return true
+    }
+
+    private func areStored(_ payload: WireReader) throws -> Bool {
+        var reader = payload
+        while !reader.isAtEnd {
+            if try reader.varint() & 1 == 1 { continue }
+            let id = try reader.digest()
+            _ = try reader.varint()
+            // Neighbours share segments: most questions are the one before.
+            if let last = lastChecked, last.id == id {
+                if last.isStored { continue }
+                return false
+            }
+            let answer = try isStored(id)
+            lastChecked = (id, answer)
+            if !answer { return false }
+        }
+        return true
+    }
+
+    private func special(_ name: [UInt8], _ status: FileStatus, in folder: Descriptor) throws {
+        var entry = Entry(name: name, status: status, owners: &owners)
+        do throws(SystemError) {
+            if status.kind == .symbolicLink { entry.target = try folder.readLink(name) }
+            entry.attributes = try folder.extendedAttributes(of: name)
+        } catch {
+            if error.code == ENOENT { return }
+            findings.add(Finding(.unreadable, fullPath(name), error.reason))
+            if status.kind == .symbolicLink && entry.target.isEmpty { return }
+        }
+        state(status)
+        piece.bytes.append(record: .entry, entry.encoded())
+    }
+
+    // MARK: Files
+
+    private func file(_ name: [UInt8], _ status: FileStatus, in folder: Descriptor) throws {
+        counts.files += 1
+        var entry = Entry(name: name, status: status, owners: &owners)
+        let descriptor: Descriptor
+        var opened: FileStatus
+        do throws(SystemError) {
+            descriptor = try folder.open(name, .nonBlocking)
+            opened = try descriptor.status()
+        } catch {
+            if error.code == ENOENT { return }
+            findings.add(Finding(.unreadable, fullPath(name), error.reason))
+            entry.remarks = .unreadable
+            piece.bytes.append(record: .entry, entry.encoded())
+            return
+        }
+        guard opened.kind == .file else { return findings.add(Finding(.inconsistent, fullPath(name), "replaced while it was read")) }
+        counts.filesRead += 1
+        entry = Entry(name: name, status: opened, owners: &owners)
+        addAttributes(of: descriptor, to: &entry)
+        if opened.size == 0 {
+            state(opened)
+            piece.bytes.append(record: .entry, entry.encoded())
+            return
+        }
+        let hasHoles = opened.allocated < opened.size
+        if opened.size < UInt64(Segment.fileLimit), !hasHoles {
+            try smallFile(descriptor, &entry, opened)
+        } else {
+            try largeFile(descriptor, &entry, opened)
+        }
+    }
+
+    private static let attempts = 3
+
+    /// A file that shares a chunk with its neighbours.
+    private func smallFile(_ file: Descriptor, _ entry: inout Entry, _ first: FileStatus) throws {
+        var before = first
+        var attempt = 1
+        while true {
+            let job = try segmentBuffer(room: Int(before.size) + 1)
+            let start = job.inputLength
+            let room = UnsafeMutableRawBufferPointer(
+                rebasing: job.input[start..<min(job.input.count, start + Int(before.size) + 1)])
+            let count: Int
+            let after: FileStatus
+            do throws(SystemError) {
+                count = try file.read(into: room, at: 0)
+                after = try file.status()
+            } catch {
+                findings.add(Finding(.unreadable, fullPath(entry.name), error.reason))
+                entry.remarks = .unreadable
+                piece.bytes.append(record: .entry, entry.encoded())
+                return
+            }
+            let isWhole = count == Int(before.size) && after.isSameState(as: before)
+            if !isWhole, attempt < Self.attempts, after.size < UInt64(Segment.fileLimit) {
+                attempt += 1
+                before = after
+                continue
+            }
+            if !isWhole {
+                entry.remarks = .inconsistent
+                findings.add(Finding(.inconsistent, fullPath(entry.name), "changed while it was read"))
+            }
+            entry.modified = before.modified
+            entry.size = UInt64(count)
+            appendSmall(entry, before, job: job, start: start, count: count, isWhole: isWhole)
+            if Segment.ends(after: entry.name, in: folderName, size: UInt64(count)) { closeSegment() }
+            return try flushIfLarge()
+        }
+    }
+
+    private var folderName: [UInt8] {
+        path.lastIndex(of: UInt8(ascii: "/")).map { Array(path[($0 + 1)...]) } ?? path
+    }
+
+    private func appendSmall(
+        _ entry: Entry, _ status: FileStatus, job: ChunkJob, start: Int, count: Int, isWhole: Bool
+    ) {
+        if isWhole { state(status) }
+        var payload = entry.encoded()
+        var slice: [UInt8] = []
+        if count > 0 {
+            let place = Slice.append(length: UInt64(count), offset: UInt64(start), to: &slice)
+            payload.append(varint: 11)
+            payload.append(varint: UInt64(slice.count))
+            let inPayload = payload.count + place
+            payload += slice
+            piece.bytes.append(RecordKind.entry.rawValue)
+            piece.bytes.append(varint: UInt64(payload.count))
+            piece.patches.append((piece.bytes.count + inPayload, job.ticket))
+            piece.bytes += payload
+        } else {
+            piece.bytes.append(record: .entry, payload)
+        }
+        job.inputLength = start + count
+        pieceContent += count
+        counts.contentBytes += UInt64(count)
+        progress.add(bytes: UInt64(count))
+    }
+
+    private func segmentBuffer(room: Int) throws -> ChunkJob {
+        if let segment, segment.input.count - segment.inputLength >= room { return segment }
+        closeSegment()
+        let job = try pipeline.buffer()
+        segment = job
+        return job
+    }
+
+    private func closeSegment() {
+        guard let job = segment else { return }
+        segment = nil
+        if job.inputLength == 0 { pipeline.discard(job) } else { pipeline.submit(job) }
+    }
+
+    /// A file with chunks of its own; read from data range to data range, so that holes cost nothing.
+    private func largeFile(_ file: Descriptor, _ entry: inout Entry, _ first: FileStatus) throws {
+        var before = first
+        entry.contentFollows = true
+        let stateStart = piece.bytes.count
+        state(first)
+        let stateLength = piece.bytes.count - stateStart
+        piece.bytes.append(record: .entry, entry.encoded())
+        var isFlushed = false
+        var attempt = 1
+        while true {
+            var remarks = Remarks()
+            var size: UInt64 = 0
+            do {
+                size = try content(of: file, size: before.size, hasHoles: before.allocated < before.size, &isFlushed)
+            } catch let error as SystemError {
+                findings.add(Finding(.unreadable, fullPath(entry.name), error.reason))
+                remarks = .unreadable
+            }
+            let after = try? file.status()
+            let isWhole = remarks.isEmpty && size == before.size && after?.isSameState(as: before) == true
+            if !isWhole, remarks.isEmpty, attempt < Self.attempts, let after {
+                attempt += 1
+                before = after
+                piece.bytes.append(record: .restart, [])
+                continue
+            }
+            if !isWhole && remarks.isEmpty {
+                remarks = .inconsistent
+                findings.add(Finding(.inconsistent, fullPath(entry.name), "changed while it was read"))
+            }
+            var payload: [UInt8] = []
+            payload.append(field: 1, integer: remarks.rawValue)
+            payload.append(field: 2, integer: remarks == .unreadable ? 0 : size)
+            piece.bytes.append(record: .finish, payload)
+            counts.contentBytes += size
+            if !isWhole || attempt > 1, !isFlushed, stateLength > 0 {
+                // The state in front is not the one that was read. Patches move with the bytes.
+                piece.bytes.removeSubrange(stateStart..<stateStart + stateLength)
+                for index in piece.patches.indices where piece.patches[index].offset > stateStart {
+                    piece.patches[index].offset -= stateLength
+                }
+            }
+            return try flushIfLarge()
+        }
+    }
+
+    /// Reads the content from start to end and returns how much there was.
+    private func content(
+        of file: Descriptor, size: UInt64, hasHoles: Bool, _ isFlushed: inout Bool
+    ) throws -> UInt64 {
+        var position: Int64 = 0
+        let size = Int64(size)
+        while position < size {
+            let data = hasHoles ? try file.nextData(from: position, size: size) : 0..<size
+            let start = min(data?.lowerBound ?? size, size)
+            if start > position {
+                var slice: [UInt8] = []
+                Slice.append(hole: UInt64(start - position), to: &slice)
+                piece.bytes.append(record: .content, slice)
+                position = start
+            }
+            guard let data, position < size else { continue }
+            let end = min(data.upperBound, size)
+            let reached = try chunks(of: file, position..<end, &isFlushed)
+            position = reached
+            if reached < end { break }  // the file became shorter
+        }
+        return UInt64(position)
+    }
+
+    private static let step = 128 << 10
+
+    /// Cuts one range of data into chunks; returns where reading ended.
+    private func chunks(of file: Descriptor, _ range: Range<Int64>, _ isFlushed: inout Bool) throws -> Int64 {
+        var position = range.lowerBound
+        var job = try pipeline.buffer()
+        chunker.restart()
+        var filled = 0
+        while true {
+            try progress.checkStop()
+            let want = min(Self.step, job.input.count - filled, Int(clamping: range.upperBound - position))
+            var count = 0
+            if want > 0 {
+                do {
+                    count = try file.read(
+                        into: UnsafeMutableRawBufferPointer(rebasing: job.input[filled..<filled + want]), at: position)
+                } catch {
+                    pipeline.discard(job)
+                    throw error
+                }
+            }
+            position += Int64(count)
+            filled += count
+            let isEnd = count < want || position >= range.upperBound
+            var cut = chunker.cut(UnsafeRawBufferPointer(rebasing: job.input[..<filled]))
+            if cut == nil, isEnd { cut = filled }
+            while let length = cut {
+                if length == 0 {
+                    pipeline.discard(job)
+                    return position
+                }
+                let rest = filled - length
+                // The next buffer gets what was read beyond the cut.
+                var next: ChunkJob?
+                if rest > 0 || !isEnd {
+                    let following = try pipeline.buffer()
+                    following.input.copyMemory(from: UnsafeRawBufferPointer(rebasing: job.input[length..<filled]))
+                    next = following
+                }
+                submitContent(job, length: length)
+                try flushIfLarge(&isFlushed)
+                guard let following = next else { return position }
+                job = following
+                filled = rest
+                chunker.restart()
+                cut = chunker.cut(UnsafeRawBufferPointer(rebasing: job.input[..<filled]))
+                if cut == nil, isEnd { cut = filled }
+            }
+        }
+    }
+
+    private func submitContent(_ job: ChunkJob, length: Int) {
+        job.inputLength = length
+        var slice: [UInt8] = []
+        let place = Slice.append(length: UInt64(length), offset: 0, to: &slice)
+        piece.bytes.append(RecordKind.content.rawValue)
+        piece.bytes.append(varint: UInt64(slice.count))
+        piece.patches.append((piece.bytes.count + place, job.ticket))
+        piece.bytes += slice
+        pieceContent += length
+        progress.add(bytes: UInt64(length))
+        pipeline.submit(job)
+    }
+
+    // MARK: Pieces
+
+    private static let pieceLength = 256 << 10
+
+    private func flushIfLarge(_ isFlushed: inout Bool) throws {
+        guard piece.bytes.count >= Self.pieceLength || pieceContent >= options.contentPerPiece else { return }
+        isFlushed = true
+        try flush()
+    }
+
+    private func flushIfLarge() throws {
+        var ignored = false
+        try flushIfLarge(&ignored)
+    }
+
+    /// Hands on the records so far. What they cite has to be on its way first, so an open segment ends here.
+    private func flush() throws {
+        closeSegment()
+        try pipeline.submit(piece)
+        piece = ManifestPiece()
+        piece.bytes.reserveCapacity(Self.pieceLength + 4096)
+        pieceContent = 0
+    }
+
+    /// Everything has been read.
+    func finish() throws {
+        try flush()
+    }
+}
