@@ -101,47 +101,113 @@ def bytes_of(name):
 # -- reading strace's output ------------------------------------------------------------------------------------------------------
 
 
+class Call:
+    """One system call: its arguments as strace wrote them, what it returned, and what was known when it began."""
+
+    def __init__(self, name, text, table, begun, opened):
+        self.name, self.table, self.begun, self.opened = name, table, begun, opened
+        body, _, result = text.rpartition(b" = ")
+        self.result = result.strip()
+        number = re.match(rb"(-?\d+|0x[0-9a-f]+)", self.result)         # none for `?`; hexadecimal for raw calls
+        self.value = int(number.group(), 0) if number else -1
+        self.arguments = self._split(body.rstrip().removesuffix(b")")) if self.value >= 0 else []
+
+    @staticmethod
+    def _split(body):
+        """With -xx no string holds a comma, quote or bracket of its own."""
+        arguments, depth, start = [], 0, 0
+        for match in re.finditer(rb"[\[{(]|[\]})]|, ", body):
+            token = match.group()
+            if token != b", ":
+                depth += 1 if token in b"[{(" else -1
+            elif depth == 0:
+                arguments.append(body[start:match.start()])
+                start = match.end()
+        return [*arguments, body[start:]]
+
+    def string(self, at):
+        return unescape(self.arguments[at].strip())
+
+    def number(self, at, otherwise=None):
+        return int(self.arguments[at], 0) if at < len(self.arguments) else otherwise
+
+    def mode(self, at):
+        return int(self.arguments[at], 8) & 0o7777 if at < len(self.arguments) else 0o644
+
+    def flags(self, at):
+        return self.arguments[at] if at < len(self.arguments) else b""
+
+    def descriptor(self, at):
+        return described(self.arguments[at])[0]
+
+    def path(self, at):
+        """The absolute path of an argument that is relative to the working directory."""
+        return os.path.join(self.table["cwd"], self.string(at))
+
+    def path_at(self, at):
+        """The absolute path of a directory argument and the name after it."""
+        return os.path.join(described(self.arguments[at])[1] or self.table["cwd"], self.string(at + 1))
+
+
+def unescape(text):
+    """The bytes of `"\\x41\\x42"`."""
+    if len(text) < 2 or text[:1] != b'"' or text[-1:] != b'"':
+        raise Trouble(f"not a whole string: {text[:100]!r}")
+    return bytes.fromhex(text[1:-1].replace(b"\\x", b"").decode("ascii"))
+
+
+def described(text):
+    """(number, path) of `3<\\x2f…>` or `AT_FDCWD<…>`; None for what is not there."""
+    match = re.match(rb"\s*(-?\d+|AT_FDCWD)(?:<([^>]*)>)?", text)
+    if not match:
+        return None, None
+    return None if match.group(1) == b"AT_FDCWD" else int(match.group(1)), match.group(2) and unescape(b'"' + match.group(2) + b'"')
+
+
 class Reader:
     """Follows processes, descriptors and names through a trace and fills a Record."""
 
     def __init__(self, record, folders, cwd):
         self.record = record
         self.events, self.inodes = record.events, record.inodes
+        self.now = {}                # directory → its names at this point of the trace
+        self.sizes = {}              # file → its size at this point of the trace
         self.blob = open(os.path.join(record.folder, "data"), "wb")
         self.parents = {}            # real path of the folder above a --below folder → its inode, which holds only those
-        self.below = []
-        self.tables = {}             # thread → the table of descriptors that its process uses
+        self.below = []              # (real path, path as it was given)
+        self.tables = {}             # thread → working directory and open files of its process
         self.cwd = cwd
-        self.pending = {}            # thread → (call, text so far, number of events at its begin, what begin() found)
+        self.pending = {}            # thread → (call, text so far, number of events at its begin, open file at its begin)
         self.devices = set()
         for folder in folders:
             self._adopt(folder)
 
-    # -- names ----------------------------------------------------------------------------------------------------------------------
+    # -- inodes and names -----------------------------------------------------------------------------------------------------------
 
     def _new(self, kind, mode, base=None, target=None):
         number = len(self.inodes) + 1
         self.inodes[number] = {"type": kind, "mode": mode, "base": base, "target": target, "entries": {}}
+        self.now[number] = {}
         return number
 
     def _adopt(self, folder):
-        parent, name = os.path.split(os.path.realpath(os.fsencode(folder)))
+        """Copies a --below folder as it is and takes stock of it."""
+        real = os.path.realpath(os.fsencode(folder))
+        parent, name = os.path.split(real)
         if not os.path.isdir(parent):
             raise Trouble(f"{os.fsdecode(parent)} must exist")
         self.devices.add(os.stat(parent).st_dev)
-        number = self.parents.setdefault(parent, len(self.inodes) + 1)
-        if number not in self.inodes:
-            self._new("dir", 0o755)
-        place = os.path.join(str(sorted(self.parents.values()).index(number)).encode(), name)
-        self.below.append((os.path.join(parent, name), os.path.abspath(os.fsencode(folder))))
+        if parent not in self.parents:
+            self.parents[parent] = self._new("dir", 0o755)
+        place = os.path.join(b"%d" % sorted(self.parents.values()).index(self.parents[parent]), name)
+        self.below.append((real, os.path.abspath(os.fsencode(folder))))
         self.record.places.append(text_of(place))
         copy = os.path.join(os.fsencode(self.record.folder), b"base", place)
         os.makedirs(os.path.dirname(copy), exist_ok=True)
-        if os.path.lexists(self.below[-1][0]):
-            subprocess.run(["cp", "-a", "--", self.below[-1][0], copy], check=True)
-            self.inodes[number]["entries"][text_of(name)] = self._scan(copy, place, {})
-        for index in self.inodes:
-            self.inodes[index]["now"] = dict(self.inodes[index]["entries"])
+        if os.path.lexists(real):
+            subprocess.run(["cp", "-a", "--", real, copy], check=True)
+            self.inodes[self.parents[parent]]["entries"][text_of(name)] = self._scan(copy, place, {})
+            self.now[self.parents[parent]] = dict(self.inodes[self.parents[parent]]["entries"])
 
     def _scan(self, path, place, seen):
         status = os.lstat(path)
@@ -151,44 +217,50 @@ class Reader:
         if stat.S_ISDIR(status.st_mode):
             number = self._new("dir", mode, text_of(place))
             for name in sorted(os.listdir(path)):
-                child = self._scan(os.path.join(path, name), os.path.join(place, name), seen)
-                self.inodes[number]["entries"][text_of(name)] = child
+                self.now[number][text_of(name)] = self._scan(os.path.join(path, name), os.path.join(place, name), seen)
+            self.inodes[number]["entries"] = dict(self.now[number])
         elif stat.S_ISLNK(status.st_mode):
             number = self._new("link", mode, text_of(place), text_of(os.readlink(path)))
         elif stat.S_ISREG(status.st_mode):
             number = self._new("file", mode, text_of(place))
-            self.inodes[number]["size"] = status.st_size
+            self.sizes[number] = status.st_size
         else:
             raise Trouble(f"{os.fsdecode(path)}: neither file, directory nor symbolic link")
         seen[status.st_ino] = number
         return number
 
     def find(self, path):
-        """(directory's inode, name, inode) of an absolute path; all None outside of the folders."""
+        """(directory's inode, name, inode) of an absolute path. No directory: not below. No inode: no such name."""
         path = os.path.normpath(path)
         for real, given in self.below:
             for form in (real, given):
                 if path == form or path.startswith(form + b"/"):
                     folder = self.parents[os.path.dirname(real)]
-                    parts = [os.path.basename(real), *(p for p in path[len(form):].split(b"/") if p)]
+                    parts = [os.path.basename(real), *(part for part in path[len(form):].split(b"/") if part)]
                     for part in parts[:-1]:
-                        folder = self.inodes[folder]["now"].get(text_of(part)) if folder else None
-                    if folder is None:
-                        return None, None, None
-                    return folder, text_of(parts[-1]), self.inodes[folder]["now"].get(text_of(parts[-1]))
+                        folder = self.now.get(folder, {}).get(text_of(part))
+                    if folder is not None:
+                        return folder, text_of(parts[-1]), self.now[folder].get(text_of(parts[-1]))
         return None, None, self.parents.get(path)
 
-    def resolve(self, table, folder, path):
-        """The absolute path that a call meant."""
-        if path.startswith(b"/"):
-            return path
-        return os.path.join(folder if folder is not None else table["cwd"], path)
+    def _label(self, inode):
+        """Some present name of an inode, for people."""
+        def walk(folder, path):
+            for name, child in self.now[folder].items():
+                found = f"{path}/{name}" if child == inode else walk(child, f"{path}/{name}")
+                if found:
+                    return found
+            return None
+        if inode in self.parents.values():
+            return "the folder above"
+        return next((found for found in (walk(top, "") for top in self.parents.values()) if found), f"/inode {inode} without a name")[1:]
 
     # -- lines ----------------------------------------------------------------------------------------------------------------------
 
     LINE = re.compile(rb"^(\d+) +(.*)$", re.S)
     CALL = re.compile(rb"^(\w+)\((.*)$", re.S)
     RESUMED = re.compile(rb"^<\.\.\. (\w+) resumed>(.*)$", re.S)
+    UNFINISHED = b"<unfinished ...>"
 
     def read(self, trace):
         children = self._children(trace)
@@ -200,36 +272,34 @@ class Reader:
                     self._start(thread, children)
                 if rest.startswith((b"+++", b"---")):
                     continue
-                resumed = self.RESUMED.match(rest)
-                if resumed:
-                    name, before, begun, found = self.pending.pop(thread)
-                    self._end(thread, name, before + resumed.group(2), begun, found)
-                    continue
-                call = self.CALL.match(rest)
-                if not call:
-                    raise Trouble(f"strace wrote what this program does not know: {rest[:200]!r}")
-                name, text = call.group(1).decode(), call.group(2)
-                found = self._begin(thread, name, text)
-                if text.endswith(b"<unfinished ...>"):
-                    self.pending[thread] = (name, text[:-len(b"<unfinished ...>")], len(self.events), found)
+                if resumed := self.RESUMED.match(rest):
+                    name, text, begun, opened = self.pending.pop(thread)
+                    text += resumed.group(2)
+                elif call := self.CALL.match(rest):
+                    name, text = call.group(1).decode(), call.group(2)
+                    begun, opened = len(self.events), self._begin(self.tables[thread], name, text)
                 else:
-                    self._end(thread, name, text, len(self.events), found)
+                    raise Trouble(f"strace wrote what this program does not know: {rest[:200]!r}")
+                if text.endswith(self.UNFINISHED):
+                    self.pending[thread] = (name, text.removesuffix(self.UNFINISHED), begun, opened)
+                    continue
+                call = Call(name, text, self.tables[thread], begun, opened)
+                if call.value >= 0 and name in self.HANDLERS:
+                    self.HANDLERS[name](self, call)
         self.blob.close()
 
-    def _children(self, trace):
+    @staticmethod
+    def _children(trace):
         """thread → (parent, shares descriptors), from the calls that made them; a child may appear before its call returns."""
         children, unfinished = {}, {}
-        pattern = re.compile(rb"^(\d+) +(?:<\.\.\. )?(clone3?|v?fork)(?:\(| resumed>)(.*)\n?$", re.S)
+        pattern = re.compile(rb"^(\d+) +(?:<\.\.\. )?(clone3?|v?fork)(?:\(| resumed>)(.*)$", re.S)
         with open(trace, "rb") as stream:
             for line in stream:
-                match = pattern.match(line[:4096])
-                if match:
+                if match := pattern.match(line[:4096]):
                     text = unfinished.pop(match.group(1), b"") + match.group(3)
                     if b"<unfinished" in text:
                         unfinished[match.group(1)] = text.partition(b"<unfinished")[0]
-                        continue
-                    result = re.search(rb"\) *= (\d+)", text)
-                    if result:
+                    elif result := re.search(rb"\) *= (\d+)", text):
                         children[int(result.group(1))] = (int(match.group(1)), b"CLONE_FILES" in text)
         return children
 
@@ -245,305 +315,147 @@ class Reader:
         table = self.tables[parent]
         self.tables[thread] = table if shared else {"cwd": table["cwd"], "open": dict(table["open"])}
 
-    @staticmethod
-    def _split(text):
-        """Arguments and result of a call. With -xx no string holds a comma, quote or bracket of its own."""
-        body, _, result = text.rpartition(b" = ")
-        body = body.rstrip()
-        if body.endswith(b")"):
-            body = body[:-1]
-        arguments, depth, start = [], 0, 0
-        for match in re.finditer(rb"[\[{(]|[\]})]|, ", body):
-            token = match.group()
-            if token == b", ":
-                if depth == 0:
-                    arguments.append(body[start:match.start()])
-                    start = match.end()
-            else:
-                depth += 1 if token in b"[{(" else -1
-        arguments.append(body[start:])
-        return arguments, result.strip()
+    TAKES_DESCRIPTOR = re.compile(r"p?write|p?read|ftruncate|fallocate|f(data)?sync|syncfs|lseek|fchmod$|fchdir|close$|dup|fcntl|mmap")
 
-    @staticmethod
-    def _string(text):
-        text = text.strip()
-        if len(text) < 2 or text[:1] != b'"' or text[-1:] != b'"':
-            raise Trouble(f"not a whole string: {text[:100]!r}")
-        return bytes.fromhex(text[1:-1].replace(b"\\x", b"").decode("ascii"))
-
-    @staticmethod
-    def _descriptor(text):
-        """(number, path or None) of `3<\\x2f…>` or AT_FDCWD<…>."""
-        match = re.match(rb"(-?\d+|AT_FDCWD)(?:<((?:\\x[0-9a-f]{2})*)>)?", text.strip())
-        if not match:
-            return None, None
-        number = None if match.group(1) == b"AT_FDCWD" else int(match.group(1))
-        path = bytes.fromhex(match.group(2).replace(b"\\x", b"").decode()) if match.group(2) is not None else None
-        return number, path
-
-    # -- calls ----------------------------------------------------------------------------------------------------------------------
-
-    TO_DESCRIPTOR = {"write", "writev", "pwrite64", "pwritev", "pwritev2", "ftruncate", "fallocate", "fsync", "fdatasync", "syncfs",
-                     "lseek", "read", "readv", "fchmod", "fchdir"}
-
-    def _begin(self, thread, name, text):
-        """What must be looked up before the call ends: by then another thread may have closed or reused the number."""
-        table = self.tables[thread]
-        if name in self.TO_DESCRIPTOR or name == "close":
-            first = re.match(rb"(0x[0-9a-f]+|\d+)", text)       # hexadecimal for raw calls
-            number = int(first.group(1), 0) if first else None
-            opened = table["open"].get(number)
-            if name == "close":
-                table["open"].pop(number, None)
-            elif opened is None and name.startswith(("write", "pwrite", "ftruncate", "fallocate")):
-                _, path = self._descriptor(text)
-                if path is not None and self.find(path)[2] in self.inodes and self.find(path)[1]:
-                    raise Trouble(f"{name} to {os.fsdecode(path)}, which was open before the recording began")
-            return opened
-        return None
-
-    def _end(self, thread, name, text, begun, opened):
-        arguments, result = self._split(text)
-        number = re.match(rb"(-?\d+|0x[0-9a-f]+|\?)", result)
-        if not number or number.group() == b"?" or number.group().startswith(b"-"):
-            return
-        handler = getattr(self, "_on_" + name, None)
-        if handler:
-            handler(self.tables[thread], arguments, int(number.group(), 0), result, begun, opened)
+    def _begin(self, table, name, text):
+        """The open file that a call is about, looked up now: when it ends, another thread may have reused the number."""
+        if not self.TAKES_DESCRIPTOR.match(name):
+            return None
+        number, path = described(text) if not text.startswith(b"0x") else (int(text.split(b",")[0], 16), None)
+        opened = table["open"].get(number)
+        if name == "close":
+            table["open"].pop(number, None)
+        elif path is not None:
+            known = path in self.parents or any(path == real or path.startswith(real + b"/") for real, _ in self.below)
+            if opened and not known:            # closed by an exec, and the number reused by something untraced
+                del table["open"][number]
+                return None
+            if not opened and known and re.match("p?write|ftruncate|fallocate", name):
+                raise Trouble(f"{name} to {os.fsdecode(path)}, which was open before the recording began")
+        return opened
 
     def _event(self, op, text, **fields):
         self.events.append({"op": op, "text": text, **fields})
 
-    def _label(self, inode):
-        """Some present name of an inode, for people."""
-        def walk(folder, path):
-            for name, child in self.inodes[folder]["now"].items():
-                if child == inode:
-                    return f"{path}/{name}"
-                if self.inodes[child]["type"] == "dir":
-                    found = walk(child, f"{path}/{name}")
-                    if found:
-                        return found
-            return None
-        if inode in self.parents.values():
-            return "the folder above"
-        return next((found for found in (walk(top, "") for top in self.parents.values()) if found), f"(inode {inode})").lstrip("/")
+    # -- opening and closing --------------------------------------------------------------------------------------------------------
 
-    # descriptors
-
-    def _open(self, table, path, flags, mode, result):
-        number, real = self._descriptor(result)
-        table["open"].pop(number, None)
+    def _open(self, call, path, flags, mode):
+        number, real = described(call.result)
+        call.table["open"].pop(number, None)
         if b"O_TMPFILE" in flags:
             if self.find(path)[2] is None:
                 return
             inode = self._new("file", mode)
-            self.inodes[inode]["now"] = {}
         else:
             folder, name, inode = self.find(real)
-            if inode is None and folder is not None:
-                if b"O_CREAT" not in flags and b"O_RDONLY" in flags:
+            if inode is None:
+                if folder is None or b"O_CREAT" not in flags and b"O_RDONLY" in flags:
                     return
                 if b"O_CREAT" not in flags:
                     raise Trouble(f"{os.fsdecode(real)} was made by something that was not recorded")
                 inode = self._new("file", mode)
-                self.inodes[inode]["now"] = {}
                 self._names(f"create {self._label(folder)}/{name}", [[folder, name, inode]])
-            elif inode is None:
-                return
-            if b"O_TRUNC" in flags and self.inodes[inode]["type"] == "file":
-                self._event("size", f"truncate {self._label(inode)} to 0 (O_TRUNC)", ino=inode, size=0)
-                self.inodes[inode]["size"] = 0
-        table["open"][number] = {"ino": inode, "offset": 0, "append": b"O_APPEND" in flags,
-                                 "durable": b"O_SYNC" in flags or b"O_DSYNC" in flags}
+            if b"O_TRUNC" in flags and self.inodes[inode]["type"] == "file" and self.sizes.get(inode, 0):
+                self._truncate(inode, 0)
+        call.table["open"][number] = {"ino": inode, "offset": 0, "append": b"O_APPEND" in flags,
+                                      "durable": b"O_SYNC" in flags or b"O_DSYNC" in flags}
 
-    def _mode(self, arguments, at):
-        return int(arguments[at], 8) & 0o7777 if len(arguments) > at else 0o644
+    def _openat2(self, call):
+        mode = re.search(rb"mode=(\d+)", call.arguments[2])
+        self._open(call, call.path_at(0), call.flags(2), int(mode.group(1), 8) & 0o7777 if mode else 0o644)
 
-    def _on_open(self, table, arguments, value, result, begun, opened):
-        path = self.resolve(table, None, self._string(arguments[0]))
-        self._open(table, path, arguments[1], self._mode(arguments, 2), result)
+    def _duplicate(self, call):
+        call.table["open"].pop(call.value, None)
+        if call.opened:
+            call.table["open"][call.value] = call.opened
 
-    def _on_openat(self, table, arguments, value, result, begun, opened):
-        path = self.resolve(table, self._descriptor(arguments[0])[1], self._string(arguments[1]))
-        self._open(table, path, arguments[2], self._mode(arguments, 3), result)
+    def _fcntl(self, call):
+        if call.flags(1).startswith(b"F_DUPFD"):
+            self._duplicate(call)
+        elif call.flags(1) == b"F_SETFL" and call.opened:
+            call.opened["append"] = b"O_APPEND" in call.flags(2)
 
-    def _on_openat2(self, table, arguments, value, result, begun, opened):
-        path = self.resolve(table, self._descriptor(arguments[0])[1], self._string(arguments[1]))
-        mode = re.search(rb"mode=(\d+)", arguments[2])
-        self._open(table, path, arguments[2], int(mode.group(1), 8) if mode else 0o644, result)
+    def _close_range(self, call):
+        if b"CLOEXEC" not in call.flags(2):
+            for number in [number for number in call.table["open"] if call.number(0) <= number <= call.number(1)]:
+                del call.table["open"][number]
 
-    def _on_creat(self, table, arguments, value, result, begun, opened):
-        self._open(table, self.resolve(table, None, self._string(arguments[0])), b"O_CREAT|O_TRUNC", self._mode(arguments, 1), result)
+    # -- data -----------------------------------------------------------------------------------------------------------------------
 
-    def _on_close_range(self, table, arguments, value, result, begun, opened):
-        first, last = (int(argument, 0) for argument in arguments[:2])
-        if b"CLOEXEC" not in arguments[2]:
-            for number in [n for n in table["open"] if first <= n <= last]:
-                del table["open"][number]
-
-    def _duplicate(self, table, old, new):
-        table["open"].pop(new, None)
-        if old in table["open"]:
-            table["open"][new] = table["open"][old]
-
-    def _on_dup(self, table, arguments, value, result, begun, opened):
-        self._duplicate(table, self._descriptor(arguments[0])[0], value)
-
-    _on_dup2 = _on_dup3 = _on_dup
-
-    def _on_fcntl(self, table, arguments, value, result, begun, opened):
-        if arguments[1].startswith(b"F_DUPFD"):
-            self._on_dup(table, arguments, value, result, begun, opened)
-        elif arguments[1] == b"F_SETFL" and self._descriptor(arguments[0])[0] in table["open"]:
-            table["open"][self._descriptor(arguments[0])[0]]["append"] = b"O_APPEND" in arguments[2]
-
-    def _on_lseek(self, table, arguments, value, result, begun, opened):
-        if opened:
-            opened["offset"] = value
-
-    def _on_read(self, table, arguments, value, result, begun, opened):
-        if opened:
-            opened["offset"] += value
-
-    _on_readv = _on_read
-
-    # data
-
-    def _write(self, opened, offset, data, durable=False):
+    def _write(self, call, data, offset=None, durable=False):
+        """At the file's own position where no offset is given."""
+        opened, data = call.opened, data[:call.value]
+        if not opened or not data:
+            return
         inode = opened["ino"]
-        if opened["append"]:
-            offset = self.inodes[inode].get("size", 0)
-        at = self.blob.tell()
+        begin = self.sizes.get(inode, 0) if opened["append"] else opened["offset"] if offset is None else offset
+        end = begin + len(data)
+        if offset is None:
+            opened["offset"] = end
+        self.sizes[inode] = max(self.sizes.get(inode, 0), end)
+        self._event("data", f"write {len(data)} bytes at {begin} of {self._label(inode)}", ino=inode, off=begin, len=len(data),
+                    at=self.blob.tell(), durable=opened["durable"] or durable)
         self.blob.write(data)
-        self.inodes[inode]["size"] = max(self.inodes[inode].get("size", 0), offset + len(data))
-        self._event("data", f"write {len(data)} bytes at {offset} of {self._label(inode)}", ino=inode, off=offset, len=len(data), at=at,
-                    durable=opened["durable"] or durable)
-        return offset + len(data)
 
-    def _vector(self, text):
-        return b"".join(self._string(b'"' + piece + b'"') for piece in re.findall(rb'iov_base="([^"]*)"', text))
+    @staticmethod
+    def _vector(call):
+        return b"".join(unescape(piece) for piece in re.findall(rb'iov_base=("[^"]*")', call.arguments[1]))
 
-    def _on_write(self, table, arguments, value, result, begun, opened):
-        if opened and value:
-            opened["offset"] = self._write(opened, opened["offset"], self._string(arguments[1])[:value])
+    def _pwritev(self, call):
+        offset = call.number(3)
+        self._write(call, self._vector(call), None if offset == -1 else offset, b"SYNC" in call.flags(4))
 
-    def _on_writev(self, table, arguments, value, result, begun, opened):
-        if opened and value:
-            opened["offset"] = self._write(opened, opened["offset"], self._vector(arguments[1])[:value])
+    def _seek(self, call):
+        if call.opened:
+            call.opened["offset"] = call.value
 
-    def _on_pwrite64(self, table, arguments, value, result, begun, opened):
-        if opened and value:
-            self._write(opened, int(arguments[3]), self._string(arguments[1])[:value])
-
-    def _on_pwritev(self, table, arguments, value, result, begun, opened):
-        if opened and value:
-            durable = len(arguments) > 4 and b"SYNC" in arguments[4]
-            if int(arguments[3]) == -1:
-                opened["offset"] = self._write(opened, opened["offset"], self._vector(arguments[1])[:value], durable)
-            else:
-                self._write(opened, int(arguments[3]), self._vector(arguments[1])[:value], durable)
-
-    _on_pwritev2 = _on_pwritev
+    def _read(self, call):
+        if call.opened:
+            call.opened["offset"] += call.value
 
     def _truncate(self, inode, size):
-        self.inodes[inode]["size"] = size
-        self._event("size", f"truncate {self._label(inode)} to {size}", ino=inode, size=size)
-
-    def _on_ftruncate(self, table, arguments, value, result, begun, opened):
-        if opened:
-            self._truncate(opened["ino"], int(arguments[1]))
-
-    def _on_truncate(self, table, arguments, value, result, begun, opened):
-        inode = self.find(self.resolve(table, None, self._string(arguments[0])))[2]
         if inode:
-            self._truncate(inode, int(arguments[1]))
+            self.sizes[inode] = size
+            self._event("size", f"truncate {self._label(inode)} to {size}", ino=inode, size=size)
 
-    def _on_fallocate(self, table, arguments, value, result, begun, opened):
-        if not opened:
+    def _allocate(self, call):
+        if not call.opened:
             return
-        mode, offset, length = arguments[1], int(arguments[2]), int(arguments[3])
-        if b"COLLAPSE" in mode or b"INSERT" in mode or b"UNSHARE" in mode:
+        inode, mode, offset, length = call.opened["ino"], call.flags(1), call.number(2), call.number(3)
+        if re.search(rb"COLLAPSE|INSERT|UNSHARE", mode):
             raise Trouble(f"fallocate {mode.decode()} is not modelled")
-        grow = b"KEEP_SIZE" not in mode
-        if not grow and b"PUNCH_HOLE" not in mode and b"ZERO_RANGE" not in mode:
-            return                  # blocks beyond the end: nothing that a reader sees
-        zero = b"PUNCH_HOLE" in mode or b"ZERO_RANGE" in mode
-        inode = self.inodes[opened["ino"]]
+        zero, grow = bool(re.search(rb"PUNCH_HOLE|ZERO_RANGE", mode)), b"KEEP_SIZE" not in mode
         if grow:
-            inode["size"] = max(inode.get("size", 0), offset + length)
-        self._event("zero", f"allocate {length} bytes at {offset} of {self._label(opened['ino'])}", ino=opened["ino"], off=offset,
-                    len=length if zero else 0, grow=offset + length if grow else 0)
+            self.sizes[inode] = max(self.sizes.get(inode, 0), offset + length)
+        if zero or grow:            # else blocks beyond the end, which no reader sees
+            self._event("zero", f"allocate {length} bytes at {offset} of {self._label(inode)}", ino=inode, off=offset,
+                        len=length if zero else 0, grow=offset + length if grow else 0)
 
-    # names
+    # -- changes of names -----------------------------------------------------------------------------------------------------------
 
     def _names(self, text, changes, after=None):
         for folder, name, inode in changes:
             if inode is None:
-                self.inodes[folder]["now"].pop(name, None)
+                self.now[folder].pop(name, None)
             else:
-                self.inodes[folder]["now"][name] = inode
+                self.now[folder][name] = inode
         self._event("names", text, set=changes, after=after)
 
-    def _on_mkdir(self, table, arguments, value, result, begun, opened):
-        self._mkdir(self.resolve(table, None, self._string(arguments[0])), self._mode(arguments, 1))
-
-    def _on_mkdirat(self, table, arguments, value, result, begun, opened):
-        self._mkdir(self.resolve(table, self._descriptor(arguments[0])[1], self._string(arguments[1])), self._mode(arguments, 2))
-
-    def _mkdir(self, path, mode):
+    def _make(self, path, kind, mode, target=None):
         folder, name, _ = self.find(path)
-        if folder:
-            inode = self._new("dir", mode)
-            self.inodes[inode]["now"] = {}
-            self._names(f"mkdir {self._label(folder)}/{name}", [[folder, name, inode]])
-
-    def _on_mknod(self, table, arguments, value, result, begun, opened):
-        self._refuse_below("mknod", self.resolve(table, None, self._string(arguments[0])))
-
-    def _on_mknodat(self, table, arguments, value, result, begun, opened):
-        self._refuse_below("mknod", self.resolve(table, self._descriptor(arguments[0])[1], self._string(arguments[1])))
-
-    def _on_symlink(self, table, arguments, value, result, begun, opened):
-        self._symlink(self._string(arguments[0]), self.resolve(table, None, self._string(arguments[1])))
-
-    def _on_symlinkat(self, table, arguments, value, result, begun, opened):
-        self._symlink(self._string(arguments[0]), self.resolve(table, self._descriptor(arguments[1])[1], self._string(arguments[2])))
-
-    def _symlink(self, target, path):
-        folder, name, _ = self.find(path)
-        if folder:
-            inode = self._new("link", 0o777, target=text_of(target))
-            self.inodes[inode]["now"] = {}
-            self._names(f"symlink {self._label(folder)}/{name}", [[folder, name, inode]])
-
-    def _on_unlink(self, table, arguments, value, result, begun, opened):
-        self._unlink(self.resolve(table, None, self._string(arguments[0])))
-
-    _on_rmdir = _on_unlink
-
-    def _on_unlinkat(self, table, arguments, value, result, begun, opened):
-        self._unlink(self.resolve(table, self._descriptor(arguments[0])[1], self._string(arguments[1])))
+        if folder is not None:
+            verb = {"dir": "mkdir", "link": "symlink"}[kind]
+            self._names(f"{verb} {self._label(folder)}/{name}", [[folder, name, self._new(kind, mode, target=target)]])
 
     def _unlink(self, path):
         folder, name, inode = self.find(path)
-        if folder and name:
+        if inode and folder is not None:
             self._names(f"unlink {self._label(folder)}/{name}", [[folder, name, None]])
 
-    def _on_link(self, table, arguments, value, result, begun, opened):
-        self._link(table, self.resolve(table, None, self._string(arguments[0])), None,
-                   self.resolve(table, None, self._string(arguments[1])))
-
-    def _on_linkat(self, table, arguments, value, result, begun, opened):
-        number, from_folder = self._descriptor(arguments[0])
-        path = self._string(arguments[1])
-        target = self.resolve(table, self._descriptor(arguments[2])[1], self._string(arguments[3]))
-        self._link(table, self.resolve(table, from_folder, path), number if not path else None, target)
-
-    def _link(self, table, source, number, target):
-        through = re.fullmatch(rb"/proc/(?:self|thread-self|\d+)/fd/(\d+)", source)
-        number = int(through.group(1)) if through else number
-        inode = table["open"].get(number, {}).get("ino") if number is not None else self.find(source)[2]
+    def _link(self, call, source, target, number=None):
+        if through := re.fullmatch(rb"/proc/(?:self|thread-self|\d+)/fd/(\d+)", source):
+            number = int(through.group(1))
+        inode = call.table["open"].get(number, {}).get("ino") if number is not None else self.find(source)[2]
         folder, name, _ = self.find(target)
         if folder is None:
             return
@@ -551,100 +463,105 @@ class Reader:
             raise Trouble(f"{os.fsdecode(source)} was linked into the folder from outside")
         self._names(f"link {self._label(folder)}/{name}", [[folder, name, inode]])
 
-    def _on_rename(self, table, arguments, value, result, begun, opened):
-        self._rename(self.resolve(table, None, self._string(arguments[0])), self.resolve(table, None, self._string(arguments[1])), b"")
+    def _linkat(self, call):
+        self._link(call, call.path_at(0), call.path_at(2), None if call.string(1) else call.descriptor(0))
 
-    def _on_renameat(self, table, arguments, value, result, begun, opened):
-        old = self.resolve(table, self._descriptor(arguments[0])[1], self._string(arguments[1]))
-        new = self.resolve(table, self._descriptor(arguments[2])[1], self._string(arguments[3]))
-        self._rename(old, new, arguments[4] if len(arguments) > 4 else b"")
-
-    _on_renameat2 = _on_renameat
-
-    def _rename(self, old, new, flags):
+    def _rename(self, old, new, flags=b""):
         old_folder, old_name, moved = self.find(old)
         new_folder, new_name, replaced = self.find(new)
         if old_folder is None and new_folder is None:
             return
         if old_folder is None:
             raise Trouble(f"{os.fsdecode(old)} was moved into the folder from outside")
-        text = f"rename {self._label(old_folder)}/{old_name} to {self._label(new_folder) + '/' + new_name if new_folder else 'outside'}"
+        old_label = f"{self._label(old_folder)}/{old_name}"
         if new_folder is None:
-            self._names(text, [[old_folder, old_name, None]])
-        elif b"RENAME_EXCHANGE" in flags:
-            self._names(text + " and back", [[new_folder, new_name, moved], [old_folder, old_name, replaced]])
-        elif moved == replaced:
+            self._names(f"move {old_label} outside", [[old_folder, old_name, None]])
             return
-        elif old_folder == new_folder:
+        text = f"rename {old_label} to {self._label(new_folder)}/{new_name}"
+        if b"RENAME_EXCHANGE" in flags:
+            self._names(f"{text} and back", [[new_folder, new_name, moved], [old_folder, old_name, replaced]])
+        elif old_folder == new_folder and moved != replaced:
             self._names(text, [[old_folder, old_name, None], [new_folder, new_name, moved]])
-        else:
+        elif moved != replaced:             # two names of one file: rename does nothing
             self._names(text, [[new_folder, new_name, moved]])
-            self._names(text + " (the old name goes)", [[old_folder, old_name, None]], after=len(self.events) - 1)
+            self._names(f"{text} (the old name goes)", [[old_folder, old_name, None]], after=len(self.events) - 1)
 
-    # sync and the rest
+    # -- sync and the rest ----------------------------------------------------------------------------------------------------------
 
-    def _on_fsync(self, table, arguments, value, result, begun, opened):
-        if opened:
-            self._event("sync", f"fsync {self._label(opened['ino'])}", inos=[opened["ino"]], upto=begun)
+    def _sync_file(self, call):
+        if call.opened:
+            inode = call.opened["ino"]
+            self._event("sync", f"{call.name} {self._label(inode)}", inos=[inode], upto=call.begun)
 
-    _on_fdatasync = _on_fsync
-
-    def _on_sync(self, table, arguments, value, result, begun, opened):
-        self._event("sync", "sync", inos=None, upto=begun)
-
-    def _on_syncfs(self, table, arguments, value, result, begun, opened):
-        path = self._descriptor(arguments[0])[1]
-        if opened or (path and os.path.exists(path) and {os.stat(path).st_dev} == self.devices):
-            self._event("sync", "syncfs", inos=None, upto=begun)
+    def _sync_all(self, call):
+        path = described(call.arguments[0])[1] if call.name == "syncfs" else None
+        if path is None or call.opened or os.path.exists(path) and {os.stat(path).st_dev} == self.devices:
+            self._event("sync", call.name, inos=None, upto=call.begun)
 
     def _chmod(self, inode, mode):
-        if inode:
+        if inode and inode not in self.parents.values():
             self._event("mode", f"chmod {mode:o} {self._label(inode)}", ino=inode, mode=mode)
 
-    def _on_fchmod(self, table, arguments, value, result, begun, opened):
-        self._chmod(opened and opened["ino"], int(arguments[1], 8))
+    def _chdir(self, call, path):
+        call.table["cwd"] = path
 
-    def _on_chmod(self, table, arguments, value, result, begun, opened):
-        self._chmod(self.find(self.resolve(table, None, self._string(arguments[0])))[2], int(arguments[1], 8))
+    def _refuse(self, what, call, at):
+        opened = call.table["open"].get(call.descriptor(at))
+        if opened and self.inodes[opened["ino"]]["type"] == "file":
+            raise Trouble(f"{what} on {self._label(opened['ino'])} is not modelled")
 
-    def _on_fchmodat(self, table, arguments, value, result, begun, opened):
-        path = self.resolve(table, self._descriptor(arguments[0])[1], self._string(arguments[1]))
-        self._chmod(self.find(path)[2], int(arguments[2], 8))
+    def _mmap(self, call):
+        if b"MAP_SHARED" in call.flags(3) and b"PROT_WRITE" in call.flags(2):
+            self._refuse("a writable shared mmap", call, 4)
 
-    def _on_chdir(self, table, arguments, value, result, begun, opened):
-        table["cwd"] = self.resolve(table, None, self._string(arguments[0]))
+    def _ioctl(self, call):
+        if b"FICLONE" in call.flags(1):
+            self._refuse("a reflink", call, 0)
 
-    def _on_fchdir(self, table, arguments, value, result, begun, opened):
-        table["cwd"] = self._descriptor(arguments[0])[1]
+    def _mknod(self, path):
+        if self.find(path)[0] is not None:
+            raise Trouble(f"mknod {os.fsdecode(path)} is not modelled")
 
-    def _refuse_below(self, call, path):
-        folder, _, inode = self.find(path)
-        if folder is not None and inode is None or inode is not None and inode not in self.parents.values():
-            raise Trouble(f"{call} on {os.fsdecode(path)} is not modelled")
-
-    def _refuse_descriptor(self, call, table, text):
-        number, _ = self._descriptor(text)
-        if number in table["open"] and self.inodes[table["open"][number]["ino"]]["type"] == "file":
-            raise Trouble(f"{call} on {self._label(table['open'][number]['ino'])} is not modelled")
-
-    def _on_mmap(self, table, arguments, value, result, begun, opened):
-        if b"MAP_SHARED" in arguments[3] and b"PROT_WRITE" in arguments[2]:
-            self._refuse_descriptor("a writable shared mmap", table, arguments[4])
-
-    def _on_sendfile(self, table, arguments, value, result, begun, opened):
-        self._refuse_descriptor("sendfile", table, arguments[0])
-
-    def _on_copy_file_range(self, table, arguments, value, result, begun, opened):
-        self._refuse_descriptor("copy_file_range", table, arguments[2])
-
-    _on_splice = _on_copy_file_range
-
-    def _on_ioctl(self, table, arguments, value, result, begun, opened):
-        if b"FICLONE" in arguments[1]:
-            self._refuse_descriptor("a reflink", table, arguments[0])
-
-    def _on_io_uring_setup(self, table, arguments, value, result, begun, opened):
+    def _io_uring(self, call):
         raise Trouble("io_uring is not modelled")
+
+    HANDLERS = {
+        "open": lambda self, call: self._open(call, call.path(0), call.flags(1), call.mode(2)),
+        "creat": lambda self, call: self._open(call, call.path(0), b"O_CREAT|O_TRUNC", call.mode(1)),
+        "openat": lambda self, call: self._open(call, call.path_at(0), call.flags(2), call.mode(3)),
+        "openat2": _openat2, "close_range": _close_range, "dup": _duplicate, "dup2": _duplicate, "dup3": _duplicate, "fcntl": _fcntl,
+        "lseek": _seek, "read": _read, "readv": _read,
+        "write": lambda self, call: self._write(call, call.string(1) if call.opened else b""),
+        "pwrite64": lambda self, call: self._write(call, call.string(1) if call.opened else b"", call.number(3)),
+        "writev": lambda self, call: self._write(call, self._vector(call)),
+        "pwritev": _pwritev, "pwritev2": _pwritev,
+        "ftruncate": lambda self, call: self._truncate(call.opened and call.opened["ino"], call.number(1)),
+        "truncate": lambda self, call: self._truncate(self.find(call.path(0))[2], call.number(1)),
+        "fallocate": _allocate,
+        "mkdir": lambda self, call: self._make(call.path(0), "dir", call.mode(1)),
+        "mkdirat": lambda self, call: self._make(call.path_at(0), "dir", call.mode(2)),
+        "symlink": lambda self, call: self._make(call.path(1), "link", 0o777, text_of(call.string(0))),
+        "symlinkat": lambda self, call: self._make(call.path_at(1), "link", 0o777, text_of(call.string(0))),
+        "unlink": lambda self, call: self._unlink(call.path(0)),
+        "rmdir": lambda self, call: self._unlink(call.path(0)),
+        "unlinkat": lambda self, call: self._unlink(call.path_at(0)),
+        "link": lambda self, call: self._link(call, call.path(0), call.path(1)),
+        "linkat": _linkat,
+        "rename": lambda self, call: self._rename(call.path(0), call.path(1)),
+        "renameat": lambda self, call: self._rename(call.path_at(0), call.path_at(2)),
+        "renameat2": lambda self, call: self._rename(call.path_at(0), call.path_at(2), call.flags(4)),
+        "fsync": _sync_file, "fdatasync": _sync_file, "sync": _sync_all, "syncfs": _sync_all,
+        "chmod": lambda self, call: self._chmod(self.find(call.path(0))[2], call.mode(1)),
+        "fchmod": lambda self, call: self._chmod(call.opened and call.opened["ino"], call.mode(1)),
+        "fchmodat": lambda self, call: self._chmod(self.find(call.path_at(0))[2], call.mode(2)),
+        "chdir": lambda self, call: self._chdir(call, call.path(0)),
+        "fchdir": lambda self, call: self._chdir(call, described(call.arguments[0])[1]),
+        "mknod": lambda self, call: self._mknod(call.path(0)), "mknodat": lambda self, call: self._mknod(call.path_at(0)),
+        "mmap": _mmap, "ioctl": _ioctl, "io_uring_setup": _io_uring,
+        "sendfile": lambda self, call: self._refuse("sendfile", call, 0),
+        "copy_file_range": lambda self, call: self._refuse("copy_file_range", call, 2),
+        "splice": lambda self, call: self._refuse("splice", call, 2),
+    }
 
 
 def record(out, below, command):
@@ -662,9 +579,6 @@ def record(out, below, command):
         raise Trouble("strace made no trace")
     reader.read(trace)
     os.unlink(trace)
-    for inode in kept.inodes.values():
-        inode.pop("now", None)
-        inode.pop("size", None)
     kept.save()
     check_against_reality(Record.load(out), [real for real, _ in reader.below])
     return done.returncode

@@ -1,0 +1,138 @@
+// A backup into a store: what the caller asks for, what comes out, and the steps between.
+
+public import Platform
+internal import Cryptography
+
+public struct BackupRequest: Sendable {
+    public var sources: [BytePath]
+    public var name: String
+    public var excludes: [PathPattern] = []
+    /// zstd's level, 1 to 19.
+    public var level = 2
+    /// Program and version, for the label.
+    public var tool = "holdfast"
+
+    /// - Parameter sources: absolute paths.
+    public init(sources: [BytePath], name: String) {
+        self.sources = sources
+        self.name = name
+    }
+
+    /// The label before anything has been counted.
+    func label() -> ImageLabel {
+        var label = ImageLabel()
+        label.name = name
+        label.host = HostFacts.hostName
+        label.series = HostFacts.hardwareSeries
+        label.sources = sources
+        label.time = Timestamp.now()
+        label.tool = tool
+        return label
+    }
+}
+
+public struct BackupReport: Sendable {
+    public var id: ObjectID
+    public var label: ImageLabel
+    /// Regular files in the tree.
+    public var files: UInt64
+    /// Files that were opened.
+    public var filesRead: UInt64
+    public var skipped: [(path: BytePath, reason: String)]
+    public var findings: UInt64
+}
+
+extension Store {
+    /// Backs up trees into this store.
+    ///
+    /// The image exists when this returns. Whatever ends it earlier leaves no image, and what was durable is used by the next
+    /// run.
+    /// - Throws: `ImageError`; `.interrupted` after `progress.requestStop()`.
+    public func backup(
+        _ request: BackupRequest, machine: MachineState, progress: Progress, findings: Findings
+    ) throws -> BackupReport {
+        guard let writer = keyring.writer else { throw ImageError.noWriterKey(store: subject) }
+        let cachePath = machine.cacheFolder(of: id).appending(try request.cacheName(group: writer.group.id))
+        let output = try ImageWriter(store: self, machine: machine, level: request.level, cache: cachePath)
+        do {
+            let cache = WalkCacheReader(cachePath)
+            let pipeline = try Pipeline(group: writer.group, level: request.level, output: output)
+            let reader: TreeReader
+            do {
+                reader = TreeReader(
+                    pipeline: pipeline,
+                    options: TreeReader.Options(
+                        excludes: request.excludes, own: ownFiles(machine: machine)),
+                    gearTable: try writer.group.gearTable(store: id), cache: cache, progress: progress,
+                    findings: findings, isStored: output.cite)
+                for source in request.sources { try reader.read(source) }
+                try reader.finish()
+                try pipeline.finish()
+            } catch {
+                pipeline.cancel()
+                // What failed on another thread is the cause; the walk only met its closed queues.
+                try pipeline.check(unless: error)
+                throw error
+            }
+            var label = request.label()
+            label.add(reader.counts, findings: findings.count)
+            label.parent = cache?.parent
+            let (id, finished) = try output.commit(label)
+            return BackupReport(
+                id: id, label: finished, files: reader.counts.files, filesRead: reader.counts.filesRead,
+                skipped: reader.counts.skipped, findings: findings.count)
+        } catch {
+            output.abandon()
+            throw ImageError.wrapping(error, subject: subject)
+        }
+    }
+
+    /// The store itself, and what this machine keeps about stores: never part of an image.
+    private func ownFiles(machine: MachineState) -> Set<FileIdentity> {
+        var paths = [machine.state, machine.cache, HostFacts.userFolder("XDG_CONFIG_HOME", default: ".config")]
+        if let directory = objects as? DirectoryStore { paths.append(directory.path) }
+        return Set(paths.compactMap { FileIdentity($0) })
+    }
+}
+
+extension BackupRequest {
+    /// The cache of the last backup of the same sources.
+    fileprivate func cacheName(group: Identifier) throws -> String {
+        var bytes = group.bytes
+        for source in sources { bytes.append(field: 1, source.bytes) }
+        for exclude in excludes { bytes.append(field: 2, exclude.bytes) }
+        return "walk-" + hexadecimal(try bytes.withUnsafeBytes { try SHA256.digest(of: $0) }.bytes.prefix(8))
+    }
+}
+
+extension ImageLabel {
+    mutating func add(_ counts: BackupCounts, findings: UInt64) {
+        entries = counts.entries
+        contentBytes = counts.contentBytes
+        newestChange = counts.newestChange
+        self.findings = findings
+    }
+}
+
+extension Pipeline {
+    /// Throws the failure of another thread, unless it is only the echo of `error`.
+    func check(unless error: any Error) throws {
+        do {
+            try check()
+        } catch ImageError.interrupted {
+            return
+        }
+    }
+}
+
+extension ImageError {
+    /// Any error as one that knows its sentence and exit status.
+    static func wrapping(_ error: any Error, subject: String) -> ImageError {
+        switch error {
+        case let error as ImageError: error
+        case let error as SystemError: ImageError(error, on: subject)
+        case let error as FormatError: .damaged(subject: subject, detail: error.description)
+        default: .library("\(error)")
+        }
+    }
+}

@@ -1,0 +1,258 @@
+// A single-file image: the same objects as in a store, one after the other, so that both sides of a pipe can work as they go.
+
+public import Platform
+internal import Cryptography
+#if canImport(Glibc)
+internal import Glibc
+#endif
+
+/// Where a single-file image goes.
+public struct SingleFileOutput: Sendable {
+    fileprivate var path: BytePath?
+    fileprivate var partLength: UInt64?
+
+    /// A file that must not exist; cut into `NAME`, `NAME.2` … at `partLength`, or below 4 GiB where the medium demands it.
+    public static func file(_ path: BytePath, partLength: UInt64?) -> SingleFileOutput {
+        SingleFileOutput(path: path, partLength: partLength)
+    }
+
+    public static var standardOutput: SingleFileOutput { SingleFileOutput(path: nil, partLength: nil) }
+}
+
+/// Writes the bytes of a single-file image. The first part gets its name last: until then there is no image.
+private final class SingleFileSink {
+    private let output: SingleFileOutput
+    private var file: Descriptor
+    private var parts: [BytePath] = []
+    private var written: UInt64 = 0
+    private var limit = UInt64.max
+
+    init(_ output: SingleFileOutput) throws {
+        self.output = output
+        guard let path = output.path else {
+            file = Descriptor(owning: dup(1))
+            return
+        }
+        if exists(path) { throw ImageError.library("\(path) exists already; an image never replaces a file") }
+        do throws(SystemError) {
+            file = try Self.create(path)
+        } catch { throw ImageError(error) }
+        parts = [path]
+        limit = output.partLength ?? (file.hasFATLimits ? UInt64(UInt32.max) : .max)
+    }
+
+    private static func temporary(_ path: BytePath) -> BytePath { BytePath(path.bytes + Array(".partial".utf8)) }
+
+    private static func create(_ path: BytePath) throws(SystemError) -> Descriptor {
+        try Descriptor.open(temporary(path), [.write, .create, .truncate], mode: 0o600)
+    }
+
+    func append(_ bytes: UnsafeRawBufferPointer) throws {
+        do throws(SystemError) {
+            var rest = bytes
+            while !rest.isEmpty {
+                if written == limit { try nextPart() }
+                let count = Int(min(UInt64(rest.count), limit - written))
+                try file.write(UnsafeRawBufferPointer(rebasing: rest[..<count]))
+                rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+                written += UInt64(count)
+            }
+        } catch { throw ImageError(error, on: parts.last?.description ?? "standard output") }
+    }
+
+    func append(_ bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try append($0) } }
+
+    private func nextPart() throws(SystemError) {
+        guard let path = output.path else { return }
+        try file.synchronize()
+        let next = BytePath(path.bytes + Array(".\(parts.count + 1)".utf8))
+        file = try Self.create(next)
+        parts.append(next)
+        written = 0
+    }
+
+    func commit() throws {
+        guard output.path != nil else { return }
+        do throws(SystemError) {
+            try file.synchronize()
+            for part in parts.reversed() { try renameFile(Self.temporary(part), to: part) }
+        } catch { throw ImageError(error) }
+    }
+
+    func abandon() { for part in parts { try? removeFile(Self.temporary(part)) } }
+}
+
+/// Puts a tree, or an image that is read, into a single file.
+final class SingleFileWriter: PipelineOutput, @unchecked Sendable {
+    private let sink: SingleFileSink
+    private let key: WriterKey
+    private let run: ObjectID
+    private let encoder: ChunkEncoder
+    private let buffer: UnsafeMutableRawBufferPointer
+    private var place = ManifestPosition()
+    private var body = ImageBody()
+    private var counter: UInt32 = 0
+    private(set) var newBytes: UInt64 = 0
+    private(set) var storedBytes: UInt64 = 0
+
+    /// The chunks of the batch so far, laid out but not sealed.
+    private struct Held {
+        var id: Digest
+        var plain: [UInt8]
+        var contentLength: Int
+    }
+    private var held: [Held] = []
+    private var heldIDs: Set<Digest> = []
+
+    /// Begins the file: keys, twice, with a label that has no counts yet.
+    init(
+        to output: SingleFileOutput, key: WriterKey, keyFiles: [(name: String, bytes: [UInt8])], label: ImageLabel,
+        level: Int
+    ) throws {
+        self.key = key
+        sink = try SingleFileSink(output)
+        run = try ObjectID.random()
+        encoder = try ChunkEncoder(group: key.group, level: max(3, level))
+        buffer = .allocate(byteCount: ChunkEncoder.capacity(for: Format.maximumChunkLength), alignment: 64)
+        let header = try StoreHeader(store: key.store).encoded()
+        let keys = try makeObject(.keys, id: try nextID(), run: run, writer: key) {
+            try $0.append(.storeHeader, header)
+            for file in keyFiles { try $0.append(.keyFile, Array(file.name.utf8) + [0] + file.bytes) }
+            try $0.append(.label, label.encoded())
+        }
+        try sink.append(keys.bytes + keys.bytes)
+    }
+
+    deinit { buffer.deallocate() }
+
+    private func nextID() throws -> ObjectID {
+        defer { counter += 1 }
+        return try .derived(run: run, number: counter)
+    }
+
+    func isKnown(_ id: Digest) -> Bool { false }
+
+    func take(_ job: ChunkJob) throws {
+        newBytes += UInt64(job.inputLength)
+        hold(job.prepared)
+    }
+
+    /// Adds a chunk to the batch, unless it has it.
+    func hold(_ chunk: PreparedChunk) {
+        guard heldIDs.insert(chunk.id).inserted else { return }
+        held.append(Held(id: chunk.id, plain: Array(chunk.plain), contentLength: chunk.contentLength))
+    }
+
+    var heldBytes: Int { held.reduce(0) { $0 + $1.plain.count } }
+    func holds(_ id: Digest) -> Bool { heldIDs.contains(id) }
+
+    func take(_ piece: ManifestPiece) throws { try batch(records: piece.bytes) }
+
+    /// Writes the chunks held so far, and the records that cite them.
+    func batch(records: [UInt8]) throws {
+        var manifest: [UInt8] = []
+        manifest.append(record: .position, place.position.encoded())
+        var reader = RecordReader(records)
+        while let item = try reader.next() {
+            if item.kind == .state || item.kind == .position { continue }
+            manifest += records[item.record]
+            try place.advance(item.kind, records, item.payload.position..<item.payload.end)
+        }
+        let bytes = try manifest.withUnsafeBytes { content -> [UInt8] in
+            guard content.count <= Format.maximumChunkLength else { throw FormatError("a batch's manifest is too long") }
+            let id = try encoder.digest(of: content)
+            body.pieces.append(ImageBody.Piece(id: id, length: content.count))
+            let count = encoder.prepare(content, id: id, into: buffer)
+            let piece = PreparedChunk(
+                id: id, plain: UnsafeRawBufferPointer(rebasing: buffer[..<count]), contentLength: content.count)
+            return try makeObject(.batch, id: try nextID(), run: run, writer: key) { object in
+                try object.append(piece, kind: .manifest)
+                for chunk in held {
+                    try chunk.plain.withUnsafeBytes {
+                        try object.append(PreparedChunk(id: chunk.id, plain: $0, contentLength: chunk.contentLength))
+                    }
+                }
+                try object.append(piece, kind: .manifest)
+            }.bytes
+        }
+        held.removeAll(keepingCapacity: true)
+        heldIDs.removeAll(keepingCapacity: true)
+        storedBytes += UInt64(bytes.count)
+        try sink.append(bytes)
+    }
+
+    func finish() throws {}
+
+    /// Ends the file: root, twice.
+    func commit(_ label: ImageLabel) throws -> (id: ObjectID, label: ImageLabel) {
+        var label = label
+        label.newBytes = newBytes
+        label.storedBytes = storedBytes
+        body.entries = label.entries
+        body.contentBytes = label.contentBytes
+        let root = try makeObject(.image, id: try nextID(), run: run, writer: key) {
+            try $0.append(.label, label.encoded())
+            try $0.append(.volumes, [])
+            try $0.append(.body, body.encoded())
+        }
+        try sink.append(root.bytes + root.bytes)
+        try sink.commit()
+        return (root.summary.id, label)
+    }
+
+    func abandon() { sink.abandon() }
+}
+
+public enum SingleFile {
+    /// Content after which a batch ends: what a reader holds in memory at once.
+    static let batchLength = 4 << 20
+
+    /// Backs up trees into a single file with a secret of its own, which the recipients can open.
+    public static func backup(
+        _ request: BackupRequest, to output: SingleFileOutput, recipients: [StoreRecipient], progress: Progress,
+        findings: Findings
+    ) throws -> BackupReport {
+        do {
+            let secret = try StoreSecret.generate()
+            let key = try WriterKey.issue(
+                from: secret.newest, group: Store.defaultGroup(), writer: HostFacts.hostName)
+            let keyFiles = try recipients.map { ($0.name + ".age", try secret.wrapped(for: $0)) }
+            let writer = try SingleFileWriter(
+                to: output, key: key, keyFiles: keyFiles, label: request.label(), level: request.level)
+            do {
+                let pipeline = try Pipeline(group: key.group, level: request.level, output: writer)
+                let reader = TreeReader(
+                    pipeline: pipeline,
+                    options: TreeReader.Options(
+                        excludes: request.excludes, own: ownFiles(output), contentPerPiece: batchLength),
+                    gearTable: try key.group.gearTable(store: key.store), cache: nil, progress: progress,
+                    findings: findings, isStored: { _ in false })
+                do {
+                    for source in request.sources { try reader.read(source) }
+                    try reader.finish()
+                    try pipeline.finish()
+                } catch {
+                    pipeline.cancel()
+                    try pipeline.check(unless: error)
+                    throw error
+                }
+                var label = request.label()
+                label.add(reader.counts, findings: findings.count)
+                let (id, finished) = try writer.commit(label)
+                return BackupReport(
+                    id: id, label: finished, files: reader.counts.files, filesRead: reader.counts.filesRead,
+                    skipped: reader.counts.skipped, findings: findings.count)
+            } catch {
+                writer.abandon()
+                throw error
+            }
+        } catch { throw ImageError.wrapping(error, subject: output.path?.description ?? "standard output") }
+    }
+
+    private static func ownFiles(_ output: SingleFileOutput) -> Set<FileIdentity> {
+        var paths = [MachineState.ofUser.state, MachineState.ofUser.cache]
+        paths.append(HostFacts.userFolder("XDG_CONFIG_HOME", default: ".config"))
+        if let path = output.path { paths.append(BytePath(path.bytes + Array(".partial".utf8))) }
+        return Set(paths.compactMap { FileIdentity($0) })
+    }
+}

@@ -1,0 +1,155 @@
+// An image as a sequence of batches: a piece of the manifest, and whoever can read the chunks that it cites. A store and a
+// pipe look the same from here.
+
+internal import Cryptography
+internal import Platform
+
+/// An image that can be read, from a store or a single file.
+public protocol ImageReader: AnyObject {
+    /// nil for a single file on a pipe until its end has come.
+    var label: ImageLabel? { get }
+}
+
+/// Reads chunks by their ids. Used by several threads at once.
+protocol ChunkProvider: AnyObject, Sendable {
+    /// Reads, opens, decompresses and checks a chunk; its content is in the workspace afterwards.
+    func read(_ id: Digest, into workspace: ChunkWorkspace) throws
+    /// Whether chunks of earlier batches can be read again.
+    var isRandomAccess: Bool { get }
+}
+
+struct ManifestBatch {
+    /// nil: the piece is lost; the next begins with a position.
+    var records: [UInt8]?
+    var chunks: any ChunkProvider
+}
+
+protocol BatchedImageReader: ImageReader {
+    /// The next batch; nil at the end of the image.
+    func nextBatch() throws -> ManifestBatch?
+    /// Losses that concern no single file, such as a missing end.
+    func problems() -> [Finding]
+    var restoredSubject: String { get }
+}
+
+/// Chunks in the volumes of a store.
+final class VolumeChunks: ChunkProvider, @unchecked Sendable {
+    private let store: Store
+    private let index: ChunkIndex
+    private let monitor = Monitor()
+    private var readers: [UInt32: ObjectReader] = [:]
+    private static let openVolumes = 32
+
+    var isRandomAccess: Bool { true }
+
+    init(store: Store, index: ChunkIndex) {
+        self.store = store
+        self.index = index
+    }
+
+    func read(_ id: Digest, into workspace: ChunkWorkspace) throws {
+        guard let location = try index.locate(id) else {
+            throw ImageError.damaged(subject: "chunk \(id.hex.prefix(16))", detail: "no volume has it")
+        }
+        let reader = try volume(location.volume)
+        // The kind is in the frame's own head; both kinds are asked for by id.
+        guard let frame = reader.frame(at: location.offset), frame.length == Int(location.sealedLength) else {
+            throw ImageError.damaged(subject: reader.subject, detail: "a frame is damaged at offset \(location.offset)")
+        }
+        try reader.readChunk(frame, id: id, workspace: workspace)
+    }
+
+    private func volume(_ number: UInt32) throws -> ObjectReader {
+        if let known = monitor.withLock({ readers[number] }) { return known }
+        let reader = try store.volumeReader(index.volumes[Int(number)].reference.id)
+        monitor.withLock {
+            if readers.count >= Self.openVolumes { readers.removeAll() }
+            readers[number] = reader
+        }
+        return reader
+    }
+}
+
+extension ObjectReader {
+    /// Opens a chunk from the first copy in which it is whole.
+    func readChunk(_ frame: FrameHead, id: Digest?, workspace: ChunkWorkspace) throws {
+        guard let objectKey, let group = keyring.group(header.group, epoch: header.epoch) else {
+            throw ImageError.wrongIdentity(store: subject)
+        }
+        var cipher = try AuthenticatedCipher(key: objectKey)
+        var problem = "it has no copy"
+        for copy in copies {
+            do {
+                let count = try open(frame, in: copy, workspace: workspace, cipher: &cipher)
+                let head = try workspace.chunkHead(count)
+                if let id, head.id != id { throw FormatError("it is another chunk than its directory says") }
+                try workspace.decode(head, group: group)
+                return
+            } catch CryptographyError.authenticationFailed {
+                problem = "its chunk at offset \(frame.offset) is not authentic"
+            } catch { problem = "its chunk at offset \(frame.offset): \(error)" }
+        }
+        throw ImageError.damaged(subject: subject, detail: problem)
+    }
+}
+
+/// An image in a store.
+final class StoreImageReader: BatchedImageReader {
+    let root: ImageRoot
+    private let chunks: VolumeChunks
+    private let workspace: ChunkWorkspace
+    private var next = 0
+    private var losses: [Finding] = []
+    var label: ImageLabel? { root.label }
+    var restoredSubject: String { "image \(root.id)" }
+
+    init(store: Store, root: ImageRoot) throws {
+        self.root = root
+        workspace = try ChunkWorkspace()
+        guard root.body != nil else { throw ImageError.noIdentity(store: store.subject) }
+        let index = ChunkIndex(folder: nil)
+        for volume in root.volumes {
+            let number = index.add(volume)
+            do {
+                let rows: [DirectoryRow]
+                do {
+                    rows = try store.directory(of: volume)
+                } catch {
+                    // The directory or the signature is damaged: the frames themselves say what they hold.
+                    let reader = try store.volumeReader(volume.id)
+                    rows = reader.directory() ?? reader.rowsByScanning(workspace: workspace)
+                }
+                try index.add(rows, volume: number)
+            } catch {
+                losses.append(Finding(.damaged, BytePath(StoreName.volume(volume.id)), "\(error)"))
+            }
+        }
+        chunks = VolumeChunks(store: store, index: index)
+    }
+
+    func nextBatch() throws -> ManifestBatch? {
+        guard let pieces = root.body?.pieces, next < pieces.count else { return nil }
+        let piece = pieces[next]
+        next += 1
+        do {
+            try chunks.read(piece.id, into: workspace)
+            return ManifestBatch(records: Array(workspace.content), chunks: chunks)
+        } catch {
+            losses.append(
+                Finding(.damaged, BytePath("manifest, part \(next) of \(pieces.count)"), "\(error)"))
+            return ManifestBatch(records: nil, chunks: chunks)
+        }
+    }
+
+    func problems() -> [Finding] {
+        defer { losses = [] }
+        return losses
+    }
+}
+
+extension Store {
+    /// Opens an image for reading.
+    public func imageReader(_ name: String) throws -> any ImageReader {
+        try StoreImageReader(store: self, root: image(find(name)))
+    }
+}

@@ -1,0 +1,202 @@
+// A file that is being restored by several threads: written beside its name, and given it when it is whole.
+
+internal import Cryptography
+internal import Platform
+#if canImport(Glibc)
+internal import Glibc
+#endif
+
+final class RestoreFile: @unchecked Sendable {
+    var entry: Entry
+    let folder: RestoreFolder
+    private let restorer: Restorer
+    private let monitor = Monitor()
+    /// Parts under way, and one for the walk until all parts are known.
+    private var holds = 1
+    private var output: Descriptor?
+    /// A file that is there already and may turn out to have the content.
+    private var existing: Descriptor?
+    private var isPrepared = false
+    private var differs = false
+    private var failure: String?
+    /// Where the content is, kept only while a file that is there is compared.
+    private var slices: [(offset: UInt64, slice: Slice)] = []
+    private var position: UInt64 = 0
+    private var chunks: (any ChunkProvider)?
+
+    init(_ entry: Entry, in folder: RestoreFolder, restorer: Restorer) {
+        self.entry = entry
+        self.folder = folder
+        self.restorer = restorer
+        folder.hold()
+    }
+
+    var path: BytePath { folder.path.appending(entry.name) }
+
+    /// Where its content is written before it has its name; the same in each run, so that a crash leaves one at most.
+    private var temporaryName: [UInt8] {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for byte in entry.name { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        return Array(".holdfast-partial-\(String(hash, radix: 16))".utf8)
+    }
+
+    func hold() { monitor.withLock { holds += 1 } }
+
+    func fail(_ reason: String) { monitor.withLock { if failure == nil { failure = reason } } }
+
+    // MARK: The walk adds parts
+
+    /// Notes the next slice and returns where in the file it belongs.
+    func place(_ slice: Slice, from chunks: any ChunkProvider) -> UInt64 {
+        monitor.withLock {
+            defer { position += slice.length }
+            self.chunks = chunks
+            if chunks.isRandomAccess { slices.append((position, slice)) }
+            return position
+        }
+    }
+
+    /// What came so far is void.
+    func restart() {
+        monitor.withLock {
+            position = 0
+            slices = []
+            differs = true
+        }
+    }
+
+    /// All parts are known.
+    func close(size: UInt64) {
+        monitor.withLock {
+            entry.size = size
+            if position != size, failure == nil { failure = "its content does not add up to its size" }
+        }
+        release()
+    }
+
+    // MARK: Workers fill them in
+
+    /// Writes or compares one part.
+    func take(_ content: UnsafeRawBufferPointer, at offset: UInt64, isWhole: Bool) {
+        if restorer.isDryRun { return }
+        monitor.withLock {
+            guard failure == nil else { return }
+            do throws(SystemError) {
+                try prepare(canCompare: isWhole || chunks?.isRandomAccess == true)
+                if let existing, !differs {
+                    differs = !(try isEqual(existing, content, at: offset))
+                    // A file in one part is written at once; of others the parts before are read again at the end.
+                    if !differs || !isWhole { return }
+                }
+                if output == nil, existing == nil || isWhole { output = try makeOutput() }
+                try output?.write(content, at: Int64(offset))
+            } catch { failure = error.description }
+        }
+    }
+
+    private func prepare(canCompare: Bool) throws(SystemError) {
+        if isPrepared { return }
+        isPrepared = true
+        guard canCompare, let above = folder.descriptor(), !restorer.isFresh else { return }
+        guard let status = try? above.status(of: entry.name), status.kind == .file else { return }
+        // A size that differs is known only where the entry has it: content of a running file may end elsewhere.
+        guard status.size == entry.size, status.linkCount == 1 || !entry.contentFollows,
+            let file = try? above.open(entry.name, .nonBlocking)
+        else { return }
+        existing = file
+    }
+
+    private func isEqual(
+        _ file: Descriptor, _ content: UnsafeRawBufferPointer, at offset: UInt64
+    ) throws(SystemError) -> Bool {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: content.count, alignment: 64)
+        defer { buffer.deallocate() }
+        guard try file.read(into: buffer, at: Int64(offset)) == content.count, let start = buffer.baseAddress,
+            let other = content.baseAddress
+        else { return content.isEmpty }
+        return memcmp(start, other, content.count) == 0
+    }
+
+    private func makeOutput() throws(SystemError) -> Descriptor {
+        guard let above = folder.descriptor() else { throw SystemError(ENOENT, "restore into", folder.path.description) }
+        let name = temporaryName
+        let file: Descriptor
+        do throws(SystemError) {
+            file = try above.open(name, [.write, .create, .exclusive])
+        } catch {
+            guard error.code == EEXIST else { throw error }
+            try above.remove(name)
+            file = try above.open(name, [.write, .create, .exclusive])
+        }
+        // Some flags (no copy-on-write) have an effect only while a file is empty.
+        if entry.flags & ~Descriptor.protectingFlags != 0 {
+            try? file.setFlags(entry.flags & ~Descriptor.protectingFlags)
+        }
+        return file
+    }
+
+    /// Lets go; the last one gives the file its name or takes it away.
+    func release() {
+        let isLast = monitor.withLock { () -> Bool in
+            holds -= 1
+            return holds == 0
+        }
+        guard isLast else { return }
+        if !restorer.isDryRun, failure == nil { finish() }
+        if let failure {
+            restorer.findings.add(Finding(restorer.isDryRun ? .damaged : .notRestored, path, failure))
+            if output != nil { try? folder.descriptor()?.remove(temporaryName) }
+        } else {
+            restorer.countFile(written: output != nil || restorer.isDryRun, bytes: output != nil ? entry.size : 0)
+        }
+        output = nil
+        existing = nil
+        folder.release()
+    }
+
+    private func finish() {
+        do {
+            try prepare(canCompare: chunks?.isRandomAccess == true)
+            guard let above = folder.descriptor() else { return failure = "its folder could not be made" }
+            if let existing, !differs, try haveSameHoles(existing) {
+                // The content is there; only what surrounds it may differ.
+                restorer.finish(existing, entry, at: path, fresh: false)
+                return
+            }
+            if output == nil { output = try makeOutput() }
+            guard let output else { return }
+            if existing != nil, !slices.isEmpty, slices.count > 1 || differs { try rewrite(output) }
+            try output.truncate(to: Int64(entry.size))
+            restorer.apply(entry, to: output, at: path, fresh: true)
+            try restorer.giveName(temporaryName, to: entry.name, in: above)
+            restorer.protect(output, entry, at: path)
+        } catch { failure = "\(error)" }
+    }
+
+    /// Whether a file that has the content also has its holes: data where a hole belongs reads the same, but is not.
+    private func haveSameHoles(_ file: Descriptor) throws -> Bool {
+        guard slices.contains(where: { $0.slice.chunk == nil }) else { return true }
+        for (offset, slice) in slices where slice.chunk == nil {
+            let data = try file.nextData(from: Int64(offset), size: Int64(entry.size))
+            if let data, UInt64(data.lowerBound) < offset + slice.length { return false }
+        }
+        return true
+    }
+
+    /// The content was compared and differs: reads it again, now to write it.
+    private func rewrite(_ output: Descriptor) throws {
+        guard let chunks else { return }
+        let workspace = try ChunkWorkspace()
+        for (offset, slice) in slices {
+            guard let id = slice.chunk else { continue }
+            try chunks.read(id, into: workspace)
+            let start = Int(slice.offset)
+            guard start + Int(slice.length) <= workspace.content.count else {
+                throw FormatError("a slice points outside of its chunk")
+            }
+            try output.write(
+                UnsafeRawBufferPointer(rebasing: workspace.content[start..<start + Int(slice.length)]),
+                at: Int64(offset))
+        }
+    }
+}

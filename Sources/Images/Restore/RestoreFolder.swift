@@ -1,0 +1,91 @@
+// A folder that is being restored: open until all that is below it is in place, since only then can its times, its mode and
+// its flags be set for good.
+
+internal import Cryptography
+internal import Platform
+#if canImport(Glibc)
+internal import Glibc
+#endif
+
+final class RestoreFolder: @unchecked Sendable {
+    let parent: RestoreFolder?
+    let name: [UInt8]
+    /// nil: its record is lost, or it is a folder above the target; nothing is set on it.
+    let entry: Entry?
+    /// Below the target, for messages.
+    let path: BytePath
+    private let restorer: Restorer
+    private let monitor = Monitor()
+    private var opened: Descriptor?
+    private var isFresh = false
+    private var isUnusable = false
+    /// Children under way, and one for the walk while it is inside.
+    private var holds = 1
+
+    init(parent: RestoreFolder?, name: [UInt8], entry: Entry?, path: BytePath, opened: Descriptor?, restorer: Restorer) {
+        self.parent = parent
+        self.name = name
+        self.entry = entry
+        self.path = path
+        self.opened = opened
+        self.restorer = restorer
+        parent?.hold()
+    }
+
+    func hold() { monitor.withLock { holds += 1 } }
+
+    /// Lets go; the last one finishes the folder and lets go of the one above.
+    func release() {
+        let isLast = monitor.withLock { () -> Bool in
+            holds -= 1
+            return holds == 0
+        }
+        guard isLast else { return }
+        if let opened, let entry { restorer.finish(opened, entry, at: path, fresh: isFresh) }
+        opened = nil
+        parent?.release()
+    }
+
+    /// The open folder; made when the first thing in it is restored. nil where it cannot be had: that was said once.
+    func descriptor() -> Descriptor? {
+        monitor.withLock {
+            if let opened { return opened }
+            if isUnusable { return nil }
+            guard let above = parent?.descriptor() else {
+                isUnusable = true
+                return nil
+            }
+            do throws(SystemError) {
+                opened = try open(in: above)
+            } catch {
+                isUnusable = true
+                restorer.findings.add(Finding(.notRestored, path, error.description))
+            }
+            return opened
+        }
+    }
+
+    private func open(in above: Descriptor) throws(SystemError) -> Descriptor {
+        do throws(SystemError) {
+            try above.makeDirectory(name)
+            isFresh = true
+        } catch {
+            if error.code != EEXIST { throw error }
+        }
+        do throws(SystemError) {
+            let folder = try above.open(name, .directory)
+            // Nothing can be put into an immutable folder; its flags come back at the end.
+            if let flags = folder.flags, flags & Descriptor.protectingFlags != 0 {
+                try folder.setFlags(flags & ~Descriptor.protectingFlags)
+            }
+            return folder
+        } catch {
+            guard error.code == ENOTDIR || error.code == ELOOP else { throw error }
+            // A link or a file has its name: never followed, replaced.
+            try above.remove(name)
+            try above.makeDirectory(name)
+            isFresh = true
+            return try above.open(name, .directory)
+        }
+    }
+}

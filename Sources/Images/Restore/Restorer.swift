@@ -1,0 +1,585 @@
+// Restores an image: the walk over the manifest makes folders and hands chunks to workers, which read, check and write.
+// Every step is taken from the descriptor of a folder to a single name in it, without following links, so that nothing in an
+// image leads outside of the target.
+
+internal import Cryptography
+public import Platform
+#if canImport(Glibc)
+internal import Glibc
+#endif
+
+public struct RestoreRequest: Sendable {
+    public var target: BytePath
+    /// Only what one of these selects; everything where there is none.
+    public var only: [PathPattern] = []
+    /// Opens and checks everything and writes nothing.
+    public var isDryRun = false
+    /// Makes device nodes.
+    public var devices = false
+    /// Takes a file with the same size and time of modification for unchanged, without comparing its content.
+    public var trustTimes = false
+    /// Restores a whole system on hardware of another series.
+    public var otherHardware = false
+    public var listPaths: (@Sendable (BytePath) -> Void)?
+
+    public init(target: BytePath) { self.target = target }
+}
+
+public struct RestoreReport: Sendable {
+    public var label: ImageLabel?
+    public var entries: UInt64 = 0
+    public var filesWritten: UInt64 = 0
+    /// Files that were there with the same content.
+    public var filesUnchanged: UInt64 = 0
+    public var bytesWritten: UInt64 = 0
+    public var contentBytes: UInt64 = 0
+    public var findings: UInt64 = 0
+}
+
+/// Restores an image into a folder, or onto what is there already.
+///
+/// Each file is whole or not there; damage costs the files that it hit, each of which is a finding.
+/// - Throws: `ImageError`; what was restored so far stays, and the same call goes on from there.
+public func restore(
+    _ reader: any ImageReader, _ request: RestoreRequest, progress: Progress, findings: Findings
+) throws -> RestoreReport {
+    guard let reader = reader as? any BatchedImageReader else { throw ImageError.library("an unknown kind of image") }
+    if let label = reader.label {
+        progress.expect(bytes: label.contentBytes, items: label.entries)
+        if label.sources.contains("/"), !request.otherHardware, !request.isDryRun,
+            label.series != HostFacts.hardwareSeries
+        {
+            throw ImageError.otherHardware(
+                image: label.name, series: label.series, here: HostFacts.hardwareSeries)
+        }
+    }
+    do {
+        return try Restorer(reader, request, progress: progress, findings: findings).run()
+    } catch {
+        throw ImageError.wrapping(error, subject: request.target.description)
+    }
+}
+
+final class Restorer: @unchecked Sendable {
+    private let reader: any BatchedImageReader
+    private let request: RestoreRequest
+    private let progress: Progress
+    let findings: Findings
+    var isDryRun: Bool { request.isDryRun }
+    /// The target did not exist: nothing needs to be compared.
+    private(set) var isFresh = false
+
+    private let queue: BoundedQueue<Job>
+    private let idle = Monitor()
+    private var underWay = 0
+    private let counting = Monitor()
+    private var report = RestoreReport()
+    private var notPermitted = 0
+
+    // The walk's own state.
+    private var target: RestoreFolder?
+    private var source: [UInt8] = []
+    private var sourceIndex = 0
+    private var folders: [(folder: RestoreFolder, isSelected: Bool)] = []
+    private var below: [[UInt8]] = []
+    private var file: RestoreFile?
+    private var job: Job?
+    private var links: [(folder: RestoreFolder, entry: Entry, path: [UInt8])] = []
+    private var isLost = false
+    private var matched: Set<Int> = []
+
+    /// A chunk, and the parts of files that it holds.
+    private final class Job: @unchecked Sendable {
+        let id: Digest
+        let chunks: any ChunkProvider
+        var parts: [(file: RestoreFile, slice: Slice, offset: UInt64, isWhole: Bool)] = []
+        init(_ id: Digest, _ chunks: any ChunkProvider) {
+            self.id = id
+            self.chunks = chunks
+        }
+    }
+
+    init(
+        _ reader: any BatchedImageReader, _ request: RestoreRequest, progress: Progress, findings: Findings
+    ) {
+        self.reader = reader
+        self.request = request
+        self.progress = progress
+        self.findings = findings
+        queue = BoundedQueue(capacity: 2 * processorCount)
+    }
+
+    // MARK: Running
+
+    func run() throws -> RestoreReport {
+        if !isDryRun { try openTarget() }
+        let workers = try (0..<processorCount).map { _ in
+            let workspace = try ChunkWorkspace()
+            return WorkerThread { [self] in work(workspace) }
+        }
+        var failure: (any Error)?
+        do {
+            while let batch = try reader.nextBatch() {
+                try progress.checkStop()
+                for problem in reader.problems() { findings.add(problem) }
+                guard let records = batch.records else {
+                    loseTrack()
+                    continue
+                }
+                do {
+                    try walk(records, batch.chunks)
+                } catch let error as FormatError {
+                    findings.add(Finding(.damaged, BytePath(reader.restoredSubject), error.description))
+                    loseTrack()
+                }
+                // What a pipe gave is gone with the next batch.
+                if !batch.chunks.isRandomAccess { submitJob() }
+            }
+            for problem in reader.problems() { findings.add(problem) }
+        } catch { failure = error }
+        loseTrack()
+        makeLinks()
+        queue.close()
+        workers.forEach { $0.join() }
+        target?.release()
+        if failure == nil, notPermitted > 0 {
+            findings.add(
+                Finding(
+                    .notRestored, request.target,
+                    "owners or attributes of \(notPermitted) entries could not be set without being root"))
+        }
+        for (index, pattern) in request.only.enumerated() where failure == nil && !matched.contains(index) {
+            failure = ImageError.noSuchPath(pattern: pattern.description)
+        }
+        if !isDryRun {
+            // Files have their names now, and their content may still be in memory only.
+            try Descriptor.open(request.target, .directory).synchronizeFileSystem()
+        }
+        if let failure { throw failure }
+        report.label = reader.label
+        report.findings = findings.count
+        return report
+    }
+
+    private func openTarget() throws {
+        isFresh = !exists(request.target)
+        // One source that is a plain file goes into the target; everything else is, or goes below, the target itself.
+        try makeFolders(request.target, mode: 0o755)
+        let descriptor = try Descriptor.open(request.target, .directory)
+        if !isFresh { isFresh = try DirectoryListing(of: descriptor).count == 0 }
+        if let flags = descriptor.flags, flags & Descriptor.protectingFlags != 0 {
+            try descriptor.setFlags(flags & ~Descriptor.protectingFlags)
+        }
+        opened = descriptor
+    }
+
+    private var opened: Descriptor?
+
+    private func work(_ workspace: ChunkWorkspace) {
+        while let job = queue.pop() {
+            do {
+                try job.chunks.read(job.id, into: workspace)
+                for part in job.parts {
+                    let (start, count) = (Int(part.slice.offset), Int(part.slice.length))
+                    if start + count <= workspace.content.count {
+                        part.file.take(
+                            UnsafeRawBufferPointer(rebasing: workspace.content[start..<start + count]),
+                            at: part.offset, isWhole: part.isWhole)
+                        progress.add(bytes: UInt64(count))
+                    } else {
+                        part.file.fail("a slice points outside of its chunk")
+                    }
+                }
+            } catch {
+                for part in job.parts { part.file.fail("\(error)") }
+            }
+            for part in job.parts { part.file.release() }
+            idle.withLock {
+                underWay -= 1
+                idle.wakeAll()
+            }
+        }
+    }
+
+    private func submitJob() {
+        guard let job else { return }
+        self.job = nil
+        idle.withLock { underWay += 1 }
+        queue.push(job)
+    }
+
+    private func waitUntilIdle() {
+        submitJob()
+        idle.withLock { while underWay > 0 { idle.wait() } }
+    }
+
+    // MARK: The walk
+
+    /// Ends what is open: a piece of the manifest is missing, or there is no more.
+    private func loseTrack() {
+        submitJob()
+        if let file {
+            file.fail("a part of its content is missing from the manifest")
+            file.close(size: file.entry.size)
+        }
+        file = nil
+        while let last = folders.popLast() { last.folder.release() }
+        below = []
+        isLost = true
+    }
+
+    private func walk(_ records: [UInt8], _ chunks: any ChunkProvider) throws {
+        var items = RecordReader(records)
+        while let item = try items.next() {
+            guard let record = try Record(kind: item.kind, payload: item.payload) else { continue }
+            switch record {
+            case .position(let position): if isLost { try resume(position) }
+            case .source(let path): try begin(path)
+            case .enter(let entry): try enter(entry)
+            case .leave: try leave()
+            case .entry(let entry): try take(entry, chunks)
+            case .content(let slices): add(slices, chunks)
+            case .restart:
+                submitJob()
+                waitUntilIdle()
+                file?.restart()
+            case .finish(let remarks, let size):
+                if remarks.contains(.unreadable) { file?.fail("it could not be read when it was backed up") }
+                file?.close(size: size)
+                file = nil
+            }
+        }
+    }
+
+    /// Goes on after a loss, where the next piece says that it is.
+    private func resume(_ position: Position) throws {
+        isLost = false
+        guard !position.source.isEmpty || position.depth > 0 else { return }
+        if position.source != source { try begin(position.source) }
+        guard position.depth > 0 else { return }
+        try enter(nil, name: BytePath(source).lastComponent)
+        for name in position.path.split(separator: UInt8(ascii: "/")) { try enter(nil, name: Array(name)) }
+    }
+
+    private var isSingleSource: Bool { (reader.label?.sources.count ?? 1) <= 1 }
+
+    private func begin(_ path: [UInt8]) throws {
+        source = path
+        sourceIndex += 1
+        while let last = folders.popLast() { last.folder.release() }
+        below = []
+    }
+
+    /// The folder in which the source is restored: made anew for each source.
+    private func base() throws -> RestoreFolder {
+        if target == nil {
+            target = RestoreFolder(
+                parent: nil, name: [], entry: nil, path: request.target, opened: opened, restorer: self)
+        }
+        guard var folder = target else { throw FormatError("there is no target") }
+        if isSingleSource { return folder }
+        // Several sources keep their paths below the target; the last component is the source's own.
+        for component in BytePath(source).components.dropLast() {
+            let name = Array(component)
+            guard Entry.isValidName(name) else { throw FormatError("a source's path is not allowed") }
+            let next = RestoreFolder(
+                parent: folder, name: name, entry: nil, path: folder.path.appending(name), opened: nil,
+                restorer: self)
+            if folder !== target { folder.release() }
+            folder = next
+        }
+        return folder
+    }
+
+    private func enter(_ entry: Entry) throws { try enter(entry, name: entry.name) }
+
+    private func enter(_ entry: Entry?, name: [UInt8]) throws {
+        if let last = folders.last {
+            let isSelected = last.isSelected || isSelected(name)
+            below.append(name)
+            let folder = RestoreFolder(
+                parent: last.folder, name: name, entry: entry, path: last.folder.path.appending(name), opened: nil,
+                restorer: self)
+            folders.append((folder, isSelected))
+        } else {
+            let isSelected = request.only.isEmpty
+            let base = try base()
+            let own = BytePath(source).lastComponent
+            let folder: RestoreFolder
+            if isSingleSource || own.isEmpty {
+                folder = RestoreFolder(
+                    parent: base, name: [], entry: entry, path: base.path, opened: opened, restorer: self)
+            } else {
+                guard Entry.isValidName(own) else { throw FormatError("a source's path is not allowed") }
+                folder = RestoreFolder(
+                    parent: base, name: own, entry: entry, path: base.path.appending(own), opened: nil,
+                    restorer: self)
+            }
+            if base !== target { base.release() }
+            folders.append((folder, isSelected))
+        }
+        count(folders[folders.count - 1].isSelected, folders[folders.count - 1].folder.path)
+        if folders[folders.count - 1].isSelected, !isDryRun { _ = folders[folders.count - 1].folder.descriptor() }
+    }
+
+    private func leave() throws {
+        guard let last = folders.popLast() else { throw FormatError("a directory is left that was not entered") }
+        if !below.isEmpty { below.removeLast() }
+        submitJob()
+        last.folder.release()
+    }
+
+    private func isSelected(_ name: [UInt8]) -> Bool {
+        if request.only.isEmpty { return true }
+        let path = Array((below + [name]).joined(separator: [UInt8(ascii: "/")]))
+        for (index, pattern) in request.only.enumerated() where pattern.matches(path: path, name: name) {
+            matched.insert(index)
+            return true
+        }
+        return false
+    }
+
+    private func count(_ isSelected: Bool, _ path: @autoclosure () -> BytePath) {
+        progress.add(items: 1)
+        guard isSelected else { return }
+        counting.withLock { report.entries += 1 }
+        request.listPaths?(path())
+    }
+
+    func countFile(written: Bool, bytes: UInt64) {
+        counting.withLock {
+            if written { report.filesWritten += 1 } else { report.filesUnchanged += 1 }
+            report.bytesWritten += bytes
+        }
+    }
+
+    private func take(_ entry: Entry, _ chunks: any ChunkProvider) throws {
+        if let file { file.fail("its end is missing") ; file.close(size: file.entry.size) }
+        file = nil
+        let isRoot = folders.isEmpty
+        let folder = try folders.last?.folder ?? base()
+        defer { if isRoot, folder !== target { folder.release() } }
+        let isSelected = folders.last?.isSelected == true || isSelected(entry.name)
+        count(isSelected, folder.path.appending(entry.name))
+        guard isSelected else { return }
+        switch entry.kind {
+        case .file: take(file: entry, in: folder, chunks)
+        case .hardLink:
+            folder.hold()
+            links.append((folder, entry, entry.target))
+            if links.count >= 1000 { makeLinks() }
+        case .directory: break
+        default: if !isDryRun { special(entry, in: folder) }
+        }
+    }
+
+    private func take(file entry: Entry, in folder: RestoreFolder, _ chunks: any ChunkProvider) {
+        counting.withLock { report.contentBytes += entry.size }
+        if request.trustTimes, !isDryRun, let above = folder.descriptor(),
+            let status = try? above.status(of: entry.name), status.kind == .file, status.size == entry.size,
+            status.modified == entry.modified, !entry.contentFollows || !entry.remarks.contains(.inconsistent)
+        {
+            countFile(written: false, bytes: 0)
+            return
+        }
+        let file = RestoreFile(entry, in: folder, restorer: self)
+        if entry.remarks.contains(.unreadable) { file.fail("it could not be read when it was backed up") }
+        if entry.contentFollows {
+            self.file = file
+        } else {
+            add(entry.slices, to: file, chunks)
+            file.close(size: entry.size)
+        }
+    }
+
+    private func add(_ slices: [Slice], _ chunks: any ChunkProvider) {
+        if let file { add(slices, to: file, chunks) }
+    }
+
+    private func add(_ slices: [Slice], to file: RestoreFile, _ chunks: any ChunkProvider) {
+        for slice in slices {
+            let offset = file.place(slice, from: chunks)
+            guard let id = slice.chunk else {
+                continue
+            }
+            if job?.id != id || job?.chunks !== chunks { submitJob() }
+            let job = self.job ?? Job(id, chunks)
+            self.job = job
+            file.hold()
+            job.parts.append((file, slice, offset, slice.length == file.entry.size && offset == 0))
+        }
+    }
+
+    // MARK: Links and nodes
+
+    /// Links wait until the files that they share an inode with are in place.
+    private func makeLinks() {
+        waitUntilIdle()
+        for (folder, entry, path) in links {
+            if !isDryRun, let above = folder.descriptor() {
+                do {
+                    try link(entry, to: path, in: above)
+                } catch {
+                    findings.add(
+                        Finding(
+                            .notRestored, folder.path.appending(entry.name),
+                            "is a hard link to \(printable(path)), which was not restored"))
+                }
+            }
+            folder.release()
+        }
+        links = []
+    }
+
+    private func link(_ entry: Entry, to path: [UInt8], in above: Descriptor) throws {
+        let names = path.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map(Array.init)
+        guard let last = names.last, names.allSatisfy(Entry.isValidName), var folder = try sourceFolder() else {
+            throw FormatError("a hard link's target is not allowed")
+        }
+        for name in names.dropLast() { folder = try folder.open(name, [.directory]) }
+        if let there = try? above.status(of: entry.name) {
+            if let wanted = try? folder.status(of: last), wanted.inode == there.inode, wanted.device == there.device {
+                return
+            }
+            try makeRoom(for: entry.name, in: above)
+        }
+        let flags = try liftProtection(of: last, in: folder)
+        try above.makeLink(entry.name, to: last, in: folder)
+        if let flags { try folder.open(last, .nonBlocking).setFlags(flags) }
+    }
+
+    /// An immutable file takes no further names: lifts that, and says what to set again.
+    private func liftProtection(of name: [UInt8], in folder: Descriptor) throws -> UInt32? {
+        guard try folder.status(of: name).kind == .file else { return nil }
+        let file = try folder.open(name, .nonBlocking)
+        guard let flags = file.flags, flags & Descriptor.protectingFlags != 0 else { return nil }
+        try file.setFlags(flags & ~Descriptor.protectingFlags)
+        return flags
+    }
+
+    private func sourceFolder() throws -> Descriptor? {
+        if isSingleSource { return opened }
+        var folder = opened
+        for component in BytePath(source).components {
+            let name = Array(component)
+            guard Entry.isValidName(name) else { return nil }
+            folder = try folder?.open(name, .directory)
+        }
+        return folder
+    }
+
+    /// Removes what has the name; a folder only where it is empty.
+    private func makeRoom(for name: [UInt8], in folder: Descriptor) throws(SystemError) {
+        guard let there = try? folder.status(of: name) else { return }
+        if there.kind == .file, let file = try? folder.open(name, .nonBlocking), let flags = file.flags,
+            flags & Descriptor.protectingFlags != 0
+        {
+            try file.setFlags(flags & ~Descriptor.protectingFlags)
+        }
+        try folder.remove(name, directory: there.kind == .directory)
+    }
+
+    /// Gives a finished file its name, in place of what has it.
+    func giveName(_ temporary: [UInt8], to name: [UInt8], in folder: Descriptor) throws(SystemError) {
+        do throws(SystemError) {
+            try folder.rename(temporary, to: name)
+        } catch {
+            guard error.code == EPERM || error.code == EISDIR || error.code == EEXIST || error.code == ENOTEMPTY else {
+                throw error
+            }
+            try makeRoom(for: name, in: folder)
+            try folder.rename(temporary, to: name)
+        }
+    }
+
+    private func special(_ entry: Entry, in folder: RestoreFolder) {
+        guard let above = folder.descriptor() else { return }
+        let path = folder.path.appending(entry.name)
+        let isDevice = entry.kind == .characterDevice || entry.kind == .blockDevice
+        if isDevice && !request.devices {
+            return findings.add(
+                Finding(.notRestored, path, "is a device; repeat with --devices if devices are wanted"))
+        }
+        do throws(SystemError) {
+            if let there = try? above.status(of: entry.name), there.kind == entry.kind,
+                there.nodeMajor == entry.nodeMajor, there.nodeMinor == entry.nodeMinor,
+                entry.kind != .symbolicLink || (try? above.readLink(entry.name)) == entry.target
+            {
+                return apply(entry, toNameIn: above, at: path, fresh: false)
+            }
+            try makeRoom(for: entry.name, in: above)
+            let type: UInt32
+            switch entry.kind {
+            case .symbolicLink:
+                try above.makeSymbolicLink(entry.name, target: entry.target)
+                return apply(entry, toNameIn: above, at: path, fresh: true)
+            case .characterDevice: type = S_IFCHR
+            case .blockDevice: type = S_IFBLK
+            case .fifo: type = S_IFIFO
+            default: type = S_IFSOCK
+            }
+            try above.makeNode(entry.name, mode: type | 0o600, major: entry.nodeMajor, minor: entry.nodeMinor)
+            apply(entry, toNameIn: above, at: path, fresh: true)
+        } catch { findings.add(Finding(.notRestored, path, error.description)) }
+    }
+
+    // MARK: Owners, modes, attributes, times
+
+    private func note(_ error: SystemError, _ path: BytePath) {
+        if error.isPermission && !HostFacts.isRoot {
+            counting.withLock { notPermitted += 1 }
+        } else {
+            findings.add(Finding(.notRestored, path, error.description))
+        }
+    }
+
+    private func attempt(_ path: BytePath, _ step: () throws(SystemError) -> Void) {
+        do throws(SystemError) { try step() } catch { note(error, path) }
+    }
+
+    /// Sets everything but the protecting flags. The owner comes first, since a change of owner clears set-user-ID and
+    /// capabilities.
+    func apply(_ entry: Entry, to file: Descriptor, at path: BytePath, fresh: Bool) {
+        let status = try? file.status()
+        if status?.user != entry.user || status?.group != entry.group {
+            attempt(path) { () throws(SystemError) in try file.setOwner(user: entry.user, group: entry.group) }
+        }
+        attempt(path) { () throws(SystemError) in try file.setMode(entry.mode) }
+        for error in file.setExtendedAttributes(entry.attributes, fresh: fresh) { note(error, path) }
+        attempt(path) { () throws(SystemError) in
+            try file.setModificationTime(
+                seconds: entry.modified.seconds, nanoseconds: entry.modified.nanoseconds)
+        }
+    }
+
+    /// Sets the flags, the protecting ones among them: nothing can be changed after it.
+    func protect(_ file: Descriptor, _ entry: Entry, at path: BytePath) {
+        if entry.flags == 0 && (file.flags ?? 0) & Descriptor.protectingFlags == 0 { return }
+        attempt(path) { () throws(SystemError) in try file.setFlags(entry.flags) }
+    }
+
+    /// The last step for a folder, or for a file whose content was there.
+    func finish(_ file: Descriptor, _ entry: Entry, at path: BytePath, fresh: Bool) {
+        if !fresh, let flags = file.flags, flags & Descriptor.protectingFlags != 0 {
+            attempt(path) { () throws(SystemError) in try file.setFlags(flags & ~Descriptor.protectingFlags) }
+        }
+        apply(entry, to: file, at: path, fresh: fresh)
+        protect(file, entry, at: path)
+    }
+
+    private func apply(_ entry: Entry, toNameIn folder: Descriptor, at path: BytePath, fresh: Bool) {
+        attempt(path) { () throws(SystemError) in
+            try folder.setOwner(entry.name, user: entry.user, group: entry.group)
+        }
+        if entry.kind != .symbolicLink {
+            attempt(path) { () throws(SystemError) in try folder.setMode(entry.name, entry.mode) }
+        }
+        for error in folder.setExtendedAttributes(of: entry.name, entry.attributes, fresh: fresh) {
+            note(error, path)
+        }
+        attempt(path) { () throws(SystemError) in
+            try folder.setModificationTime(
+                entry.name, seconds: entry.modified.seconds, nanoseconds: entry.modified.nanoseconds)
+        }
+    }
+}
