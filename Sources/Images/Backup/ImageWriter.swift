@@ -158,8 +158,13 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
         if try cite(job.id) { return }
         // Known a moment ago, and gone: a worker saw it in a volume that was dropped. It cannot happen without a bug.
         guard !job.isKnown else { throw FormatError("a chunk vanished from the index") }
-        newBytes += UInt64(job.inputLength)
-        try append(job.prepared, kind: .data)
+        try take(job.prepared)
+    }
+
+    /// A chunk of content that the index does not have.
+    func take(_ chunk: PreparedChunk) throws {
+        newBytes += UInt64(chunk.contentLength)
+        try append(chunk, kind: .data)
     }
 
     private func append(_ chunk: PreparedChunk, kind: FrameKind) throws {

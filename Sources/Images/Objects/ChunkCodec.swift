@@ -16,6 +16,8 @@ final class ChunkWorkspace: @unchecked Sendable {
 
     /// The content of the chunk opened last.
     private(set) var content: UnsafeRawBufferPointer
+    /// Its stored bytes, as they were sealed: what is sealed again elsewhere without compressing it.
+    private(set) var opened: (codec: Codec, bytes: UnsafeRawBufferPointer)
 
     private final class HashBox {
         var hash: KeyedHash
@@ -28,6 +30,7 @@ final class ChunkWorkspace: @unchecked Sendable {
         sealedBuffer = .allocate(byteCount: 1 << 20, alignment: 64)
         contentBuffer = .allocate(byteCount: Format.maximumChunkLength, alignment: 64)
         content = UnsafeRawBufferPointer(rebasing: contentBuffer[..<0])
+        opened = (.stored, content)
     }
 
     deinit {
@@ -73,9 +76,6 @@ final class ChunkWorkspace: @unchecked Sendable {
         return UnsafeRawBufferPointer(rebasing: sealedBuffer[start..<start + head.storedLength])
     }
 
-    /// The whole opened frame as it was sealed: what is sealed again elsewhere.
-    func plain(_ count: Int) -> UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: sealedBuffer[..<count]) }
-
     /// Decompresses the opened frame and compares the content with its id. `content` is valid until the next call.
     func decode(_ head: Head, group: GroupKeys) throws {
         let stored = stored(head)
@@ -90,6 +90,7 @@ final class ChunkWorkspace: @unchecked Sendable {
             }
         }
         content = UnsafeRawBufferPointer(rebasing: contentBuffer[..<head.contentLength])
+        opened = (head.codec, stored)
         guard try digest(of: content, group: group) == head.id else {
             throw FormatError("a chunk's content is not what its id says")
         }

@@ -80,7 +80,7 @@ public final class Store: Sendable {
         "machine " + (try HostFacts.machineIdentifier ?? ObjectID.random().description)
     }
 
-    private static func readHeader(_ objects: any ObjectStore) throws -> Identifier {
+    static func readHeader(_ objects: any ObjectStore) throws -> Identifier {
         var problem: (any Error)?
         for name in [StoreName.header, StoreName.header + ".2"] {
             do {
@@ -96,7 +96,7 @@ public final class Store: Sendable {
     }
 
     /// The key files of the newest epoch, both copies.
-    private static func keyFiles(_ objects: any ObjectStore) throws -> [StoredObject] {
+    static func keyFiles(_ objects: any ObjectStore) throws -> [StoredObject] {
         let files = try objects.list("k").filter { $0.name.hasSuffix(".age") || $0.name.hasSuffix(".age.2") }
         let newest = files.compactMap { epoch(of: $0) }.max()
         return files.filter { epoch(of: $0) == newest }
