@@ -1,5 +1,6 @@
 // What this machine is: its name, its hardware series, its users, and where programs keep what is theirs.
 
+internal import CLinux
 #if canImport(Glibc)
 internal import Glibc
 #endif
@@ -61,6 +62,12 @@ public enum HostFacts {
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 }
+
+/// Keeps the secrets of this process out of core dumps and away from debuggers of the same user.
+public func refuseCoreDumps() { clinux_refuse_core_dumps() }
+
+/// The width of a terminal, or 0 where the descriptor is none.
+public func terminalColumns(_ descriptor: CInt) -> Int { Int(clinux_terminal_columns(descriptor)) }
 
 /// Names of users and groups, looked up once each: the tables are small, the files of a tree many.
 public struct OwnerNames {

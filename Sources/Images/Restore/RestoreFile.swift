@@ -100,8 +100,7 @@ final class RestoreFile: @unchecked Sendable {
         guard canCompare, let above = folder.descriptor(), !restorer.isFresh else { return }
         guard let status = try? above.status(of: entry.name), status.kind == .file else { return }
         // A size that differs is known only where the entry has it: content of a running file may end elsewhere.
-        guard status.size == entry.size, status.linkCount == 1 || !entry.contentFollows,
-            let file = try? above.open(entry.name, .nonBlocking)
+        guard status.size == entry.size, let file = try? above.open(entry.name, .nonBlocking)
         else { return }
         existing = file
     }
@@ -156,7 +155,7 @@ final class RestoreFile: @unchecked Sendable {
 
     private func finish() {
         do {
-            try prepare(canCompare: chunks?.isRandomAccess == true)
+            try prepare(canCompare: chunks?.isRandomAccess ?? true)
             guard let above = folder.descriptor() else { return failure = "its folder could not be made" }
             if let existing, !differs, try haveSameHoles(existing) {
                 // The content is there; only what surrounds it may differ.

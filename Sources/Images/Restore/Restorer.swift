@@ -79,7 +79,6 @@ final class Restorer: @unchecked Sendable {
     // The walk's own state.
     private var target: RestoreFolder?
     private var source: [UInt8] = []
-    private var sourceIndex = 0
     private var folders: [(folder: RestoreFolder, isSelected: Bool)] = []
     private var below: [[UInt8]] = []
     private var file: RestoreFile?
@@ -264,8 +263,9 @@ final class Restorer: @unchecked Sendable {
     private var isSingleSource: Bool { (reader.label?.sources.count ?? 1) <= 1 }
 
     private func begin(_ path: [UInt8]) throws {
+        // Links are within one source: those that wait belong to the one that ends here.
+        makeLinks()
         source = path
-        sourceIndex += 1
         while let last = folders.popLast() { last.folder.release() }
         below = []
     }

@@ -1,0 +1,204 @@
+// What goes into an image comes out of it.
+
+import Cryptography
+import Images
+import Platform
+import Testing
+
+@Suite struct RoundTripTests {
+    @Test("A restored tree is the tree that was backed up")
+    func store() throws {
+        let scratch = try Scratch()
+        let tree = scratch.file("tree")
+        try makeTree(tree)
+        let store = try TestStore(scratch)
+        let backup = try store.backup(tree)
+        #expect(backup.findings == 0)
+        let report = try store.restore(to: scratch.file("restored"))
+        #expect(report.findings == 0)
+        #expect(report.entries == backup.label.entries)
+        try expectSameTree(scratch.file("restored"), tree)
+        #expect(try store.verify().findings == 0)
+    }
+
+    @Test("A second backup of an unchanged tree opens no file and stores no content")
+    func unchanged() throws {
+        let scratch = try Scratch()
+        let tree = scratch.file("tree")
+        try makeTree(tree)
+        let store = try TestStore(scratch)
+        // A file that changed in the tick of the walk is not trusted, so the walk has to come later.
+        settle()
+        try store.backup(tree)
+        let second = try store.backup(tree)
+        #expect(second.filesRead == 0)
+        #expect(second.label.newBytes == 0)
+        #expect(try look(at: scratch.file("tree")).count == Int(second.label.entries) - 1)
+        try store.restore(to: scratch.file("restored"))
+        try expectSameTree(scratch.file("restored"), tree)
+    }
+
+    @Test("After a change, only what changed is read and stored again")
+    func changed() throws {
+        let scratch = try Scratch()
+        let tree = scratch.file("tree")
+        try makeTree(tree)
+        let store = try TestStore(scratch)
+        settle()
+        try store.backup(tree)
+        try put(tree.appending("folder 2/file 7"), Array("changed".utf8))
+        try removeFile(tree.appending("folder 3/file 8"))
+        settle()
+        let second = try store.backup(tree)
+        #expect(second.filesRead == 1)
+        #expect(second.label.newBytes == 7)
+        try store.restore(to: scratch.file("restored"))
+        try expectSameTree(scratch.file("restored"), tree)
+        #expect(try store.verify().findings == 0)
+    }
+
+    @Test("Restoring onto a tree that is there writes only what differs")
+    func update() throws {
+        let scratch = try Scratch()
+        let tree = scratch.file("tree")
+        try makeTree(tree)
+        let before = try look(at: tree)
+        let store = try TestStore(scratch)
+        try store.backup(tree)
+        try put(tree.appending("large"), SplitMix64(seed: 9).firstBytes(3_000_000))
+        try put(tree.appending("folder 1/file 1"), Array("broken".utf8))
+        let report = try store.restore(to: tree)
+        #expect(report.findings == 0)
+        #expect(report.filesWritten == 2)
+        #expect(try look(at: tree) == before)
+    }
+
+    @Test("A dry run checks everything and writes nothing")
+    func dryRun() throws {
+        let scratch = try Scratch()
+        try makeTree(scratch.file("tree"))
+        let store = try TestStore(scratch)
+        let backup = try store.backup(scratch.file("tree"))
+        let report = try store.restore(to: scratch.file("never")) { $0.isDryRun = true }
+        #expect(report.entries == backup.label.entries)
+        #expect(!exists(scratch.file("never")))
+    }
+
+    @Test("Several sources come back under their own paths")
+    func severalSources() throws {
+        let scratch = try Scratch()
+        try makeTree(scratch.file("a/tree"))
+        try makeTree(scratch.file("b/tree"), seed: 2)
+        let store = try TestStore(scratch)
+        try store.backup(scratch.file("a/tree"), scratch.file("b/tree"))
+        #expect(try store.restore(to: scratch.file("restored")).findings == 0)
+        for name in ["a/tree", "b/tree"] {
+            let restored = scratch.file("restored").appending(scratch.file(name).bytes.dropFirst())
+            try expectSameTree(restored, scratch.file(name))
+        }
+    }
+
+    @Test("Of an image, only what was asked for is restored", arguments: ["folder 1", "folder 1/file*", "fil?  1"])
+    func only(pattern: String) throws {
+        let scratch = try Scratch()
+        let tree = scratch.file("tree")
+        try makeTree(tree)
+        let store = try TestStore(scratch)
+        try store.backup(tree)
+        if pattern == "fil?  1" {
+            #expect(throws: ImageError.noSuchPath(pattern: pattern)) {
+                try store.restore(to: scratch.file("restored")) { $0.only = [PathPattern(Array(pattern.utf8))] }
+            }
+            return
+        }
+        try store.restore(to: scratch.file("restored")) { $0.only = [PathPattern(Array(pattern.utf8))] }
+        let wanted = try look(at: tree).filter { $0.key.starts(with: Array("folder 1".utf8)) }
+        #expect(try look(at: scratch.file("restored")) == wanted)
+    }
+
+    @Test("A single file carries the same tree, in one part or in many", arguments: [nil, 100_000] as [UInt64?])
+    func singleFile(partLength: UInt64?) throws {
+        let scratch = try Scratch()
+        let tree = scratch.file("tree")
+        try makeTree(tree)
+        let identity = try AgeIdentity.generate()
+        let file = scratch.file("image.hf")
+        _ = try SingleFile.backup(
+            BackupRequest(sources: [tree], name: "test"), to: .file(file, partLength: partLength),
+            recipients: [.age(identity.recipient)], progress: Progress(), findings: Findings())
+        #expect(exists(BytePath(file.bytes + Array(".2".utf8))) == (partLength != nil))
+        let reader = try SingleFile.imageReader(file, credentials: Credentials(identities: [identity]))
+        let report = try restore(
+            reader, RestoreRequest(target: scratch.file("restored")), progress: Progress(), findings: Findings())
+        #expect(report.findings == 0)
+        try expectSameTree(scratch.file("restored"), tree)
+    }
+
+    @Test("An image survives being copied to another store, to a file and back, and to a replica")
+    func copies() throws {
+        let scratch = try Scratch()
+        let tree = scratch.file("tree")
+        try makeTree(tree)
+        let store = try TestStore(scratch)
+        try store.backup(tree)
+        let other = try TestStore(scratch, "other")
+        let target = try Store.open(other.path, for: .write, credentials: Credentials(), machine: other.machine)
+        _ = try store.opened().copy(
+            images: [], to: target, machine: store.machine, progress: Progress(), findings: Findings())
+        try other.restore(to: scratch.file("from other"))
+        try expectSameTree(scratch.file("from other"), tree)
+        #expect(try other.verify().findings == 0)
+
+        let file = scratch.file("image.hf")
+        _ = try store.opened().copy(
+            image: "latest", to: .file(file, partLength: nil), progress: Progress(), findings: Findings())
+        let third = try TestStore(scratch, "third")
+        _ = try SingleFile.copy(
+            file, credentials: store.credentials,
+            to: Store.open(third.path, for: .write, credentials: Credentials(), machine: third.machine),
+            machine: third.machine, progress: Progress(), findings: Findings())
+        try third.restore(to: scratch.file("from file"))
+        try expectSameTree(scratch.file("from file"), tree)
+
+        let replica = scratch.file("replica")
+        _ = try Store.replicate(
+            store.path, to: replica, images: [], credentials: Credentials(), machine: store.machine,
+            progress: Progress())
+        let opened = try Store.open(replica, for: .read, credentials: store.credentials, machine: store.machine)
+        #expect(
+            try opened.verify(image: nil, readData: true, progress: Progress(), findings: Findings()).findings == 0)
+    }
+
+    @Test("A machine with a writer key alone deduplicates and lists, and opens no content, its own included")
+    func writerOnly() throws {
+        let scratch = try Scratch()
+        try makeTree(scratch.file("tree"))
+        let store = try TestStore(scratch)
+        try store.backup(scratch.file("tree"))
+        let writer = try Store.open(store.path, for: .write, credentials: Credentials(), machine: store.machine)
+        #expect(try writer.images().count == 1)
+        #expect(!writer.canRead)
+        #expect(throws: ImageError.self) { try writer.imageReader("latest") }
+        #expect(throws: ImageError.noIdentity(store: store.path.description)) {
+            try Store.open(store.path, for: .read, credentials: Credentials(), machine: store.machine)
+        }
+        let stranger = try AgeIdentity.generate()
+        #expect(throws: ImageError.wrongIdentity(store: store.path.description)) {
+            try Store.open(
+                store.path, for: .read, credentials: Credentials(identities: [stranger]), machine: store.machine)
+        }
+    }
+}
+
+extension SplitMix64 {
+    func firstBytes(_ count: Int) -> [UInt8] {
+        var copy = self
+        return copy.bytes(count)
+    }
+}
+
+/// Waits until what was written is older than the tick in which a walk distrusts it.
+func settle() {
+    let start = Timestamp.now()
+    while Timestamp.now() < Timestamp(seconds: start.seconds + 1, nanoseconds: start.nanoseconds) {}
+}
