@@ -22,7 +22,6 @@ const int clinux_O_NOATIME = O_NOATIME;
 const int clinux_O_DIRECT = O_DIRECT;
 const int clinux_SEEK_DATA = SEEK_DATA;
 const int clinux_SEEK_HOLE = SEEK_HOLE;
-const long clinux_UTIME_OMIT = UTIME_OMIT;
 const unsigned clinux_RENAME_NOREPLACE = RENAME_NOREPLACE;
 const unsigned clinux_RENAME_EXCHANGE = RENAME_EXCHANGE;
 const unsigned long clinux_TMPFS_MAGIC = TMPFS_MAGIC;
@@ -95,6 +94,11 @@ int clinux_start_writeback(int descriptor, int64_t offset, int64_t length) {
 
 int clinux_mknodat(int directory, const char *name, mode_t mode, uint32_t major, uint32_t minor) {
     return mknodat(directory, name, mode, makedev(major, minor));
+}
+
+int clinux_set_modification_time(int descriptor, const char *name, int64_t seconds, uint32_t nanoseconds) {
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = seconds, .tv_nsec = nanoseconds}};
+    return name ? utimensat(descriptor, name, times, AT_SYMLINK_NOFOLLOW) : futimens(descriptor, times);
 }
 
 int clinux_block_size(int descriptor, uint64_t *bytes) { return ioctl(descriptor, BLKGETSIZE64, bytes); }

@@ -243,21 +243,15 @@ public final class Descriptor: Sendable {
     }
 
     public func setModificationTime(seconds: Int64, nanoseconds: UInt32) throws(SystemError) {
-        var times = Self.times(seconds, nanoseconds)
-        try check("set the times of", "the file") { futimens(raw, &times.0) }
+        try check("set the times of", "the file") { clinux_set_modification_time(raw, nil, seconds, nanoseconds) }
     }
 
     public func setModificationTime(
         _ name: [UInt8], seconds: Int64, nanoseconds: UInt32
     ) throws(SystemError) {
-        var times = Self.times(seconds, nanoseconds)
         try check("set the times of", printable(name)) {
-            withNullTerminated(name) { utimensat(raw, $0, &times.0, AT_SYMLINK_NOFOLLOW) }
+            withNullTerminated(name) { clinux_set_modification_time(raw, $0, seconds, nanoseconds) }
         }
-    }
-
-    private static func times(_ seconds: Int64, _ nanoseconds: UInt32) -> (timespec, timespec) {
-        (timespec(tv_sec: 0, tv_nsec: clinux_UTIME_OMIT), timespec(tv_sec: Int(seconds), tv_nsec: Int(nanoseconds)))
     }
 
     // MARK: Inode flags

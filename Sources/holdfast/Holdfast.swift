@@ -1,4 +1,8 @@
+// The program: everything is in HoldfastCommands, where tests reach it.
+
+import HoldfastCommands
+
 @main
 enum Holdfast {
-    static func main() {}
+    static func main() { HoldfastCommands.main() }
 }

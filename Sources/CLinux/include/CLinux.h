@@ -13,7 +13,6 @@ extern const int clinux_O_NOATIME;
 extern const int clinux_O_DIRECT;
 extern const int clinux_SEEK_DATA;
 extern const int clinux_SEEK_HOLE;
-extern const long clinux_UTIME_OMIT;
 extern const unsigned clinux_RENAME_NOREPLACE;
 extern const unsigned clinux_RENAME_EXCHANGE;
 extern const unsigned long clinux_TMPFS_MAGIC;
@@ -55,6 +54,8 @@ int clinux_syncfs(int descriptor);
 int clinux_punch_hole(int descriptor, int64_t offset, int64_t length);
 int clinux_start_writeback(int descriptor, int64_t offset, int64_t length);
 int clinux_mknodat(int directory, const char *name, mode_t mode, uint32_t major, uint32_t minor);
+/// Sets the time of modification alone: of `name` without following it, or of the descriptor where it is null.
+int clinux_set_modification_time(int descriptor, const char *name, int64_t seconds, uint32_t nanoseconds);
 int clinux_block_size(int descriptor, uint64_t *bytes);
 
 /// FS_IOC_GETFLAGS and FS_IOC_SETFLAGS.

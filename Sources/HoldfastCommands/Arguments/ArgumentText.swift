@@ -1,0 +1,78 @@
+// Arguments are bytes, and ArgumentParser wants strings. What is not UTF-8 travels as scalars of the last private-use
+// plane, one a byte, and is turned back where a path is wanted; a real scalar of that range travels the same way.
+
+enum ArgumentText {
+    private static let escapes: ClosedRange<UInt32> = 0x10ff00...0x10ffff
+
+    /// The arguments of this process without its name.
+    static func ofProcess() -> [String] {
+        (1..<max(1, Int(CommandLine.argc))).compactMap { index in
+            guard let argument = CommandLine.unsafeArgv[index] else { return nil }
+            var bytes: [UInt8] = []
+            var next = argument
+            while next.pointee != 0 {
+                bytes.append(UInt8(bitPattern: next.pointee))
+                next += 1
+            }
+            return encode(bytes)
+        }
+    }
+
+    static func encode(_ bytes: [UInt8]) -> String {
+        if bytes.allSatisfy({ $0 < 0x80 }) { return String(decoding: bytes, as: UTF8.self) }
+        var result = String.UnicodeScalarView()
+        var index = 0
+        while index < bytes.count {
+            let first = bytes[index]
+            let length = first < 0x80 ? 1 : first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc2 ? 2 : 0
+            if length > 0, index + length <= bytes.count,
+                let scalar = String(validating: bytes[index..<index + length], as: UTF8.self)?.unicodeScalars.first,
+                !escapes.contains(scalar.value)
+            {
+                result.append(scalar)
+                index += length
+            } else {
+                if let escape = Unicode.Scalar(escapes.lowerBound + UInt32(first)) { result.append(escape) }
+                index += 1
+            }
+        }
+        return String(result)
+    }
+
+    /// The bytes that were typed.
+    static func bytes(of text: String) -> [UInt8] {
+        text.unicodeScalars.flatMap { scalar -> [UInt8] in
+            escapes.contains(scalar.value)
+                ? [UInt8(scalar.value - escapes.lowerBound)] : Array(String(scalar).utf8)
+        }
+    }
+
+    /// Whether it is text through and through.
+    static func isText(_ argument: String) -> Bool {
+        !argument.unicodeScalars.contains { escapes.contains($0.value) }
+    }
+
+    private static let flags = ["--json", "--yes", "--quiet", "--verbose"]
+    private static let valued = ["--config", "--identity", "--passphrase-file"]
+
+    /// Global options may stand before the command; ArgumentParser wants them behind it.
+    static func behindCommand(_ arguments: [String]) -> [String] {
+        var index = 0
+        while index < arguments.count {
+            let argument = arguments[index]
+            if flags.contains(argument) || valued.contains(where: { argument.hasPrefix($0 + "=") }) {
+                index += 1
+            } else if valued.contains(argument) && index + 1 < arguments.count {
+                index += 2
+            } else {
+                break
+            }
+        }
+        guard index > 0, index < arguments.count else { return arguments }
+        let rest = arguments[index...]
+        guard let verb = rest.first, !verb.hasPrefix("-"), verb != "help" else { return Array(rest) }
+        let isNoun = ["store", "key"].contains(verb) && rest.dropFirst().first.map { !$0.hasPrefix("-") } == true
+        let words = isNoun ? 2 : 1
+        return Array(rest.prefix(words) + arguments[..<index] + rest.dropFirst(words))
+    }
+}

@@ -1,0 +1,92 @@
+// What an argument can be: a path, a name, a pattern, a size, a recipient. Each refuses what it cannot be.
+
+internal import ArgumentParser
+internal import Cryptography
+internal import Images
+internal import Platform
+
+/// A path, byte for byte as it was typed.
+struct PathArgument: ExpressibleByArgument {
+    let path: BytePath
+
+    init?(argument: String) {
+        if argument.isEmpty { return nil }
+        path = BytePath(ArgumentText.bytes(of: argument))
+    }
+
+    /// Standard input or output.
+    var isStandard: Bool { path == "-" }
+
+    /// Absolute, so that it says the same wherever it is read.
+    var absolute: BytePath { path.normalized(relativeTo: HostFacts.workingFolder) }
+}
+
+/// A name that is kept as text: an image's, a group's.
+struct NameArgument: ExpressibleByArgument {
+    let text: String
+
+    init?(argument: String) {
+        guard !argument.isEmpty, ArgumentText.isText(argument) else { return nil }
+        text = argument
+    }
+}
+
+/// A shell pattern of paths.
+struct PatternArgument: ExpressibleByArgument {
+    let bytes: [UInt8]
+
+    init?(argument: String) {
+        if argument.allSatisfy({ $0 == "/" }) { return nil }
+        bytes = ArgumentText.bytes(of: argument)
+    }
+
+    var pattern: PathPattern { PathPattern(bytes) }
+
+    /// Patterns are compared below the source. Who types the whole path of something in it means that.
+    func pattern(below sources: [BytePath]) -> PathPattern {
+        guard sources.count == 1, let source = sources.first, source != "/",
+            bytes.starts(with: source.bytes + [UInt8(ascii: "/")])
+        else { return pattern }
+        return PathPattern(Array(bytes.dropFirst(source.bytes.count)))
+    }
+}
+
+/// A number of bytes: `4000000000`, `4G` (powers of 1000), `4GiB` (powers of 1024).
+struct SizeArgument: ExpressibleByArgument {
+    let bytes: UInt64
+
+    init?(argument: String) {
+        let digits = argument.prefix { $0.isASCII && $0.isNumber }
+        guard var value = UInt64(digits), value > 0 else { return nil }
+        var unit = argument.dropFirst(digits.count).uppercased()
+        let base: UInt64 = unit.hasSuffix("IB") ? 1024 : 1000
+        if unit.hasSuffix("IB") { unit.removeLast(2) } else if unit.hasSuffix("B") { unit.removeLast() }
+        guard let power = ["", "K", "M", "G", "T"].firstIndex(of: unit), power > 0 || base == 1000 else { return nil }
+        for _ in 0..<power {
+            let (product, isTooLarge) = value.multipliedReportingOverflow(by: base)
+            if isTooLarge { return nil }
+            value = product
+        }
+        bytes = value
+    }
+}
+
+/// A public key, `age1…`.
+struct RecipientArgument: ExpressibleByArgument {
+    let recipient: AgeRecipient
+
+    init?(argument: String) {
+        guard let recipient = try? AgeRecipient(argument) else { return nil }
+        self.recipient = recipient
+    }
+}
+
+/// A store as it was typed; the configuration says what a name means.
+struct StoreArgument: ExpressibleByArgument {
+    let bytes: [UInt8]
+
+    init?(argument: String) {
+        if argument.isEmpty { return nil }
+        bytes = ArgumentText.bytes(of: argument)
+    }
+}

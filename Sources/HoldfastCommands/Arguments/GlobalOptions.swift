@@ -1,0 +1,48 @@
+// The options that every command takes.
+
+internal import ArgumentParser
+
+struct GlobalOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The configuration (default: $HOLDFAST_CONFIG, then /etc/holdfast/config.toml).", valueName: "file"))
+    var config: PathArgument?
+
+    @Option(
+        name: .customLong("identity"),
+        help: ArgumentHelp("A file of private keys; may be repeated.", valueName: "file"))
+    var identities: [PathArgument] = []
+
+    @Option(help: ArgumentHelp("A file whose first line is the passphrase.", valueName: "file"))
+    var passphraseFile: PathArgument?
+
+    @Flag(help: "Give the result as one JSON document, progress as JSON lines on standard error.")
+    var json = false
+
+    @Flag(help: "Answer the confirmation with yes.")
+    var yes = false
+
+    @Flag(help: "No progress, notes or summary.")
+    var quiet = false
+
+    @Flag(help: "Tell more; list every finding.")
+    var verbose = false
+
+    func validate() throws {
+        if quiet && verbose { throw ValidationError("--quiet and --verbose exclude each other.") }
+    }
+}
+
+/// A command that does something, as opposed to one that groups others.
+protocol HoldfastCommand: ParsableCommand {
+    var global: GlobalOptions { get }
+
+    /// Does the work and shows its result.
+    func perform(_ session: Session) throws -> Outcome
+}
+
+enum Outcome: Int32 {
+    case done = 0
+    /// Done, and something has to be known.
+    case findings = 3
+}

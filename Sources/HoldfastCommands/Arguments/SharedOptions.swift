@@ -1,0 +1,51 @@
+// Options that several commands share: for whom something is encrypted, where it is read from and written to.
+
+internal import ArgumentParser
+
+/// For whom a new store or a single file is encrypted.
+struct RecipientOptions: ParsableArguments {
+    @Option(
+        name: .customLong("recipient"),
+        help: ArgumentHelp(
+            "Who can restore (age1…); may be repeated. Default: your own identity.", valueName: "recipient"))
+    var recipients: [RecipientArgument] = []
+
+    @Flag(help: "Let a passphrase open it, too; it is asked for.")
+    var passphrase = false
+
+    var isGiven: Bool { !recipients.isEmpty || passphrase }
+}
+
+/// Where an image is read from.
+struct SourceOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("The store.", valueName: "store"))
+    var from: StoreArgument?
+
+    @Option(help: ArgumentHelp("An image in a single file; - is standard input.", valueName: "file"))
+    var input: PathArgument?
+
+    func validate() throws {
+        if (from == nil) == (input == nil) { throw ValidationError("Give either --from STORE or --input FILE.") }
+    }
+}
+
+/// Where an image is written to.
+struct TargetOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("The store.", valueName: "store"))
+    var to: StoreArgument?
+
+    @Option(help: ArgumentHelp("A single file; - is standard output.", valueName: "file"))
+    var output: PathArgument?
+
+    @Option(
+        help: ArgumentHelp(
+            "Cut the single file into parts of this length (700M, 4GiB).", valueName: "size"))
+    var partSize: SizeArgument?
+
+    func validate() throws {
+        if (to == nil) == (output == nil) { throw ValidationError("Give either --to STORE or --output FILE.") }
+        if partSize != nil && output?.isStandard != false {
+            throw ValidationError("--part-size goes with --output FILE.")
+        }
+    }
+}

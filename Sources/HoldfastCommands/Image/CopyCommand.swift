@@ -1,0 +1,89 @@
+// `holdfast copy`: images from store to store, and between stores and single files.
+
+internal import ArgumentParser
+internal import Images
+internal import Platform
+
+struct CopyCommand: HoldfastCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "copy", abstract: "Copy images to another store, or to and from a single file.",
+        discussion: """
+            To a new folder, or to an earlier copy of the same store, volumes are copied as they are, which needs no \
+            key. To another store contents are encrypted anew, which needs an identity.
+            """)
+
+    @Argument(help: ArgumentHelp("The images; all where none is named.", valueName: "image"))
+    var images: [NameArgument] = []
+
+    @OptionGroup var source: SourceOptions
+    @OptionGroup var target: TargetOptions
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func validate() throws {
+        if source.input != nil && target.output != nil {
+            throw ValidationError("A single file is copied to another with cp.")
+        }
+        if source.input != nil && images.count > 1 { throw ValidationError("A single file holds one image.") }
+        if target.output != nil && images.count != 1 {
+            throw ValidationError("A single file takes one image; name it.")
+        }
+        try refuseMixedOutput(target.output, global)
+    }
+
+    func perform(_ session: Session) throws -> Outcome {
+        let report = try copy(session)
+        session.show(
+            [
+                ("images", .number(report.images)), ("volumes", .number(report.volumes)),
+                ("bytes", .number(report.bytes)),
+            ] + session.console.findingMembers,
+            summary: [
+                "copied \(Text.counted(report.images, "image", "images")): "
+                    + "\(Text.counted(report.volumes, "volume", "volumes")), \(Text.size(report.bytes))"
+            ], outputIsData: target.output?.isStandard == true)
+        return session.outcome(report.findings)
+    }
+
+    private func copy(_ session: Session) throws -> CopyReport {
+        let names = images.map(\.text)
+        let (progress, findings, machine) = (session.progress, session.findings, session.machine)
+        switch (source.from, source.input, target.to, target.output) {
+        case (let from?, _, let to?, _):
+            let (fromPath, place) = (try session.place(from).path, try session.place(to))
+            guard Store.exists(fromPath) else { throw ImageError.notAStore(path: fromPath.description) }
+            // As with a backup: the empty folder of a configured store is a disk that is not mounted.
+            if place.isConfigured && !Store.exists(place.path) {
+                throw ImageError.notAStore(path: place.path.description)
+            }
+            if try !Store.exists(place.path) || Store.isReplica(fromPath, place.path) {
+                let credentials = try session.credentials(for: fromPath)
+                return try session.working {
+                    try Store.replicate(
+                        fromPath, to: place.path, images: names, credentials: credentials, machine: machine,
+                        progress: progress)
+                }
+            }
+            let (store, other) = (try session.open(from, for: .read), try session.open(to, for: .write))
+            return try session.working {
+                try store.copy(images: names, to: other, machine: machine, progress: progress, findings: findings)
+            }
+        case (let from?, _, _, let output?):
+            let destination = try SingleFileOutput(output, partSize: target.partSize)
+            let store = try session.open(from, for: .read)
+            return try session.working {
+                try store.copy(image: names[0], to: destination, progress: progress, findings: findings)
+            }
+        case (_, let input?, let to?, _):
+            if input.isStandard { try refuseTerminal(0, "standard input") }
+            try source.checkName(images.first, of: input, session)
+            let store = try session.open(to, for: .write)
+            let credentials = try session.credentials(for: input.path)
+            return try session.working {
+                try SingleFile.copy(
+                    input.path, credentials: credentials, to: store, machine: machine, progress: progress,
+                    findings: findings)
+            }
+        default: throw Problem.usage("give --from or --input, and --to or --output")
+        }
+    }
+}

@@ -1,0 +1,38 @@
+// `holdfast export`: an image as a tar archive, for other tools.
+
+internal import ArgumentParser
+internal import Images
+
+struct ExportCommand: HoldfastCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "export", abstract: "Write an image to standard output as a tar archive.")
+
+    @Argument(help: "The image.")
+    var image: NameArgument
+
+    @Option(help: ArgumentHelp("The store.", valueName: "store"))
+    var from: StoreArgument
+
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func validate() throws {
+        if global.json {
+            throw ValidationError("--json and export exclude each other: standard output carries the archive.")
+        }
+    }
+
+    func perform(_ session: Session) throws -> Outcome {
+        try refuseTerminal(1, "standard output")
+        let store = try session.open(from, for: .read)
+        let report = try session.working {
+            try store.export(image: image.text, to: 1, progress: session.progress, findings: session.findings)
+        }
+        session.show(
+            [],
+            summary: [
+                "image \(report.label.map(describe) ?? image.text) exported: "
+                    + "\(Text.counted(report.entries, "entry", "entries")), \(Text.size(report.contentBytes))"
+            ], outputIsData: true)
+        return session.outcome(report.findings)
+    }
+}

@@ -1,0 +1,36 @@
+// `holdfast import`: a tar archive becomes an image.
+
+internal import ArgumentParser
+internal import Images
+
+struct ImportCommand: HoldfastCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "import", abstract: "Make an image of a tar archive on standard input.")
+
+    @Option(help: "The image's name.")
+    var name: NameArgument
+
+    @Option(help: ArgumentHelp("The store.", valueName: "store"))
+    var to: StoreArgument
+
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func perform(_ session: Session) throws -> Outcome {
+        try refuseTerminal(0, "standard input")
+        let store = try session.open(to, for: .write)
+        let report = try session.working {
+            try store.importArchive(
+                from: 0, name: name.text, machine: session.machine, progress: session.progress,
+                findings: session.findings)
+        }
+        let label = report.label
+        session.show(
+            [("image", .id(report.id))] + JSON.label(label) + session.console.findingMembers,
+            summary: [
+                "image \(report.id) \(describe(label)): \(Text.counted(label.entries, "entry", "entries")), "
+                    + "\(Text.size(label.contentBytes)), new \(Text.size(label.newBytes)) "
+                    + "(stored as \(Text.size(label.storedBytes)))"
+            ])
+        return session.outcome(report.findings)
+    }
+}

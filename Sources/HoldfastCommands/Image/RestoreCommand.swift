@@ -1,0 +1,119 @@
+// `holdfast restore`: brings an image back.
+
+internal import ArgumentParser
+internal import Images
+internal import Platform
+
+struct RestoreCommand: HoldfastCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "restore", abstract: "Bring an image, or a part of it, back.",
+        discussion: """
+            An image of one folder restores as DIR itself, a single file into DIR, an image of several sources below \
+            DIR. What is there and not in the image stays. An interrupted restore goes on when it is repeated.
+            """)
+
+    @Argument(help: "The image; not needed with --input.")
+    var image: NameArgument?
+
+    @OptionGroup var source: SourceOptions
+
+    @Option(help: ArgumentHelp("Where to; not needed with --dry-run.", valueName: "dir"))
+    var to: PathArgument?
+
+    @Option(
+        name: .customLong("only"),
+        help: ArgumentHelp("Only what matches, with all below it; may be repeated.", valueName: "pattern"))
+    var only: [PatternArgument] = []
+
+    @Flag(help: "Read and check everything, write nothing; with --verbose list the paths.")
+    var dryRun = false
+
+    @Flag(help: "Make device nodes, too.")
+    var devices = false
+
+    @Flag(help: "Take a file of the same size and time for unchanged without reading it.")
+    var trustTimes = false
+
+    @Flag(help: "Restore a whole system on hardware of another series.")
+    var otherHardware = false
+
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func validate() throws {
+        if to == nil && !dryRun { throw ValidationError("Give --to DIR, or --dry-run.") }
+        if image == nil && source.from != nil { throw ValidationError("Name an image, or latest.") }
+    }
+
+    func perform(_ session: Session) throws -> Outcome {
+        var request = RestoreRequest(target: to?.path ?? ".")
+        request.only = only.map(\.pattern)
+        request.isDryRun = dryRun
+        request.devices = devices
+        request.trustTimes = trustTimes
+        request.otherHardware = otherHardware
+        let paths = PathCollector()
+        let console = session.console
+        if console.isVerbose && console.isJSON {
+            request.listPaths = { paths.add($0) }
+        } else if console.isVerbose && dryRun {
+            request.listPaths = { console.result($0.description + "\n") }
+        } else if console.isVerbose {
+            request.listPaths = { console.note($0.description) }
+        }
+        let asked = request
+        let reader = try source.reader(image, session)
+        let report = try session.working {
+            try restore(reader, asked, progress: session.progress, findings: session.findings)
+        }
+        session.show(
+            document(report, session, listed: request.listPaths == nil ? nil : paths.all), summary: summary(report))
+        return session.outcome(report.findings)
+    }
+
+    private func document(_ report: RestoreReport, _ session: Session, listed: [BytePath]?) -> [(String, JSON?)] {
+        // The number of entries restored stands for that of the label.
+        JSON.label(report.label).filter { !["entries", "contentBytes", "bytesNew", "bytesStored"].contains($0.0) }
+            + [("dryRun", .flag(dryRun))]
+            + JSON.report(report)
+            + (listed.map { JSON.paths($0, key: "paths") } ?? [])
+            + session.console.findingMembers
+    }
+
+    private func summary(_ report: RestoreReport) -> [String] {
+        let what = report.label.map(describe) ?? "of unknown name"
+        let entries = Text.counted(report.entries, "entry", "entries")
+        var lines: [String]
+        if dryRun {
+            lines = ["image \(what): \(entries), \(Text.size(report.contentBytes)) read and checked, nothing written"]
+        } else {
+            lines = [
+                "image \(what) restored to \(to?.path.description ?? "."): \(entries), \(Text.size(report.contentBytes))",
+                "written \(Text.size(report.bytesWritten)) in \(Text.counted(report.filesWritten, "file", "files")), "
+                    + "\(Text.number(report.filesUnchanged)) unchanged",
+            ]
+        }
+        if report.findings > 0 {
+            lines.append("not complete: \(Text.counted(report.findings, "finding", "findings")), listed above")
+        }
+        return lines
+    }
+}
+
+extension JSON {
+    static func report(_ report: RestoreReport) -> [(String, JSON?)] {
+        [
+            ("entries", .number(report.entries)), ("filesWritten", .number(report.filesWritten)),
+            ("filesUnchanged", .number(report.filesUnchanged)), ("bytesWritten", .number(report.bytesWritten)),
+            ("contentBytes", .number(report.contentBytes)),
+        ]
+    }
+}
+
+/// Paths for a JSON document, from several threads.
+private final class PathCollector: @unchecked Sendable {
+    private let monitor = Monitor()
+    private var paths: [BytePath] = []
+
+    func add(_ path: BytePath) { monitor.withLock { paths.append(path) } }
+    var all: [BytePath] { monitor.withLock { paths } }
+}

@@ -1,0 +1,60 @@
+// What the commands on images have in common.
+
+internal import ArgumentParser
+internal import Glibc
+internal import Images
+internal import Platform
+
+/// Standard output cannot carry an image and a document.
+func refuseMixedOutput(_ output: PathArgument?, _ global: GlobalOptions) throws {
+    if output?.isStandard == true && global.json {
+        throw ValidationError("--json and --output - exclude each other: standard output carries the image.")
+    }
+}
+
+/// Nobody reads binary data on a terminal.
+func refuseTerminal(_ descriptor: CInt, _ what: String) throws {
+    if isatty(descriptor) == 1 { throw Problem.usage("\(what) is a terminal", hint: "redirect it to a file or a pipe") }
+}
+
+/// `"plc" of /opt/plc`
+func describe(_ label: ImageLabel) -> String {
+    "\"\(printable(label.name.utf8))\" of \(label.sources.map(\.description).joined(separator: ", "))"
+}
+
+extension SingleFileOutput {
+    init(_ output: PathArgument, partSize: SizeArgument? = nil) throws {
+        if output.isStandard {
+            try refuseTerminal(1, "standard output")
+            self = .standardOutput
+        } else {
+            self = .file(output.path, partLength: partSize?.bytes)
+        }
+    }
+}
+
+extension SourceOptions {
+    /// A single file holds one image, so it need not be named. Who names it gets no other.
+    func checkName(_ image: NameArgument?, of input: PathArgument, _ session: Session) throws {
+        guard let name = image?.text, name != "latest" else { return }
+        if input.isStandard {
+            throw Problem.usage("standard input holds one image, which need not be named", hint: "leave \(name) out")
+        }
+        let images = try SingleFile.images(input.path, credentials: session.credentials(for: input.path))
+        let isThere = images.contains {
+            $0.label?.name == name || (name.utf8.count >= 4 && $0.id.description.hasPrefix(name))
+        }
+        if !isThere { throw ImageError.noSuchImage(name: name) }
+    }
+
+    /// Opens the image that the options name.
+    func reader(_ image: NameArgument?, _ session: Session) throws -> any ImageReader {
+        if let input {
+            if input.isStandard { try refuseTerminal(0, "standard input") }
+            try checkName(image, of: input, session)
+            return try SingleFile.imageReader(input.path, credentials: session.credentials(for: input.path))
+        }
+        guard let from, let image else { throw Problem.usage("name an image, or `latest`") }
+        return try session.open(from, for: .read).imageReader(image.text)
+    }
+}

@@ -1,0 +1,63 @@
+// `holdfast verify`: proves that images can be restored.
+
+internal import ArgumentParser
+internal import Images
+internal import Platform
+
+struct VerifyCommand: HoldfastCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify", abstract: "Check that images can be restored.",
+        discussion: "Without an image the whole store is checked. Damage is listed, and ends with status 3.")
+
+    @Argument(help: "One image only.")
+    var image: NameArgument?
+
+    @OptionGroup var source: SourceOptions
+
+    @Flag(help: "Read, decrypt and check all content, not only what lists it. A single file is always read whole.")
+    var readData = false
+
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func perform(_ session: Session) throws -> Outcome {
+        if let input = source.input {
+            if input.isStandard { try refuseTerminal(0, "standard input") }
+            try source.checkName(image, of: input, session)
+            let credentials = try session.credentials(for: input.path)
+            let report = try session.working {
+                try SingleFile.verify(
+                    input.path, credentials: credentials, progress: session.progress, findings: session.findings)
+            }
+            return show(report, of: input.path.description, isWhole: true, session)
+        }
+        guard let from = source.from else { throw Problem.usage("give --from STORE or --input FILE") }
+        return try verify(try session.open(from, for: .read), image: image?.text, readData: readData, session)
+    }
+}
+
+/// Checks a store and shows what came out.
+func verify(_ store: Store, image: String?, readData: Bool, _ session: Session) throws -> Outcome {
+    let report = try session.working {
+        try store.verify(image: image, readData: readData, progress: session.progress, findings: session.findings)
+    }
+    return show(report, of: store.subject, isWhole: readData, session)
+}
+
+private func show(_ report: VerifyReport, of subject: String, isWhole: Bool, _ session: Session) -> Outcome {
+    let scope =
+        "\(Text.counted(report.images, "image", "images")), \(Text.counted(report.volumes, "volume", "volumes")), "
+        + "\(Text.counted(report.chunks, "chunk", "chunks")), \(Text.counted(report.entries, "entry", "entries"))"
+    var lines = ["checked \(subject): \(scope), \(Text.size(report.bytesRead)) read"]
+    if report.findings > 0 {
+        lines.append("damaged: \(Text.counted(report.findings, "finding", "findings")), listed above")
+    } else {
+        lines.append(isWhole ? "no damage found" : "no damage found; content was not read (--read-data does)")
+    }
+    session.show(
+        [
+            ("images", .number(report.images)), ("volumes", .number(report.volumes)),
+            ("chunks", .number(report.chunks)), ("entries", .number(report.entries)),
+            ("bytesRead", .number(report.bytesRead)), ("readData", .flag(isWhole)),
+        ] + session.console.findingMembers, summary: lines)
+    return session.outcome(report.findings)
+}

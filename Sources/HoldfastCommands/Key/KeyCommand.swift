@@ -1,0 +1,9 @@
+// `holdfast key`: groups what is done to identities and recipients.
+
+internal import ArgumentParser
+
+struct KeyCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "key", abstract: "Make identities; list, add and remove a store's recipients.",
+        subcommands: [KeyGenerateCommand.self, KeyListCommand.self, KeyAddCommand.self, KeyRemoveCommand.self])
+}

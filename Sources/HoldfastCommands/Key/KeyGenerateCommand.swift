@@ -1,0 +1,40 @@
+// `holdfast key generate`: makes an identity, as age-keygen does.
+
+internal import ArgumentParser
+internal import Cryptography
+internal import Platform
+
+struct KeyGenerateCommand: HoldfastCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "generate", abstract: "Make an identity; its file is one of age's.")
+
+    @Option(
+        help: ArgumentHelp(
+            "Where to (default: ~/.config/holdfast/identity.txt); - is standard output.", valueName: "file"))
+    var output: PathArgument?
+
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func validate() throws { try refuseMixedOutput(output, global) }
+
+    func perform(_ session: Session) throws -> Outcome {
+        if output?.isStandard == true {
+            let identity = try AgeIdentity.generate()
+            var bytes = IdentityFile.contents(identity)
+            defer { IdentityFile.erase(&bytes) }
+            session.console.result(String(decoding: bytes, as: UTF8.self))
+            session.console.note("public key: \(identity.recipient)")
+            return .done
+        }
+        let path = output?.path ?? IdentityFile.standardPath
+        let identity = try IdentityFile.generate(path)
+        if session.console.isJSON {
+            session.console.document(
+                .object(JSON.path(path, key: "identity") + [("recipient", .text(identity.recipient.string))]))
+        } else {
+            session.console.result(identity.recipient.string + "\n")
+        }
+        session.console.note("identity: \(path); keep a copy of it somewhere else than on this machine")
+        return .done
+    }
+}

@@ -1,0 +1,29 @@
+// `holdfast key list`: who can open a store.
+
+internal import ArgumentParser
+internal import Cryptography
+internal import Images
+
+struct KeyListCommand: HoldfastCommand {
+    static let configuration = CommandConfiguration(commandName: "list", abstract: "List who can open a store.")
+
+    @Option(help: ArgumentHelp("The store.", valueName: "store"))
+    var from: StoreArgument
+
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func perform(_ session: Session) throws -> Outcome {
+        let recipients = try Store.recipients(try session.place(from).path)
+        let own = Set(try session.identities().map(\.recipient.string))
+        if session.console.isJSON {
+            let list = recipients.map {
+                JSON.object([("recipient", .text($0)), ("identityAtHand", .flag(own.contains($0)))])
+            }
+            session.console.document(.object([("recipients", .list(list))]))
+        } else {
+            let lines = recipients.map { Text.safe($0) + (own.contains($0) ? "  (identity at hand)" : "") + "\n" }
+            session.console.result(lines.joined())
+        }
+        return .done
+    }
+}

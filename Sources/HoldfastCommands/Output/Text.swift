@@ -1,0 +1,105 @@
+// Numbers, times and names as people read them.
+
+internal import Platform
+
+enum Text {
+    /// `1.31 GB`: three digits, powers of 1000.
+    static func size(_ bytes: UInt64) -> String {
+        if bytes < 1000 { return "\(bytes) B" }
+        var value = Double(bytes)
+        var unit = 0
+        let units = ["B", "kB", "MB", "GB", "TB", "PB", "EB"]
+        while value >= 999.5 && unit < units.count - 1 {
+            value /= 1000
+            unit += 1
+        }
+        return "\(decimal(value, places: value < 9.995 ? 2 : value < 99.95 ? 1 : 0)) \(units[unit])"
+    }
+
+    private static func decimal(_ value: Double, places: Int) -> String {
+        let scale = [1, 10, 100][places]
+        let scaled = Int((value * Double(scale)).rounded())
+        if places == 0 { return "\(scaled)" }
+        let fraction = String(scaled % scale)
+        return "\(scaled / scale).\(String(repeating: "0", count: places - fraction.count))\(fraction)"
+    }
+
+    /// `63,211`
+    static func number(_ value: UInt64) -> String {
+        var result = ""
+        for (index, digit) in String(value).reversed().enumerated() {
+            if index > 0 && index % 3 == 0 { result.append(",") }
+            result.append(digit)
+        }
+        return String(result.reversed())
+    }
+
+    /// `1 file`, `1,200 files`
+    static func counted(_ value: UInt64, _ one: String, _ many: String) -> String {
+        "\(number(value)) \(value == 1 ? one : many)"
+    }
+
+    /// `0:42`, `1:02:03`
+    static func duration(_ seconds: UInt64) -> String {
+        let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60)
+        return hours > 0 ? "\(hours):\(padded(minutes)):\(padded(rest))" : "\(minutes):\(padded(rest))"
+    }
+
+    private static func padded(_ value: some BinaryInteger) -> String { (value < 10 ? "0" : "") + "\(value)" }
+
+    /// `2026-11-20T08:56:14Z`, the proleptic Gregorian calendar in UTC.
+    static func time(_ time: Timestamp) -> String {
+        // Beyond the years 0 to 9999 no form is agreed upon.
+        guard (-62_167_219_200...253_402_300_799).contains(time.seconds) else { return "@\(time.seconds)" }
+        let day = Int((time.seconds >= 0 ? time.seconds : time.seconds - 86399) / 86400)
+        let second = Int(time.seconds) - day * 86400
+        // Years that begin in March put the leap day last; 719468 days lie between 0000-03-01 and 1970-01-01.
+        let shifted = day + 719_468
+        let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
+        let dayOfEra = shifted - era * 146_097
+        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let march = (5 * dayOfYear + 2) / 153
+        let month = march < 10 ? march + 3 : march - 9
+        let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
+        let digits = String(year)
+        return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+            + "-\(padded(month))-\(padded(dayOfYear - (153 * march + 2) / 5 + 1))"
+            + "T\(padded(second / 3600)):\(padded(second / 60 % 60)):\(padded(second % 60))Z"
+    }
+
+    /// Text from elsewhere that must not play tricks on a terminal: like `printable`, but without touching `\`, since
+    /// paths in it have been escaped already.
+    static func safe(_ text: String) -> String {
+        var result = ""
+        for scalar in text.unicodeScalars {
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned:
+                result += printable(ArgumentText.bytes(of: String(scalar)))
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
+    }
+
+    /// How many columns of a terminal it takes.
+    static func width(_ text: String) -> Int {
+        text.unicodeScalars.reduce(0) { $0 + width($1) }
+    }
+
+    private static func width(_ scalar: Unicode.Scalar) -> Int {
+        if scalar.value < 0x300 { return 1 }
+        switch scalar.properties.generalCategory {
+        case .nonspacingMark, .enclosingMark, .format, .control: return 0
+        default: break
+        }
+        switch scalar.value {
+        // East Asian wide and fullwidth (Unicode Standard Annex 11), in blocks.
+        case 0x1100...0x115f, 0x2e80...0x303e, 0x3041...0x33ff, 0x3400...0x4dbf, 0x4e00...0x9fff, 0xa000...0xa4cf,
+            0xa960...0xa97c, 0xac00...0xd7a3, 0xf900...0xfaff, 0xfe30...0xfe6f, 0xff00...0xff60, 0xffe0...0xffe6,
+            0x1f300...0x1f64f, 0x1f680...0x1f6ff, 0x1f900...0x1f9ff, 0x20000...0x3fffd:
+            return 2
+        default: return 1
+        }
+    }
+}

@@ -1,0 +1,75 @@
+// From the arguments to the exit status.
+
+internal import ArgumentParser
+internal import Glibc
+internal import Images
+internal import Platform
+
+/// Runs the command line of this process and ends it.
+public func main() -> Never {
+    keepStandardDescriptors()
+    let progress = Progress()
+    Interruption.watch(progress)
+    HostFacts.raiseOpenFileLimit()
+    refuseCoreDumps()
+    exit(run(ArgumentText.behindCommand(ArgumentText.ofProcess()), progress: progress))
+}
+
+/// Runs a command and returns its exit status.
+func run(_ arguments: [String], progress: Progress) -> Int32 {
+    do {
+        var command = try RootCommand.parseAsRoot(arguments)
+        if let command = command as? any HoldfastCommand { return run(command, progress: progress) }
+        try command.run()
+        return 0
+    } catch {
+        let text = RootCommand.fullMessage(for: error)
+        if RootCommand.exitCode(for: error).isSuccess {
+            Console(isJSON: false).result(text + "\n")
+            return 0
+        }
+        let lines = text.split(separator: "\n").map(String.init)
+        let message = RootCommand.message(for: error)
+        let usage = lines.dropFirst(message.split(separator: "\n").count).map { $0.trimmingBlanks }
+        let problem = Problem.usage(Problem.clause(message), hint: usage.isEmpty ? nil : usage.joined(separator: "; "))
+        report(problem, on: Console(isJSON: arguments.contains("--json")))
+        return problem.status
+    }
+}
+
+private func run(_ command: any HoldfastCommand, progress: Progress) -> Int32 {
+    let options = command.global
+    let console = Console(isJSON: options.json, isQuiet: options.quiet, isVerbose: options.verbose)
+    do {
+        let session = try Session(options, progress: progress, console: console)
+        let outcome = try command.perform(session)
+        if let code = console.failureOfOutput { throw SystemError(code, "write", "standard output") }
+        return outcome.rawValue
+    } catch {
+        let problem = Problem(error)
+        report(problem, on: console)
+        return problem.status
+    }
+}
+
+private func report(_ problem: Problem, on console: Console) {
+    console.error(problem)
+    if console.isJSON { console.document(.object([("error", problem.document)] + console.findingMembers)) }
+}
+
+/// Where one of the three standard descriptors is closed, the next file that is opened would take its place, and
+/// messages would be written into it. They get one that refuses instead.
+private func keepStandardDescriptors() {
+    for (descriptor, mode) in [(CInt(0), O_WRONLY), (1, O_RDONLY), (2, O_RDWR)] where fcntl(descriptor, F_GETFD) < 0 {
+        _ = open("/dev/null", mode)
+    }
+}
+
+extension String {
+    fileprivate var trimmingBlanks: String {
+        var text = self[...]
+        while text.first == " " { text.removeFirst() }
+        while text.last == " " { text.removeLast() }
+        return String(text)
+    }
+}

@@ -1,0 +1,21 @@
+// The command itself, which only groups the others.
+
+internal import ArgumentParser
+
+struct RootCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "holdfast",
+        abstract: "Keeps a machine restorable: encrypted backup images, and their way back.",
+        discussion: """
+            A STORE is a folder, a file: URL, or a name from the configuration. An IMAGE is named by its name, by the \
+            beginning of its id, or `latest`.
+
+            Exit status: 0 done; 1 failed, nothing lost; 2 usage or configuration; 3 done, with findings; 4 refused; \
+            130 interrupted.
+            """,
+        version: Session.tool,
+        subcommands: [
+            BackupCommand.self, ImagesCommand.self, RestoreCommand.self, VerifyCommand.self, CopyCommand.self,
+            ExportCommand.self, ImportCommand.self, StoreCommand.self, KeyCommand.self,
+        ])
+}

@@ -1,0 +1,156 @@
+// One command's run: its options, its configuration, its keys, and what it shows.
+
+internal import Cryptography
+internal import Images
+internal import Platform
+
+final class Session: Sendable {
+    static let tool = "holdfast 0.1.0"
+
+    let global: GlobalValues
+    let configuration: Configuration
+    let console: Console
+    let progress: Progress
+    let findings: Findings
+
+    /// The options that matter below, apart from ArgumentParser's wrappers.
+    struct GlobalValues: Sendable {
+        var identities: [BytePath]
+        var passphraseFile: BytePath?
+        var isYes: Bool
+    }
+
+    init(_ global: GlobalOptions, progress: Progress, console: Console) throws {
+        self.global = GlobalValues(
+            identities: global.identities.map(\.path), passphraseFile: global.passphraseFile?.path, isYes: global.yes)
+        configuration = try Configuration.load(global.config?.path)
+        self.console = console
+        self.progress = progress
+        findings = Findings { console.finding($0) }
+    }
+
+    // MARK: Places
+
+    var machine: MachineState {
+        var machine = MachineState.ofUser
+        if let state = configuration.state { machine.state = state }
+        if let cache = configuration.cache { machine.cache = cache }
+        return machine
+    }
+
+    func place(_ store: StoreArgument) throws -> StorePlace { try StorePlace(store, configuration) }
+
+    func open(_ store: StoreArgument, for purpose: Store.Purpose) throws -> Store {
+        let path = try place(store).path
+        return try Store.open(path, for: purpose, credentials: credentials(for: path), machine: machine)
+    }
+
+    // MARK: Keys
+
+    /// The identities that were given, or configured, or else the user's own where there is one.
+    func identities() throws -> [AgeIdentity] {
+        var paths = global.identities.isEmpty ? configuration.identities : global.identities
+        if paths.isEmpty && exists(IdentityFile.standardPath) { paths = [IdentityFile.standardPath] }
+        return try paths.flatMap { try IdentityFile.read($0, on: console) }
+    }
+
+    /// What opens a store or a file; its passphrase is asked for only where it is wanted.
+    func credentials(for subject: BytePath) throws -> Credentials {
+        Credentials(identities: try identities()) { try self.passphrase(for: subject) }
+    }
+
+    private func passphrase(for subject: BytePath) throws -> Secret? {
+        if let file = global.passphraseFile { return try Self.firstLine(of: file) }
+        return try ask { try $0.passphrase("Passphrase of \(subject)") } ?? nil
+    }
+
+    /// A passphrase that is about to be set.
+    func newPassphrase() throws -> Secret {
+        if let file = global.passphraseFile { return try Self.firstLine(of: file) }
+        let answer = try ask { terminal -> Secret? in
+            guard let first = try terminal.passphrase("New passphrase") else { return nil }
+            guard let second = try terminal.passphrase("The same again") else { return nil }
+            guard first == second else { throw Problem.usage("the two passphrases differ") }
+            return first
+        }
+        guard let passphrase = answer ?? nil else {
+            throw Problem.usage("no passphrase was given", hint: "give one with `--passphrase-file FILE`")
+        }
+        return passphrase
+    }
+
+    private static func firstLine(of file: BytePath) throws -> Secret {
+        var bytes: [UInt8]
+        do throws(SystemError) {
+            bytes = try readWhole(file, limit: 1 << 16)
+        } catch {
+            throw Problem.usage("cannot read the passphrase file \(file): \(error.reason)")
+        }
+        defer { IdentityFile.erase(&bytes) }
+        let line = bytes.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
+        if line.isEmpty { throw Problem.usage("the first line of the passphrase file \(file) is empty") }
+        return line.withUnsafeBytes { Secret(copying: $0) }
+    }
+
+    /// For whom something new is encrypted: those that were named, or else the owners of the identities at hand, one
+    /// of which is made where there is none.
+    func recipients(_ options: RecipientOptions, of subject: String) throws -> [StoreRecipient] {
+        var result = options.recipients.map { StoreRecipient.age($0.recipient) }
+        if options.passphrase { result.append(.passphrase(try newPassphrase())) }
+        if !result.isEmpty { return result }
+        let known = try identities()
+        if !known.isEmpty { return known.map { .age($0.recipient) } }
+        let path = IdentityFile.standardPath
+        let identity = try IdentityFile.generate(path)
+        console.warning("made a new identity, \(path) (\(identity.recipient))")
+        console.warning(
+            "keep a copy of that file somewhere else than on this machine: without it nobody can restore from \(subject)"
+        )
+        return [.age(identity.recipient)]
+    }
+
+    // MARK: People
+
+    /// nil: there is no terminal.
+    private func ask<R>(_ question: (Terminal) throws -> R) throws -> R? {
+        guard let terminal = Terminal(progress) else { return nil }
+        return try console.pausing { try question(terminal) }
+    }
+
+    /// Has a destructive step confirmed, or refuses.
+    func confirm(_ question: String) throws {
+        if global.isYes { return }
+        guard let answer = try ask({ try $0.confirm(question) }) else {
+            throw Problem.refused(
+                "this wants a confirmation, and there is no terminal to ask on", hint: "answer it with `--yes`")
+        }
+        if !answer { throw Problem.refused("not confirmed; nothing was changed") }
+    }
+
+    // MARK: Results
+
+    /// Shows progress while `work` lasts.
+    func working<R>(_ work: () throws -> R) rethrows -> R {
+        let line = ProgressLine(progress, on: console)
+        defer {
+            line.finish()
+            console.finishFindings()
+        }
+        return try work()
+    }
+
+    /// Shows the result: a document for programs, or a summary that `--quiet` leaves out.
+    func show(_ members: [(String, JSON?)], summary: [String], outputIsData: Bool = false) {
+        if console.isJSON {
+            console.document(.object(members))
+        } else if !console.isQuiet {
+            if outputIsData {
+                summary.forEach(console.note)
+            } else {
+                summary.forEach { console.result(Text.safe($0) + "\n") }
+            }
+        }
+    }
+
+    func outcome(_ count: UInt64) -> Outcome { count > 0 || findings.count > 0 ? .findings : .done }
+}

@@ -1,0 +1,65 @@
+// Questions to the person at the terminal. They go to the terminal itself, since standard input and output may be
+// pipes, and an answer that does not come within a minute is none: nothing unattended waits for ever.
+
+internal import Cryptography
+internal import Glibc
+internal import Images
+internal import Platform
+
+struct Terminal {
+    static let patience = Duration.seconds(60)
+    private let device: Descriptor
+    private let progress: Progress
+
+    /// nil: there is no terminal.
+    init?(_ progress: Progress) {
+        guard let device = try? Descriptor.open("/dev/tty", .readWrite) else { return nil }
+        self.device = device
+        self.progress = progress
+    }
+
+    /// One line without its end; nil where none came in time, or the end of the input.
+    private func line(_ question: String) throws -> [UInt8]? {
+        try device.write(Array(Text.safe(question).utf8))
+        let deadline = ContinuousClock.now + Self.patience
+        var ready = pollfd(fd: device.raw, events: Int16(POLLIN), revents: 0)
+        while ContinuousClock.now < deadline {
+            let status = poll(&ready, 1, 200)
+            if progress.isStopRequested { throw ImageError.interrupted }
+            if status <= 0 { continue }
+            // A terminal hands out whole lines, of at most 4095 bytes.
+            var buffer = [UInt8](repeating: 0, count: 4096)
+            defer { IdentityFile.erase(&buffer) }
+            let count = buffer.withUnsafeMutableBytes { read(device.raw, $0.baseAddress, $0.count) }
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else { return nil }
+            return Array(buffer[..<count].prefix { $0 != UInt8(ascii: "\n") })
+        }
+        return nil
+    }
+
+    /// Whether the answer begins with y.
+    func confirm(_ question: String) throws -> Bool {
+        guard let answer = try line(question + " [y/N] ") else {
+            try device.write(Array("\n".utf8))
+            return false
+        }
+        return ["y", "yes"].contains(String(decoding: answer, as: UTF8.self).lowercased())
+    }
+
+    /// A passphrase, typed without echo; nil where none came.
+    func passphrase(_ question: String) throws -> Secret? {
+        var settings = termios()
+        guard tcgetattr(device.raw, &settings) == 0 else { return nil }
+        var silent = settings
+        silent.c_lflag &= ~tcflag_t(ECHO)
+        guard tcsetattr(device.raw, TCSAFLUSH, &silent) == 0 else { return nil }
+        defer {
+            tcsetattr(device.raw, TCSAFLUSH, &settings)
+            try? device.write(Array("\n".utf8))
+        }
+        guard var answer = try line(question + ": "), !answer.isEmpty else { return nil }
+        defer { IdentityFile.erase(&answer) }
+        return Secret(answer)
+    }
+}

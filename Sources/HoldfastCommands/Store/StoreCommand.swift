@@ -1,0 +1,9 @@
+// `holdfast store`: groups what is done to a store as a whole.
+
+internal import ArgumentParser
+
+struct StoreCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "store", abstract: "Make, join, describe and check stores.",
+        subcommands: [StoreInitCommand.self, StoreJoinCommand.self, StoreInfoCommand.self, StoreCheckCommand.self])
+}

@@ -1,0 +1,28 @@
+// `holdfast store join`: gives this machine a key that writes.
+
+internal import ArgumentParser
+internal import Images
+internal import Platform
+
+struct StoreJoinCommand: HoldfastCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "join", abstract: "Let this machine write to a store.",
+        discussion: "An identity or the passphrase is needed once; afterwards backups need neither.")
+
+    @Argument var store: StoreArgument
+
+    @Option(help: "The machines of one group share content (default: this machine alone).")
+    var group: NameArgument?
+
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func perform(_ session: Session) throws -> Outcome {
+        let path = try session.place(store).path
+        let store = try Store.join(
+            path, group: group?.text, credentials: session.credentials(for: path), machine: session.machine)
+        session.show(
+            [("store", .text(store.identifier))] + JSON.path(path) + [("group", store.groupName.map(JSON.text))],
+            summary: ["joined store \(store.identifier) in \(path), group \"\(store.groupName ?? "")\""])
+        return .done
+    }
+}
