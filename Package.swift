@@ -1,9 +1,6 @@
+import Glibc
 // swift-tools-version: 6.1
 import PackageDescription
-
-#if canImport(Glibc)
-import Glibc
-#endif
 
 // The house stands in one direction: a target imports those above it in this list, never those below.
 

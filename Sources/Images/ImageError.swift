@@ -104,7 +104,8 @@ public enum ImageError: Error, Hashable, Sendable, CustomStringConvertible {
         if error.isFull {
             self = .full(subject: subject ?? error.subject)
         } else if error.isPermission {
-            self = .notPermitted(subject: error.subject == "the file" ? subject ?? error.subject : error.subject,
+            self = .notPermitted(
+                subject: error.subject == "the file" ? subject ?? error.subject : error.subject,
                 operation: error.operation)
         } else {
             self = .system(

@@ -3,9 +3,7 @@
 // be longer than PATH_MAX.
 
 internal import CLinux
-#if canImport(Glibc)
 internal import Glibc
-#endif
 
 /// An open file descriptor that is closed when the last one lets go of it.
 ///

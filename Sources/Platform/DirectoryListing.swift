@@ -1,9 +1,7 @@
 // The names in a folder, in the order of their bytes.
 
 internal import CLinux
-#if canImport(Glibc)
 internal import Glibc
-#endif
 
 /// The names in one folder, sorted by their bytes, packed: a folder of a million names takes some 25 bytes a name.
 public struct DirectoryListing: Sendable {

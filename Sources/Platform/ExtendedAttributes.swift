@@ -1,9 +1,7 @@
 // Extended attributes, ACLs and file capabilities among them: to the kernel they are all names with bytes.
 
 internal import CLinux
-#if canImport(Glibc)
 internal import Glibc
-#endif
 
 public struct ExtendedAttribute: Hashable, Sendable {
     public var name: [UInt8]

@@ -1,9 +1,7 @@
 // What the kernel says about a file (statx), as a value.
 
 internal import CLinux
-#if canImport(Glibc)
 internal import Glibc
-#endif
 
 public enum FileKind: UInt8, Sendable, Hashable {
     case file = 1
@@ -65,19 +63,17 @@ public struct FileStatus: Sendable, Hashable {
 extension Descriptor {
     /// The state of `name` below this folder; links are not followed.
     public func status(of name: [UInt8]) throws(SystemError) -> FileStatus {
-        var result = clinux_stat_buffer()
+        var result = clinux_stat()
         try check("look at", printable(name)) { withNullTerminated(name) { clinux_stat(raw, $0, &result) } }
         return FileStatus(result)
     }
 
     public func status() throws(SystemError) -> FileStatus {
-        var result = clinux_stat_buffer()
+        var result = clinux_stat()
         try check("look at", "the file") { clinux_stat(raw, "", &result) }
         return FileStatus(result)
     }
 }
-
-private func clinux_stat_buffer() -> CLinux.clinux_stat { CLinux.clinux_stat() }
 
 extension FileStatus {
     init(_ stat: CLinux.clinux_stat) {

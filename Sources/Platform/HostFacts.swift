@@ -1,9 +1,7 @@
 // What this machine is: its name, its hardware series, its users, and where programs keep what is theirs.
 
 internal import CLinux
-#if canImport(Glibc)
 internal import Glibc
-#endif
 
 public enum HostFacts {
     public static var hostName: String {

@@ -1,8 +1,6 @@
 // The one place where errno becomes an error, and where EINTR is repeated.
 
-#if canImport(Glibc)
 internal import Glibc
-#endif
 
 /// A system call that failed: which, on what, and with which errno.
 public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {

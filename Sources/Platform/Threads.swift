@@ -1,9 +1,7 @@
 // Threads of our own, and what they wait on. Blocking calls and long computations never run on Swift's cooperative
 // pool: on two cores, two blocked tasks would stop the process for ever.
 
-#if canImport(Glibc)
 internal import Glibc
-#endif
 
 /// A mutex with a condition, as one object: `Synchronization.Mutex` has nothing to wait on.
 public final class Monitor: @unchecked Sendable {
@@ -48,11 +46,13 @@ public final class WorkerThread: @unchecked Sendable {
     /// Starts a thread; `body` must not throw and not trap.
     public init(_ body: @escaping @Sendable () -> Void) {
         let context = Unmanaged.passRetained(Body(body)).toOpaque()
-        let status = pthread_create(&handle, nil, { context in
-            guard let context else { return nil }
-            Unmanaged<Body>.fromOpaque(context).takeRetainedValue().run()
-            return nil
-        }, context)
+        let status = pthread_create(
+            &handle, nil,
+            { context in
+                guard let context else { return nil }
+                Unmanaged<Body>.fromOpaque(context).takeRetainedValue().run()
+                return nil
+            }, context)
         precondition(status == 0, "no thread to be had: \(String(cString: strerror(status)))")
     }
 

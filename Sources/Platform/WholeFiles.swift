@@ -1,8 +1,6 @@
 // Small files, read and written whole. Writing is durable on return: the bytes, then the name.
 
-#if canImport(Glibc)
 internal import Glibc
-#endif
 
 /// Reads a file of at most `limit` bytes; a larger one is an error (EFBIG), so that nothing outside decides how much
 /// memory is taken.

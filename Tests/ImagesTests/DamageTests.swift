@@ -51,7 +51,8 @@ let runsAll = getenv("HOLDFAST_ALL") != nil
             }
             let restored = exists(target) ? try look(at: target) : [:]
             for (path, text) in restored where text.hasPrefix("file") {
-                try #require(tree[path]?.hasSuffix(text.suffix(64)) == true, "\(what): wrong content in \(printable(path))")
+                try #require(
+                    tree[path]?.hasSuffix(text.suffix(64)) == true, "\(what): wrong content in \(printable(path))")
             }
             let lost = tree.filter { $0.value.hasPrefix("file") && restored[$0.key] == nil }
             try #require(lost.isEmpty || !named.findings.isEmpty, "\(what): a loss was not named")

@@ -87,7 +87,8 @@ func makeTree(_ root: BytePath, seed: UInt64 = 1) throws {
     var random = SplitMix64(seed: seed)
     try makeFolders(root)
     for index in 0..<40 {
-        try put(root.appending("folder \(index % 5)/file \(index)"), random.bytes(Int.random(in: 0..<9000, using: &random)))
+        try put(
+            root.appending("folder \(index % 5)/file \(index)"), random.bytes(Int.random(in: 0..<9000, using: &random)))
     }
     try put(root.appending("empty"), [])
     try put(root.appending("zeros"), [UInt8](repeating: 0, count: 700_000))

@@ -58,7 +58,7 @@ struct ImagesCommand: HoldfastCommand {
                 continue
             }
             table.add([
-                printable(label.name.utf8), printable(label.host.utf8), Text.time(label.time),
+                Text.safe(label.name), Text.safe(label.host), Text.time(label.time),
                 label.sources.map(\.description).joined(separator: ", "), Text.size(label.contentBytes),
                 Text.size(label.newBytes), image.id.description + (image.isDamaged ? " (damaged)" : ""),
             ])

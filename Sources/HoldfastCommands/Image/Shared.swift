@@ -19,7 +19,7 @@ func refuseTerminal(_ descriptor: CInt, _ what: String) throws {
 
 /// `"plc" of /opt/plc`
 func describe(_ label: ImageLabel) -> String {
-    "\"\(printable(label.name.utf8))\" of \(label.sources.map(\.description).joined(separator: ", "))"
+    "\"\(Text.safe(label.name))\" of \(label.sources.map(\.description).joined(separator: ", "))"
 }
 
 extension SingleFileOutput {

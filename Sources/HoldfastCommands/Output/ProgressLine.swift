@@ -21,7 +21,7 @@ final class ProgressLine: Sendable {
         let period: CInt = console.isJSON ? 1000 : 100
         thread = WorkerThread {
             var rate = Rate()
-            // The other end is closed to end this, so that nobody waits for the period to pass.
+            // A byte from the other end ends this, so that nobody waits for the period to pass.
             var end = pollfd(fd: sleepEnd.raw, events: Int16(POLLIN), revents: 0)
             while true {
                 let status = poll(&end, 1, period)

@@ -28,10 +28,10 @@ func run(_ arguments: [String], progress: Progress) -> Int32 {
             Console(isJSON: false).result(text + "\n")
             return 0
         }
-        let lines = text.split(separator: "\n").map(String.init)
-        let message = RootCommand.message(for: error)
-        let usage = lines.dropFirst(message.split(separator: "\n").count).map { $0.trimmingBlanks }
-        let problem = Problem.usage(Problem.clause(message), hint: usage.isEmpty ? nil : usage.joined(separator: "; "))
+        // Its last line says "See 'holdfast backup --help' for more information."
+        let help = text.split(separator: "\n").last.map { $0.split(separator: "'") } ?? []
+        let problem = Problem.usage(
+            Problem.clause(RootCommand.message(for: error)), hint: help.count == 3 ? "`\(help[1])` tells more" : nil)
         report(problem, on: Console(isJSON: arguments.contains("--json")))
         return problem.status
     }
@@ -62,14 +62,5 @@ private func report(_ problem: Problem, on console: Console) {
 private func keepStandardDescriptors() {
     for (descriptor, mode) in [(CInt(0), O_WRONLY), (1, O_RDONLY), (2, O_RDWR)] where fcntl(descriptor, F_GETFD) < 0 {
         _ = open("/dev/null", mode)
-    }
-}
-
-extension String {
-    fileprivate var trimmingBlanks: String {
-        var text = self[...]
-        while text.first == " " { text.removeFirst() }
-        while text.last == " " { text.removeLast() }
-        return String(text)
     }
 }

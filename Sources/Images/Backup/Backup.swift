@@ -1,7 +1,7 @@
 // A backup into a store: what the caller asks for, what comes out, and the steps between.
 
-public import Platform
 internal import Cryptography
+public import Platform
 
 public struct BackupRequest: Sendable {
     public var sources: [BytePath]

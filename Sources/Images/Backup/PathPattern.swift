@@ -1,9 +1,7 @@
 // Patterns of people: which paths to leave out, which to restore.
 
-internal import Platform
-#if canImport(Glibc)
 internal import Glibc
-#endif
+internal import Platform
 
 /// A shell pattern. With a slash it is compared with the whole path below the source, where `*` stays within one name; without
 /// one, with each name. What it selects includes everything below.

@@ -3,10 +3,8 @@
 // the order of what is written does not depend on the number of workers.
 
 internal import Cryptography
-internal import Platform
-#if canImport(Glibc)
 internal import Glibc
-#endif
+internal import Platform
 
 /// The id of a chunk that is still being computed.
 final class ChunkTicket: @unchecked Sendable {
@@ -34,7 +32,8 @@ final class ChunkJob: @unchecked Sendable {
 
     var content: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: input[..<inputLength]) }
     var prepared: PreparedChunk {
-        PreparedChunk(id: id, plain: UnsafeRawBufferPointer(rebasing: output[..<outputLength]), contentLength: inputLength)
+        PreparedChunk(
+            id: id, plain: UnsafeRawBufferPointer(rebasing: output[..<outputLength]), contentLength: inputLength)
     }
 }
 

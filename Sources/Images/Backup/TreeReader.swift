@@ -2,10 +2,8 @@
 // what cannot be read is named; the walk goes on.
 
 internal import Cryptography
-internal import Platform
-#if canImport(Glibc)
 internal import Glibc
-#endif
+internal import Platform
 
 /// Counts of one backup.
 struct BackupCounts: Sendable {
@@ -385,7 +383,9 @@ final class TreeReader {
             piece.bytes.append(record: .entry, entry.encoded())
             return
         }
-        guard opened.kind == .file else { return findings.add(Finding(.inconsistent, fullPath(name), "replaced while it was read")) }
+        guard opened.kind == .file else {
+            return findings.add(Finding(.inconsistent, fullPath(name), "replaced while it was read"))
+        }
         counts.filesRead += 1
         entry = Entry(name: name, status: opened, owners: &owners)
         addAttributes(of: descriptor, to: &entry)

@@ -3,10 +3,8 @@
 
 internal import CArchive
 internal import Cryptography
-internal import Platform
-#if canImport(Glibc)
 internal import Glibc
-#endif
+internal import Platform
 
 /// libarchive's error text, which says more than its status.
 private func archiveError(_ archive: OpaquePointer, _ step: String) -> ImageError {
@@ -209,7 +207,9 @@ private final class ArchiveExporter {
                 // libarchive takes the whole content and leaves the holes out by the map.
                 var left = Int(slice.length)
                 while left > 0 {
-                    let count = zeros.withUnsafeBytes { archive_write_data(archive, $0.baseAddress, min(left, $0.count)) }
+                    let count = zeros.withUnsafeBytes {
+                        archive_write_data(archive, $0.baseAddress, min(left, $0.count))
+                    }
                     guard count > 0 else { throw archiveError(archive, "write to") }
                     left -= count
                 }
@@ -250,7 +250,6 @@ private final class ArchiveImporter {
         chunker = Chunker(table: table)
         guard archive_read_support_filter_all(archive) >= ARCHIVE_WARN,
             archive_read_support_format_all(archive) >= ARCHIVE_WARN,
-            archive_read_set_options(archive, "hdrcharset=BINARY") >= ARCHIVE_FAILED,
             archive_read_open_fd(archive, descriptor, 1 << 18) == ARCHIVE_OK
         else { throw archiveError(archive, "open") }
     }
@@ -266,6 +265,13 @@ private final class ArchiveImporter {
     }
 
     func run(name: String, progress: Progress) throws -> BackupCounts {
+        // libarchive goes by the thread's locale and gives up on names that it cannot say; UTF-8 lets all bytes pass.
+        let locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", nil)
+        let before = uselocale(locale)
+        defer {
+            uselocale(before)
+            if let locale { freelocale(locale) }
+        }
         var source: [UInt8] = []
         source.append(field: 1, Array("/\(name)".utf8))
         bytes.append(record: .source, source)
@@ -298,7 +304,10 @@ private final class ArchiveImporter {
 
     /// The names in an entry's path; one that leads elsewhere is refused.
     private func components(_ entry: OpaquePointer) throws -> [[UInt8]] {
-        guard let text = archive_entry_pathname(entry) else { throw ImageError.library("an entry has no name") }
+        // Without a locale libarchive gives the bytes where it can, and UTF-8 where the archive says that it is.
+        guard let text = archive_entry_pathname(entry) ?? archive_entry_pathname_utf8(entry) else {
+            throw ImageError.library("the archive holds an entry whose name cannot be read")
+        }
         let path = BytePath(UnsafeBufferPointer(start: text, count: strlen(text)).map { UInt8(bitPattern: $0) })
         let names = path.components.map(Array.init)
         guard names.allSatisfy(Entry.isValidName) else {
@@ -332,7 +341,7 @@ private final class ArchiveImporter {
         fill(&result, from: entry)
         counts.entries += 1
         progress.add(items: 1)
-        if let text = archive_entry_hardlink(entry) {
+        if let text = archive_entry_hardlink(entry) ?? archive_entry_hardlink_utf8(entry) {
             let target = BytePath(UnsafeBufferPointer(start: text, count: strlen(text)).map { UInt8(bitPattern: $0) })
             result.kind = .hardLink
             result.size = 0
@@ -371,7 +380,9 @@ private final class ArchiveImporter {
             nanoseconds: UInt32(clamping: min(999_999_999, max(0, archive_entry_mtime_nsec(entry)))))
         result.nodeMajor = UInt32(truncatingIfNeeded: archive_entry_rdevmajor(entry))
         result.nodeMinor = UInt32(truncatingIfNeeded: archive_entry_rdevminor(entry))
-        if result.kind == .symbolicLink { result.target = Self.bytes(archive_entry_symlink(entry)) }
+        if result.kind == .symbolicLink {
+            result.target = Self.bytes(archive_entry_symlink(entry) ?? archive_entry_symlink_utf8(entry))
+        }
         if result.kind == .file { result.size = UInt64(max(0, archive_entry_size(entry))) }
         archive_entry_xattr_reset(entry)
         var name: UnsafePointer<CChar>?

@@ -54,15 +54,18 @@ extension Store {
             if !exists(to) {
                 try makeFolders(to, mode: 0o755)
                 for key in keys { try copyObject(key, from: source, to: target, progress, &report) }
-                let header = try source.read(StoreName.header, limit: 1 << 16) ?? source.read(StoreName.header + ".2", limit: 1 << 16) ?? []
+                let header =
+                    try source.read(StoreName.header, limit: 1 << 16) ?? source.read(
+                        StoreName.header + ".2", limit: 1 << 16) ?? []
                 try target.putTwice(StoreName.header, header)
             }
             for volume in volumes {
                 if try copyObject(volume, from: source, to: target, progress, &report) { report.volumes += 1 }
             }
             // Second copies first, as everywhere: a root without its second copy is never the only one.
-            for root in wanted.sorted(by: { ($0.name.hasSuffix(".2") ? 0 : 1, $0.name) < ($1.name.hasSuffix(".2") ? 0 : 1, $1.name) })
-            {
+            for root in wanted.sorted(by: {
+                ($0.name.hasSuffix(".2") ? 0 : 1, $0.name) < ($1.name.hasSuffix(".2") ? 0 : 1, $1.name)
+            }) {
                 if try isWholeRoot(root, in: source),
                     try copyObject(root, from: source, to: target, progress, &report), !root.name.hasSuffix(".2")
                 {
@@ -239,7 +242,8 @@ private final class ChunkTranslator {
             for problem in reader.problems() { findings.add(problem) }
             guard let records = batch.records else {
                 throw ImageError.damaged(
-                    subject: reader.restoredSubject, detail: "a part of its manifest is lost; restore what is left of it")
+                    subject: reader.restoredSubject,
+                    detail: "a part of its manifest is lost; restore what is left of it")
             }
             var items = RecordReader(records)
             while let item = try items.next() {

@@ -1,10 +1,8 @@
 // A single-file image: the same objects as in a store, one after the other, so that both sides of a pipe can work as they go.
 
-public import Platform
 internal import Cryptography
-#if canImport(Glibc)
 internal import Glibc
-#endif
+public import Platform
 
 /// Where a single-file image goes.
 public struct SingleFileOutput: Sendable {
@@ -159,7 +157,9 @@ final class SingleFileWriter: PipelineOutput, @unchecked Sendable {
             try place.advance(item.kind, records, item.payload.position..<item.payload.end)
         }
         let bytes = try manifest.withUnsafeBytes { content -> [UInt8] in
-            guard content.count <= Format.maximumChunkLength else { throw FormatError("a batch's manifest is too long") }
+            guard content.count <= Format.maximumChunkLength else {
+                throw FormatError("a batch's manifest is too long")
+            }
             let id = try encoder.digest(of: content)
             body.pieces.append(ImageBody.Piece(id: id, length: content.count))
             let count = encoder.prepare(content, id: id, into: buffer)

@@ -1,10 +1,8 @@
 // Reads a single-file image from front to end, one object at a time, through damage and to an early end.
 
 internal import Cryptography
-public import Platform
-#if canImport(Glibc)
 internal import Glibc
-#endif
+public import Platform
 
 /// The objects in a stream of bytes. Holds one at a time.
 final class ObjectStream {

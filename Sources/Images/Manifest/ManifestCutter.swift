@@ -50,7 +50,8 @@ struct ManifestPosition {
     private mutating func note(_ name: ArraySlice<UInt8>) {
         // FNV-1a over the folder's name and this one: a bare name is not random enough, as trees repeat them.
         var value: UInt64 = 0xcbf2_9ce4_8422_2325
-        let folder = position.path.lastIndex(of: UInt8(ascii: "/")).map { position.path[($0 + 1)...] } ?? position.path[...]
+        let folder =
+            position.path.lastIndex(of: UInt8(ascii: "/")).map { position.path[($0 + 1)...] } ?? position.path[...]
         for byte in folder { value = (value ^ UInt64(byte)) &* 0x100_0000_01b3 }
         value = value &* 0x100_0000_01b3
         for byte in name { value = (value ^ UInt64(byte)) &* 0x100_0000_01b3 }

@@ -2,10 +2,8 @@
 
 internal import CZstd
 internal import Cryptography
-internal import Platform
-#if canImport(Glibc)
 internal import Glibc
-#endif
+internal import Platform
 
 /// What one thread needs to open chunks: buffers and contexts, used again for each. Handed to one thread, which alone uses it.
 final class ChunkWorkspace: @unchecked Sendable {

@@ -194,7 +194,8 @@ final class ObjectReader: Sendable {
     func open(
         _ frame: FrameHead, in copy: any ByteSource, workspace: ChunkWorkspace, cipher: inout AuthenticatedCipher
     ) throws -> Int {
-        guard frame.length >= Format.tagLength + Format.chunkHeadLength, frame.length <= Format.maximumFrameLength else {
+        guard frame.length >= Format.tagLength + Format.chunkHeadLength, frame.length <= Format.maximumFrameLength
+        else {
             throw FormatError("a chunk's frame has an impossible length")
         }
         let sealed = workspace.sealed(frame.length)

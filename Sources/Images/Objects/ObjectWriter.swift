@@ -1,10 +1,8 @@
 // Writes one object, frame by frame, to wherever its bytes go.
 
 internal import Cryptography
-internal import Platform
-#if canImport(Glibc)
 internal import Glibc
-#endif
+internal import Platform
 
 /// A chunk, compressed and laid out as the format wants it, but not sealed yet: its place is not known.
 struct PreparedChunk {

@@ -1,10 +1,8 @@
 // A file that is being restored by several threads: written beside its name, and given it when it is whole.
 
 internal import Cryptography
-internal import Platform
-#if canImport(Glibc)
 internal import Glibc
-#endif
+internal import Platform
 
 final class RestoreFile: @unchecked Sendable {
     var entry: Entry
@@ -117,7 +115,9 @@ final class RestoreFile: @unchecked Sendable {
     }
 
     private func makeOutput() throws(SystemError) -> Descriptor {
-        guard let above = folder.descriptor() else { throw SystemError(ENOENT, "restore into", folder.path.description) }
+        guard let above = folder.descriptor() else {
+            throw SystemError(ENOENT, "restore into", folder.path.description)
+        }
         let name = temporaryName
         let file: Descriptor
         do throws(SystemError) {

@@ -2,10 +2,8 @@
 // its flags be set for good.
 
 internal import Cryptography
-internal import Platform
-#if canImport(Glibc)
 internal import Glibc
-#endif
+internal import Platform
 
 final class RestoreFolder: @unchecked Sendable {
     let parent: RestoreFolder?
@@ -22,7 +20,8 @@ final class RestoreFolder: @unchecked Sendable {
     /// Children under way, and one for the walk while it is inside.
     private var holds = 1
 
-    init(parent: RestoreFolder?, name: [UInt8], entry: Entry?, path: BytePath, opened: Descriptor?, restorer: Restorer) {
+    init(parent: RestoreFolder?, name: [UInt8], entry: Entry?, path: BytePath, opened: Descriptor?, restorer: Restorer)
+    {
         self.parent = parent
         self.name = name
         self.entry = entry

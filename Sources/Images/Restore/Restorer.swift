@@ -3,10 +3,8 @@
 // image leads outside of the target.
 
 internal import Cryptography
-public import Platform
-#if canImport(Glibc)
 internal import Glibc
-#endif
+public import Platform
 
 public struct RestoreRequest: Sendable {
     public var target: BytePath
@@ -354,7 +352,7 @@ final class Restorer: @unchecked Sendable {
     }
 
     private func take(_ entry: Entry, _ chunks: any ChunkProvider) throws {
-        if let file { file.fail("its end is missing") ; file.close(size: file.entry.size) }
+        if let file { file.fail("its end is missing"); file.close(size: file.entry.size) }
         file = nil
         let isRoot = folders.isEmpty
         let folder = try folders.last?.folder ?? base()

@@ -63,7 +63,9 @@ private final class Verifier: @unchecked Sendable {
     private func checkPlainFiles() throws {
         for name in [StoreName.header, StoreName.header + ".2"] {
             do {
-                guard let bytes = try store.objects.read(name, limit: 1 << 16) else { throw FormatError("it is missing") }
+                guard let bytes = try store.objects.read(name, limit: 1 << 16) else {
+                    throw FormatError("it is missing")
+                }
                 let header = try StoreHeader(decoding: bytes, subject: name)
                 guard header.store == store.id else { throw FormatError("it names another store") }
             } catch { damaged(name, "\(error)") }
@@ -223,7 +225,8 @@ private final class Verifier: @unchecked Sendable {
                     reported = file
                     let name = Array((path + [file]).joined(separator: [UInt8(ascii: "/")]))
                     findings.add(
-                        Finding(.damaged, BytePath(name), "its content in image \(root.label.name) (\(root.id)) is lost"))
+                        Finding(
+                            .damaged, BytePath(name), "its content in image \(root.label.name) (\(root.id)) is lost"))
                 }
             }
         }

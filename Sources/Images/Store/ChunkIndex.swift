@@ -315,4 +315,3 @@ private final class RowWriter {
         return count
     }
 }
-

@@ -1,9 +1,7 @@
 // A store in a folder: a disk, a NAS, a stick. Needs nothing of the file system but files: no links, no locks, no rename.
 
-internal import Platform
-#if canImport(Glibc)
 internal import Glibc
-#endif
+internal import Platform
 
 final class DirectoryStore: ObjectStore {
     let path: BytePath
@@ -23,7 +21,7 @@ final class DirectoryStore: ObjectStore {
         let directory: Descriptor
         do {
             directory = try Descriptor.open(file(folder), .directory)
-        } catch where error.code == ENOENT {
+        } catch  where error.code == ENOENT {
             return
         } catch {
             throw ImageError(error)

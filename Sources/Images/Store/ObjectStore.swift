@@ -73,7 +73,9 @@ enum StoreName {
         let parts = name.split(separator: "/")
         guard parts.count == 3, parts[0] == "v" else { return nil }
         let isSecond = parts[2].hasSuffix(".2")
-        guard let id = ObjectID(hexadecimal: parts[1] + (isSecond ? parts[2].dropLast(2) : parts[2])) else { return nil }
+        guard let id = ObjectID(hexadecimal: parts[1] + (isSecond ? parts[2].dropLast(2) : parts[2])) else {
+            return nil
+        }
         return (id, isSecond)
     }
 }

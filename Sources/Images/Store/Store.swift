@@ -41,7 +41,8 @@ public final class Store: Sendable {
         var writer = try machine.writerKey(of: id)
         if let known = writer, purpose == .write {
             // P is pinned: keys that open to another secret are somebody else's.
-            if let secret = try? openSecret(objects, id: id, credentials: Credentials(identities: credentials.identities)),
+            if let secret = try? openSecret(
+                objects, id: id, credentials: Credentials(identities: credentials.identities)),
                 secret.epoch(known.epoch)?.sealing.publicKey != known.sealing
             {
                 throw ImageError.foreignStore(store: objects.subject)
@@ -126,8 +127,8 @@ public final class Store: Sendable {
             try makeFolders(path, mode: 0o755)
             let directory = try Descriptor.open(path, .directory)
             let names = try DirectoryListing(of: directory)
-            for index in 0..<names.count where names[index] != Array("k".utf8) && names[index] != Array("lost+found".utf8)
-            {
+            for index in 0..<names.count
+            where names[index] != Array("k".utf8) && names[index] != Array("lost+found".utf8) {
                 throw SystemError(39, "use", path.description)  // ENOTEMPTY
             }
         } catch {

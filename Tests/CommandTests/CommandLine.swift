@@ -1,0 +1,90 @@
+// Drives the real program, as a person or a timer would.
+
+import Glibc
+import Platform
+import Testing
+
+/// A scratch folder with a user of its own in it: home, configuration, state and cache.
+final class Workplace: Sendable {
+    let path: String
+
+    init() {
+        var template = Array("/var/tmp/holdfast-test-XXXXXX".utf8CString)
+        path = template.withUnsafeMutableBufferPointer { buffer in
+            guard let start = buffer.baseAddress, let made = mkdtemp(start) else { return "/nowhere" }
+            return String(cString: made)
+        }
+    }
+
+    deinit {
+        shell("chattr -R -f -i -a \(path); rm -rf \(path)")
+    }
+
+    func file(_ name: String) -> String { "\(path)/\(name)" }
+
+    private var environment: String {
+        "HOME=\(path)/home XDG_CONFIG_HOME=\(path)/home/config XDG_STATE_HOME=\(path)/home/state "
+            + "XDG_CACHE_HOME=\(path)/home/cache LC_ALL=C"
+    }
+
+    var identity: String { "\(path)/home/config/holdfast/identity.txt" }
+
+    /// Runs `holdfast` with these words, which the shell splits and expands; `holdfast` may also stand later in a pipe.
+    @discardableResult
+    func holdfast(_ arguments: String) -> Outcome { shell("\(Self.program) \(arguments)") }
+
+    @discardableResult
+    func shell(_ command: String) -> Outcome {
+        let text = "mkdir -p \(path)/home; export \(environment) PATH=\(Self.folder):$PATH; cd \(path); \(command)"
+        return runShell(text)
+    }
+
+    /// Where the built program is: beside the tests.
+    static let folder: String = {
+        var buffer = [CChar](repeating: 0, count: 4096)
+        let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
+        // Under `swift test` the process is the test runner of the build folder, or swiftpm's helper: look for ours.
+        let own = String(decoding: buffer.prefix(max(0, count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let candidates =
+            [getenv("HOLDFAST_BINARY_FOLDER").map { String(cString: $0) }, BytePath(own).parent.description]
+            .compactMap { $0 } + CommandLine.arguments.map { BytePath($0).parent.description }
+        return candidates.first { exists(BytePath("\($0)/holdfast")) } ?? ".build/debug"
+    }()
+
+    static var program: String { "\(folder)/holdfast" }
+}
+
+struct Outcome: Sendable, CustomStringConvertible {
+    var status: Int32
+    var output: String
+    var description: String { "status \(status): \(output)" }
+}
+
+/// Runs a shell command; standard output and error together.
+@discardableResult
+func runShell(_ command: String) -> Outcome {
+    guard let pipe = popen("( \(command) ) 2>&1 </dev/null", "r") else {
+        return Outcome(status: -1, output: "no shell")
+    }
+    var output: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+        let count = fread(&buffer, 1, buffer.count, pipe)
+        if count == 0 { break }
+        output += buffer[..<count]
+    }
+    let status = pclose(pipe)
+    return Outcome(
+        status: status & 0x7f == 0 ? status >> 8 & 0xff : 128 + (status & 0x7f),
+        output: String(decoding: output, as: UTF8.self))
+}
+
+/// The folder of this package.
+let packageFolder: String = {
+    var path = BytePath(#filePath)
+    for _ in 0..<3 { path = path.parent }
+    return path.description
+}()
+
+/// Whether the long matrices are asked for.
+let runsAll = getenv("HOLDFAST_ALL") != nil
