@@ -283,13 +283,13 @@ private final class ArchiveImporter {
         var pointer: OpaquePointer?
         // The archive's own root, if it has one, comes first.
         var status = archive_read_next_header(archive, &pointer)
-        if status >= ARCHIVE_WARN, let entry = pointer, try components(entry).isEmpty {
+        if status != ARCHIVE_EOF, status >= ARCHIVE_WARN, let entry = pointer, try components(entry).isEmpty {
             fill(&root, from: entry)
             status = archive_read_next_header(archive, &pointer)
         }
         counts.entries += 1
         bytes.append(record: .enter, root.encoded())
-        while status >= ARCHIVE_WARN, let entry = pointer {
+        while status != ARCHIVE_EOF, status >= ARCHIVE_WARN, let entry = pointer {
             try progress.checkStop()
             try take(entry, progress)
             try flush()
