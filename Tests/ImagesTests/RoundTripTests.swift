@@ -57,6 +57,19 @@ import Testing
         #expect(try store.verify().findings == 0)
     }
 
+    @Test("After a large file changed, its neighbours are not read again")
+    func changedLarge() throws {
+        let scratch = try Scratch()
+        let tree = scratch.file("tree")
+        for index in 0..<6 { try put(tree.appending("large \(index)"), SplitMix64(seed: UInt64(index)).firstBytes(300_000)) }
+        let store = try TestStore(scratch)
+        settle()
+        try store.backup(tree)
+        for index in [1, 3] { try put(tree.appending("large \(index)"), SplitMix64(seed: 77).firstBytes(310_000)) }
+        settle()
+        #expect(try store.backup(tree).filesRead == 2)
+    }
+
     @Test("Restoring onto a tree that is there writes only what differs")
     func update() throws {
         let scratch = try Scratch()

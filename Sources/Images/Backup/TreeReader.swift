@@ -268,6 +268,7 @@ final class TreeReader {
             return try flushIfLarge()
         }
         if let cached {
+            wasPassed = false
             if !cached.isDirectory, cached.state == FileState(status), try reuse(cached, status) { return }
             if cached.isDirectory || !wasPassed { try cache?.pass(cached) }
         }
@@ -291,11 +292,11 @@ final class TreeReader {
         return nil
     }
 
+    /// Whether `reuse` has taken the item's content from the cache, so that it need not be passed over.
     private var wasPassed = false
 
     /// Takes over an unchanged entry, if everything that it cites is still in the store.
     private func reuse(_ item: WalkCacheReader.Item, _ status: FileStatus) throws -> Bool {
-        wasPassed = false
         // A hard link's first path is the walk's affair, not the cache's.
         var reader = item.payload
         var slices: WireReader?

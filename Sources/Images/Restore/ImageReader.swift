@@ -107,7 +107,7 @@ final class StoreImageReader: BatchedImageReader {
         self.root = root
         workspace = try ChunkWorkspace()
         guard root.body != nil else { throw ImageError.noIdentity(store: store.subject) }
-        let index = ChunkIndex(folder: nil)
+        let index = ChunkIndex.temporary()
         for volume in root.volumes {
             let number = index.add(volume)
             do {

@@ -201,6 +201,10 @@ final class Restorer: @unchecked Sendable {
     private func submitJob() {
         guard let job else { return }
         self.job = nil
+        submit(job)
+    }
+
+    private func submit(_ job: Job) {
         idle.withLock { underWay += 1 }
         queue.push(job)
     }
@@ -323,7 +327,6 @@ final class Restorer: @unchecked Sendable {
     private func leave() throws {
         guard let last = folders.popLast() else { throw FormatError("a directory is left that was not entered") }
         if !below.isEmpty { below.removeLast() }
-        submitJob()
         last.folder.release()
     }
 
@@ -400,11 +403,20 @@ final class Restorer: @unchecked Sendable {
             guard let id = slice.chunk else {
                 continue
             }
+            file.hold()
+            let isWhole = slice.length == file.entry.size && offset == 0
+            let part = (file: file, slice: slice, offset: offset, isWhole: isWhole)
+            guard isWhole else {
+                // A large file's chunk is its own; a segment that small files around it share stays open.
+                let own = Job(id, chunks)
+                own.parts = [part]
+                submit(own)
+                continue
+            }
             if job?.id != id || job?.chunks !== chunks { submitJob() }
             let job = self.job ?? Job(id, chunks)
             self.job = job
-            file.hold()
-            job.parts.append((file, slice, offset, slice.length == file.entry.size && offset == 0))
+            job.parts.append(part)
         }
     }
 

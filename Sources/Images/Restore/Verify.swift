@@ -47,7 +47,7 @@ private final class Verifier: @unchecked Sendable {
     func run(image: ObjectID?, readData: Bool) throws -> VerifyReport {
         if image == nil { try checkPlainFiles() }
         let roots = try image.map { [try root($0)].compactMap { $0 } } ?? allRoots()
-        let index = ChunkIndex(folder: nil)
+        let index = ChunkIndex.temporary()
         var volumes: [ObjectID: VolumeReference] = [:]
         for root in roots { for volume in root.volumes { volumes[volume.id] = volume } }
         let inOrder = volumes.values.sorted { $0.id < $1.id }

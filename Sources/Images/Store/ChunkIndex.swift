@@ -30,6 +30,13 @@ final class ChunkIndex: @unchecked Sendable {
     /// - Parameter folder: where a sorted file may be kept; nil keeps everything in memory.
     init(folder: BytePath?) { self.folder = folder }
 
+    /// An index for as long as it is used: its sorted file, if it needs one, is in the user's cache and has no name.
+    static func temporary() -> ChunkIndex {
+        let folder = MachineState.ofUser.cache
+        let isThere = (try? makeFolders(folder)) != nil
+        return ChunkIndex(folder: isThere ? folder : nil)
+    }
+
     var count: Int { monitor.withLock { pending.count + (sorted?.count ?? 0) } }
 
     /// Where a chunk is, or nil where no volume that is present has it.
