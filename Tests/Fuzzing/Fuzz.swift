@@ -2,10 +2,11 @@
 //
 // The first byte chooses the parser. Whatever a parser throws is well; a trap, a leak of memory or a hang is a finding.
 
-@testable import Cryptography
 import Glibc
-@testable import Images
 import Platform
+
+@testable import Cryptography
+@testable import Images
 
 /// The parsers; their numbers are in the corpus, so a new one goes to the end.
 private enum Parser: UInt8, CaseIterable {

@@ -74,34 +74,53 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
 
     // MARK: Earlier runs
 
-    /// Volumes that a checkpoint of an ended run names are durable and can be cited; the others were never finished and go.
+    /// Volumes that a checkpoint of an ended run names are durable and can be cited; the others were never finished and go,
+    /// unless the run got as far as its root.
     private func takeOverEndedRuns() throws {
         for ended in endedRuns {
-            let checkpoints = try Self.checkpoints(of: ended.id, in: store)
             var durable: Set<ObjectID> = Set(index.volumes.map(\.reference.id))
-            for (_, volumes) in checkpoints {
+            for (_, volumes) in try Self.checkpoints(of: ended.id, in: store) {
                 try store.add(volumes, to: index)
                 durable.formUnion(volumes.map(\.id))
             }
-            try Self.removeVolumes(of: ended.id, except: durable, in: store)
+            if try !isCommitted(ended) { try removeVolumes(of: ended.id, except: durable) }
         }
     }
 
+    /// Whether the run's root is there, whole or damaged: then its volumes are an image's.
+    private func isCommitted(_ run: RunRecord) throws -> Bool {
+        let id = try Self.rootID(of: run.id)
+        return !store.objects.copies(StoreName.image(id)).isEmpty && !store.isLeftover(id)
+    }
+
+    private static func checkpointID(of run: ObjectID, number: Int) throws -> ObjectID {
+        try .derived(run: run, number: .max - 1 - UInt32(number))
+    }
+
+    /// The checkpoints of a run, in order. The last may be torn and names nothing then.
     private static func checkpoints(
         of run: ObjectID, in store: Store
     ) throws -> [(id: ObjectID, volumes: [VolumeReference])] {
-        try store.rootIDs().compactMap { id in
-            guard let reader = try? store.rootReader(id), reader.header.run == run,
-                reader.header.type == .checkpoint, (try? reader.verifySignature()) != nil,
+        var result: [(id: ObjectID, volumes: [VolumeReference])] = []
+        while true {
+            let id = try checkpointID(of: run, number: result.count)
+            if store.objects.copies(StoreName.image(id)).isEmpty { return result }
+            var volumes: [VolumeReference] = []
+            if let reader = try? store.rootReader(id), reader.header.type == .checkpoint,
+                (try? reader.verifySignature()) != nil,
                 let frame = reader.scan().first(where: { $0.kind == .volumes }),
-                let content = try? reader.content(of: frame), let volumes = try? VolumeReference.decode(content)
-            else { return nil }
-            return (id, volumes)
+                let content = try? reader.content(of: frame)
+            {
+                volumes = (try? VolumeReference.decode(content)) ?? []
+            }
+            result.append((id, volumes))
         }
     }
 
     /// The names of a run's volumes follow from its id, so its leftovers are found without reading the store.
-    private static func removeVolumes(of run: ObjectID, except kept: Set<ObjectID>, in store: Store) throws {
+    ///
+    /// A volume of another group or epoch stays: roots that this machine can no longer read may name it.
+    private func removeVolumes(of run: ObjectID, except kept: Set<ObjectID>) throws {
         var missing = 0
         var number: UInt32 = 0
         // Two volumes are open at a time, so a gap of a few numbers is the end.
@@ -110,8 +129,14 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
             let name = StoreName.volume(id)
             let copies = [name, name + ".2"].filter { (try? store.objects.open($0)) != nil }
             missing = copies.isEmpty ? missing + 1 : 0
-            if !kept.contains(id) { for copy in copies { try store.objects.remove(copy) } }
             number += 1
+            if kept.contains(id) { continue }
+            if let header = try? store.volumeReader(id).header,
+                header.group != writerKey.group.id || header.epoch != writerKey.epoch
+            {
+                continue
+            }
+            for copy in copies { try store.objects.remove(copy) }
         }
     }
 
@@ -120,17 +145,20 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
         for checkpoint in checkpoints { try store.objects.remove(StoreName.image(checkpoint)) }
         guard !endedRuns.isEmpty else { return }
         var named = Set(newRoot.map(\.id))
-        for id in try store.rootIDs() { named.formUnion((try? store.image(id).volumes.map(\.id)) ?? []) }
+        for id in try store.rootIDs() where !store.isLeftover(id) {
+            let reader = try store.rootReader(id)
+            guard reader.header.type == .image, reader.header.group == writerKey.group.id else { continue }
+            // A root that cannot be read now may name anything: this throws, and what is left over stays.
+            named.formUnion(try ImageRoot(reader).volumes.map(\.id))
+        }
         for ended in endedRuns {
-            for id in try store.rootIDs() {
-                guard let reader = try? store.rootReader(id), reader.header.run == ended.id else { continue }
-                // A root that never became whole, or a checkpoint; a whole root is an image and stays.
-                if reader.header.type == .checkpoint || store.isLeftover(id) {
-                    for name in [StoreName.image(id), StoreName.image(id) + ".2"] { try store.objects.remove(name) }
-                }
+            for (id, _) in try Self.checkpoints(of: ended.id, in: store) {
+                try store.objects.remove(StoreName.image(id))
             }
-            try removeTornRoot(of: ended.id)
-            try Self.removeVolumes(of: ended.id, except: named, in: store)
+            if try !isCommitted(ended) {
+                try removeTornRoot(of: ended.id)
+                try removeVolumes(of: ended.id, except: named)
+            }
             ended.remove()
         }
     }
@@ -236,7 +264,7 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
     }
 
     private func checkpoint(_ volumes: [VolumeReference]) throws {
-        let id = try ObjectID.random()
+        let id = try Self.checkpointID(of: run.id, number: finisherState.withLock { checkpoints.count })
         let (bytes, _) = try makeObject(.checkpoint, id: id, run: run.id, writer: writerKey) {
             try $0.append(.volumes, VolumeReference.encode(volumes))
         }

@@ -546,6 +546,7 @@ final class TreeReader {
                 var slice: [UInt8] = []
                 Slice.append(hole: UInt64(start - position), to: &slice)
                 piece.bytes.append(record: .content, slice)
+                progress.add(bytes: UInt64(start - position))
                 position = start
             }
             guard let data, position < size else { continue }

@@ -96,7 +96,12 @@ private final class ArchiveExporter {
                 switch record {
                 case .source(let source):
                     path = []
-                    prefix = isSingle ? [] : BytePath(source).components.dropLast().map(Array.init)
+                    let components = BytePath(source).components.map(Array.init)
+                    guard isSingle || components.allSatisfy(Entry.isValidName) else {
+                        throw FormatError("a source's path is not allowed")
+                    }
+                    prefix = isSingle ? [] : components.dropLast()
+                    linkBase = isSingle ? [] : components
                 case .enter(let folder):
                     // The folder of a single source is the archive's own root.
                     let isRoot = path.isEmpty && isSingle && prefix.isEmpty && !rootSeen
@@ -138,6 +143,18 @@ private final class ArchiveExporter {
     }
 
     private var rootSeen = false
+    /// Where the source is in the archive: targets of hard links are below it.
+    private var linkBase: [[UInt8]] = []
+
+    /// The slices of many records may add up to more than a file can be: nil.
+    private static func length(_ slices: [Slice]) -> UInt64? {
+        var total: UInt64 = 0
+        for slice in slices {
+            guard slice.length <= UInt64(Int64.max) - total else { return nil }
+            total += slice.length
+        }
+        return total
+    }
 
     private func write(
         _ file: Entry, path: [UInt8], _ slices: [Slice], _ chunks: any ChunkProvider, _ findings: Findings
@@ -145,6 +162,17 @@ private final class ArchiveExporter {
         let path = path
         if file.remarks.contains(.unreadable) {
             return findings.add(Finding(.notRestored, BytePath(path), "it could not be read when it was backed up"))
+        }
+        guard file.kind != .file || Self.length(slices) == file.size else {
+            return findings.add(Finding(.damaged, BytePath(path), "its content does not add up to its size"))
+        }
+        var target = file.target
+        if file.kind == .hardLink {
+            let names = target.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map(Array.init)
+            guard names.allSatisfy(Entry.isValidName) else {
+                return findings.add(Finding(.notRestored, BytePath(path), "a hard link's target is not allowed"))
+            }
+            target = Array((linkBase + names).joined(separator: [UInt8(ascii: "/")]))
         }
         // Whatever cannot be read must be known before the header promises its length.
         for slice in slices {
@@ -176,7 +204,7 @@ private final class ArchiveExporter {
         case .symbolicLink:
             archive_entry_set_filetype(entry, UInt32(Glibc.S_IFLNK))
             withNullTerminated(file.target) { archive_entry_set_symlink(entry, $0) }
-        case .hardLink: withNullTerminated(file.target) { archive_entry_set_hardlink(entry, $0) }
+        case .hardLink: withNullTerminated(target) { archive_entry_set_hardlink(entry, $0) }
         case .characterDevice, .blockDevice:
             archive_entry_set_filetype(entry, UInt32(file.kind == .blockDevice ? Glibc.S_IFBLK : Glibc.S_IFCHR))
             archive_entry_set_rdevmajor(entry, UInt(file.nodeMajor))
@@ -186,7 +214,7 @@ private final class ArchiveExporter {
         }
         guard archive_write_header(archive, entry) >= ARCHIVE_WARN else { throw archiveError(archive, "write to") }
         report.entries += 1
-        report.contentBytes += file.size
+        report.contentBytes &+= file.size
         if file.kind == .file { try content(slices, chunks) }
     }
 

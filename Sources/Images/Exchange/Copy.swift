@@ -148,7 +148,7 @@ extension Store {
             guard var label = reader.label else { throw ImageError.truncated(subject: reader.restoredSubject) }
             // Another store's image cannot be the parent here, nor is it new content that counts.
             label.parent = nil
-            label.findings += counts
+            label.findings &+= counts
             let (_, finished) = try output.commit(label)
             report.images += 1
             report.bytes += finished.storedBytes
@@ -177,7 +177,7 @@ extension Store {
             let writer = try SingleFileWriter(to: output, key: key, keyFiles: files, label: label, level: 3)
             do {
                 let translator = try ChunkTranslator(group: key.group, file: writer)
-                label.findings += try translator.run(reader, progress: progress, findings: findings)
+                label.findings &+= try translator.run(reader, progress: progress, findings: findings)
                 let (_, finished) = try writer.commit(label)
                 return CopyReport(images: 1, volumes: 0, bytes: finished.storedBytes, findings: findings.count)
             } catch {

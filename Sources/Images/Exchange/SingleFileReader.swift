@@ -76,15 +76,17 @@ final class ObjectStream {
 
     /// The bytes of the next object; nil at the end.
     func next() throws -> [UInt8]? {
-        try fill(Format.headerLength)
-        if buffer.isEmpty { return nil }
-        if let header = try header(at: 0), header.length <= UInt64(Self.maximumLength),
-            header.length >= UInt64(Format.headerLength)
-        {
-            try fill(Int(header.length))
-            return take(min(buffer.count, Int(header.length)))
+        while true {
+            try fill(Format.headerLength)
+            if buffer.isEmpty { return nil }
+            if let header = try header(at: 0), header.length <= UInt64(Self.maximumLength),
+                header.length >= UInt64(Format.headerLength)
+            {
+                try fill(Int(header.length))
+                return take(min(buffer.count, Int(header.length)))
+            }
+            if let object = try resynchronize() { return object }
         }
-        return try resynchronize()
     }
 
     private func header(at offset: Int) throws -> ObjectHeader? {
@@ -96,12 +98,11 @@ final class ObjectStream {
     }
 
     /// The header here is damaged: looks for the next one, which is either this object's own at its end or the next object's.
+    /// Returns the object if its start is here too; otherwise the next object is at the front of the buffer, or nothing is.
     private func resynchronize() throws -> [UInt8]? {
         gaps.append(position)
         var searched = 1
         while true {
-            let before = buffer.count
-            try fill(buffer.count + (1 << 20))
             let last = buffer.count - Format.headerLength
             while searched <= last {
                 if buffer[searched] == Format.headerMagic[0], let header = try header(at: searched) {
@@ -119,20 +120,23 @@ final class ObjectStream {
                             return take(Int(header.length))
                         }
                         _ = take(end)
-                        return try next()
+                        return nil
                     }
                     _ = take(searched)
-                    return try next()
+                    return nil
                 }
                 searched += 1
             }
-            if buffer.count == before {
-                _ = take(buffer.count)
-                return nil
-            }
+            // What has been searched is let go before there is too much of it.
             if buffer.count > Self.maximumLength {
                 _ = take(buffer.count - Format.headerLength)
                 searched = 0
+            }
+            let before = buffer.count
+            try fill(before + (1 << 20))
+            if buffer.count == before {
+                _ = take(before)
+                return nil
             }
         }
     }

@@ -12,7 +12,7 @@ public struct ImageLabel: Sendable, Hashable {
     public var time = Timestamp(seconds: 0, nanoseconds: 0)
     public var newestChange: Int64 = 0
     public var entries: UInt64 = 0
-    /// Bytes of content in the tree, holes not counted.
+    /// The sum of the files' sizes, holes included; of hard links once.
     public var contentBytes: UInt64 = 0
     /// Bytes of content that no image had before.
     public var newBytes: UInt64 = 0

@@ -60,7 +60,9 @@ final class ChunkWorkspace: @unchecked Sendable {
         guard let codec = Codec(rawValue: plain[32]) else { throw FormatError("a chunk has an unknown codec") }
         let stored = Int(UInt32(littleEndian: plain.loadUnaligned(fromByteOffset: 33, as: UInt32.self)))
         let content = Int(UInt32(littleEndian: plain.loadUnaligned(fromByteOffset: 37, as: UInt32.self)))
-        guard stored <= count - Format.chunkHeadLength, content <= Format.maximumChunkLength,
+        // The stored bytes must fit where content fits: copies lay them out again as they are.
+        guard stored <= count - Format.chunkHeadLength, stored <= Format.maximumChunkLength,
+            content <= Format.maximumChunkLength,
             paddedLength(stored + Format.chunkHeadLength) == count, codec == .zstd || stored == content
         else { throw FormatError("a chunk's lengths do not fit") }
         return Head(

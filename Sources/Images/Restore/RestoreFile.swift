@@ -44,9 +44,14 @@ final class RestoreFile: @unchecked Sendable {
 
     // MARK: The walk adds parts
 
-    /// Notes the next slice and returns where in the file it belongs.
-    func place(_ slice: Slice, from chunks: any ChunkProvider) -> UInt64 {
+    /// Notes the next slice and returns where in the file it belongs; nil where no file can be that long.
+    func place(_ slice: Slice, from chunks: any ChunkProvider) -> UInt64? {
         monitor.withLock {
+            // One record's slices add up to no more; those of many records may.
+            guard slice.length <= UInt64(Int64.max) - position else {
+                if failure == nil { failure = "its content is longer than a file can be" }
+                return nil
+            }
             defer { position += slice.length }
             self.chunks = chunks
             if chunks.isRandomAccess { slices.append((position, slice)) }

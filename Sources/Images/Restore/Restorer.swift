@@ -295,7 +295,11 @@ final class Restorer: @unchecked Sendable {
 
     private func enter(_ entry: Entry) throws { try enter(entry, name: entry.name) }
 
+    /// Folders that may be open one within the other. Each has a descriptor and its whole path.
+    private static let maximumDepth = 4096
+
     private func enter(_ entry: Entry?, name: [UInt8]) throws {
+        guard folders.count < Self.maximumDepth else { throw FormatError("a tree is deeper than any can be") }
         if let last = folders.last {
             let isSelected = last.isSelected || isSelected(name)
             below.append(name)
@@ -350,7 +354,7 @@ final class Restorer: @unchecked Sendable {
     func countFile(written: Bool, bytes: UInt64) {
         counting.withLock {
             if written { report.filesWritten += 1 } else { report.filesUnchanged += 1 }
-            report.bytesWritten += bytes
+            report.bytesWritten &+= bytes
         }
     }
 
@@ -375,7 +379,8 @@ final class Restorer: @unchecked Sendable {
     }
 
     private func take(file entry: Entry, in folder: RestoreFolder, _ chunks: any ChunkProvider) {
-        counting.withLock { report.contentBytes += entry.size }
+        // Sizes are the image's word, and need not fit into a sum.
+        counting.withLock { report.contentBytes &+= entry.size }
         if request.trustTimes, !isDryRun, let above = folder.descriptor(),
             let status = try? above.status(of: entry.name), status.kind == .file, status.size == entry.size,
             status.modified == entry.modified, !entry.contentFollows || !entry.remarks.contains(.inconsistent)
@@ -399,10 +404,8 @@ final class Restorer: @unchecked Sendable {
 
     private func add(_ slices: [Slice], to file: RestoreFile, _ chunks: any ChunkProvider) {
         for slice in slices {
-            let offset = file.place(slice, from: chunks)
-            guard let id = slice.chunk else {
-                continue
-            }
+            guard let offset = file.place(slice, from: chunks) else { return }
+            guard let id = slice.chunk else { continue }
             file.hold()
             let isWhole = slice.length == file.entry.size && offset == 0
             let part = (file: file, slice: slice, offset: offset, isWhole: isWhole)

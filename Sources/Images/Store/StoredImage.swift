@@ -58,12 +58,15 @@ extension Store {
         return try ObjectReader(copies, subject: "image \(id)", keyring: keyring)
     }
 
-    /// What an interrupted run leaves of a root: a second copy that is not whole, and no first one.
+    /// What an interrupted run leaves of a root or a checkpoint: one copy, without its end. A root that was whole once has two.
     func isLeftover(_ id: ObjectID) -> Bool {
-        guard (try? objects.open(StoreName.image(id))) == nil || (try? objects.open(StoreName.image(id) + ".2")) == nil,
-            let reader = try? rootReader(id)
-        else { return (try? rootReader(id)) == nil && (try? objects.open(StoreName.image(id))) == nil }
-        return reader.trailer() == nil
+        let copies = objects.copies(StoreName.image(id))
+        guard copies.count == 1, let copy = copies.first else { return false }
+        guard copy.length >= UInt64(Format.trailerLength) else { return true }
+        let tail = try? copy.read(
+            at: copy.length - UInt64(Format.trailerLength), count: Format.trailerLength)
+        guard let tail, let trailer = try? ObjectTrailer(decoding: tail) else { return true }
+        return trailer.length != copy.length
     }
 
     func image(_ id: ObjectID) throws -> ImageRoot { try ImageRoot(rootReader(id)) }
