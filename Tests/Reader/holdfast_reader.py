@@ -1013,7 +1013,7 @@ def exists(name, fd):
 
 # The frames of an object, by its type, as a pattern of their kinds.
 ORDER = {DATA: rb"\x01+\x03\x04", METADATA: rb"\x02+\x03\x04", ROOT: rb"\x05\x07\x06\x04", CHECKPOINT: rb"\x07\x04",
-         BATCH: rb"\x02\x01*\x02\x03\x04", KEYS: rb"\x0b\x0c+\x04"}
+         BATCH: rb"\x02\x01*\x02\x03\x04", KEYS: rb"\x0b\x0c+\x05?\x04"}
 
 
 def check_copy(name, data, keys, single):

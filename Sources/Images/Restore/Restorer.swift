@@ -139,6 +139,9 @@ final class Restorer: @unchecked Sendable {
         queue.close()
         workers.forEach { $0.join() }
         target?.release()
+        // Folders know the restore, and it knows this one: neither would go, nor their descriptors.
+        target = nil
+        opened = nil
         if failure == nil, notPermitted > 0 {
             findings.add(
                 Finding(
