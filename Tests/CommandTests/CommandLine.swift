@@ -63,7 +63,7 @@ struct Outcome: Sendable, CustomStringConvertible {
 /// Runs a shell command; standard output and error together.
 @discardableResult
 func runShell(_ command: String) -> Outcome {
-    guard let pipe = popen("( \(command) ) 2>&1 </dev/null", "r") else {
+    guard let pipe = popen("( \(command)\n) 2>&1 </dev/null", "r") else {
         return Outcome(status: -1, output: "no shell")
     }
     var output: [UInt8] = []

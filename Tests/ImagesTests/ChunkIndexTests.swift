@@ -2,9 +2,10 @@
 
 import Cryptography
 import Glibc
-@testable import Images
 import Platform
 import Testing
+
+@testable import Images
 
 @Suite(.serialized) struct ChunkIndexTests {
     private func digest(_ random: inout SplitMix64) -> Digest {

@@ -61,7 +61,9 @@ import Testing
     func changedLarge() throws {
         let scratch = try Scratch()
         let tree = scratch.file("tree")
-        for index in 0..<6 { try put(tree.appending("large \(index)"), SplitMix64(seed: UInt64(index)).firstBytes(300_000)) }
+        for index in 0..<6 {
+            try put(tree.appending("large \(index)"), SplitMix64(seed: UInt64(index)).firstBytes(300_000))
+        }
         let store = try TestStore(scratch)
         settle()
         try store.backup(tree)

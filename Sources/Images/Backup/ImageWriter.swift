@@ -83,7 +83,11 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
                 try store.add(volumes, to: index)
                 durable.formUnion(volumes.map(\.id))
             }
-            if try !isCommitted(ended) { try removeVolumes(of: ended.id, except: durable) }
+            if try isCommitted(ended) {
+                try store.finishFirstCopy(Self.rootID(of: ended.id))
+            } else {
+                try removeVolumes(of: ended.id, except: durable)
+            }
         }
     }
 

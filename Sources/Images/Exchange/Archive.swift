@@ -166,6 +166,10 @@ private final class ArchiveExporter {
         guard file.kind != .file || Self.length(slices) == file.size else {
             return findings.add(Finding(.damaged, BytePath(path), "its content does not add up to its size"))
         }
+        // Holes go through libarchive piece by piece: an endless one would never end.
+        guard file.size <= 1 << 50 else {
+            return findings.add(Finding(.notRestored, BytePath(path), "it is too long for an archive"))
+        }
         var target = file.target
         if file.kind == .hardLink {
             let names = target.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map(Array.init)

@@ -87,7 +87,7 @@ private final class Verifier: @unchecked Sendable {
             guard reader.header.type == .image else { return nil }
             if reader.objectKey == nil && reader.indexKey == nil { return nil }
             let root = try ImageRoot(reader)
-            for copy in [name, name + ".2"] {
+            for copy in [name, name + ".2"] where copy != name || !store.isFirstCopyUnfinished(id) {
                 guard let bytes = try? store.objects.read(copy, limit: Format.maximumSmallFrameLength) else {
                     damaged(copy, "this copy is missing; the other one is whole")
                     continue

@@ -69,6 +69,27 @@ extension Store {
         return trailer.length != copy.length
     }
 
+    /// Whether a run ended between the two copies of its root: the second is whole, the first is missing or shorter. That is no
+    /// damage; the next run of the same machine writes the first copy.
+    func isFirstCopyUnfinished(_ id: ObjectID) -> Bool {
+        let name = StoreName.image(id)
+        guard let second = try? objects.open(name + ".2"),
+            let reader = try? ObjectReader([second], subject: name, keyring: keyring), reader.trailer() != nil
+        else { return false }
+        guard let first = try? objects.open(name) else { return true }
+        return first.length < second.length
+    }
+
+    /// Writes the first copy of such a root.
+    func finishFirstCopy(_ id: ObjectID) throws {
+        let name = StoreName.image(id)
+        guard isFirstCopyUnfinished(id),
+            let bytes = try objects.read(name + ".2", limit: Format.maximumSmallFrameLength)
+        else { return }
+        try objects.remove(name)
+        try objects.put(name, bytes)
+    }
+
     func image(_ id: ObjectID) throws -> ImageRoot { try ImageRoot(rootReader(id)) }
 
     /// All images, the oldest first. What interrupted runs left is not among them.

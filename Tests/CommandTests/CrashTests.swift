@@ -1,0 +1,168 @@
+// Kills, power cuts and full disks: what was there stays, and the next run goes on.
+
+import Testing
+
+@Suite(.serialized) struct CrashTests {
+    /// A small tree with small files and one that has chunks of its own.
+    private func makeTree(_ place: Workplace) {
+        place.shell(
+            """
+            mkdir -p tree/a/b; for i in $(seq 30); do head -c $((i * 300)) /dev/urandom > tree/a/b/$i; done
+            head -c 3000000 /dev/urandom > tree/large; ln -s large tree/link
+            """)
+    }
+
+    /// Kills a command at moments spread over the time that it takes; `after` is what must hold then.
+    private func kill(_ place: Workplace, _ command: String, times: Int, before: String = "true", after: String) {
+        let script = """
+            set -u; failures=0
+            for i in $(seq \(times)); do
+              ( \(before) ) > /dev/null 2>&1
+              delay=$(awk -v i=$i -v n=\(times) 'BEGIN { srand(i); printf "%.4f", 0.12 * (i - rand()) / n }')
+              timeout -s KILL $delay \(command) > /dev/null 2>&1
+              ( \(after) ) > out.txt 2>&1 || { failures=$((failures + 1)); echo "kill $i after $delay s:"; tail -5 out.txt; }
+            done
+            echo "failures: $failures"
+            """
+        let outcome = place.shell("cat > kill.sh <<'END'\n\(script)\nEND\nbash kill.sh")
+        #expect(outcome.output.hasSuffix("failures: 0\n"), "\(outcome)")
+    }
+
+    @Test("A backup that is killed at any moment leaves a store that verifies, and nothing that grows")
+    func killedBackup() {
+        let place = Workplace()
+        makeTree(place)
+        place.holdfast("backup tree --to store --quiet")
+        kill(
+            place, "holdfast backup tree --to store --quiet", times: runsAll ? 200 : 15,
+            before: "head -c 900000 /dev/urandom > tree/changing",
+            after: "holdfast verify --from store --read-data --quiet")
+        let next = place.holdfast("backup tree --to store --quiet")
+        #expect(next.status == 0, "\(next)")
+        let check = place.shell(
+            """
+            holdfast restore latest --from store --to restored --quiet && diff -r --no-dereference tree restored && ls home/state/holdfast/stores/*/runs
+            """)
+        #expect(check.status == 0 && check.output == "", "\(check)")
+        // Every file of the store belongs to an image: a copy, which takes whole images only, has as many.
+        let counts = place.shell(
+            """
+            holdfast verify --from store --json > verify.json; holdfast images --from store --json > images.json
+            find store/i -type f | wc -l; grep -o '"image":' images.json | wc -l
+            """)
+        let numbers = counts.output.split(separator: "\n").compactMap { Int($0) }
+        #expect(numbers.count == 2 && numbers[0] == 2 * numbers[1], "\(counts)")
+    }
+
+    @Test("A restore that is killed leaves only whole files, and the next one completes it")
+    func killedRestore() {
+        let place = Workplace()
+        makeTree(place)
+        place.holdfast("backup tree --to store --quiet")
+        kill(
+            place, "holdfast restore latest --from store --to restored --quiet", times: runsAll ? 200 : 15,
+            before: "rm -rf restored",
+            after: """
+                [ ! -d restored ] || diff -r --no-dereference -x '.holdfast-partial-*' tree restored | grep -v '^Only in tree' | (! grep .)
+                holdfast restore latest --from store --to restored --quiet && diff -r --no-dereference tree restored
+                """)
+    }
+
+    @Test("A copy that is killed leaves a replica that verifies, and the next one completes it")
+    func killedCopy() {
+        let place = Workplace()
+        makeTree(place)
+        place.holdfast("backup tree --to store --quiet")
+        place.shell("head -c 2000000 /dev/urandom > tree/second")
+        place.holdfast("backup tree --to store --quiet")
+        kill(
+            place, "holdfast copy --from store --to replica --quiet", times: runsAll ? 200 : 15,
+            before: "rm -rf replica",
+            after: """
+                [ ! -e replica/HOLDFAST ] || holdfast verify --from replica --read-data --quiet || exit 1
+                holdfast copy --from store --to replica --quiet && diff -r store replica
+                """)
+    }
+
+    @Test("A power cut between any two writes of a backup costs no image, whatever was not synced")
+    func powerCuts() {
+        let place = Workplace()
+        makeTree(place)
+        place.holdfast("backup tree --to store --quiet --name first")
+        place.shell("cp -a tree tree1; head -c 700000 /dev/urandom > tree/new; rm tree/a/b/7; cp -a home home1")
+        let replay = "python3 \(packageFolder)/Tests/Tools/replay-writes.py"
+        let recorded = place.shell(
+            "\(replay) record --out rec --below store -- \(Workplace.program) backup tree --to store --quiet --name second"
+        )
+        #expect(recorded.status == 0, "\(recorded)")
+        place.shell(
+            """
+            cat > check.sh <<'END'
+            set -e
+            work=$(mktemp -d -p \(place.path)); trap 'rm -rf $work' EXIT
+            cp -a \(place.path)/home1 $work/home
+            export HOME=$work/home XDG_CONFIG_HOME=$work/home/config XDG_STATE_HOME=$work/home/state XDG_CACHE_HOME=$work/home/cache
+            holdfast verify --from "$1" --read-data --quiet
+            holdfast restore first --from "$1" --to $work/first --quiet
+            diff -r --no-dereference \(place.path)/tree1 $work/first
+            if [ "$REPLAY_FINAL" = 1 ]; then holdfast restore second --from "$1" --to $work/second --quiet; diff -r --no-dereference \(place.path)/tree $work/second; fi
+            holdfast backup \(place.path)/tree --to "$1" --quiet --name third
+            holdfast restore third --from "$1" --to $work/third --quiet
+            diff -r --no-dereference \(place.path)/tree $work/third
+            END
+            """)
+        let limit = runsAll ? "--mixtures 5" : "--mixtures 1 --limit 40"
+        let checked = place.shell(
+            "\(replay) check --record rec \(limit) --jobs 2 --command 'bash \(place.path)/check.sh {store}'")
+        #expect(checked.status == 0, "\(checked)")
+    }
+
+    @Test("A disk that is full at any stage costs no image, and the next run succeeds when there is room")
+    func fullDisk() {
+        let place = Workplace()
+        makeTree(place)
+        let outcome = place.shell(
+            """
+            mkdir disk; failures=0
+            for size in $(seq 3300 \(runsAll ? 100 : 500) 8000); do
+              mount -t tmpfs -o size=${size}k tmpfs disk || exit 9
+              holdfast backup tree --to disk/store --quiet > out.txt 2>&1; first=$?
+              cp -a tree tree2; head -c 3000000 /dev/urandom > tree2/more
+              holdfast backup tree2 --to disk/store --quiet > out.txt 2>&1; status=$?
+              if [ $status != 0 ]; then grep -q 'is full' out.txt || { failures=$((failures + 1)); cat out.txt; }; fi
+              if [ $first = 0 ]; then holdfast verify --from disk/store --read-data --quiet || { echo "verify at $size"; failures=$((failures + 1)); }; fi
+              mount -o remount,size=64m disk
+              holdfast backup tree2 --to disk/store --quiet > out.txt 2>&1 || { cat out.txt; failures=$((failures + 1)); }
+              holdfast restore latest --from disk/store --to restored --quiet && diff -r --no-dereference tree2 restored || failures=$((failures + 1))
+              umount disk; rm -rf restored tree2
+            done
+            echo "failures: $failures"
+            """)
+        place.shell("umount disk 2>/dev/null")
+        #expect(outcome.output.hasSuffix("failures: 0\n"), "\(outcome)")
+    }
+
+    @Test(
+        "Two machines that write to one store at once, in one group or in two, lose nothing",
+        arguments: ["line", "own"])
+    func atOnce(group: String) {
+        let place = Workplace()
+        makeTree(place)
+        let second = "env XDG_STATE_HOME=\(place.path)/other/state XDG_CACHE_HOME=\(place.path)/other/cache"
+        let outcome = place.shell(
+            """
+            holdfast store init store --group line --quiet; \(second) holdfast store join store --group \(group) --quiet; failures=0
+            for i in $(seq \(runsAll ? 20 : 4)); do
+              head -c 500000 /dev/urandom > tree/changing
+              holdfast backup tree --to store --quiet --name one$i & \(second) holdfast backup tree --to store --quiet --name two$i & holdfast backup tree --to store --quiet --name three$i
+              wait
+              for name in one$i two$i three$i; do
+                rm -rf restored; holdfast restore $name --from store --to restored --quiet && diff -r --no-dereference tree restored || failures=$((failures + 1))
+              done
+            done
+            holdfast verify --from store --read-data --quiet || failures=$((failures + 1))
+            echo "failures: $failures"
+            """)
+        #expect(outcome.output.hasSuffix("failures: 0\n"), "\(outcome)")
+    }
+}
