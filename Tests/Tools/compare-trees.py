@@ -61,7 +61,7 @@ class Entry:
         self.flags, self.extents = None, None
         through = b"/proc/self/fd/%d/%s" % (folder, name)       # works at any depth
         self.target = os.readlink(name, dir_fd=folder) if stat.S_ISLNK(self.mode) else None
-        self.device = status.st_rdev if self.is_device else None
+        self.device_numbers = (os.major(status.st_rdev), os.minor(status.st_rdev)) if self.is_device else None
         self.attributes = {a: os.getxattr(through, a, follow_symlinks=False) for a in os.listxattr(through, follow_symlinks=False)}
         if stat.S_ISREG(self.mode) or stat.S_ISDIR(self.mode):
             descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOATIME, dir_fd=folder)
@@ -201,7 +201,7 @@ class Comparison:
                 ("owner", (a.status.st_uid, a.status.st_gid), (b.status.st_uid, b.status.st_gid)),
                 ("time", a.status.st_mtime_ns, b.status.st_mtime_ns),
                 ("link target", a.target, b.target),
-                ("device", a.device and (os.major(a.device), os.minor(a.device)), b.device and (os.major(b.device), os.minor(b.device))),
+                ("device", a.device_numbers, b.device_numbers),
                 ("flags", a.flags, b.flags),
                 ("size", None if stat.S_ISDIR(a.mode) else a.size, None if stat.S_ISDIR(b.mode) else b.size),
                 ("data by extents", getattr(a, "digest", None), getattr(b, "digest", None))):

@@ -9,9 +9,10 @@
 `record` copies the folders as they are to REC/base, runs the command under strace and keeps the changes below the folders as an
 ordered list; at the end the list is replayed and compared with what is really there, so a call that this program misreads is
 noticed. A folder need not exist yet. `check` builds each distinct state and runs the shell command on it: {store} is the first
---below folder of that state (quoted; it is absent where its making was lost), {0}, {1}… are all of them; the environment has REPLAY_CUT, REPLAY_CUTS, REPLAY_VARIANT and
-REPLAY_FINAL (1 after the recorded command has ended: what it promised must then be there). Exit status 0 all well, 1 a state
-fails (the first one is kept), 2 trouble, and the command's own status for `record`.
+--below folder of that state (quoted; absent where its making was lost), {0}, {1}… are all of them; the environment has REPLAY_CUT,
+REPLAY_CUTS, REPLAY_VARIANT and REPLAY_FINAL (1 after the recorded command has ended: what it promised must then be there). What
+the command changes is undone before the next state. Exit status 0 all well, 1 a state fails (the first one is kept), 2 trouble, and
+the command's own status for `record`.
 
 The model. A cut lies between any two changes. At a cut each change is durable or pending:
   - data (write, truncate, allocate) of a file is durable after an fsync or fdatasync of the file, begun after the change
@@ -43,10 +44,10 @@ import tempfile
 import time
 
 SECTOR = 512
-CALLS = ("?open,openat,?openat2,?creat,close,?close_range,?dup,?dup2,dup3,fcntl,lseek,read,readv,write,pwrite64,writev,pwritev,?pwritev2,ftruncate,"
-         "truncate,fallocate,fsync,fdatasync,sync,syncfs,?rename,renameat,?renameat2,?link,linkat,?symlink,symlinkat,?unlink,unlinkat,"
-         "?rmdir,?mkdir,mkdirat,?mknod,mknodat,?chmod,fchmod,fchmodat,chdir,fchdir,clone,?clone3,?fork,?vfork,"
-         "mmap,?sendfile,?copy_file_range,splice,ioctl,?io_uring_setup")
+CALLS = ("?open,openat,?openat2,?creat,close,?close_range,?dup,?dup2,dup3,fcntl,lseek,read,readv,write,pwrite64,writev,pwritev,"
+         "?pwritev2,ftruncate,truncate,fallocate,fsync,fdatasync,sync,syncfs,?rename,renameat,?renameat2,?link,linkat,?symlink,symlinkat,"
+         "?unlink,unlinkat,?rmdir,?mkdir,mkdirat,?mknod,mknodat,?chmod,fchmod,fchmodat,chdir,fchdir,clone,?clone3,?fork,?vfork,mmap,"
+         "?sendfile,?copy_file_range,splice,ioctl,?io_uring_setup")
 
 
 class Trouble(Exception):
@@ -252,7 +253,7 @@ class Reader:
                     return found
             return None
         if inode in self.parents.values():
-            return "the folder above"
+            return ".."
         return next((found for found in (walk(top, "") for top in self.parents.values()) if found), f"/inode {inode} without a name")[1:]
 
     # -- lines ----------------------------------------------------------------------------------------------------------------------
@@ -864,7 +865,7 @@ class Builder:
                 self._clear(entry.path, below, wanted)
             elif kind and kind["type"] == "link" and entry.is_symlink() and os.readlink(entry.path) == bytes_of(kind["target"]):
                 continue
-            elif kind and kind["type"] == "file" and entry.is_file(follow_symlinks=False) and entry.inode() == os.stat(self._anchor(inode)).st_ino:
+            elif kind and kind["type"] == "file" and not is_dir and entry.inode() == os.stat(self._anchor(inode)).st_ino:
                 continue
             elif is_dir:
                 shutil.rmtree(entry.path)
@@ -1035,7 +1036,8 @@ if os.path.exists(f"{store}/old") and "in-place" not in faults:
     if os.fork() == 0:
         os.chdir(store); fd = os.open("log", os.O_CREAT | os.O_APPEND | os.O_RDWR)
         os.write(fd, b"one\n"); os.lseek(fd, 0, 0); os.read(fd, 2); other = os.dup(fd); os.close(fd); os.writev(other, [b"two", b"\n"])
-        os.ftruncate(other, 6); os.posix_fallocate(other, 0, 100); os._exit(0)
+        os.ftruncate(other, 6); os.posix_fallocate(other, 0, 100)
+        os.execv("/bin/sh", ["sh", "-c", "echo to a reused descriptor | cat >/dev/null"])
     os.wait()
     fd = os.open(store, os.O_TMPFILE | os.O_RDWR); os.write(fd, b"no name yet")
     folder = os.open(store, os.O_RDONLY)

@@ -158,7 +158,7 @@ class Maker:
         here = self.folder("times")
         moments = {b"one-nanosecond": 1, b"epoch": 0, b"second-and-nanosecond": SECOND + 1, b"nines": SECOND * 1_700_000_000 + 999_999_999,
                    b"before-epoch": -1, b"before-epoch-second": -SECOND, b"1969": -SECOND * 86_400 + 123_456_789,
-                   b"1901": -2**31 * SECOND, b"1901-fraction": -2**31 * SECOND + SECOND + 1, b"2038-last": (2**31 - 1) * SECOND + 999_999_999,
+                   b"1901": -2**31 * SECOND, b"1901-fraction": (1 - 2**31) * SECOND + 1, b"2038-last": (2**31 - 1) * SECOND + 999_999_999,
                    b"2038-after": 2**31 * SECOND, b"2106-last": (2**32 - 1) * SECOND + 5, b"2106-after": 2**32 * SECOND + 7,
                    b"2262": 2**63 - 1 - 4, b"2400": 13_569_465_600 * SECOND + 3}
         for name, moment in moments.items():

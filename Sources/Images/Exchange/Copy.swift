@@ -34,7 +34,11 @@ extension Store {
             let source = DirectoryStore(from)
             let target = DirectoryStore(to)
             let id = try readHeader(source)
-            if exists(to), try readHeader(target) != id { throw ImageError.folderInUse(path: to.description) }
+            if let there = try? readHeader(target) {
+                if there != id { throw ImageError.folderInUse(path: to.description) }
+            } else {
+                try checkFolder(to)
+            }
             let all = try source.list("i")
             var wanted = all
             var volumes = try source.list("v")
@@ -51,14 +55,9 @@ extension Store {
             progress.expect(
                 bytes: (volumes + wanted).reduce(0) { $0 + $1.length }, items: UInt64(volumes.count + wanted.count))
             var report = CopyReport()
-            if !exists(to) {
-                try makeFolders(to, mode: 0o755)
-                for key in keys { try copyObject(key, from: source, to: target, progress, &report) }
-                let header =
-                    try source.read(StoreName.header, limit: 1 << 16) ?? source.read(
-                        StoreName.header + ".2", limit: 1 << 16) ?? []
-                try target.putTwice(StoreName.header, header)
-            }
+            // The same steps as in making a store, and what an interrupted copy did not get to.
+            for key in keys { try copyObject(key, from: source, to: target, progress, &report) }
+            try finishHeader(target, store: id)
             for volume in volumes {
                 if try copyObject(volume, from: source, to: target, progress, &report) { report.volumes += 1 }
             }

@@ -1,6 +1,7 @@
 // A store, opened with the keys at hand: what it is, who can read it, which images it has.
 
 internal import Cryptography
+internal import Glibc
 public import Platform
 
 public final class Store: Sendable {
@@ -39,6 +40,7 @@ public final class Store: Sendable {
         let objects = DirectoryStore(path)
         let id = try readHeader(objects)
         var writer = try machine.writerKey(of: id)
+        if purpose == .write { try? finishHeader(objects, store: id) }
         if let known = writer, purpose == .write {
             // P is pinned: keys that open to another secret are somebody else's.
             if let secret = try? openSecret(
@@ -71,8 +73,36 @@ public final class Store: Sendable {
         return Store(objects: objects, id: id, keyring: Keyring(secret: secret, writer: writer))
     }
 
+    /// Whether a folder holds a store. A second copy of its header alone, not whole, is what an interrupted creation left.
     public static func exists(_ path: BytePath) -> Bool {
-        Platform.exists(path.appending(StoreName.header)) || Platform.exists(path.appending(StoreName.header + ".2"))
+        Platform.exists(path.appending(StoreName.header)) || (try? readHeader(DirectoryStore(path))) != nil
+    }
+
+    /// Writes the copies of the header that an interrupted creation did not get to.
+    static func finishHeader(_ objects: any ObjectStore, store: Identifier) throws {
+        let bytes = try StoreHeader(store: store).encoded()
+        for name in [StoreName.header + ".2", StoreName.header] {
+            if let there = try objects.open(name) {
+                if there.length >= UInt64(bytes.count) { continue }
+                try objects.remove(name)
+            }
+            try objects.put(name, bytes)
+        }
+    }
+
+    /// Refuses a folder with anything in it that is no part of a store that is being made.
+    static func checkFolder(_ path: BytePath) throws {
+        let own = [StoreName.header, StoreName.header + ".2", "k", "v", "i", "lost+found"].map { Array($0.utf8) }
+        do throws(SystemError) {
+            try makeFolders(path, mode: 0o755)
+            let names = try DirectoryListing(of: Descriptor.open(path, .directory))
+            for index in 0..<names.count where !own.contains(names[index]) {
+                throw SystemError(ENOTEMPTY, "use", path.description)
+            }
+        } catch {
+            if error.code == ENOTEMPTY { throw ImageError.folderInUse(path: path.description) }
+            throw ImageError(error)
+        }
     }
 
     /// The group of a machine alone: named after the machine, not its host name, so that a second machine of the same
@@ -123,20 +153,10 @@ public final class Store: Sendable {
     ) throws -> Store {
         let objects = DirectoryStore(path)
         if exists(path) { throw ImageError.alreadyAStore(path: path.description) }
-        do throws(SystemError) {
-            try makeFolders(path, mode: 0o755)
-            let directory = try Descriptor.open(path, .directory)
-            let names = try DirectoryListing(of: directory)
-            for index in 0..<names.count
-            where names[index] != Array("k".utf8) && names[index] != Array("lost+found".utf8) {
-                throw SystemError(39, "use", path.description)  // ENOTEMPTY
-            }
-        } catch {
-            if error.code == 39 { throw ImageError.folderInUse(path: path.description) }
-            throw ImageError(error)
-        }
+        try checkFolder(path)
         // Keys without the file HOLDFAST are what an interrupted creation left: nothing was ever written with them.
         for leftover in try objects.list("k") { try objects.remove(leftover.name) }
+        try objects.remove(StoreName.header + ".2")
         let secret = try StoreSecret.generate()
         for recipient in recipients {
             try objects.putTwice(
@@ -146,7 +166,7 @@ public final class Store: Sendable {
             from: secret.newest, group: group ?? defaultGroup(), writer: HostFacts.hostName)
         try machine.save(key)
         // The commit point: from here on it is a store.
-        try objects.putTwice(StoreName.header, StoreHeader(store: secret.store).encoded())
+        try finishHeader(objects, store: secret.store)
         return Store(objects: objects, id: secret.store, keyring: Keyring(secret: secret, writer: key))
     }
 
