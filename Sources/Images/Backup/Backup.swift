@@ -56,31 +56,17 @@ extension Store {
         let output = try ImageWriter(store: self, machine: machine, level: request.level, cache: cachePath)
         do {
             let cache = WalkCacheReader(cachePath)
-            let pipeline = try Pipeline(group: writer.group, level: request.level, output: output)
-            let reader: TreeReader
-            do {
-                reader = TreeReader(
-                    pipeline: pipeline,
-                    options: TreeReader.Options(
-                        excludes: request.excludes, own: ownFiles(machine: machine)),
-                    gearTable: try writer.group.gearTable(store: id), cache: cache, progress: progress,
-                    findings: findings, isStored: output.cite)
-                for source in request.sources { try reader.read(source) }
-                try reader.finish()
-                try pipeline.finish()
-            } catch {
-                pipeline.cancel()
-                // What failed on another thread is the cause; the walk only met its closed queues.
-                try pipeline.check(unless: error)
-                throw error
-            }
+            let counts = try request.readTrees(
+                into: output, group: writer.group, store: id,
+                options: TreeReader.Options(excludes: request.excludes, own: ownFiles(machine: machine)), cache: cache,
+                progress: progress, findings: findings, isStored: output.cite)
             var label = request.label()
-            label.add(reader.counts, findings: findings.count)
+            label.add(counts, findings: findings.count)
             label.parent = cache?.parent
             let (id, finished) = try output.commit(label)
             return BackupReport(
-                id: id, label: finished, files: reader.counts.files, filesRead: reader.counts.filesRead,
-                skipped: reader.counts.skipped, findings: findings.count)
+                id: id, label: finished, files: counts.files, filesRead: counts.filesRead, skipped: counts.skipped,
+                findings: findings.count)
         } catch {
             output.abandon()
             throw ImageError.wrapping(error, subject: subject)
@@ -89,13 +75,37 @@ extension Store {
 
     /// The store itself, and what this machine keeps about stores: never part of an image.
     private func ownFiles(machine: MachineState) -> Set<FileIdentity> {
-        var paths = [machine.state, machine.cache, HostFacts.userFolder("XDG_CONFIG_HOME", default: ".config")]
-        if let directory = objects as? DirectoryStore { paths.append(directory.path) }
-        return Set(paths.compactMap { FileIdentity($0) })
+        var own = machine.ownFiles
+        if let directory = objects as? DirectoryStore, let identity = FileIdentity(directory.path) {
+            own.insert(identity)
+        }
+        return own
     }
 }
 
 extension BackupRequest {
+    /// Reads the sources through a pipeline into `output`.
+    func readTrees(
+        into output: any PipelineOutput & Sendable, group: GroupKeys, store: Identifier, options: TreeReader.Options,
+        cache: WalkCacheReader?, progress: Progress, findings: Findings, isStored: @escaping (Digest) throws -> Bool
+    ) throws -> BackupCounts {
+        let pipeline = try Pipeline(group: group, level: level, output: output)
+        do {
+            let reader = TreeReader(
+                pipeline: pipeline, options: options, gearTable: try group.gearTable(store: store), cache: cache,
+                progress: progress, findings: findings, isStored: isStored)
+            for source in sources { try reader.read(source) }
+            try reader.finish()
+            try pipeline.finish()
+            return reader.counts
+        } catch {
+            pipeline.cancel()
+            // What failed on another thread is the cause; the walk only met its closed queues.
+            try pipeline.check(unless: error)
+            throw error
+        }
+    }
+
     /// The cache of the last backup of the same sources.
     fileprivate func cacheName(group: Identifier) throws -> String {
         var bytes = group.bytes

@@ -41,22 +41,22 @@ final class TreeReader {
         var contentPerPiece = Int.max
     }
 
-    private let pipeline: Pipeline
-    private let options: Options
+    let pipeline: Pipeline
+    let options: Options
     private let cache: WalkCacheReader?
     /// Whether the store has a chunk; if not, whatever cites it is read again.
     private let isStored: (Digest) throws -> Bool
-    private let progress: Progress
-    private let findings: Findings
+    let progress: Progress
+    let findings: Findings
     /// Files that changed after this moment may change again without another time of change.
     private let trustedBefore: Timestamp
 
-    private(set) var counts = BackupCounts()
-    private var owners = OwnerNames()
-    private var chunker: Chunker
-    private var piece = ManifestPiece()
-    private var pieceContent = 0
-    private var segment: ChunkJob?
+    var counts = BackupCounts()
+    var owners = OwnerNames()
+    var chunker: Chunker
+    var piece = ManifestPiece()
+    var pieceContent = 0
+    var segment: ChunkJob?
     private var links: [FileIdentity: (path: [UInt8], left: UInt32)] = [:]
     private var lastChecked: (id: Digest, isStored: Bool)?
 
@@ -91,11 +91,11 @@ final class TreeReader {
     }
 
     private var source = BytePath([])
-    private var path: [UInt8] = []
+    var path: [UInt8] = []
     private var mount: UInt64 = 0
     private var device: UInt64 = 0
 
-    private func fullPath(_ name: [UInt8]) -> BytePath {
+    func fullPath(_ name: [UInt8]) -> BytePath {
         let below = path.isEmpty ? name : path + [UInt8(ascii: "/")] + name
         return below.isEmpty ? source : source.appending(below)
     }
@@ -233,13 +233,13 @@ final class TreeReader {
         piece.bytes.append(record: .leave, [])
     }
 
-    private func count(_ status: FileStatus) {
+    func count(_ status: FileStatus) {
         counts.entries += 1
         counts.newestChange = max(counts.newestChange, status.changed.seconds)
         progress.add(items: 1)
     }
 
-    private func addAttributes(of file: Descriptor, to entry: inout Entry) {
+    func addAttributes(of file: Descriptor, to entry: inout Entry) {
         do throws(SystemError) {
             entry.attributes = try file.extendedAttributes()
         } catch { findings.add(Finding(.unreadable, fullPath(entry.name), "its attributes: \(error.reason)")) }
@@ -247,7 +247,7 @@ final class TreeReader {
     }
 
     /// Notes the state by which the next run knows the file, unless it may change again within the same tick.
-    private func state(_ status: FileStatus) {
+    func state(_ status: FileStatus) {
         guard status.changed < trustedBefore else { return }
         piece.bytes.append(record: .state, FileState(status).encoded())
     }
@@ -367,272 +367,17 @@ final class TreeReader {
         piece.bytes.append(record: .entry, entry.encoded())
     }
 
-    // MARK: Files
-
-    private func file(_ name: [UInt8], _ status: FileStatus, in folder: Descriptor) throws {
-        counts.files += 1
-        var entry = Entry(name: name, status: status, owners: &owners)
-        let descriptor: Descriptor
-        var opened: FileStatus
-        do throws(SystemError) {
-            descriptor = try folder.open(name, .nonBlocking)
-            opened = try descriptor.status()
-        } catch {
-            if error.code == ENOENT { return }
-            findings.add(Finding(.unreadable, fullPath(name), error.reason))
-            entry.remarks = .unreadable
-            piece.bytes.append(record: .entry, entry.encoded())
-            return
-        }
-        guard opened.kind == .file else {
-            return findings.add(Finding(.inconsistent, fullPath(name), "replaced while it was read"))
-        }
-        counts.filesRead += 1
-        entry = Entry(name: name, status: opened, owners: &owners)
-        addAttributes(of: descriptor, to: &entry)
-        if opened.size == 0 {
-            state(opened)
-            piece.bytes.append(record: .entry, entry.encoded())
-            return
-        }
-        let hasHoles = opened.allocated < opened.size
-        if opened.size < UInt64(Segment.fileLimit), !hasHoles {
-            try smallFile(descriptor, &entry, opened)
-        } else {
-            try largeFile(descriptor, &entry, opened)
-        }
-    }
-
-    private static let attempts = 3
-
-    /// A file that shares a chunk with its neighbours.
-    private func smallFile(_ file: Descriptor, _ entry: inout Entry, _ first: FileStatus) throws {
-        var before = first
-        var attempt = 1
-        while true {
-            let job = try segmentBuffer(room: Int(before.size) + 1)
-            let start = job.inputLength
-            let room = UnsafeMutableRawBufferPointer(
-                rebasing: job.input[start..<min(job.input.count, start + Int(before.size) + 1)])
-            let count: Int
-            let after: FileStatus
-            do throws(SystemError) {
-                count = try file.read(into: room, at: 0)
-                after = try file.status()
-            } catch {
-                findings.add(Finding(.unreadable, fullPath(entry.name), error.reason))
-                entry.remarks = .unreadable
-                piece.bytes.append(record: .entry, entry.encoded())
-                return
-            }
-            let isWhole = count == Int(before.size) && after.isSameState(as: before)
-            if !isWhole, attempt < Self.attempts, after.size < UInt64(Segment.fileLimit) {
-                attempt += 1
-                before = after
-                continue
-            }
-            if !isWhole {
-                entry.remarks = .inconsistent
-                findings.add(Finding(.inconsistent, fullPath(entry.name), "changed while it was read"))
-            }
-            entry.modified = before.modified
-            entry.size = UInt64(count)
-            appendSmall(entry, before, job: job, start: start, count: count, isWhole: isWhole)
-            if Segment.ends(after: entry.name, in: folderName, size: UInt64(count)) { closeSegment() }
-            return try flushIfLarge()
-        }
-    }
-
-    private var folderName: [UInt8] {
-        path.lastIndex(of: UInt8(ascii: "/")).map { Array(path[($0 + 1)...]) } ?? path
-    }
-
-    private func appendSmall(
-        _ entry: Entry, _ status: FileStatus, job: ChunkJob, start: Int, count: Int, isWhole: Bool
-    ) {
-        if isWhole { state(status) }
-        var payload = entry.encoded()
-        var slice: [UInt8] = []
-        if count > 0 {
-            let place = Slice.append(length: UInt64(count), offset: UInt64(start), to: &slice)
-            payload.append(varint: 11)
-            payload.append(varint: UInt64(slice.count))
-            let inPayload = payload.count + place
-            payload += slice
-            piece.bytes.append(RecordKind.entry.rawValue)
-            piece.bytes.append(varint: UInt64(payload.count))
-            piece.patches.append((piece.bytes.count + inPayload, job.ticket))
-            piece.bytes += payload
-        } else {
-            piece.bytes.append(record: .entry, payload)
-        }
-        job.inputLength = start + count
-        pieceContent += count
-        counts.contentBytes += UInt64(count)
-        progress.add(bytes: UInt64(count))
-    }
-
-    private func segmentBuffer(room: Int) throws -> ChunkJob {
-        if let segment, segment.input.count - segment.inputLength >= room { return segment }
-        closeSegment()
-        let job = try pipeline.buffer()
-        segment = job
-        return job
-    }
-
-    private func closeSegment() {
-        guard let job = segment else { return }
-        segment = nil
-        if job.inputLength == 0 { pipeline.discard(job) } else { pipeline.submit(job) }
-    }
-
-    /// A file with chunks of its own; read from data range to data range, so that holes cost nothing.
-    private func largeFile(_ file: Descriptor, _ entry: inout Entry, _ first: FileStatus) throws {
-        var before = first
-        entry.contentFollows = true
-        let stateStart = piece.bytes.count
-        state(first)
-        let stateLength = piece.bytes.count - stateStart
-        piece.bytes.append(record: .entry, entry.encoded())
-        var isFlushed = false
-        var attempt = 1
-        while true {
-            var remarks = Remarks()
-            var size: UInt64 = 0
-            do {
-                size = try content(of: file, size: before.size, hasHoles: before.allocated < before.size, &isFlushed)
-            } catch let error as SystemError {
-                findings.add(Finding(.unreadable, fullPath(entry.name), error.reason))
-                remarks = .unreadable
-            }
-            let after = try? file.status()
-            let isWhole = remarks.isEmpty && size == before.size && after?.isSameState(as: before) == true
-            if !isWhole, remarks.isEmpty, attempt < Self.attempts, let after {
-                attempt += 1
-                before = after
-                piece.bytes.append(record: .restart, [])
-                continue
-            }
-            if !isWhole && remarks.isEmpty {
-                remarks = .inconsistent
-                findings.add(Finding(.inconsistent, fullPath(entry.name), "changed while it was read"))
-            }
-            var payload: [UInt8] = []
-            payload.append(field: 1, integer: remarks.rawValue)
-            payload.append(field: 2, integer: remarks == .unreadable ? 0 : size)
-            piece.bytes.append(record: .finish, payload)
-            counts.contentBytes += size
-            if !isWhole || attempt > 1, !isFlushed, stateLength > 0 {
-                // The state in front is not the one that was read. Patches move with the bytes.
-                piece.bytes.removeSubrange(stateStart..<stateStart + stateLength)
-                for index in piece.patches.indices where piece.patches[index].offset > stateStart {
-                    piece.patches[index].offset -= stateLength
-                }
-            }
-            return try flushIfLarge()
-        }
-    }
-
-    /// Reads the content from start to end and returns how much there was.
-    private func content(
-        of file: Descriptor, size: UInt64, hasHoles: Bool, _ isFlushed: inout Bool
-    ) throws -> UInt64 {
-        var position: Int64 = 0
-        let size = Int64(size)
-        while position < size {
-            let data = hasHoles ? try file.nextData(from: position, size: size) : 0..<size
-            let start = min(data?.lowerBound ?? size, size)
-            if start > position {
-                var slice: [UInt8] = []
-                Slice.append(hole: UInt64(start - position), to: &slice)
-                piece.bytes.append(record: .content, slice)
-                progress.add(bytes: UInt64(start - position))
-                position = start
-            }
-            guard let data, position < size else { continue }
-            let end = min(data.upperBound, size)
-            let reached = try chunks(of: file, position..<end, &isFlushed)
-            position = reached
-            if reached < end { break }  // the file became shorter
-        }
-        return UInt64(position)
-    }
-
-    private static let step = 128 << 10
-
-    /// Cuts one range of data into chunks; returns where reading ended.
-    private func chunks(of file: Descriptor, _ range: Range<Int64>, _ isFlushed: inout Bool) throws -> Int64 {
-        var position = range.lowerBound
-        var job = try pipeline.buffer()
-        chunker.restart()
-        var filled = 0
-        while true {
-            try progress.checkStop()
-            let want = min(Self.step, job.input.count - filled, Int(clamping: range.upperBound - position))
-            var count = 0
-            if want > 0 {
-                do {
-                    count = try file.read(
-                        into: UnsafeMutableRawBufferPointer(rebasing: job.input[filled..<filled + want]), at: position)
-                } catch {
-                    pipeline.discard(job)
-                    throw error
-                }
-            }
-            position += Int64(count)
-            filled += count
-            let isEnd = count < want || position >= range.upperBound
-            var cut = chunker.cut(UnsafeRawBufferPointer(rebasing: job.input[..<filled]))
-            if cut == nil, isEnd { cut = filled }
-            while let length = cut {
-                if length == 0 {
-                    pipeline.discard(job)
-                    return position
-                }
-                let rest = filled - length
-                // The next buffer gets what was read beyond the cut.
-                var next: ChunkJob?
-                if rest > 0 || !isEnd {
-                    let following = try pipeline.buffer()
-                    following.input.copyMemory(from: UnsafeRawBufferPointer(rebasing: job.input[length..<filled]))
-                    next = following
-                }
-                submitContent(job, length: length)
-                try flushIfLarge(&isFlushed)
-                guard let following = next else { return position }
-                job = following
-                filled = rest
-                chunker.restart()
-                cut = chunker.cut(UnsafeRawBufferPointer(rebasing: job.input[..<filled]))
-                if cut == nil, isEnd { cut = filled }
-            }
-        }
-    }
-
-    private func submitContent(_ job: ChunkJob, length: Int) {
-        job.inputLength = length
-        var slice: [UInt8] = []
-        let place = Slice.append(length: UInt64(length), offset: 0, to: &slice)
-        piece.bytes.append(RecordKind.content.rawValue)
-        piece.bytes.append(varint: UInt64(slice.count))
-        piece.patches.append((piece.bytes.count + place, job.ticket))
-        piece.bytes += slice
-        pieceContent += length
-        progress.add(bytes: UInt64(length))
-        pipeline.submit(job)
-    }
-
     // MARK: Pieces
 
     private static let pieceLength = 256 << 10
 
-    private func flushIfLarge(_ isFlushed: inout Bool) throws {
+    func flushIfLarge(_ isFlushed: inout Bool) throws {
         guard piece.bytes.count >= Self.pieceLength || pieceContent >= options.contentPerPiece else { return }
         isFlushed = true
         try flush()
     }
 
-    private func flushIfLarge() throws {
+    func flushIfLarge() throws {
         var ignored = false
         try flushIfLarge(&ignored)
     }

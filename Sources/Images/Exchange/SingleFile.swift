@@ -220,28 +220,17 @@ public enum SingleFile {
             let writer = try SingleFileWriter(
                 to: output, key: key, keyFiles: keyFiles, label: request.label(), level: request.level)
             do {
-                let pipeline = try Pipeline(group: key.group, level: request.level, output: writer)
-                let reader = TreeReader(
-                    pipeline: pipeline,
+                let counts = try request.readTrees(
+                    into: writer, group: key.group, store: key.store,
                     options: TreeReader.Options(
                         excludes: request.excludes, own: ownFiles(output), contentPerPiece: batchLength),
-                    gearTable: try key.group.gearTable(store: key.store), cache: nil, progress: progress,
-                    findings: findings, isStored: { _ in false })
-                do {
-                    for source in request.sources { try reader.read(source) }
-                    try reader.finish()
-                    try pipeline.finish()
-                } catch {
-                    pipeline.cancel()
-                    try pipeline.check(unless: error)
-                    throw error
-                }
+                    cache: nil, progress: progress, findings: findings, isStored: { _ in false })
                 var label = request.label()
-                label.add(reader.counts, findings: findings.count)
+                label.add(counts, findings: findings.count)
                 let (id, finished) = try writer.commit(label)
                 return BackupReport(
-                    id: id, label: finished, files: reader.counts.files, filesRead: reader.counts.filesRead,
-                    skipped: reader.counts.skipped, findings: findings.count)
+                    id: id, label: finished, files: counts.files, filesRead: counts.filesRead, skipped: counts.skipped,
+                    findings: findings.count)
             } catch {
                 writer.abandon()
                 throw error
@@ -250,9 +239,10 @@ public enum SingleFile {
     }
 
     private static func ownFiles(_ output: SingleFileOutput) -> Set<FileIdentity> {
-        var paths = [MachineState.ofUser.state, MachineState.ofUser.cache]
-        paths.append(HostFacts.userFolder("XDG_CONFIG_HOME", default: ".config"))
-        if let path = output.path { paths.append(BytePath(path.bytes + Array(".partial".utf8))) }
-        return Set(paths.compactMap { FileIdentity($0) })
+        var own = MachineState.ofUser.ownFiles
+        if let path = output.path, let identity = FileIdentity(BytePath(path.bytes + Array(".partial".utf8))) {
+            own.insert(identity)
+        }
+        return own
     }
 }

@@ -20,6 +20,12 @@ public struct MachineState: Sendable {
             cache: HostFacts.userFolder("XDG_CACHE_HOME", default: ".cache"))
     }
 
+    /// State, cache, keys and configuration: never part of an image.
+    var ownFiles: Set<FileIdentity> {
+        let configuration = HostFacts.userFolder("XDG_CONFIG_HOME", default: ".config")
+        return Set([state, cache, configuration, "/etc/holdfast"].compactMap { FileIdentity($0) })
+    }
+
     private func folder(of store: Identifier) -> BytePath { state.appending("stores").appending(store.description) }
 
     func cacheFolder(of store: Identifier) -> BytePath { cache.appending("stores").appending(store.description) }

@@ -1,0 +1,218 @@
+// An image as a tar archive (pax), entry by entry.
+
+internal import CArchive
+internal import Cryptography
+internal import Glibc
+internal import Platform
+
+final class ArchiveExporter {
+    private let archive: OpaquePointer
+    private let entry: OpaquePointer
+    private let workspace: ChunkWorkspace
+    private var report = RestoreReport()
+
+    init(_ descriptor: CInt) throws {
+        guard let archive = archive_write_new(), let entry = archive_entry_new() else {
+            throw ImageError.library("no memory for libarchive")
+        }
+        self.archive = archive
+        self.entry = entry
+        workspace = try ChunkWorkspace()
+        guard archive_write_set_format_pax(archive) == ARCHIVE_OK,
+            // Names are bytes: nothing is to be converted.
+            archive_write_set_options(archive, "hdrcharset=BINARY") >= ARCHIVE_WARN,
+            archive_write_open_fd(archive, descriptor) == ARCHIVE_OK
+        else { throw archiveError(archive, "begin") }
+    }
+
+    deinit {
+        archive_entry_free(entry)
+        archive_write_free(archive)
+    }
+
+    /// A large file's slices come in several records; tar wants to know the holes before the content.
+    private var pending: (entry: Entry, path: [UInt8], slices: [Slice])?
+
+    func run(_ reader: StoreImageReader, progress: Progress, findings: Findings) throws -> RestoreReport {
+        let isSingle = reader.root.label.sources.count <= 1
+        var path: [[UInt8]] = []
+        var prefix: [[UInt8]] = []
+        func full(_ name: [UInt8]?) -> [UInt8] {
+            let names = prefix + path + (name.map { [$0] } ?? [])
+            return names.isEmpty ? Array(".".utf8) : Array(names.joined(separator: [UInt8(ascii: "/")]))
+        }
+        while let batch = try reader.nextBatch() {
+            try progress.checkStop()
+            for problem in reader.problems() { findings.add(problem) }
+            guard let records = batch.records else { continue }
+            var items = RecordReader(records)
+            while let item = try items.next() {
+                guard let record = try Record(kind: item.kind, payload: item.payload) else { continue }
+                switch record {
+                case .source(let source):
+                    path = []
+                    let components = BytePath(source).components.map(Array.init)
+                    guard isSingle || components.allSatisfy(Entry.isValidName) else {
+                        throw FormatError("a source's path is not allowed")
+                    }
+                    prefix = isSingle ? [] : components.dropLast()
+                    linkBase = isSingle ? [] : components
+                case .enter(let folder):
+                    // The folder of a single source is the archive's own root.
+                    let isRoot = path.isEmpty && isSingle && prefix.isEmpty && !rootSeen
+                    rootSeen = true
+                    if isRoot {
+                        try write(folder, path: Array("./".utf8), [], batch.chunks, findings)
+                    } else {
+                        path.append(folder.name)
+                        try write(folder, path: full(nil) + [UInt8(ascii: "/")], [], batch.chunks, findings)
+                    }
+                    progress.add(items: 1)
+                case .leave: if !path.isEmpty { path.removeLast() }
+                case .entry(let file):
+                    progress.add(items: 1)
+                    if file.contentFollows {
+                        pending = (file, full(file.name), [])
+                    } else {
+                        try write(file, path: full(file.name), file.slices, batch.chunks, findings)
+                    }
+                case .content(let slices): pending?.slices += slices
+                case .restart: pending?.slices = []
+                case .finish(let remarks, let size):
+                    if var file = pending {
+                        file.entry.size = size
+                        file.entry.remarks.formUnion(remarks)
+                        try write(file.entry, path: file.path, file.slices, batch.chunks, findings)
+                        progress.add(bytes: size)
+                    }
+                    pending = nil
+                case .position: break
+                }
+            }
+        }
+        for problem in reader.problems() { findings.add(problem) }
+        guard archive_write_close(archive) == ARCHIVE_OK else { throw archiveError(archive, "finish") }
+        report.label = reader.label
+        report.findings = findings.count
+        return report
+    }
+
+    private var rootSeen = false
+    /// Where the source is in the archive: targets of hard links are below it.
+    private var linkBase: [[UInt8]] = []
+
+    /// The slices of many records may add up to more than a file can be: nil.
+    private static func length(_ slices: [Slice]) -> UInt64? {
+        var total: UInt64 = 0
+        for slice in slices {
+            guard slice.length <= UInt64(Int64.max) - total else { return nil }
+            total += slice.length
+        }
+        return total
+    }
+
+    private func write(
+        _ file: Entry, path: [UInt8], _ slices: [Slice], _ chunks: any ChunkProvider, _ findings: Findings
+    ) throws {
+        let path = path
+        if file.remarks.contains(.unreadable) {
+            return findings.add(Finding(.notRestored, BytePath(path), "it could not be read when it was backed up"))
+        }
+        guard file.kind != .file || Self.length(slices) == file.size else {
+            return findings.add(Finding(.damaged, BytePath(path), "its content does not add up to its size"))
+        }
+        // Holes go through libarchive piece by piece: an endless one would never end.
+        guard file.size <= 1 << 50 else {
+            return findings.add(Finding(.notRestored, BytePath(path), "it is too long for an archive"))
+        }
+        var target = file.target
+        if file.kind == .hardLink {
+            let names = target.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map(Array.init)
+            guard names.allSatisfy(Entry.isValidName) else {
+                return findings.add(Finding(.notRestored, BytePath(path), "a hard link's target is not allowed"))
+            }
+            target = Array((linkBase + names).joined(separator: [UInt8(ascii: "/")]))
+        }
+        // Whatever cannot be read must be known before the header promises its length.
+        for slice in slices {
+            guard let id = slice.chunk else { continue }
+            do { try chunks.read(id, into: workspace) } catch {
+                return findings.add(Finding(.damaged, BytePath(path), "\(error)"))
+            }
+            if slices.count > 1 { continue }
+        }
+        archive_entry_clear(entry)
+        withNullTerminated(path) { archive_entry_set_pathname(entry, $0) }
+        archive_entry_set_perm(entry, file.mode)
+        archive_entry_set_uid(entry, Int64(file.user))
+        archive_entry_set_gid(entry, Int64(file.group))
+        withNullTerminated(file.userName) { archive_entry_set_uname(entry, $0) }
+        withNullTerminated(file.groupName) { archive_entry_set_gname(entry, $0) }
+        archive_entry_set_mtime(entry, time_t(file.modified.seconds), Int(file.modified.nanoseconds))
+        for attribute in file.attributes {
+            withNullTerminated(attribute.name) { name in
+                attribute.value.withUnsafeBytes { archive_entry_xattr_add_entry(entry, name, $0.baseAddress, $0.count) }
+            }
+        }
+        switch file.kind {
+        case .file:
+            archive_entry_set_filetype(entry, UInt32(Glibc.S_IFREG))
+            archive_entry_set_size(entry, Int64(file.size))
+            addSparseMap(slices, size: file.size)
+        case .directory: archive_entry_set_filetype(entry, UInt32(Glibc.S_IFDIR))
+        case .symbolicLink:
+            archive_entry_set_filetype(entry, UInt32(Glibc.S_IFLNK))
+            withNullTerminated(file.target) { archive_entry_set_symlink(entry, $0) }
+        case .hardLink: withNullTerminated(target) { archive_entry_set_hardlink(entry, $0) }
+        case .characterDevice, .blockDevice:
+            archive_entry_set_filetype(entry, UInt32(file.kind == .blockDevice ? Glibc.S_IFBLK : Glibc.S_IFCHR))
+            archive_entry_set_rdevmajor(entry, UInt(file.nodeMajor))
+            archive_entry_set_rdevminor(entry, UInt(file.nodeMinor))
+        case .fifo: archive_entry_set_filetype(entry, UInt32(Glibc.S_IFIFO))
+        case .socket: return  // tar has none, and a socket without its program is nothing
+        }
+        guard archive_write_header(archive, entry) >= ARCHIVE_WARN else { throw archiveError(archive, "write to") }
+        report.entries += 1
+        report.contentBytes &+= file.size
+        if file.kind == .file { try content(slices, chunks) }
+    }
+
+    private func addSparseMap(_ slices: [Slice], size: UInt64) {
+        guard slices.contains(where: { $0.chunk == nil }) else { return }
+        var position: Int64 = 0
+        for slice in slices {
+            if slice.chunk != nil { archive_entry_sparse_add_entry(entry, position, Int64(slice.length)) }
+            position += Int64(slice.length)
+        }
+        if !slices.contains(where: { $0.chunk != nil }) { archive_entry_sparse_add_entry(entry, Int64(size), 0) }
+    }
+
+    private func content(_ slices: [Slice], _ chunks: any ChunkProvider) throws {
+        let zeros = [UInt8](repeating: 0, count: 1 << 20)
+        for slice in slices {
+            guard let id = slice.chunk else {
+                // libarchive takes the whole content and leaves the holes out by the map.
+                var left = Int(slice.length)
+                while left > 0 {
+                    let count = zeros.withUnsafeBytes {
+                        archive_write_data(archive, $0.baseAddress, min(left, $0.count))
+                    }
+                    guard count > 0 else { throw archiveError(archive, "write to") }
+                    left -= count
+                }
+                continue
+            }
+            if slices.count > 1 { try chunks.read(id, into: workspace) }
+            let start = Int(slice.offset)
+            guard start + Int(slice.length) <= workspace.content.count else {
+                throw FormatError("a slice points outside of its chunk")
+            }
+            var part = UnsafeRawBufferPointer(rebasing: workspace.content[start..<start + Int(slice.length)])
+            while !part.isEmpty {
+                let count = archive_write_data(archive, part.baseAddress, part.count)
+                guard count > 0 else { throw archiveError(archive, "write to") }
+                part = UnsafeRawBufferPointer(rebasing: part[count...])
+            }
+        }
+    }
+}
