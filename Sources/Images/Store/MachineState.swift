@@ -60,13 +60,16 @@ public struct MachineState: Sendable {
         do {
             let runs = folder(of: store).appending("runs")
             try makeFolders(runs)
-            let id = try ObjectID.random()
-            let path = runs.appending(id.description)
-            let file = try Descriptor.open(path, [.write, .create, .exclusive])
-            guard file.tryLock() else { throw ImageError.library("the record of a new run is locked") }
-            try file.synchronize()
-            try synchronizeFolder(runs)
-            return RunRecord(id: id, path: path, lock: file)
+            while true {
+                let id = try ObjectID.random()
+                let path = runs.appending(id.description)
+                let file = try Descriptor.open(path, [.write, .create, .exclusive])
+                // Between the two calls another run may take it for one that ended: it has nothing to clear, and forgets it.
+                guard file.tryLock(), try file.status().linkCount > 0 else { continue }
+                try file.synchronize()
+                try synchronizeFolder(runs)
+                return RunRecord(id: id, path: path, lock: file)
+            }
         } catch let error as SystemError { throw ImageError(error) }
     }
 
