@@ -89,4 +89,20 @@ import Testing
         let unlocked = place.holdfast("restore --input image.hf --to unlocked --passphrase-file passphrase.txt")
         #expect(unlocked.status == 0, "\(unlocked)")
     }
+
+    @Test("The vectors, written by the independent writer, pin the format: this program verifies and restores them")
+    func vectors() {
+        let place = Workplace()
+        let vectors = "\(packageFolder)/Testdata/vectors"
+        let reader = "/usr/bin/python3 -B \(packageFolder)/Tests/Reader/holdfast_reader.py"
+        place.shell("install -m 600 \(vectors)/identity.txt key.txt")
+        let verified = place.holdfast("verify --from \(vectors)/store --read-data --identity key.txt")
+        #expect(verified.status == 0, "\(verified)")
+        let restored = place.holdfast(
+            "restore --input \(vectors)/image.holdfast --to swift --devices --identity key.txt")
+        #expect(restored.status == 0, "\(restored)")
+        place.shell("\(reader) restore \(vectors)/image.holdfast latest --identity key.txt --to python")
+        let compared = compare(place.file("swift"), place.file("python"))
+        #expect(compared.status == 0, "\(compared)")
+    }
 }

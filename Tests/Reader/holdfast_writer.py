@@ -255,7 +255,10 @@ class Scan:
         kind = TYPES[stat.S_IFMT(info.st_mode)]
         self.entries, self.newest = self.entries + 1, max(self.newest, int(info.st_mtime_ns // 10**9))
         inode = info.st_dev, info.st_ino
-        start = field(1, name) if name is not None else b""
+        last = self.pieces.source.rpartition(b"/")[2]
+        shown = name if name is not None else last if last not in (b"", b".", b"..") else b"root"
+        self.shown = shown
+        start = field(1, shown)
         if kind != FOLDER and info.st_nlink > 1 and inode in self.links:
             pieces.emit(5, start + field(2, HARD_LINK) + field(13, self.links[inode]))
             return
@@ -272,7 +275,7 @@ class Scan:
             rest += field(17, flags)
         if kind == FOLDER:
             pieces.emit(3, out + rest)
-            pieces.open.append(name or b"")
+            pieces.open.append(shown)
             below(path, lambda child: self.entry(child, child.rpartition(b"/")[2], way + [child.rpartition(b"/")[2]]))
             pieces.emit(4, b"")
             pieces.open.pop()
@@ -296,7 +299,7 @@ class Scan:
                              [name for _, name, _ in slices])
             return
         self.pieces.emit(5, out + field(12, 1) + rest)
-        self.pieces.file = name or b""
+        self.pieces.file = self.shown
         again = name in self.restarted
         if again:  # as if the file had changed while it was read: what came so far is void
             self.pieces.emit(6, encode_slices(slices[:2]), [name for _, name, _ in slices[:2]])
