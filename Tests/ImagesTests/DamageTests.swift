@@ -111,8 +111,8 @@ let runsAll = getenv("HOLDFAST_ALL") != nil
                 }
                 let lost = tree.keys.filter { restored[$0] == nil }.count
                 try #require(isData || lost == 0, "\(file) page \(page): \(lost) lost")
-                // Small files share one chunk; large ones have their own.
-                try #require(lost <= 30 && (lost == 0 || report.findings > 0), "\(file) page \(page): \(lost) lost")
+                // The 30 small files share one chunk; a page at its border is also in a chunk of a large file.
+                try #require(lost <= 31 && (lost == 0 || report.findings > 0), "\(file) page \(page): \(lost) lost")
                 let verified = try store.verify()
                 try #require(verified.findings > 0, "\(file) page \(page): verify saw nothing")
             }
