@@ -22,9 +22,11 @@ var targets: [Target] = [
     .target(
         name: "Images", dependencies: ["Platform", "Cryptography", "CZstd", "CArchive"], swiftSettings: swiftSettings),
     .target(
+        name: "RestorePoints", dependencies: ["Images", "Platform", "Cryptography"], swiftSettings: swiftSettings),
+    .target(
         name: "HoldfastCommands",
         dependencies: [
-            "Images", "Platform", "Cryptography",
+            "RestorePoints", "Images", "Platform", "Cryptography",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
             .product(name: "TOMLKit", package: "TOMLKit"),
         ], swiftSettings: swiftSettings),
@@ -34,6 +36,9 @@ var targets: [Target] = [
     .testTarget(name: "CryptographyTests", dependencies: ["Cryptography", "Platform"], swiftSettings: swiftSettings),
     .testTarget(
         name: "ImagesTests", dependencies: ["Images", "Platform", "Cryptography"], swiftSettings: swiftSettings),
+    .testTarget(
+        name: "RestorePointsTests", dependencies: ["RestorePoints", "Images", "Platform", "Cryptography"],
+        swiftSettings: swiftSettings),
     .testTarget(
         name: "CommandTests", dependencies: ["holdfast", "HoldfastCommands", "Platform"], swiftSettings: swiftSettings),
 ]

@@ -26,6 +26,7 @@ const unsigned clinux_RENAME_NOREPLACE = RENAME_NOREPLACE;
 const unsigned clinux_RENAME_EXCHANGE = RENAME_EXCHANGE;
 const unsigned long clinux_TMPFS_MAGIC = TMPFS_MAGIC;
 const unsigned long clinux_MSDOS_SUPER_MAGIC = MSDOS_SUPER_MAGIC;
+const unsigned long clinux_BTRFS_SUPER_MAGIC = BTRFS_SUPER_MAGIC;
 const uint32_t clinux_FS_IMMUTABLE_FL = FS_IMMUTABLE_FL;
 const uint32_t clinux_FS_APPEND_FL = FS_APPEND_FL;
 const uint32_t clinux_FS_NOCOW_FL = FS_NOCOW_FL;

@@ -27,6 +27,13 @@ public enum HostFacts {
         return text.isEmpty ? nil : text
     }
 
+    /// The running kernel, as `uname -r` says it.
+    public static var kernelRelease: String {
+        var names = utsname()
+        guard uname(&names) == 0 else { return "unknown" }
+        return withUnsafeBytes(of: names.release) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    }
+
     public static var isRoot: Bool { geteuid() == 0 }
 
     public static func environment(_ name: String) -> BytePath? {

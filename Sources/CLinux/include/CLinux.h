@@ -79,6 +79,34 @@ int clinux_lremovexattr(const char *path, const char *name);
 /// Type number of the file system (statfs f_type), or 0.
 unsigned long clinux_file_system_type(int descriptor);
 
+/// A mount that no path leads to; it goes with its descriptor. `key` may be null.
+int clinux_mount_detached(const char *type, const char *source, const char *key, const char *value);
+
+extern const unsigned long clinux_BTRFS_SUPER_MAGIC;
+
+/// What btrfs says of a subvolume: where it hangs, and which it is.
+struct clinux_subvolume {
+    uint64_t id;
+    uint64_t parent;
+    uint64_t folder;
+    uint64_t generation;
+    uint8_t uuid[16];
+    char name[256];
+};
+
+int clinux_btrfs_snapshot(int source, int folder, const char *name, int read_only);
+int clinux_btrfs_create(int folder, const char *name);
+int clinux_btrfs_destroy(int folder, const char *name);
+int clinux_btrfs_set_read_only(int subvolume, int read_only);
+int clinux_btrfs_info(int subvolume, struct clinux_subvolume *result);
+/// The path of an inode below the root of a tree, with a slash at its end; empty for the root itself.
+int clinux_btrfs_path(int descriptor, uint64_t tree, uint64_t inode, char *path, size_t size);
+/// Subvolumes that hang in this one, from id `after` on, as many as one answer holds; returns how many. Uuids and generations
+/// are left out.
+int clinux_btrfs_children(int subvolume, uint64_t after, struct clinux_subvolume *result, size_t capacity);
+/// The subvolume that is mounted where none is named.
+int clinux_btrfs_default(int descriptor, uint64_t *id);
+
 /// Keeps secrets out of core dumps and away from debuggers of the same user.
 void clinux_refuse_core_dumps(void);
 

@@ -47,26 +47,7 @@ enum Text {
 
     private static func padded(_ value: some BinaryInteger) -> String { (value < 10 ? "0" : "") + "\(value)" }
 
-    /// `2026-11-20T08:56:14Z`, the proleptic Gregorian calendar in UTC.
-    static func time(_ time: Timestamp) -> String {
-        // Beyond the years 0 to 9999 no form is agreed upon.
-        guard (-62_167_219_200...253_402_300_799).contains(time.seconds) else { return "@\(time.seconds)" }
-        let day = Int((time.seconds >= 0 ? time.seconds : time.seconds - 86399) / 86400)
-        let second = Int(time.seconds) - day * 86400
-        // Years that begin in March put the leap day last; 719468 days lie between 0000-03-01 and 1970-01-01.
-        let shifted = day + 719_468
-        let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
-        let dayOfEra = shifted - era * 146_097
-        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let march = (5 * dayOfYear + 2) / 153
-        let month = march < 10 ? march + 3 : march - 9
-        let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
-        let digits = String(year)
-        return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
-            + "-\(padded(month))-\(padded(dayOfYear - (153 * march + 2) / 5 + 1))"
-            + "T\(padded(second / 3600)):\(padded(second / 60 % 60)):\(padded(second % 60))Z"
-    }
+    static func time(_ time: Timestamp) -> String { time.text }
 
     /// Text from elsewhere that must not play tricks on a terminal: like `printable`, but without touching `\`, since
     /// paths in it have been escaped already.

@@ -7,6 +7,8 @@ public struct BackupRequest: Sendable {
     public var sources: [BytePath]
     public var name: String
     public var excludes: [PathPattern] = []
+    /// Folders of Holdfast's own that are left out, beside those that every backup leaves out.
+    public var own: [BytePath] = []
     /// zstd's level, 1 to 19.
     public var level = 2
     /// Program and version, for the label.
@@ -58,7 +60,8 @@ extension Store {
             let cache = WalkCacheReader(cachePath)
             let counts = try request.readTrees(
                 into: output, group: writer.group, store: id,
-                options: TreeReader.Options(excludes: request.excludes, own: ownFiles(machine: machine)), cache: cache,
+                options: TreeReader.Options(excludes: request.excludes, own: ownFiles(request, machine: machine)),
+                cache: cache,
                 progress: progress, findings: findings, isStored: output.cite)
             var label = request.label()
             label.add(counts, findings: findings.count)
@@ -74,8 +77,8 @@ extension Store {
     }
 
     /// The store itself, and what this machine keeps about stores: never part of an image.
-    private func ownFiles(machine: MachineState) -> Set<FileIdentity> {
-        var own = machine.ownFiles
+    private func ownFiles(_ request: BackupRequest, machine: MachineState) -> Set<FileIdentity> {
+        var own = machine.ownFiles.union(request.own.compactMap { FileIdentity($0) })
         if let directory = objects as? DirectoryStore, let identity = FileIdentity(directory.path) {
             own.insert(identity)
         }

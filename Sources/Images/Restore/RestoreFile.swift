@@ -35,7 +35,7 @@ final class RestoreFile: @unchecked Sendable {
     private var temporaryName: [UInt8] {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         for byte in entry.name { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-        return Array(".holdfast-partial-\(String(hash, radix: 16))".utf8)
+        return RestoreFolder.partialPrefix + Array(String(hash, radix: 16).utf8)
     }
 
     func hold() { monitor.withLock { holds += 1 } }
@@ -103,6 +103,8 @@ final class RestoreFile: @unchecked Sendable {
         guard canCompare, let above = folder.descriptor(), !restorer.isFresh else { return }
         guard let status = try? above.status(of: entry.name), status.kind == .file else { return }
         // A size that differs is known only where the entry has it: content of a running file may end elsewhere.
+        // A file with several names is made anew by an exact restore: the image says which names share one.
+        if restorer.request.isExact && status.linkCount > 1 { return }
         guard status.size == entry.size, let file = try? above.open(entry.name, .nonBlocking)
         else { return }
         existing = file

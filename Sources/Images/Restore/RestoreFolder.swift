@@ -12,7 +12,9 @@ final class RestoreFolder: @unchecked Sendable {
     let entry: Entry?
     /// Below the target, for messages.
     let path: BytePath
-    private let restorer: Restorer
+    let restorer: Restorer
+    /// How the names of files that are not whole yet begin.
+    static let partialPrefix = Array(".holdfast-partial-".utf8)
     private let monitor = Monitor()
     private var opened: Descriptor?
     private var isFresh = false

@@ -63,9 +63,15 @@ extension Restorer {
         return folder
     }
 
-    /// Removes what has the name; a folder only where it is empty.
+    /// Removes what has the name; a folder only where it is empty, or where the restore is exact.
     func makeRoom(for name: [UInt8], in folder: Descriptor) throws(SystemError) {
         guard let there = try? folder.status(of: name) else { return }
+        if request.isExact, there.kind == .directory {
+            let device = try folder.status().device
+            if try RestoreFolder.removeTree(name, in: folder, at: BytePath(name), device: device, restorer: self) {
+                return
+            }
+        }
         if there.kind == .file, let file = try? folder.open(name, .nonBlocking), let flags = file.flags,
             flags & Descriptor.protectingFlags != 0
         {

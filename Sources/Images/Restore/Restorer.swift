@@ -16,6 +16,12 @@ public struct RestoreRequest: Sendable {
     public var devices = false
     /// Takes a file with the same size and time of modification for unchanged, without comparing its content.
     public var trustTimes = false
+    /// Takes away what is in the target and not in the image, so that the target is what the source was.
+    public var isExact = false
+    /// What the target is known to hold: entries that are the same in the image are left alone, unseen.
+    public var known: KnownEntries?
+    /// Folders below the target that are neither replaced nor taken away.
+    public var own: [BytePath] = []
     /// Restores a whole system on hardware of another series.
     public var otherHardware = false
     public var listPaths: (@Sendable (BytePath) -> Void)?
@@ -30,6 +36,8 @@ public struct RestoreReport: Sendable {
     /// Files that were there with the same content.
     public var filesUnchanged: UInt64 = 0
     public var bytesWritten: UInt64 = 0
+    /// Entries that were in the target and not in the image.
+    public var removed: UInt64 = 0
     public var contentBytes: UInt64 = 0
     public var findings: UInt64 = 0
 }
@@ -77,7 +85,9 @@ final class Restorer: @unchecked Sendable {
     // The walk's own state.
     private var target: RestoreFolder?
     var source: [UInt8] = []
-    private var folders: [(folder: RestoreFolder, isSelected: Bool)] = []
+    /// `names` are those that the image has in it; nil where some of them may have been lost.
+    private var folders: [(folder: RestoreFolder, isSelected: Bool, names: Set<[UInt8]>?)] = []
+    let own: Set<FileIdentity>
     private var below: [[UInt8]] = []
     private var file: RestoreFile?
     private var job: Job?
@@ -103,6 +113,7 @@ final class Restorer: @unchecked Sendable {
         self.request = request
         self.progress = progress
         self.findings = findings
+        own = Set(request.own.compactMap { FileIdentity($0) })
         queue = BoundedQueue(capacity: 2 * processorCount)
     }
 
@@ -303,13 +314,15 @@ final class Restorer: @unchecked Sendable {
 
     private func enter(_ entry: Entry?, name: [UInt8]) throws {
         guard folders.count < Self.maximumDepth else { throw FormatError("a tree is deeper than any can be") }
+        let names: Set<[UInt8]>? = request.isExact && entry != nil ? [] : nil
+        if !folders.isEmpty { folders[folders.count - 1].names?.insert(name) }
         if let last = folders.last {
             let isSelected = last.isSelected || isSelected(name)
             below.append(name)
             let folder = RestoreFolder(
                 parent: last.folder, name: name, entry: entry, path: last.folder.path.appending(name), opened: nil,
                 restorer: self)
-            folders.append((folder, isSelected))
+            folders.append((folder, isSelected, names))
         } else {
             let isSelected = request.only.isEmpty
             let base = try base()
@@ -325,7 +338,7 @@ final class Restorer: @unchecked Sendable {
                     restorer: self)
             }
             if base !== target { base.release() }
-            folders.append((folder, isSelected))
+            folders.append((folder, isSelected, names))
         }
         count(folders[folders.count - 1].isSelected, folders[folders.count - 1].folder.path)
         if folders[folders.count - 1].isSelected, !isDryRun { _ = folders[folders.count - 1].folder.descriptor() }
@@ -334,6 +347,7 @@ final class Restorer: @unchecked Sendable {
     private func leave() throws {
         guard let last = folders.popLast() else { throw FormatError("a directory is left that was not entered") }
         if !below.isEmpty { below.removeLast() }
+        if let names = last.names, last.isSelected, !isDryRun { last.folder.removeOthers(than: names) }
         last.folder.release()
     }
 
@@ -361,7 +375,10 @@ final class Restorer: @unchecked Sendable {
         }
     }
 
+    func countRemoved() { counting.withLock { report.removed += 1 } }
+
     private func take(_ entry: Entry, _ chunks: any ChunkProvider) throws {
+        if !folders.isEmpty { folders[folders.count - 1].names?.insert(entry.name) }
         if let file { file.fail("its end is missing"); file.close(size: file.entry.size) }
         file = nil
         let isRoot = folders.isEmpty
@@ -384,6 +401,9 @@ final class Restorer: @unchecked Sendable {
     private func take(file entry: Entry, in folder: RestoreFolder, _ chunks: any ChunkProvider) {
         // Sizes are the image's word, and need not fit into a sum.
         counting.withLock { report.contentBytes &+= entry.size }
+        if let known = request.known, known.contains(entry, in: below) {
+            return countFile(written: false, bytes: 0)
+        }
         if request.trustTimes, !isDryRun, let above = folder.descriptor(),
             let status = try? above.status(of: entry.name), status.kind == .file, status.size == entry.size,
             status.modified == entry.modified, !entry.contentFollows || !entry.remarks.contains(.inconsistent)

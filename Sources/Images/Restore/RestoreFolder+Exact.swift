@@ -1,0 +1,59 @@
+// An exact restore takes away what is not in the image: only from folders of which every name in the image is known, never
+// from another file system, and never what is Holdfast's own.
+
+internal import Glibc
+internal import Platform
+
+extension RestoreFolder {
+    /// Removes all names but these.
+    func removeOthers(than keep: Set<[UInt8]>) {
+        guard let folder = descriptor(), let device = try? folder.status().device else { return }
+        Self.empty(folder, at: path, except: keep, device: device, restorer: restorer)
+    }
+
+    /// Returns whether the folder is empty now.
+    @discardableResult
+    private static func empty(
+        _ folder: Descriptor, at path: BytePath, except keep: Set<[UInt8]>, device: UInt64, restorer: Restorer
+    ) -> Bool {
+        var isEmpty = keep.isEmpty
+        do throws(SystemError) {
+            let names = try DirectoryListing(of: folder)
+            for index in 0..<names.count where !keep.contains(names[index]) {
+                // A file under way has a name of its own until it is whole.
+                if names[index].starts(with: partialPrefix), !keep.isEmpty { continue }
+                let below = path.appending(names[index])
+                if try !removeTree(names[index], in: folder, at: below, device: device, restorer: restorer) {
+                    isEmpty = false
+                }
+            }
+        } catch {
+            isEmpty = false
+            restorer.findings.add(Finding(.notRestored, path, error.description))
+        }
+        return isEmpty
+    }
+
+    /// Removes what has the name, with all that is in it. Returns false where something of it has to stay.
+    static func removeTree(
+        _ name: [UInt8], in folder: Descriptor, at path: BytePath, device: UInt64, restorer: Restorer
+    ) throws(SystemError) -> Bool {
+        let status = try folder.status(of: name)
+        if status.device != device || restorer.own.contains(FileIdentity(status)) { return false }
+        guard status.kind == .directory else {
+            try restorer.makeRoom(for: name, in: folder)
+            restorer.countRemoved()
+            return true
+        }
+        let child = try folder.open(name, .directory)
+        // Something is mounted on it: it belongs to another file system, and to nobody here.
+        if try child.status().device != device { return false }
+        if let flags = child.flags, flags & Descriptor.protectingFlags != 0 {
+            try child.setFlags(flags & ~Descriptor.protectingFlags)
+        }
+        guard empty(child, at: path, except: [], device: device, restorer: restorer) else { return false }
+        try folder.remove(name, directory: true)
+        restorer.countRemoved()
+        return true
+    }
+}

@@ -1,0 +1,87 @@
+// What is mounted where (proc(5), mountinfo), and mounts that no path leads to.
+
+internal import CLinux
+internal import Glibc
+
+/// One line of the kernel's list of mounts.
+public struct Mount: Sendable, Hashable {
+    public var id: UInt64
+    /// `0:35`: the file system, as the kernel numbers it.
+    public var device: String
+    /// The folder of the file system that is mounted, `/` for all of it.
+    public var root: BytePath
+    public var point: BytePath
+    public var type: String
+    /// The device or the name of what is mounted.
+    public var source: BytePath
+    /// Options of this mount and of the file system: `rw`, `subvolid=256`.
+    public var options: [String]
+
+    public var isReadOnly: Bool { options.contains("ro") }
+
+    /// All mounts that this process sees, in the kernel's order.
+    public static func all() throws(SystemError) -> [Mount] {
+        let bytes = try readWhole("/proc/self/mountinfo", limit: 1 << 24)
+        return bytes.split(separator: UInt8(ascii: "\n")).compactMap { Mount(line: $0) }
+    }
+
+    /// The mount that holds an open file.
+    public static func holding(_ file: Descriptor) throws(SystemError) -> Mount? {
+        let id = try file.status().mount
+        return try all().first { $0.id == id }
+    }
+
+    init?(line: ArraySlice<UInt8>) {
+        let fields = line.split(separator: UInt8(ascii: " "))
+        guard let dash = fields.firstIndex(of: [UInt8(ascii: "-")]), dash >= 6, fields.count > dash + 2,
+            let id = UInt64(String(decoding: fields[0], as: UTF8.self))
+        else { return nil }
+        self.id = id
+        device = String(decoding: fields[2], as: UTF8.self)
+        root = BytePath(Self.unescaped(fields[3]))
+        point = BytePath(Self.unescaped(fields[4]))
+        type = String(decoding: fields[dash + 1], as: UTF8.self)
+        source = BytePath(Self.unescaped(fields[dash + 2]))
+        let both = [fields[5]] + (fields.count > dash + 3 ? [fields[dash + 3]] : [])
+        options = both.flatMap { String(decoding: $0, as: UTF8.self).split(separator: ",").map(String.init) }
+    }
+
+    /// Blanks and their like are written as three octal digits.
+    private static func unescaped(_ field: ArraySlice<UInt8>) -> [UInt8] {
+        var result: [UInt8] = []
+        var rest = field
+        while let byte = rest.popFirst() {
+            let digits = rest.prefix(3)
+            if byte == UInt8(ascii: "\\"), digits.count == 3, digits.allSatisfy({ (0x30...0x37).contains($0) }) {
+                result.append(digits.reduce(0) { $0 &* 8 &+ ($1 &- 0x30) })
+                rest = rest.dropFirst(3)
+            } else {
+                result.append(byte)
+            }
+        }
+        return result
+    }
+}
+
+extension Descriptor {
+    /// Mounts a file system where no path leads, and opens its root: the mount goes with the last descriptor below it.
+    public static func mountDetached(
+        _ type: String, source: BytePath, option: (String, String)? = nil
+    ) throws(SystemError) -> Descriptor {
+        let mount = try Descriptor(
+            owning: check("mount", source.description) {
+                source.withCString { source in
+                    type.withCString { type in
+                        guard let (key, value) = option else {
+                            return clinux_mount_detached(type, source, nil, nil)
+                        }
+                        return key.withCString { key in
+                            value.withCString { clinux_mount_detached(type, source, key, $0) }
+                        }
+                    }
+                }
+            })
+        // What the kernel gives is only a place.
+        return try mount.open([UInt8(ascii: ".")], .directory)
+    }
+}

@@ -1,0 +1,60 @@
+// Which programs use a file system, found through /proc: by their open files, working folders and roots.
+
+internal import CLinux
+internal import Glibc
+
+/// A running program.
+public struct RunningProcess: Sendable, Hashable, CustomStringConvertible {
+    public var id: Int32
+    public var name: String
+    public var description: String { "\(name) (\(id))" }
+
+    /// Programs other than this one that have something open on a device, as `stat` numbers it. A btrfs subvolume has a number
+    /// of its own. What /proc does not let us see is left out: without being root that is everybody else's.
+    /// - Parameter root: only what lies in this folder, by the names that the kernel gives.
+    public static func using(device: UInt64, below root: BytePath? = nil) -> [RunningProcess] {
+        guard let proc = try? Descriptor.open("/proc", .directory), let names = try? DirectoryListing(of: proc) else {
+            return []
+        }
+        var result: [RunningProcess] = []
+        for index in 0..<names.count {
+            guard let id = Int32(String(decoding: names[index], as: UTF8.self)), id != getpid() else { continue }
+            let folder = "/proc/\(id)"
+            let isUser =
+                ["cwd", "root", "exe"].contains(where: { uses(device, root, "\(folder)/\($0)") })
+                || hasOpen(device, root, folder)
+            if isUser {
+                result.append(RunningProcess(id: id, name: name(folder)))
+            }
+        }
+        return result
+    }
+
+    private static func hasOpen(_ device: UInt64, _ root: BytePath?, _ folder: String) -> Bool {
+        guard let open = try? Descriptor.open(BytePath("\(folder)/fd"), .directory),
+            let names = try? DirectoryListing(of: open)
+        else { return false }
+        return (0..<names.count).contains { index in
+            uses(device, root, "\(folder)/fd/\(String(decoding: names[index], as: UTF8.self))")
+        }
+    }
+
+    /// Follows one of /proc's links to the file itself.
+    private static func uses(_ device: UInt64, _ root: BytePath?, _ link: String) -> Bool {
+        if let root {
+            let path = BytePath(link)
+            guard let target = try? Descriptor.open(path.parent, [.directory, .place]).readLink(path.lastComponent),
+                target == root.bytes || target.starts(with: root.bytes + [UInt8(ascii: "/")])
+            else { return false }
+        }
+        guard let file = try? Descriptor.open(BytePath(link), .place), let status = try? file.status() else {
+            return false
+        }
+        return status.device == device
+    }
+
+    private static func name(_ folder: String) -> String {
+        guard let bytes = try? readWhole(BytePath("\(folder)/comm"), limit: 256) else { return "?" }
+        return printable(bytes.prefix { $0 != UInt8(ascii: "\n") })
+    }
+}

@@ -1,0 +1,26 @@
+// Times as people and files read them.
+
+extension Timestamp {
+    /// `2026-11-20T08:56:14Z`, the proleptic Gregorian calendar in UTC.
+    public var text: String {
+        // Beyond the years 0 to 9999 no form is agreed upon.
+        guard (-62_167_219_200...253_402_300_799).contains(seconds) else { return "@\(seconds)" }
+        let day = Int((seconds >= 0 ? seconds : seconds - 86399) / 86400)
+        let second = Int(seconds) - day * 86400
+        // Years that begin in March put the leap day last; 719468 days lie between 0000-03-01 and 1970-01-01.
+        let shifted = day + 719_468
+        let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
+        let dayOfEra = shifted - era * 146_097
+        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let march = (5 * dayOfYear + 2) / 153
+        let month = march < 10 ? march + 3 : march - 9
+        let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
+        let digits = String(year)
+        return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+            + "-\(Self.padded(month))-\(Self.padded(dayOfYear - (153 * march + 2) / 5 + 1))"
+            + "T\(Self.padded(second / 3600)):\(Self.padded(second / 60 % 60)):\(Self.padded(second % 60))Z"
+    }
+
+    private static func padded(_ value: some BinaryInteger) -> String { (value < 10 ? "0" : "") + "\(value)" }
+}

@@ -1,0 +1,69 @@
+// What a file system has to be able to do for restore points. Commands, plans and the journal know this protocol only.
+
+internal import Platform
+
+public enum BackendKind: String, Codable, Sendable, CaseIterable {
+    case btrfs, zfs, tree
+}
+
+/// The steps of a switch that a backend takes. Each may be repeated after a crash: it looks at what is there first.
+protocol Backend: AnyObject {
+    var kind: BackendKind { get }
+
+    /// What is covered by a point and what is not, in sentences.
+    func coverage() throws -> [Preflight]
+
+    /// What would make a rollback untrue, or stop it half-way.
+    func preflightRollback() throws -> [Preflight]
+
+    /// Makes the state of now a point; returns its handle and how many entries could not be covered. The caller has not
+    /// recorded it yet: after a crash nobody knows it, and `clear` takes it away.
+    func create(_ id: String) throws -> (handle: String, findings: UInt64)
+
+    /// Deletes what a handle stands for. One that is gone already is fine.
+    func destroy(_ handle: String) throws
+
+    /// Deletes everything that looks like a point and is none of these.
+    /// - Parameter isThorough: also where looking costs something.
+    func clear(keeping handles: Set<String>, isThorough: Bool) throws
+
+    /// The tree as it was at a point, read-only, for `diff` and backups; nil for the live tree.
+    func listing(of handle: String?) throws -> any TreeListing
+
+    // MARK: The switch
+
+    /// Gets ready what can be got ready without touching the live tree. Returns what `commit` and `finish` need.
+    func prepare(target: String, before id: String) throws -> Switch
+
+    /// Makes the target's state the live one. Idempotent.
+    func commit(_ change: Switch) throws -> SwitchResult
+
+    /// Whether `commit` has happened, as far as it can be seen from the tree alone; nil: it is to be repeated.
+    func isCommitted(_ change: Switch) throws -> Bool?
+
+    /// Whether the live tree is in use in its new state already, so that nothing works on the old one any more.
+    func isEffective(_ change: Switch) throws -> Bool
+
+    /// Keeps the state that was left as a point; returns its handle. Idempotent.
+    func finish(_ change: Switch) throws -> String
+
+    /// Takes back what `prepare` did, or a `commit` that is not effective yet.
+    func abandon(_ change: Switch) throws
+}
+
+/// What a backend has to remember of a switch.
+struct Switch: Codable, Hashable, Sendable {
+    /// The id of the point that will hold the state that is left.
+    var before: String
+    /// The handle of the point that is gone to.
+    var target: String
+    /// The backend's own words: identities of what was live and of what is to be.
+    var facts: [String: String] = [:]
+    /// Lists that go with them.
+    var lists: [String: [String]] = [:]
+}
+
+struct SwitchResult: Sendable {
+    /// Entries that could not be brought into the target's state.
+    var findings: UInt64 = 0
+}

@@ -1,0 +1,319 @@
+// Restore points as read-only snapshots of a btrfs subvolume. A rollback makes a writable snapshot beside them and exchanges its
+// name with the live one's in one rename; the subvolume that was live becomes the point `before-rollback`.
+//
+// Everything is reached from the top level of the file system, which is mounted where no path leads: what the machine has
+// mounted, and where, does not matter, and nothing has to be unmounted afterwards.
+//
+// On the file system:
+//     <live>                        the protected subvolume
+//     @holdfast/<tree>/<point>      a point, read-only
+//     @holdfast/<tree>/incoming     the other side of an exchange, while one is under way
+
+internal import Glibc
+internal import Images
+internal import Platform
+
+final class BtrfsBackend: Backend {
+    let kind = BackendKind.btrfs
+    private static let container = Array("@holdfast".utf8)
+    private static let incoming = Array("incoming".utf8)
+
+    private let root: BytePath
+    private let own: [BytePath]
+    private let tree: [UInt8]
+    /// The top level of the file system.
+    private let top: Descriptor
+    private let mount: Mount
+    /// Where the live subvolume hangs, below the top level.
+    private let live: BytePath
+
+    /// - Parameters:
+    ///   - tree: whose points these are; a file system may hold several protected trees.
+    ///   - own: what a comparison leaves out.
+    ///   - live: the place of the subvolume below the top level, or nil to look where `root` is.
+    init(root: BytePath, tree: String, live: BytePath?, own: [BytePath]) throws {
+        let folder = try Descriptor.open(root, .directory)
+        guard let mount = try Mount.holding(folder) else {
+            throw PointError.noBackend(root: root, reason: "it is on no mount that can be seen")
+        }
+        self.root = root
+        self.own = own
+        self.tree = Array(tree.utf8)
+        self.mount = mount
+        top = try .mountDetached(
+            "btrfs", source: mount.source, option: ("subvolid", "\(Descriptor.topLevelSubvolume)"))
+        self.live = try live ?? Self.place(of: folder, below: top, root: root)
+    }
+
+    /// What a later run needs to find the subvolume again: a running root may be another one than the live one.
+    var facts: [String: String] { ["live": live.bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()] }
+
+    private static func place(of folder: Descriptor, below top: Descriptor, root: BytePath) throws -> BytePath {
+        guard folder.isSubvolume else {
+            throw PointError.noBackend(
+                root: root, reason: "it is a folder in a btrfs subvolume, not a subvolume itself")
+        }
+        var info = try folder.subvolumeInfo()
+        var components: [[UInt8]] = []
+        while info.parent != 0 {
+            components.insert(info.name, at: 0)
+            let above = try top.path(ofInode: info.folder, inSubvolume: info.parent)
+            components.insert(contentsOf: above.components.map(Array.init), at: 0)
+            if info.parent == Descriptor.topLevelSubvolume { break }
+            // The parent hangs somewhere too; its own folder is looked up by its number.
+            info = try parentInfo(info.parent, below: top)
+        }
+        guard !components.isEmpty else {
+            throw PointError.noBackend(
+                root: root, reason: "it is the top level of its file system, which cannot be exchanged")
+        }
+        return BytePath(Array(components.joined(separator: [UInt8(ascii: "/")])))
+    }
+
+    private static func parentInfo(_ id: UInt64, below folder: Descriptor) throws -> SubvolumeInfo {
+        for path in try folder.nestedSubvolumes() {
+            let child = try folder.openBeneath(path.bytes, .directory)
+            let info = try child.subvolumeInfo()
+            if info.id == id { return info }
+            if let found = try? parentInfo(id, below: child) { return found }
+        }
+        throw SystemError(ENOENT, "find", "the subvolume \(id)")
+    }
+
+    // MARK: Places
+
+    private func liveFolder() throws -> Descriptor {
+        live.components.count > 1 ? try top.openBeneath(live.parent.bytes, .directory) : top
+    }
+
+    private func liveSubvolume() throws -> Descriptor { try liveFolder().open(live.lastComponent, .directory) }
+
+    /// The folder with this tree's points; made where there is none.
+    private func points() throws -> Descriptor {
+        if (try? top.status(of: Self.container)) == nil {
+            try top.makeSubvolume(Self.container)
+            try top.open(Self.container, .directory).setMode(0o700)
+        }
+        let all = try top.open(Self.container, .directory)
+        if (try? all.status(of: tree)) == nil {
+            try all.makeDirectory(tree)
+            try all.synchronizeFileSystem()
+        }
+        return try all.open(tree, .directory)
+    }
+
+    private func uuid(of name: [UInt8], in folder: Descriptor) -> String? {
+        try? folder.open(name, .directory).subvolumeInfo().uuid
+    }
+
+    // MARK: Points
+
+    func create(_ id: String) throws -> (handle: String, findings: UInt64) {
+        // The running root, where a rollback has put another one in its place, is not what would be snapshotted here.
+        try points().makeSnapshot(of: liveSubvolume(), named: Array(id.utf8), readOnly: true)
+        return (id, 0)
+    }
+
+    func destroy(_ handle: String) throws {
+        let points = try points()
+        guard (try? points.status(of: Array(handle.utf8))) != nil else { return }
+        try points.destroySubvolume(Array(handle.utf8))
+    }
+
+    func clear(keeping handles: Set<String>, isThorough: Bool) throws {
+        let points = try points()
+        let names = try DirectoryListing(of: points)
+        for index in 0..<names.count {
+            if handles.contains(String(decoding: names[index], as: UTF8.self)) { continue }
+            try points.destroySubvolume(names[index])
+        }
+    }
+
+    func listing(of handle: String?) throws -> any TreeListing {
+        guard let handle else {
+            return try FolderListing(Descriptor.open(root, .directory), isThorough: true, own: own)
+        }
+        return try FolderListing(points().open(Array(handle.utf8), .directory), isThorough: true)
+    }
+
+    // MARK: Preflight
+
+    func coverage() throws -> [Preflight] {
+        let nested = try liveSubvolume().nestedSubvolumes()
+        return nested.isEmpty
+            ? []
+            : [
+                Preflight(
+                    "nested-subvolumes",
+                    "subvolumes in \(root) are not covered by its points and stay as they are: "
+                        + nested.map(\.description).joined(separator: ", "),
+                    mend: "`holdfast setup --root` each that is to have points of its own", isRefusal: false)
+            ]
+    }
+
+    func preflightRollback() throws -> [Preflight] {
+        var findings = try coverage()
+        let subvolume = try liveSubvolume()
+        let info = try subvolume.subvolumeInfo()
+        let mounts = try mountsOfLive()
+        for mount in mounts where mountsByNumber(mount) {
+            findings.append(
+                Preflight(
+                    "mounted-by-number",
+                    "\(mount.point) is mounted by subvolume number in /etc/fstab, so the next boot would mount the old state",
+                    mend: "replace subvolid=\(info.id) by subvol=/\(live) there", isRefusal: true))
+        }
+        if try top.defaultSubvolume() == info.id {
+            findings.append(
+                Preflight(
+                    "default-subvolume",
+                    "\(live) is the file system's default subvolume, which is known by its number: the next mount would show the "
+                        + "old state",
+                    mend: "mount it with subvol=/\(live) and `btrfs subvolume set-default 5` its file system",
+                    isRefusal: true))
+        }
+        for nested in try subvolume.nestedSubvolumes() {
+            if let mount = try Mount.all().first(where: {
+                $0.device == self.mount.device
+                    && $0.root == BytePath([UInt8(ascii: "/")] + live.appending(nested.bytes).bytes)
+            }) {
+                findings.append(
+                    Preflight(
+                        "nested-mounted",
+                        "the subvolume \(nested) in \(root) is mounted at \(mount.point) and cannot be moved",
+                        mend: "`umount \(mount.point)`", isRefusal: true))
+            }
+        }
+        if mounts.isEmpty {
+            // No mount of its own: programs that work in it would go on in the state that is left.
+            let users = RunningProcess.using(device: try subvolume.status().device)
+            if !users.isEmpty {
+                findings.append(
+                    Preflight(
+                        "busy",
+                        "programs work in \(root): " + users.prefix(5).map(\.description).joined(separator: ", "),
+                        mend: "stop them first", isRefusal: true))
+            }
+        }
+        return findings
+    }
+
+    private func mountsOfLive() throws -> [Mount] {
+        let path = BytePath([UInt8(ascii: "/")] + live.bytes)
+        return try Mount.all().filter { $0.type == "btrfs" && $0.device == mount.device && $0.root == path }
+    }
+
+    /// Whether the table of file systems names the subvolume by its number, which an exchange of names does not change.
+    private func mountsByNumber(_ mount: Mount) -> Bool {
+        guard let bytes = try? readWhole("/etc/fstab", limit: 1 << 20) else { return false }
+        return String(decoding: bytes, as: UTF8.self).split(separator: "\n").contains { line in
+            let fields = line.split(whereSeparator: { $0 == " " || $0 == "\t" })
+            return fields.count >= 4 && !fields[0].hasPrefix("#") && fields[1] == mount.point.description
+                && fields[3].split(separator: ",").contains { $0.hasPrefix("subvolid=") }
+        }
+    }
+
+    // MARK: The switch
+
+    func prepare(target: String, before id: String) throws -> Switch {
+        let points = try points()
+        // An incoming that nobody knows is what a crash left before its journal was written.
+        if uuid(of: Self.incoming, in: points) != nil { try points.destroySubvolume(Self.incoming) }
+        let source = try points.open(Array(target.utf8), .directory)
+        try points.makeSnapshot(of: source, named: Self.incoming, readOnly: false)
+        var change = Switch(before: id, target: target)
+        let subvolume = try liveSubvolume()
+        change.facts["old"] = try subvolume.subvolumeInfo().uuid
+        change.facts["new"] = uuid(of: Self.incoming, in: points)
+        change.facts["mounted"] = try mountsOfLive().isEmpty ? "no" : "yes"
+        change.lists["nested"] = try subvolume.nestedSubvolumes().map { Self.hexadecimal($0.bytes) }
+        return change
+    }
+
+    func isCommitted(_ change: Switch) throws -> Bool? {
+        uuid(of: live.lastComponent, in: try liveFolder()) == change.facts["new"]
+    }
+
+    func commit(_ change: Switch) throws -> SwitchResult {
+        if try isCommitted(change) != true {
+            try liveFolder().exchange(live.lastComponent, with: Self.incoming, in: points())
+        }
+        // The exchange is in a transaction of its own; a crash before this leaves the old state, after it the new one.
+        try top.synchronizeFileSystem()
+        return SwitchResult()
+    }
+
+    func isEffective(_ change: Switch) throws -> Bool {
+        if change.facts["mounted"] != "yes" { return true }
+        // Nobody has the old one mounted any more. Its name is another one by now, its number is not.
+        let running = try? Descriptor.open(root, .directory).subvolumeInfo().uuid
+        return running != change.facts["old"]
+    }
+
+    func finish(_ change: Switch) throws -> String {
+        let points = try points()
+        let name = Array(change.before.utf8)
+        if let old = uuid(of: Self.incoming, in: points), old == change.facts["old"] {
+            let left = try points.open(Self.incoming, .directory)
+            try moveNested(change, from: left)
+            try left.setSubvolumeReadOnly(true)
+            try points.move(Self.incoming, to: name, in: points)
+        }
+        try top.synchronizeFileSystem()
+        guard uuid(of: name, in: points) == change.facts["old"] else {
+            throw PointError.damagedState(file: live, reason: "the state that was left is not where it was put")
+        }
+        return change.before
+    }
+
+    /// Subvolumes that hung in the old state go on in the new one, where their stubs are. One that is moved already is not in
+    /// the old state any more.
+    private func moveNested(_ change: Switch, from old: Descriptor) throws {
+        let new = try liveSubvolume()
+        for text in change.lists["nested"] ?? [] {
+            let path = BytePath(Self.bytes(text))
+            let components = path.components.map(Array.init)
+            guard let name = components.last, let child = try? old.openBeneath(path.bytes, .directory),
+                child.isSubvolume
+            else { continue }
+            var (from, to) = (old, new)
+            for component in components.dropLast() {
+                from = try from.open(component, .directory)
+                if (try? to.status(of: component)) == nil {
+                    let status = try from.status()
+                    try to.makeDirectory(component, mode: status.mode)
+                }
+                to = try to.open(component, .directory)
+            }
+            if let stub = try? to.status(of: name) {
+                // Something else than a stub has the name now: it is kept beside.
+                do throws(SystemError) {
+                    try to.remove(name, directory: stub.kind == .directory)
+                } catch {
+                    try to.move(name, to: name + Array(".before-\(change.before)".utf8), in: to)
+                }
+            }
+            try from.move(name, to: name, in: to)
+        }
+    }
+
+    func abandon(_ change: Switch) throws {
+        let points = try points()
+        if try isCommitted(change) == true {
+            try liveFolder().exchange(live.lastComponent, with: Self.incoming, in: points)
+            try top.synchronizeFileSystem()
+        }
+        if uuid(of: Self.incoming, in: points) == change.facts["new"] { try points.destroySubvolume(Self.incoming) }
+    }
+
+    private static func hexadecimal(_ bytes: [UInt8]) -> String {
+        bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+
+    static func bytes(_ hexadecimal: String) -> [UInt8] {
+        let digits = Array(hexadecimal.utf8)
+        return stride(from: 0, to: digits.count - 1, by: 2).compactMap {
+            UInt8(String(decoding: digits[$0...$0 + 1], as: UTF8.self), radix: 16)
+        }
+    }
+}

@@ -1,0 +1,26 @@
+// Names and identifiers that nobody typed.
+
+internal import Cryptography
+internal import Platform
+
+func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
+    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+}
+
+extension ProtectedTree {
+    static func randomIdentifier() throws -> String { hexadecimal(try SecureRandom.bytes(8)) }
+
+    /// `2026-11-20T08:56:14Z`
+    static func timeName(_ seconds: Int64) -> String { Timestamp(seconds: seconds, nanoseconds: 0).text }
+
+    /// The name, or the name with a number where it is taken: two in one second.
+    static func freeName(_ name: String, in table: StateArea.Table) -> String {
+        var result = name
+        var number = 2
+        while table.points.contains(where: { $0.name == result }) {
+            result = "\(name)-\(number)"
+            number += 1
+        }
+        return result
+    }
+}

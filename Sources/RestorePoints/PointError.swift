@@ -1,0 +1,118 @@
+// Everything that can go wrong with restore points, as sentences: what happened, to what, why, and what mends it.
+
+public import Images
+public import Platform
+
+public enum PointError: Error, Sendable, CustomStringConvertible {
+    case notSetUp(state: BytePath)
+    case alreadySetUp(state: BytePath, root: BytePath)
+    case noBackend(root: BytePath, reason: String)
+    case badName(name: String, reason: String)
+    case nameTaken(name: String)
+    case unknownPoint(name: String)
+    case isFactory(name: String)
+    case isPinned(name: String)
+    case noFactoryPoint
+    case nothingToUndo
+    case stalePlan(id: String)
+    case pending(target: String)
+    case locked
+    case damagedState(file: BytePath, reason: String)
+    case newerState(file: BytePath, version: Int)
+    case refused([Preflight])
+    case incomplete(point: String, findings: UInt64)
+    case notPermitted(String)
+    case system(SystemError)
+    case image(ImageError)
+
+    /// What happened, to what, and why.
+    public var description: String {
+        switch self {
+        case .notSetUp(let state): "nothing is protected here yet: there is no \(state)"
+        case .alreadySetUp(let state, let root): "\(root) is protected already, with its state in \(state)"
+        case .noBackend(let root, let reason): "\(root) cannot be protected: \(reason)"
+        case .badName(let name, let reason): "\(printable(name.utf8)) cannot be a point's name: \(reason)"
+        case .nameTaken(let name): "there is a point \(name) already"
+        case .unknownPoint(let name): "there is no point \(printable(name.utf8))"
+        case .isFactory(let name): "\(name) is a factory point"
+        case .isPinned(let name): "\(name) is pinned"
+        case .noFactoryPoint: "there is no factory point"
+        case .nothingToUndo: "there is no rollback to undo"
+        case .stalePlan(let id):
+            "the plan \(printable(id.utf8)) no longer fits: the points or the tree have changed since"
+        case .pending(let target): "the rollback to \(target) is pending until the next boot"
+        case .locked: "another command is changing this machine"
+        case .damagedState(let file, let reason): "\(file) is damaged: \(reason)"
+        case .newerState(let file, let version): "\(file) is of version \(version), which this program does not know"
+        case .refused(let findings): findings.map(\.sentence).joined(separator: "; ")
+        case .incomplete(let point, let findings):
+            "\(point) could not be applied wholly: \(findings) entries are not as they should be"
+        case .notPermitted(let what): "no permission to \(what)"
+        case .system(let error): error.description
+        case .image(let error): error.description
+        }
+    }
+
+    /// The command or the step that mends it.
+    public var mend: String? {
+        switch self {
+        case .notSetUp: "`holdfast setup` protects this machine"
+        case .nameTaken: "take another name, or `holdfast destroy` that one first"
+        case .unknownPoint: "`holdfast status` lists the points"
+        case .isFactory: "repeat with --factory if it is really to go"
+        case .isPinned(let name): "`holdfast unpin \(name)` first"
+        case .noFactoryPoint: "`holdfast create NAME --factory` makes one"
+        case .stalePlan: "look at the plan again with --dry-run"
+        case .pending: "reboot, or take it back with `holdfast undo`"
+        case .locked: "wait until it has ended"
+        case .damagedState: "`holdfast recover` tells what can be saved"
+        case .newerState: "use the program that wrote it, or a newer one"
+        case .refused(let findings): findings.compactMap(\.mend).joined(separator: "; ")
+        case .incomplete: "mend what is named above and repeat; `holdfast undo` returns"
+        case .notPermitted: "be root, or use sudo or doas"
+        case .image(let error): error.mend
+        case .alreadySetUp, .noBackend, .badName, .nothingToUndo, .system: nil
+        }
+    }
+
+    /// 2: usage; 4: a safety rule or no permission; 1: failed, nothing lost.
+    public var exitStatus: Int32 {
+        switch self {
+        case .badName, .nameTaken, .unknownPoint, .nothingToUndo, .noFactoryPoint, .notSetUp, .alreadySetUp: 2
+        case .noBackend, .isFactory, .isPinned, .stalePlan, .pending, .refused, .notPermitted, .damagedState,
+            .newerState,
+            .locked:
+            4
+        case .incomplete: 3
+        case .system(let error): error.isPermission ? 4 : 1
+        case .image(let error): error.exitStatus
+        }
+    }
+
+    static func wrapping(_ error: any Error) -> PointError {
+        switch error {
+        case let error as PointError: error
+        case let error as SystemError:
+            error.isPermission ? .notPermitted("\(error.operation) \(error.subject)") : .system(error)
+        case let error as ImageError: .image(error)
+        default: .system(SystemError(5, "use", "\(error)"))
+        }
+    }
+}
+
+/// Something about the machine that would make a point or a rollback untrue, or that somebody ought to know.
+public struct Preflight: Sendable, Hashable {
+    /// Stable, for programs: `nested-subvolumes`.
+    public var code: String
+    public var sentence: String
+    public var mend: String?
+    /// Whether it stops the command, or is only said.
+    public var isRefusal: Bool
+
+    public init(_ code: String, _ sentence: String, mend: String? = nil, isRefusal: Bool) {
+        self.code = code
+        self.sentence = sentence
+        self.mend = mend
+        self.isRefusal = isRefusal
+    }
+}

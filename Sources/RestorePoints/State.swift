@@ -1,0 +1,133 @@
+// What Holdfast knows about a protected tree, in files that neither rollback nor filter reaches. Each is replaced whole and
+// durably, so that a crash leaves the old one or the new one.
+
+internal import FoundationEssentials
+internal import Glibc
+internal import Platform
+
+/// The folder with the state of one protected tree.
+struct StateArea: Sendable {
+    static let version = 1
+    let folder: BytePath
+
+    var lockFile: BytePath { folder.appending("lock") }
+    private var configurationFile: BytePath { folder.appending("protected.json") }
+    private var tableFile: BytePath { folder.appending("points.json") }
+    private var journalFile: BytePath { folder.appending("journal.json") }
+
+    var isSetUp: Bool { exists(configurationFile) }
+
+    /// What is protected, and by what.
+    struct Configuration: Codable, Sendable {
+        var version = StateArea.version
+        /// 16 hexadecimal digits: whose points a file system holds.
+        var id: String
+        var root: String
+        /// The bytes of the root in hexadecimal digits: a path need not be text.
+        var rootBytes: String
+        var backend: BackendKind
+        /// What the backend has to find again.
+        var facts: [String: String] = [:]
+    }
+
+    /// All points, in the order in which they were made.
+    struct Table: Codable, Sendable {
+        var version = StateArea.version
+        /// Rises with each change, so that a plan can tell whether it still fits.
+        var revision = 0
+        var points: [RestorePoint] = []
+        /// The point that `undo` returns to: the state that the last rollback left.
+        var undo: String?
+    }
+
+    /// A switch that is under way.
+    struct Journal: Codable, Sendable {
+        enum Stage: String, Codable, Sendable {
+            /// Nothing of the live tree has been touched.
+            case preparing
+            /// From here on the target is to be the live state; what is not done yet is repeated.
+            case committing
+            /// The new state is in place and will be in use from the next boot, or the next mount, on.
+            case pending
+        }
+        var version = StateArea.version
+        var stage: Stage
+        var verb: String
+        var target: RestorePoint
+        var before: RestorePoint
+        /// Ids of points that go when it is done.
+        var discards: [String]
+        var change: Switch?
+        /// The boot in which it was prepared.
+        var boot: String
+        /// Entries that could not be brought into the target's state.
+        var findings: UInt64 = 0
+    }
+
+    // MARK: Reading and writing
+
+    func readConfiguration() throws -> Configuration {
+        try read(configurationFile) ?? { throw PointError.notSetUp(state: folder) }()
+    }
+    func readTable() throws -> Table { try read(tableFile) ?? Table() }
+    func readJournal() throws -> Journal? { try read(journalFile) }
+
+    func write(_ configuration: Configuration) throws { try write(configuration, to: configurationFile) }
+    func write(_ journal: Journal) throws { try write(journal, to: journalFile) }
+    func write(_ table: Table) throws {
+        var table = table
+        table.revision += 1
+        try write(table, to: tableFile)
+    }
+
+    func removeJournal() throws {
+        guard exists(journalFile) else { return }
+        try removeFile(journalFile)
+        try synchronizeFolder(folder)
+    }
+
+    private struct Version: Decodable { var version: Int }
+
+    private func read<Value: Decodable>(_ file: BytePath) throws -> Value? {
+        let bytes: [UInt8]
+        do throws(SystemError) {
+            bytes = try readWhole(file, limit: 1 << 26)
+        } catch {
+            if error.code == ENOENT { return nil }
+            throw PointError.wrapping(error)
+        }
+        let data = Data(bytes)
+        if let version = try? JSONDecoder().decode(Version.self, from: data).version, version != Self.version {
+            throw PointError.newerState(file: file, version: version)
+        }
+        do {
+            return try JSONDecoder().decode(Value.self, from: data)
+        } catch {
+            throw PointError.damagedState(file: file, reason: "it does not read like the state of restore points")
+        }
+    }
+
+    private func write(_ value: some Encodable, to file: BytePath) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        var bytes = Array(try encoder.encode(value))
+        bytes.append(UInt8(ascii: "\n"))
+        // Status needs no privilege: points are no secret.
+        try replaceFile(file, bytes, mode: 0o644)
+    }
+
+    // MARK: One command at a time
+
+    /// Holds off other commands that change this machine until it goes.
+    func lock() throws -> Descriptor {
+        let lock = try Descriptor.open(lockFile, [.readWrite, .create])
+        guard lock.tryLock() else { throw PointError.locked }
+        return lock
+    }
+}
+
+/// Identifies this boot of the machine.
+func currentBoot() -> String {
+    guard let bytes = try? readWhole("/proc/sys/kernel/random/boot_id", limit: 128) else { return "unknown" }
+    return String(decoding: bytes.prefix { $0 > 0x20 }, as: UTF8.self)
+}

@@ -1,0 +1,90 @@
+// Where the tests of restore points work: a real btrfs in a file, and a folder of whatever file system the machine has.
+
+import Cryptography
+import Glibc
+import Images
+import Platform
+import RestorePoints
+import Testing
+
+/// A scratch folder with a tree that can be protected; everything goes with it.
+final class Place {
+    let scratch: BytePath
+    let kind: BackendKind
+    /// The protected tree.
+    let root: BytePath
+    let state: BytePath
+
+    init(_ kind: BackendKind) throws {
+        self.kind = kind
+        let digits = try SecureRandom.bytes(6).map { String($0, radix: 16) }.joined()
+        scratch = BytePath("/tmp/holdfast-points-\(digits)")
+        state = scratch.appending("state")
+        try makeFolders(scratch)
+        switch kind {
+        case .btrfs:
+            let image = scratch.appending("disk")
+            let mount = scratch.appending("mount")
+            try makeFolders(mount)
+            shell("truncate -s 512M \(image) && mkfs.btrfs -q \(image) && mount -o loop \(image) \(mount)")
+            root = mount.appending("plant")
+            shell("btrfs -q subvolume create \(root)")
+        default:
+            root = scratch.appending("plant")
+            try makeFolders(root)
+        }
+    }
+
+    deinit {
+        shell("chattr -R -f -ia \(root); umount \(scratch)/mount 2>/dev/null; rm -rf \(scratch)")
+    }
+
+    func setUp() throws -> ProtectedTree {
+        try ProtectedTree.setUp(root: root, state: state, kind: kind, progress: Progress(), findings: Findings())
+    }
+
+    func open() throws -> ProtectedTree {
+        try ProtectedTree.open(state: state, progress: Progress(), findings: Findings())
+    }
+
+    /// Everything about the tree, as tools that know nothing of Holdfast tell it: kinds, modes, owners, sizes, times, content,
+    /// attributes, access lists and shared inodes.
+    func look() -> String {
+        shell(
+            """
+            cd \(root) && find . -mindepth 1 -printf '%p %y %m %U %G %s %T@ %l %n\\n' | sed -E 's/^(.* d [0-7]+ [0-9]+ [0-9]+) [0-9]+ (.*) [0-9]+$/\\1 \\2/' | sort
+            find . -type f -print0 | sort -z | xargs -0r sha256sum
+            find . -print0 | sort -z | xargs -0r getfattr -h -d -m - 2>/dev/null
+            find . -print0 | sort -z | xargs -0r getfacl -P 2>/dev/null
+            find . -type f -printf '%i %p\\n' | sort | awk '{ if ($1 in first) print "same", first[$1], $2; else first[$1] = $2 }'
+            """)
+    }
+
+    /// Puts a text in a file of the tree.
+    func write(_ name: String, _ text: String) {
+        shell("mkdir -p $(dirname \(root)/\(name)); printf %s '\(text)' > \(root)/\(name)")
+    }
+}
+
+@discardableResult
+func shell(_ command: String) -> String {
+    var pipes: [CInt] = [0, 0]
+    guard pipe(&pipes) == 0 else { return "" }
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    posix_spawn_file_actions_adddup2(&actions, pipes[1], 1)
+    posix_spawn_file_actions_addclose(&actions, pipes[0])
+    var child = pid_t()
+    let words: [String] = ["/bin/bash", "-c", command]
+    var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
+    arguments.append(nil)
+    defer { arguments.forEach { free($0) } }
+    let spawned = posix_spawn(&child, "/bin/bash", &actions, nil, &arguments, environ)
+    close(pipes[1])
+    guard spawned == 0 else { return "" }
+    let output = Descriptor(owning: pipes[0])
+    let bytes = (try? readWhole(output, limit: 1 << 28, named: "the shell's output")) ?? []
+    var status: CInt = 0
+    waitpid(child, &status, 0)
+    return String(decoding: bytes, as: UTF8.self)
+}
