@@ -37,7 +37,7 @@ var targets: [Target] = [
     .testTarget(
         name: "ImagesTests", dependencies: ["Images", "Platform", "Cryptography"], swiftSettings: swiftSettings),
     .testTarget(
-        name: "RestorePointsTests", dependencies: ["RestorePoints", "Images", "Platform", "Cryptography"],
+        name: "RestorePointsTests", dependencies: ["holdfast", "RestorePoints", "Images", "Platform", "Cryptography"],
         swiftSettings: swiftSettings),
     .testTarget(
         name: "CommandTests", dependencies: ["holdfast", "HoldfastCommands", "Platform"], swiftSettings: swiftSettings),

@@ -27,6 +27,13 @@ public enum HostFacts {
         return text.isEmpty ? nil : text
     }
 
+    /// Who is at work: the user behind sudo or doas, where there is one.
+    public static var userName: String {
+        if let behind = environment("SUDO_USER") ?? environment("DOAS_USER") { return behind.description }
+        guard let entry = getpwuid(getuid()), let name = entry.pointee.pw_name else { return "\(getuid())" }
+        return String(cString: name)
+    }
+
     /// The running kernel, as `uname -r` says it.
     public static var kernelRelease: String {
         var names = utsname()

@@ -92,6 +92,14 @@ public final class ProtectedTree {
     /// What covers the tree, and what does not.
     public func coverage() throws -> [Preflight] { try translated { try backend.coverage() } }
 
+    /// What is protected, and by what. Needs no privilege where the state can be read.
+    public static func facts(state: BytePath) throws -> (root: BytePath, backend: BackendKind) {
+        do {
+            let configuration = try StateArea(folder: state).readConfiguration()
+            return (BytePath(BtrfsBackend.bytes(configuration.rootBytes)), configuration.backend)
+        } catch { throw PointError.wrapping(error) }
+    }
+
     /// All points in the order of their making. Needs no privilege where the state can be read.
     public static func points(state: BytePath) throws -> [RestorePoint] {
         do { return try StateArea(folder: state).readTable().points } catch { throw PointError.wrapping(error) }
@@ -276,9 +284,9 @@ public final class ProtectedTree {
             let before = RestorePoint(
                 id: try Self.randomIdentifier(),
                 name: Self.freeName(
-                    "before-\(plan.verb == "undo" ? "undo" : "rollback").\(Self.timeName(time))", in: table),
+                    "before-rollback.\(Self.timeName(time))", in: table),
                 time: time, user: user, host: HostFacts.hostName,
-                message: "the state that \(plan.verb) to \(plan.target.name) left",
+                message: "what \(plan.verb) to \(plan.target.name) left",
                 tags: [:], origin: .beforeRollback, isFactory: false, isPinned: false, handle: "",
                 kernel: HostFacts.kernelRelease)
             var discards = plan.discards.map(\.id)

@@ -74,6 +74,7 @@ func shell(_ command: String) -> String {
     posix_spawn_file_actions_init(&actions)
     posix_spawn_file_actions_adddup2(&actions, pipes[1], 1)
     posix_spawn_file_actions_addclose(&actions, pipes[0])
+    posix_spawn_file_actions_addclose(&actions, pipes[1])
     var child = pid_t()
     let words: [String] = ["/bin/bash", "-c", command]
     var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }

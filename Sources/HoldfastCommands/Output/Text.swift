@@ -45,6 +45,16 @@ enum Text {
         return hours > 0 ? "\(hours):\(padded(minutes)):\(padded(rest))" : "\(minutes):\(padded(rest))"
     }
 
+    /// `5 min`, `3 h`, `12 d`: how long ago; `now` below a minute, and for a clock that was set back.
+    static func age(_ seconds: Int64) -> String {
+        switch seconds {
+        case ..<60: "now"
+        case ..<3600: "\(seconds / 60) min"
+        case ..<172_800: "\(seconds / 3600) h"
+        default: "\(seconds / 86_400) d"
+        }
+    }
+
     private static func padded(_ value: some BinaryInteger) -> String { (value < 10 ? "0" : "") + "\(value)" }
 
     static func time(_ time: Timestamp) -> String { time.text }

@@ -5,7 +5,7 @@ internal import ArgumentParser
 struct RootCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "holdfast",
-        abstract: "Keeps a machine restorable: encrypted backup images, and their way back.",
+        abstract: "Keeps a machine restorable: restore points, encrypted backup images, and the way back.",
         discussion: """
             A STORE is a folder, a file: URL, or a name from the configuration. An IMAGE is named by its name, by the \
             beginning of its id, or `latest`.
@@ -15,7 +15,10 @@ struct RootCommand: ParsableCommand {
             """,
         version: Session.tool,
         subcommands: [
-            BackupCommand.self, ImagesCommand.self, RestoreCommand.self, VerifyCommand.self, CopyCommand.self,
+            SetupCommand.self, StatusCommand.self, CreateCommand.self, DiffCommand.self, RollbackCommand.self,
+            UndoCommand.self, DestroyCommand.self, PinCommand.self, UnpinCommand.self, FactoryResetCommand.self,
+            RecoverCommand.self, BackupCommand.self, ImagesCommand.self, RestoreCommand.self, VerifyCommand.self,
+            CopyCommand.self,
             ExportCommand.self, ImportCommand.self, StoreCommand.self, KeyCommand.self,
         ])
 }

@@ -127,6 +127,15 @@ final class Session: Sendable {
         if !answer { throw Problem.refused("not confirmed; nothing was changed") }
     }
 
+    /// The number of the line that somebody chooses, from 0.
+    func choose(_ question: String, from lines: [String]) throws -> Int {
+        guard let answer = try ask({ try $0.choose(question, from: lines) }) else {
+            throw Problem.refused("this wants a choice, and there is no terminal to ask on", hint: "give the name")
+        }
+        guard let number = answer else { throw Problem.refused("nothing was chosen; nothing was changed") }
+        return number
+    }
+
     // MARK: Results
 
     /// Shows progress while `work` lasts.

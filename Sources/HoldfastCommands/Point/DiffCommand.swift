@@ -1,0 +1,62 @@
+// `holdfast diff`: what has changed.
+
+internal import ArgumentParser
+internal import Platform
+internal import RestorePoints
+
+struct DiffCommand: HoldfastCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "diff", abstract: "Compare two points, or a point with the live tree.",
+        discussion: "Each line: + added, - removed, * changed, m only owner, mode, time, attributes or flags.")
+
+    @Argument(help: "The older state (default: the newest point).")
+    var from: String?
+
+    @Argument(help: "The newer state (default: the live tree).")
+    var to: String?
+
+    @Flag(help: "Read every file: a change that kept size and time is found too.")
+    var content = false
+
+    @OptionGroup var state: StateOptions
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func perform(_ session: Session) throws -> Outcome {
+        let tree = try state.open(session)
+        guard let old = try from.map(tree.point) ?? tree.points().last else {
+            throw Problem.usage("there is no point to compare with", hint: "`holdfast create` makes one")
+        }
+        let new = try to.map(tree.point)
+        let differences = try session.working { try tree.diff(from: old, to: new, content: content) }
+        if session.console.isJSON {
+            session.console.document(
+                .object([
+                    ("from", .text(old.name)), ("to", new.map { .text($0.name) }),
+                    (
+                        "differences",
+                        .list(differences.map { .object([("kind", .text($0.kind.rawValue))] + JSON.path($0.path)) })
+                    ),
+                ]))
+        } else {
+            for difference in differences { session.console.result("\(difference.kind.mark) \(difference.path.bytes.isEmpty ? "." : difference.path.description)\n") }
+            let counts = Difference.Kind.allCases.map { kind in
+                "\(Text.number(UInt64(differences.count { $0.kind == kind }))) \(kind.word)"
+            }
+            session.console.note("\(old.name) → \(new?.name ?? "now"): " + counts.joined(separator: ", "))
+        }
+        return .done
+    }
+}
+
+extension Difference.Kind {
+    var mark: String {
+        switch self {
+        case .added: "+"
+        case .removed: "-"
+        case .changed: "*"
+        case .metadata: "m"
+        }
+    }
+
+    var word: String { self == .metadata ? "in metadata only" : rawValue }
+}

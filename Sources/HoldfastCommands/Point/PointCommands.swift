@@ -1,0 +1,81 @@
+// `holdfast destroy`, `pin`, `unpin` and `recover`.
+
+internal import ArgumentParser
+internal import Platform
+internal import RestorePoints
+
+struct DestroyCommand: HoldfastCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "destroy", abstract: "Delete restore points; the live tree stays as it is.")
+
+    @Argument(help: "The points.")
+    var names: [String]
+
+    @Flag(help: "Factory points, too.")
+    var factory = false
+
+    @OptionGroup var state: StateOptions
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func perform(_ session: Session) throws -> Outcome {
+        let tree = try state.open(session)
+        for name in names { _ = try tree.point(named: name) }
+        try session.confirm("Delete \(names.joined(separator: ", "))? Nobody can go back there then.")
+        try session.working { try tree.destroy(names, factory: factory) }
+        session.show(
+            [("destroyed", .list(names.map(JSON.text)))], summary: ["destroyed " + names.joined(separator: ", ")])
+        return .done
+    }
+}
+
+struct PinCommand: HoldfastCommand {
+    static let configuration = CommandConfiguration(commandName: "pin", abstract: "Keep a point from being destroyed.")
+
+    @Argument(help: "The point.") var name: String
+    @OptionGroup var state: StateOptions
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func perform(_ session: Session) throws -> Outcome {
+        try state.open(session).setPinned(true, name)
+        session.show([("pinned", .text(name))], summary: ["\(name) is pinned"])
+        return .done
+    }
+}
+
+struct UnpinCommand: HoldfastCommand {
+    static let configuration = CommandConfiguration(commandName: "unpin", abstract: "Let a pinned point go again.")
+
+    @Argument(help: "The point.") var name: String
+    @OptionGroup var state: StateOptions
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func perform(_ session: Session) throws -> Outcome {
+        try state.open(session).setPinned(false, name)
+        session.show([("unpinned", .text(name))], summary: ["\(name) is not pinned any more"])
+        return .done
+    }
+}
+
+struct RecoverCommand: HoldfastCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "recover", abstract: "Finish or clear what was under way; the boot runs it.",
+        discussion: "Every changing command does the same first. With nothing under way it does nothing.")
+
+    @OptionGroup var state: StateOptions
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func perform(_ session: Session) throws -> Outcome {
+        let recovery = try session.working { try state.open(session).recover() }
+        let (word, summary): (String, String) =
+            switch recovery {
+            case .nothing: ("nothing", "nothing was under way")
+            case .cleared(let target):
+                ("cleared", "a rollback to \(target.name) was interrupted before it began; nothing has changed")
+            case .finished(let switched) where switched.isPending:
+                ("pending", "the rollback to \(switched.target.name) waits for the next boot")
+            case .finished(let switched): ("finished", "finished the rollback to \(switched.target.name)")
+            }
+        session.show([("recovery", .text(word))] + session.console.findingMembers, summary: [summary])
+        return session.outcome(0)
+    }
+}

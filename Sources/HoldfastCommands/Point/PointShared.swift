@@ -1,0 +1,118 @@
+// What the commands of restore points share.
+
+internal import ArgumentParser
+internal import Images
+internal import Platform
+internal import RestorePoints
+
+struct StateOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Where Holdfast keeps what it knows about the protected tree (default: /var/lib/holdfast).",
+            valueName: "dir"))
+    var state: PathArgument?
+
+    func folder(_ session: Session) -> BytePath { state?.path ?? session.configuration.state ?? "/var/lib/holdfast" }
+
+    func open(_ session: Session) throws -> ProtectedTree {
+        try ProtectedTree.open(state: folder(session), progress: session.progress, findings: session.findings)
+    }
+}
+
+extension Session {
+    /// Shows a plan, asks for it, carries it out and tells what came of it; with `dryRun` the plan alone.
+    func carryOut(_ plan: Plan, on tree: ProtectedTree, dryRun: Bool, reboot: Bool = false) throws -> Outcome {
+        for finding in plan.findings where !finding.isRefusal { console.warning(finding.sentence) }
+        if dryRun {
+            show(document(plan), summary: lines(plan, tree))
+            for finding in plan.findings where finding.isRefusal {
+                console.warning("it would be refused: \(finding.sentence)")
+            }
+            return .done
+        }
+        if !console.isJSON { lines(plan, tree).dropLast().forEach(console.note) }
+        try confirm(question(plan, tree))
+        let switched = try working { try tree.carryOut(plan, user: HostFacts.userName) }
+        show(document(switched, plan), summary: lines(switched, plan))
+        if switched.isPending, reboot { try restartMachine() }
+        return switched.findings > 0 ? .findings : .done
+    }
+
+    private func question(_ plan: Plan, _ tree: ProtectedTree) -> String {
+        switch plan.verb {
+        case "cancel": "Take back the rollback to \(plan.target.name) that waits for the next boot?"
+        default: "Bring \(tree.root) back to \(plan.target.name)?"
+        }
+    }
+
+    private func lines(_ plan: Plan, _ tree: ProtectedTree) -> [String] {
+        if plan.verb == "cancel" {
+            return [
+                "the rollback to \(plan.target.name), which waits for the next boot, is taken back", "plan \(plan.id)",
+            ]
+        }
+        var lines = [
+            "\(tree.root) goes back to \(plan.target.name) of \(Text.time(Timestamp(seconds: plan.target.time, nanoseconds: 0)))"
+        ]
+        lines.append(
+            plan.keepsBefore
+                ? "the state of now stays as a point, and `holdfast undo` returns to it"
+                : "the state of now is NOT kept")
+        lines.append(
+            plan.discards.isEmpty
+                ? "no point is discarded" : "these points go: " + plan.discards.map(\.name).joined(separator: ", "))
+        lines.append("plan \(plan.id)")
+        return lines
+    }
+
+    private func document(_ plan: Plan) -> [(String, JSON?)] {
+        [
+            ("plan", .text(plan.id)), ("verb", .text(plan.verb)), ("target", JSON.point(plan.target)),
+            ("keepsBefore", .flag(plan.keepsBefore)), ("discards", .list(plan.discards.map { .text($0.name) })),
+            ("findings", .list(plan.findings.map(JSON.preflight))),
+        ]
+    }
+
+    private func lines(_ switched: ProtectedTree.Switched, _ plan: Plan) -> [String] {
+        if plan.verb == "cancel" { return ["taken back: the rollback to \(switched.target.name)"] }
+        if switched.isPending {
+            return [
+                "\(switched.target.name) will be in use after the next boot; until then `holdfast undo` takes it back"
+            ]
+        }
+        var lines = ["back at \(switched.target.name)"]
+        if let before = switched.before {
+            lines.append("what was there stays as \(before.name); `holdfast undo` returns to it")
+        }
+        return lines
+    }
+
+    private func document(_ switched: ProtectedTree.Switched, _ plan: Plan) -> [(String, JSON?)] {
+        [
+            ("verb", .text(plan.verb)), ("target", JSON.point(switched.target)),
+            ("before", switched.before.map(JSON.point)), ("pending", .flag(switched.isPending)),
+            ("findingCount", .number(switched.findings)),
+        ] + console.findingMembers
+    }
+}
+
+extension JSON {
+    static func point(_ point: RestorePoint) -> JSON {
+        .object([
+            ("name", .text(point.name)), ("id", .text(point.id)),
+            ("time", .time(Timestamp(seconds: point.time, nanoseconds: 0))), ("user", .text(point.user)),
+            ("host", .text(point.host)), ("message", .text(point.message)),
+            ("tags", .object(point.tags.sorted { $0.key < $1.key }.map { ($0.key, .text($0.value)) })),
+            ("origin", .text(point.origin.rawValue)), ("factory", .flag(point.isFactory)),
+            ("pinned", .flag(point.isPinned)),
+            ("kernel", .text(point.kernel)),
+        ])
+    }
+
+    static func preflight(_ finding: Preflight) -> JSON {
+        .object([
+            ("code", .text(finding.code)), ("sentence", .text(finding.sentence)), ("mend", finding.mend.map(JSON.text)),
+            ("refuses", .flag(finding.isRefusal)),
+        ])
+    }
+}

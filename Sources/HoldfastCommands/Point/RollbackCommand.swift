@@ -1,0 +1,93 @@
+// `holdfast rollback`: brings the tree back to a point.
+
+internal import ArgumentParser
+internal import Platform
+internal import RestorePoints
+
+struct RollbackCommand: HoldfastCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rollback", abstract: "Bring the tree back to a restore point.",
+        discussion: """
+            Nothing is lost: the state of now stays as a point, newer points stay, and `holdfast undo` returns. Without a name \
+            it asks.
+            """)
+
+    @Argument(help: "The point.")
+    var name: String?
+
+    @Flag(help: "Show the plan and do nothing.")
+    var dryRun = false
+
+    @Option(help: ArgumentHelp("Do exactly what a dry run has shown, or refuse.", valueName: "id"))
+    var plan: String?
+
+    @Flag(help: "Discard the points that are newer; pinned and factory points stay.")
+    var discardNewer = false
+
+    @Flag(help: "Restart the machine where it takes effect only then.")
+    var reboot = false
+
+    @OptionGroup var state: StateOptions
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func perform(_ session: Session) throws -> Outcome {
+        let tree = try state.open(session)
+        let target = try name.map(tree.point) ?? choose(tree, session)
+        let plan = try tree.planRollback(to: target, discardNewer: discardNewer)
+        if let asked = self.plan, asked != plan.id { throw PointError.stalePlan(id: asked) }
+        return try session.carryOut(plan, on: tree, dryRun: dryRun, reboot: reboot)
+    }
+
+    private func choose(_ tree: ProtectedTree, _ session: Session) throws -> RestorePoint {
+        let points = try tree.points()
+        if points.isEmpty {
+            throw Problem.usage("there is no point to go back to", hint: "`holdfast create` makes one")
+        }
+        let lines = points.enumerated().map { number, point in
+            "\(number + 1)  \(point.name)  \(Text.time(Timestamp(seconds: point.time, nanoseconds: 0)))  \(Text.safe(point.message))"
+        }
+        return points[try session.choose("Back to which point?", from: lines)]
+    }
+}
+
+struct UndoCommand: HoldfastCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "undo", abstract: "Return to the state that the last rollback left; repeated, back again.")
+
+    @Flag(help: "Show the plan and do nothing.")
+    var dryRun = false
+
+    @OptionGroup var state: StateOptions
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func perform(_ session: Session) throws -> Outcome {
+        let tree = try state.open(session)
+        return try session.carryOut(tree.planUndo(), on: tree, dryRun: dryRun)
+    }
+}
+
+struct FactoryResetCommand: HoldfastCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "factory-reset", abstract: "Bring the tree back to the state in which it was delivered.",
+        discussion: "All of that state is back, its passwords too.")
+
+    @Option(help: ArgumentHelp("The factory point (default: the newest).", valueName: "name"))
+    var to: String?
+
+    @Flag(help: "Leave nothing of the owner: every other point and the state of now go, for good.")
+    var forTransfer = false
+
+    @Flag(help: "Show the plan and do nothing.")
+    var dryRun = false
+
+    @OptionGroup var state: StateOptions
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func perform(_ session: Session) throws -> Outcome {
+        let tree = try state.open(session)
+        let outcome = try session.carryOut(
+            tree.planFactoryReset(to: to, forTransfer: forTransfer), on: tree, dryRun: dryRun)
+        if !dryRun { session.console.warning("the passwords of that state are back: set them anew") }
+        return outcome
+    }
+}

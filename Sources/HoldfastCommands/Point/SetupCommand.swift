@@ -1,0 +1,56 @@
+// `holdfast setup`: protects a tree.
+
+internal import ArgumentParser
+internal import Images
+internal import Platform
+internal import RestorePoints
+
+struct BackendArgument: ExpressibleByArgument {
+    var kind: BackendKind
+
+    init?(argument: String) {
+        guard let kind = BackendKind(rawValue: argument) else { return nil }
+        self.kind = kind
+    }
+}
+
+struct SetupCommand: HoldfastCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "setup", abstract: "Protect a tree with restore points.",
+        discussion: """
+            On btrfs the tree has to be a subvolume, and a point costs next to nothing; any other folder is kept as images \
+            beside the state. The last thing that it does is the point `factoryreset`.
+            """)
+
+    @Option(help: ArgumentHelp("The tree to protect.", valueName: "path"))
+    var root: PathArgument
+
+    @Option(help: "btrfs or tree (default: what the file system gives).")
+    var backend: BackendArgument?
+
+    @OptionGroup var state: StateOptions
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func perform(_ session: Session) throws -> Outcome {
+        let folder = state.folder(session)
+        let tree = try ProtectedTree.setUp(
+            root: root.path.normalized(relativeTo: HostFacts.workingFolder), state: folder, kind: backend?.kind,
+            progress: session.progress, findings: session.findings)
+        let coverage = try tree.coverage()
+        for finding in coverage { session.console.warning(finding.sentence) }
+        var request = PointRequest(name: "factoryreset")
+        request.message = "as it was when it was set up"
+        request.isFactory = true
+        let created = try session.working { try tree.create(request, user: HostFacts.userName) }
+        session.show(
+            JSON.path(tree.root, key: "root") + JSON.path(folder, key: "state") + [
+                ("backend", .text(tree.backendKind.rawValue)), ("point", JSON.point(created.point)),
+                ("coverage", .list(coverage.map(JSON.preflight))),
+            ] + session.console.findingMembers,
+            summary: [
+                "\(tree.root) is protected (\(tree.backendKind.rawValue)); its state is in \(folder)",
+                "factoryreset holds the state of now; `holdfast create NAME` makes more",
+            ])
+        return session.outcome(created.findings)
+    }
+}

@@ -1,0 +1,56 @@
+// `holdfast status`: what can be gone back to, and what is under way. It needs no privilege.
+
+internal import ArgumentParser
+internal import Platform
+internal import RestorePoints
+
+struct StatusCommand: HoldfastCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status", abstract: "List the restore points and what is pending.")
+
+    @OptionGroup var state: StateOptions
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func perform(_ session: Session) throws -> Outcome {
+        let folder = state.folder(session)
+        let protected = try ProtectedTree.facts(state: folder)
+        let points = try ProtectedTree.points(state: folder)
+        let pending = try ProtectedTree.pending(state: folder)
+        if session.console.isJSON {
+            session.console.document(
+                .object(
+                    JSON.path(protected.root, key: "root") + [
+                        ("backend", .text(protected.backend.rawValue)), ("points", .list(points.map(JSON.point))),
+                        ("pending", pending.map { .text($0.target.name) }),
+                        ("interrupted", pending.map { .flag(!$0.isWaiting) }),
+                    ]))
+        } else {
+            session.console.result("\(protected.root) (\(protected.backend.rawValue))\n")
+            session.console.result(points.isEmpty ? "no points\n" : table(points))
+        }
+        if let pending {
+            session.console.warning(
+                pending.isWaiting
+                    ? "the rollback to \(pending.target.name) takes effect at the next boot; `holdfast undo` takes it back"
+                    : "the rollback to \(pending.target.name) was interrupted; `holdfast recover` finishes it")
+        }
+        return .done
+    }
+
+    private func table(_ points: [RestorePoint]) -> String {
+        var table = Table([
+            ("NAME", .left), ("TIME", .left), ("AGE", .right), ("BY", .left), ("", .left), ("MESSAGE", .left),
+        ])
+        let now = Timestamp.now().seconds
+        for point in points {
+            let marks = [point.isFactory ? "factory" : nil, point.isPinned ? "pinned" : nil].compactMap { $0 }
+            let tags = point.tags.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+            table.add([
+                point.name, Text.time(Timestamp(seconds: point.time, nanoseconds: 0)), Text.age(now - point.time),
+                Text.safe("\(point.user)@\(point.host)"), marks.joined(separator: " "),
+                Text.safe(([point.message] + tags).filter { !$0.isEmpty }.joined(separator: " ")),
+            ])
+        }
+        return table.text
+    }
+}

@@ -1,0 +1,164 @@
+// Layouts of btrfs on which rollbacks of other tools go wrong: mounted subvolumes, nested ones, programs at work.
+
+import Images
+import Platform
+import RestorePoints
+import Testing
+
+@Suite(.serialized, .enabled(if: HostFacts.isRoot, "points are made by root"))
+struct BtrfsLayoutTests {
+    /// The tree of a place, mounted by its name as a root file system is.
+    private final class MountedPlace {
+        let place: Place
+        let point: BytePath
+        var state: BytePath { place.state }
+
+        init() throws {
+            place = try Place(.btrfs)
+            point = place.scratch.appending("running")
+            shell("mkdir \(point)")
+            mount()
+        }
+
+        func mount() {
+            shell("mount -o subvol=/plant $(findmnt -no SOURCE \(place.scratch)/mount | sed 's/\\[.*//') \(point)")
+        }
+
+        deinit { shell("umount \(point)") }
+
+        func setUp() throws -> ProtectedTree {
+            try ProtectedTree.setUp(root: point, state: state, kind: nil, progress: Progress(), findings: Findings())
+        }
+
+        func open() throws -> ProtectedTree {
+            try ProtectedTree.open(state: state, progress: Progress(), findings: Findings())
+        }
+    }
+
+    @Test("The rollback of a mounted subvolume waits until it is mounted anew, and keeps what was written until then")
+    func pending() throws {
+        let mounted = try MountedPlace()
+        shell("echo good > \(mounted.point)/file")
+        let tree = try mounted.setUp()
+        #expect(tree.backendKind == .btrfs)
+        _ = try tree.create(PointRequest(name: "good"), user: "test")
+        shell("echo bad > \(mounted.point)/file")
+        let switched = try tree.carryOut(
+            tree.planRollback(to: tree.point(named: "good"), discardNewer: false), user: "test")
+        #expect(switched.isPending && switched.before == nil)
+        #expect(try ProtectedTree.pending(state: mounted.state)?.isWaiting == true)
+        #expect(shell("cat \(mounted.point)/file") == "bad\n", "what runs goes on")
+        #expect(throws: PointError.self) { try tree.create(PointRequest(name: "meanwhile"), user: "test") }
+        // The afternoon's work, after the command was typed.
+        shell("echo afternoon > \(mounted.point)/file")
+
+        // The next boot.
+        shell("umount \(mounted.point)")
+        mounted.mount()
+        #expect(shell("cat \(mounted.point)/file") == "good\n")
+        let next = try mounted.open()
+        guard case .finished(let finished) = try next.recover() else {
+            Issue.record("the boot found nothing to finish")
+            return
+        }
+        #expect(!finished.isPending)
+        #expect(try ProtectedTree.pending(state: mounted.state) == nil)
+        // The way back holds what was written last.
+        _ = try next.carryOut(next.planUndo(), user: "test")
+        shell("umount \(mounted.point)")
+        mounted.mount()
+        #expect(shell("cat \(mounted.point)/file") == "afternoon\n")
+        _ = try mounted.open().recover()
+    }
+
+    @Test("A rollback that waits for the next boot can be taken back, and leaves nothing")
+    func cancelled() throws {
+        let mounted = try MountedPlace()
+        shell("echo good > \(mounted.point)/file")
+        let tree = try mounted.setUp()
+        _ = try tree.create(PointRequest(name: "good"), user: "test")
+        shell("echo bad > \(mounted.point)/file")
+        _ = try tree.carryOut(tree.planRollback(to: tree.point(named: "good"), discardNewer: false), user: "test")
+        let plan = try tree.planUndo()
+        #expect(plan.verb == "cancel")
+        _ = try tree.carryOut(plan, user: "test")
+        #expect(try ProtectedTree.pending(state: mounted.state) == nil)
+        shell("umount \(mounted.point)")
+        mounted.mount()
+        #expect(shell("cat \(mounted.point)/file") == "bad\n")
+        #expect(try mounted.open().points().map(\.name) == ["good"])
+        #expect(shell("ls \(mounted.place.scratch)/mount/@holdfast/* | wc -l") == "1\n")
+    }
+
+    @Test(
+        "Subvolumes in the tree go on with their content through rollback and undo, also where the point has no folder for them"
+    )
+    func nested() throws {
+        let place = try Place(.btrfs)
+        place.write("file", "good")
+        shell("btrfs -q subvolume create \(place.root)/containers; echo one > \(place.root)/containers/data")
+        let tree = try place.setUp()
+        #expect(try tree.coverage().map(\.code) == ["nested-subvolumes"])
+        _ = try tree.create(PointRequest(name: "good"), user: "test")
+        place.write("file", "bad")
+        shell(
+            """
+            echo two > \(place.root)/containers/data; mkdir -p \(place.root)/later/deep
+            btrfs -q subvolume create \(place.root)/later/deep/sub; echo kept > \(place.root)/later/deep/sub/data
+            """)
+        let nested = { shell("cat \(place.root)/containers/data \(place.root)/later/deep/sub/data") }
+        _ = try tree.carryOut(tree.planRollback(to: tree.point(named: "good"), discardNewer: false), user: "test")
+        #expect(shell("cat \(place.root)/file") == "good")
+        #expect(nested() == "two\nkept\n")
+        _ = try tree.carryOut(tree.planUndo(), user: "test")
+        #expect(shell("cat \(place.root)/file") == "bad")
+        #expect(nested() == "two\nkept\n")
+    }
+
+    @Test("A tree in which programs work, and a default subvolume, are refused with a code and a mend; nothing changes")
+    func refused() throws {
+        let place = try Place(.btrfs)
+        place.write("file", "good")
+        let tree = try place.setUp()
+        _ = try tree.create(PointRequest(name: "good"), user: "test")
+        place.write("file", "bad")
+        func codes() throws -> [String] {
+            let plan = try tree.planRollback(to: tree.point(named: "good"), discardNewer: false)
+            let refusals = plan.findings.filter(\.isRefusal)
+            if !refusals.isEmpty {
+                #expect(throws: PointError.self) { try tree.carryOut(plan, user: "test") }
+                #expect(refusals.allSatisfy { $0.mend != nil })
+            }
+            #expect(shell("cat \(place.root)/file") == "bad")
+            return refusals.map(\.code)
+        }
+        let process = shell("cd \(place.root); sleep 60 >/dev/null 2>&1 & echo $!")
+        #expect(try codes() == ["busy"])
+        shell("kill \(process)")
+        shell("btrfs subvolume set-default \(place.root)")
+        #expect(try codes() == ["default-subvolume"])
+        shell("btrfs subvolume set-default 5 \(place.root)")
+        #expect(try codes() == [])
+    }
+
+    @Test("Folders that are no subvolumes, and state inside of the tree, are refused")
+    func setups() throws {
+        let place = try Place(.btrfs)
+        shell("mkdir \(place.root)/folder")
+        #expect(throws: PointError.self) {
+            try ProtectedTree.setUp(
+                root: place.root.appending("folder"), state: place.state, kind: .btrfs, progress: Progress(),
+                findings: Findings())
+        }
+        #expect(throws: PointError.self) {
+            try ProtectedTree.setUp(
+                root: place.root, state: place.root.appending("state"), kind: .btrfs, progress: Progress(),
+                findings: Findings())
+        }
+        #expect(throws: PointError.self) {
+            try ProtectedTree.setUp(
+                root: place.scratch.appending("mount"), state: place.state, kind: .btrfs, progress: Progress(),
+                findings: Findings())
+        }
+    }
+}

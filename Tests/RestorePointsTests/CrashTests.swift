@@ -1,0 +1,139 @@
+// A command that is killed between any two system calls that change something leaves the old state or the new one, as the next
+// call sees it, and neither point nor state is lost.
+
+import Glibc
+import Images
+import Platform
+import RestorePoints
+import Testing
+
+/// Whether the long matrices are asked for: every place instead of a sample.
+private let runsAll = getenv("HOLDFAST_ALL") != nil
+
+@Suite(.serialized, .enabled(if: HostFacts.isRoot, "points are made by root"))
+struct CrashTests {
+    /// The calls that change files, names, subvolumes or what is durable. strace counts each by itself.
+    private static let changes = [
+        "write", "pwrite64", "ftruncate", "rename", "renameat", "renameat2", "unlink", "unlinkat", "mkdir", "mkdirat",
+        "symlinkat",
+        "linkat", "mknodat", "fchownat", "fchown", "fchmod", "fchmodat", "utimensat", "fsetxattr", "lsetxattr",
+        "fremovexattr",
+        "ioctl", "fsync", "syncfs", "fallocate",
+    ]
+
+    /// Places to be killed at, until the command comes to its end before each of them.
+    private static func forEachPlace(step: Int, _ body: (_ call: String, _ number: Int) throws -> Bool) throws -> Int {
+        var count = 0
+        for call in changes {
+            var number = 1
+            while try !body(call, number) {
+                count += 1
+                number += number < 3 || runsAll ? 1 : step
+                try #require(number < 5000)
+            }
+        }
+        return count
+    }
+
+    private static var program: String {
+        // The one that was built with these tests.
+        CommandLine.arguments.compactMap { argument in
+            let folder = BytePath(argument).parent
+            return [folder, folder.parent].map { "\($0)/holdfast" }.first { exists(BytePath($0)) }
+        }.first ?? "\(packageFolder)/.build/debug/holdfast"
+    }
+
+    private static let packageFolder = BytePath(#filePath).parent.parent.parent
+
+    /// Runs a command that is killed at the given call; whether it came to its end.
+    private func run(_ command: String, _ place: Place, killedAt call: String, _ number: Int) -> Bool {
+        let environment = "HOME=\(place.scratch) XDG_CONFIG_HOME=\(place.scratch)/config HOLDFAST_CONFIG="
+        let text = shell(
+            """
+            \(environment) strace -f -qq -o /dev/null -e trace=\(call) -e inject=\(call):signal=KILL:when=\(number) \
+            \(Self.program) \(command) --state \(place.state) --yes --quiet >\(place.scratch)/out 2>&1; echo $?
+            """)
+        return text == "0\n"
+    }
+
+    private func fill(_ place: Place) {
+        shell(
+            """
+            cd \(place.root) && mkdir -p a/b && for i in 1 2 3; do echo $i > a/$i; done && ln -s 1 a/link && ln a/2 a/b/2 && echo x > only-good
+            chown 5:6 a/3 && setfattr -n user.k -v v a/1 && head -c 300000 /dev/urandom > large
+            """)
+    }
+
+    private func spoil(_ place: Place) {
+        shell(
+            "cd \(place.root) && echo bad > a/1 && rm -r a/b only-good && mkdir only-good && echo y > only-good/in && echo z > large"
+        )
+    }
+
+    @Test(
+        "A rollback that is killed anywhere leaves exactly the old or the new state, and nothing is lost",
+        arguments: SemanticsTests.kinds)
+    func rollback(_ kind: BackendKind) throws {
+        let place = try Place(kind)
+        fill(place)
+        let tree = try place.setUp()
+        _ = try tree.create(PointRequest(name: "good"), user: "test")
+        let good = place.look()
+        spoil(place)
+        _ = try tree.create(PointRequest(name: "bad"), user: "test")
+        let bad = place.look()
+        var states = (old: 0, new: 0)
+        let places = try Self.forEachPlace(step: 7) { call, number in
+            let isWhole = run("rollback good", place, killedAt: call, number)
+            let tree = try place.open()
+            _ = try tree.recover()
+            let now = place.look()
+            let what = "killed at \(call) \(number)"
+            try #require(now == good || now == bad && !isWhole, "\(what): a mixture")
+            let points = try tree.points()
+            try #require(points.map(\.name).starts(with: ["good", "bad"]), "\(what): a point is lost")
+            try #require(try ProtectedTree.pending(state: place.state) == nil)
+            if now == good {
+                states.new += 1
+                _ = try tree.carryOut(tree.planUndo(), user: "test")
+                try #require(place.look() == bad, "\(what): the state that was left is lost")
+            } else {
+                states.old += 1
+            }
+            // Back to where the next one begins.
+            let leftovers = try tree.points().map(\.name).filter { $0 != "good" && $0 != "bad" }
+            if !leftovers.isEmpty { try tree.destroy(leftovers, factory: false) }
+            return isWhole
+        }
+        print("\(kind): a rollback killed at \(places) places, \(states.old) times the old state")
+        #expect(states.old > 3 && states.new > Self.changes.count, "\(states)")
+    }
+
+    @Test(
+        "A point that is killed anywhere while it is made is there or not, and the tree is as it was",
+        arguments: SemanticsTests.kinds)
+    func create(_ kind: BackendKind) throws {
+        let place = try Place(kind)
+        fill(place)
+        let tree = try place.setUp()
+        let state = place.look()
+        let places = try Self.forEachPlace(step: 5) { call, number in
+            let isWhole = run("create made", place, killedAt: call, number)
+            let what = "killed at \(call) \(number)"
+            let names = try tree.points().map(\.name)
+            try #require(names == ["made"] || names == [] && !isWhole, "\(what)")
+            if names == ["made"] {
+                let difference = try tree.diff(from: tree.point(named: "made"), to: nil, content: true)
+                try #require(difference.isEmpty, "\(what): the point is not what it says")
+                try tree.destroy(["made"], factory: false)
+            }
+            try #require(place.look() == state)
+            return isWhole
+        }
+        print("\(kind): a creation killed at \(places) places")
+        #expect(places > 5)
+        if kind == .btrfs {
+            #expect(shell("ls \(place.scratch)/mount/@holdfast/* | wc -l") == "0\n", "leftovers stay")
+        }
+    }
+}
