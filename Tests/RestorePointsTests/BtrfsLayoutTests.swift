@@ -132,9 +132,9 @@ struct BtrfsLayoutTests {
             #expect(shell("cat \(place.root)/file") == "bad")
             return refusals.map(\.code)
         }
-        let process = shell("cd \(place.root); sleep 60 >/dev/null 2>&1 & echo $!")
+        let process = shell("cd \(place.root); sleep 60 >/dev/null 2>&1 & echo -n $!")
         #expect(try codes() == ["busy"])
-        shell("kill \(process)")
+        shell("kill -9 \(process); while kill -0 \(process) 2>/dev/null; do sleep 0.01; done")
         shell("btrfs subvolume set-default \(place.root)")
         #expect(try codes() == ["default-subvolume"])
         shell("btrfs subvolume set-default 5 \(place.root)")

@@ -38,7 +38,10 @@ struct DiffCommand: HoldfastCommand {
                     ),
                 ]))
         } else {
-            for difference in differences { session.console.result("\(difference.kind.mark) \(difference.path.bytes.isEmpty ? "." : difference.path.description)\n") }
+            for difference in differences {
+                let path = difference.path.bytes.isEmpty ? "." : difference.path
+                session.console.result("\(difference.kind.mark) \(path)\n")
+            }
             let counts = Difference.Kind.allCases.map { kind in
                 "\(Text.number(UInt64(differences.count { $0.kind == kind }))) \(kind.word)"
             }
