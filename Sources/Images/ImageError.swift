@@ -78,7 +78,8 @@ public enum ImageError: Error, Hashable, Sendable, CustomStringConvertible {
         case .noSuchImage: "`holdfast images` lists them"
         case .ambiguousImage: "give the id, or more of it"
         case .noSuchPath: "`holdfast restore --dry-run --verbose` lists the paths"
-        case .otherHardware: "if you mean it, repeat with `--other-hardware`"
+        case .otherHardware:
+            "if both are one series, say so in \(HardwareSeries.standardPath); otherwise, if you mean it, repeat with `--other-hardware`"
         case .notSeekable: "write it to a file first"
         case .full: "free some space, or use a larger medium; the next run goes on from here"
         case .notPermitted: "repeat as root, or as its owner"

@@ -51,6 +51,7 @@ struct RestoreCommand: HoldfastCommand {
         request.devices = devices
         request.trustTimes = trustTimes
         request.otherHardware = otherHardware
+        request.series = try HardwareSeries(file: session.configuration.series)
         let paths = PathCollector()
         let console = session.console
         if console.isVerbose && console.isJSON {

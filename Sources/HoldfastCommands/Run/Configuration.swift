@@ -1,6 +1,7 @@
 // The configuration: which identity, where state and cache are, what stores are called. A key that nobody knows is an
 // error, since a typing error must not silently mean the default.
 
+internal import Images
 internal import Platform
 internal import TOMLKit
 
@@ -10,6 +11,8 @@ struct Configuration {
     var identities: [BytePath] = []
     var state: BytePath?
     var cache: BytePath?
+    /// Which hardware is one series.
+    var series = HardwareSeries.standardPath
     /// Names of stores, and the path or URL that each stands for.
     var stores: [String: String] = [:]
 
@@ -59,6 +62,7 @@ struct Configuration {
                 }
             case "state": state = try source.absolute(value?.string, key)
             case "cache": cache = try source.absolute(value?.string, key)
+            case "series": series = try source.absolute(value?.string, key)
             case "stores":
                 guard let names = value?.table else { throw source.problem(key, "[stores] wants to be a table") }
                 for name in names.keys {
@@ -71,7 +75,8 @@ struct Configuration {
                     stores[name] = place
                 }
             default:
-                throw source.problem(key, "there is no setting \(key); there are identity, state, cache and [stores]")
+                throw source.problem(
+                    key, "there is no setting \(key); there are identity, state, cache, series and [stores]")
             }
         }
         withExtendedLifetime(table) {}

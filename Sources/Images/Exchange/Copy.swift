@@ -142,7 +142,7 @@ extension Store {
         guard let key = keyring.writer else { throw ImageError.noWriterKey(store: subject) }
         let output = try ImageWriter(store: self, machine: machine, level: 3, cache: nil)
         do {
-            let translator = try ChunkTranslator(group: key.group, output: output)
+            let translator = try ChunkTranslator(group: key.group, store: output)
             let counts = try translator.run(reader, progress: progress, findings: findings)
             guard var label = reader.label else { throw ImageError.truncated(subject: reader.restoredSubject) }
             // Another store's image cannot be the parent here, nor is it new content that counts.
@@ -213,17 +213,10 @@ private final class ChunkTranslator {
     /// New ids of chunks that were carried over, as many as may be cited again soon.
     private var ids: [Digest: Digest] = [:]
 
-    init(group: GroupKeys, output: ImageWriter) throws {
+    /// Into one of the two.
+    init(group: GroupKeys, store: ImageWriter? = nil, file: SingleFileWriter? = nil) throws {
         self.group = group
-        store = output
-        file = nil
-        workspace = try ChunkWorkspace()
-        buffer = .allocate(byteCount: ChunkEncoder.capacity(for: Format.maximumChunkLength), alignment: 64)
-    }
-
-    init(group: GroupKeys, file: SingleFileWriter) throws {
-        self.group = group
-        store = nil
+        self.store = store
         self.file = file
         workspace = try ChunkWorkspace()
         buffer = .allocate(byteCount: ChunkEncoder.capacity(for: Format.maximumChunkLength), alignment: 64)

@@ -272,17 +272,10 @@ final class SingleFileImageReader: BatchedImageReader {
     }
 
     private func batch(_ reader: ObjectReader) -> ManifestBatch {
-        let rows: [DirectoryRow]
-        do {
-            let directory = reader.directory()
-            rows = directory ?? reader.rowsByScanning(workspace: workspace)
-            if directory == nil { lose("the directory of a batch is damaged") }
-            _ = try reader.verifySignature(rows: directory)
-        } catch {
-            lose("\(error)")
-            let chunks = BatchChunks(reader, rows: reader.directory() ?? reader.rowsByScanning(workspace: workspace))
-            return batch(reader, reader.directory() ?? reader.rowsByScanning(workspace: workspace), chunks)
-        }
+        let directory = reader.directory()
+        if directory == nil { lose("the directory of a batch is damaged") }
+        do { _ = try reader.verifySignature(rows: directory) } catch { lose("\(error)") }
+        let rows = directory ?? reader.rowsByScanning(workspace: workspace)
         return batch(reader, rows, BatchChunks(reader, rows: rows))
     }
 

@@ -1,4 +1,4 @@
-// Restores an image: the walk over the manifest makes folders and hands chunks to workers, which read, check and write.
+// Restores an image: the walk over the manifest makes folders and hands chunks to the workers of the queue.
 // Every step is taken from the descriptor of a folder to a single name in it, without following links, so that nothing in an
 // image leads outside of the target.
 
@@ -22,6 +22,8 @@ public struct RestoreRequest: Sendable {
     public var known: KnownEntries?
     /// Folders below the target that are neither replaced nor taken away.
     public var own: [BytePath] = []
+    /// Which models are one series.
+    public var series = HardwareSeries()
     /// Restores a whole system on hardware of another series.
     public var otherHardware = false
     public var listPaths: (@Sendable (BytePath) -> Void)?
@@ -53,7 +55,7 @@ public func restore(
     if let label = reader.label {
         progress.expect(bytes: label.contentBytes, items: label.entries)
         if label.sources.contains("/"), !request.otherHardware, !request.isDryRun,
-            label.series != HostFacts.hardwareSeries
+            !request.series.isSame(label.series, HostFacts.hardwareSeries)
         {
             throw ImageError.otherHardware(
                 image: label.name, series: label.series, here: HostFacts.hardwareSeries)
@@ -75,9 +77,7 @@ final class Restorer: @unchecked Sendable {
     /// The target did not exist: nothing needs to be compared.
     private(set) var isFresh = false
 
-    private let queue: BoundedQueue<Job>
-    private let idle = Monitor()
-    private var underWay = 0
+    private let queue: RestoreQueue
     let counting = Monitor()
     private var report = RestoreReport()
     var notPermitted = 0
@@ -90,40 +90,30 @@ final class Restorer: @unchecked Sendable {
     let own: Set<FileIdentity>
     private var below: [[UInt8]] = []
     private var file: RestoreFile?
-    private var job: Job?
+    private var job: RestoreJob?
     var links: [(folder: RestoreFolder, entry: Entry, path: [UInt8])] = []
     private var isLost = false
     private var matched: Set<Int> = []
 
-    /// A chunk, and the parts of files that it holds.
-    private final class Job: @unchecked Sendable {
-        let id: Digest
-        let chunks: any ChunkProvider
-        var parts: [(file: RestoreFile, slice: Slice, offset: UInt64, isWhole: Bool)] = []
-        init(_ id: Digest, _ chunks: any ChunkProvider) {
-            self.id = id
-            self.chunks = chunks
-        }
-    }
-
     init(
         _ reader: any BatchedImageReader, _ request: RestoreRequest, progress: Progress, findings: Findings
-    ) {
+    ) throws {
         self.reader = reader
         self.request = request
         self.progress = progress
         self.findings = findings
         own = Set(request.own.compactMap { FileIdentity($0) })
-        queue = BoundedQueue(capacity: 2 * processorCount)
+        queue = try RestoreQueue(progress: progress)
     }
 
     // MARK: Running
 
     func run() throws -> RestoreReport {
-        if !isDryRun { try openTarget() }
-        let workers = try (0..<processorCount).map { _ in
-            let workspace = try ChunkWorkspace()
-            return WorkerThread { [self] in work(workspace) }
+        do {
+            if !isDryRun { try openTarget() }
+        } catch {
+            queue.finish()
+            throw error
         }
         var failure: (any Error)?
         do {
@@ -147,8 +137,7 @@ final class Restorer: @unchecked Sendable {
         } catch { failure = error }
         loseTrack()
         makeLinks()
-        queue.close()
-        workers.forEach { $0.join() }
+        queue.finish()
         target?.release()
         // Folders know the restore, and it knows this one: neither would go, nor their descriptors.
         target = nil
@@ -186,46 +175,15 @@ final class Restorer: @unchecked Sendable {
 
     var opened: Descriptor?
 
-    private func work(_ workspace: ChunkWorkspace) {
-        while let job = queue.pop() {
-            do {
-                try job.chunks.read(job.id, into: workspace)
-                for part in job.parts {
-                    let (start, count) = (Int(part.slice.offset), Int(part.slice.length))
-                    if start + count <= workspace.content.count {
-                        part.file.take(
-                            UnsafeRawBufferPointer(rebasing: workspace.content[start..<start + count]),
-                            at: part.offset, isWhole: part.isWhole)
-                        progress.add(bytes: UInt64(count))
-                    } else {
-                        part.file.fail("a slice points outside of its chunk")
-                    }
-                }
-            } catch {
-                for part in job.parts { part.file.fail("\(error)") }
-            }
-            for part in job.parts { part.file.release() }
-            idle.withLock {
-                underWay -= 1
-                idle.wakeAll()
-            }
-        }
-    }
-
     private func submitJob() {
         guard let job else { return }
         self.job = nil
-        submit(job)
-    }
-
-    private func submit(_ job: Job) {
-        idle.withLock { underWay += 1 }
-        queue.push(job)
+        queue.submit(job)
     }
 
     func waitUntilIdle() {
         submitJob()
-        idle.withLock { while underWay > 0 { idle.wait() } }
+        queue.waitUntilIdle()
     }
 
     // MARK: The walk
@@ -434,13 +392,13 @@ final class Restorer: @unchecked Sendable {
             let part = (file: file, slice: slice, offset: offset, isWhole: isWhole)
             guard isWhole else {
                 // A large file's chunk is its own; a segment that small files around it share stays open.
-                let own = Job(id, chunks)
+                let own = RestoreJob(id, chunks)
                 own.parts = [part]
-                submit(own)
+                queue.submit(own)
                 continue
             }
             if job?.id != id || job?.chunks !== chunks { submitJob() }
-            let job = self.job ?? Job(id, chunks)
+            let job = self.job ?? RestoreJob(id, chunks)
             self.job = job
             job.parts.append(part)
         }

@@ -1,0 +1,73 @@
+// The workers of a restore: each takes a chunk, reads and checks it, and hands its parts to the files that want them.
+
+internal import Cryptography
+internal import Platform
+
+/// A chunk, and the parts of files that it holds. Filled by the walk, then used by one worker.
+final class RestoreJob: @unchecked Sendable {
+    let id: Digest
+    let chunks: any ChunkProvider
+    var parts: [(file: RestoreFile, slice: Slice, offset: UInt64, isWhole: Bool)] = []
+
+    init(_ id: Digest, _ chunks: any ChunkProvider) {
+        self.id = id
+        self.chunks = chunks
+    }
+}
+
+final class RestoreQueue: @unchecked Sendable {
+    private let queue = BoundedQueue<RestoreJob>(capacity: 2 * processorCount)
+    private let progress: Progress
+    private let idle = Monitor()
+    private var underWay = 0
+    private var workers: [WorkerThread] = []
+
+    init(progress: Progress) throws {
+        self.progress = progress
+        workers = try (0..<processorCount).map { _ in
+            let workspace = try ChunkWorkspace()
+            return WorkerThread { [self] in
+                while let job = queue.pop() { work(job, workspace) }
+            }
+        }
+    }
+
+    func submit(_ job: RestoreJob) {
+        idle.withLock { underWay += 1 }
+        queue.push(job)
+    }
+
+    func waitUntilIdle() { idle.withLock { while underWay > 0 { idle.wait() } } }
+
+    /// Waits for what was submitted, and ends the workers.
+    func finish() {
+        queue.close()
+        workers.forEach { $0.join() }
+        // The workers' closures hold the queue.
+        workers = []
+    }
+
+    private func work(_ job: RestoreJob, _ workspace: ChunkWorkspace) {
+        do {
+            try job.chunks.read(job.id, into: workspace)
+            for part in job.parts {
+                let (start, count) = (Int(part.slice.offset), Int(part.slice.length))
+                if start + count <= workspace.content.count {
+                    part.file.take(
+                        UnsafeRawBufferPointer(rebasing: workspace.content[start..<start + count]), at: part.offset,
+                        isWhole: part.isWhole)
+                    progress.add(bytes: UInt64(count))
+                } else {
+                    part.file.fail("a slice points outside of its chunk")
+                }
+            }
+        } catch {
+            for part in job.parts { part.file.fail("\(error)") }
+        }
+        for part in job.parts { part.file.release() }
+        idle.withLock {
+            underWay -= 1
+            idle.wakeAll()
+        }
+    }
+}
