@@ -217,3 +217,27 @@ func settle() {
     let start = Timestamp.now()
     while Timestamp.now() < Timestamp(seconds: start.seconds + 1, nanoseconds: start.nanoseconds) {}
 }
+
+@Suite struct GatheringTests {
+    @Test("What is left of segments that are mostly gone is gathered anew, once, and restores")
+    func gathering() throws {
+        let scratch = try Scratch()
+        let root = scratch.file("tree")
+        var random = SplitMix64(seed: 11)
+        for index in 0..<600 { try put(root.appending("f\(index)"), random.bytes(5000)) }
+        let store = try TestStore(scratch)
+        settle()
+        try store.backup(root)
+        for index in 0..<600 where index % 5 != 0 { try removeFile(root.appending("f\(index)")) }
+        settle()
+        #expect(try store.backup(root).filesRead == 0, "the run that finds it reads nothing")
+        settle()
+        let gathered = try store.backup(root)
+        #expect(gathered.filesRead == 120)
+        #expect((600_000...700_000).contains(gathered.label.newBytes))
+        settle()
+        #expect(try store.backup(root).filesRead == 0)
+        #expect(try store.restore(to: scratch.file("restored")).findings == 0)
+        try expectSameTree(scratch.file("restored"), root)
+    }
+}

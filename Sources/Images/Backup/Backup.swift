@@ -62,11 +62,11 @@ extension Store {
                 into: output, group: writer.group, store: id,
                 options: TreeReader.Options(excludes: request.excludes, own: ownFiles(request, machine: machine)),
                 cache: cache,
-                progress: progress, findings: findings, isStored: output.cite)
+                progress: progress, findings: findings, isStored: output.cite, storedLength: output.storedLength)
             var label = request.label()
             label.add(counts, findings: findings.count)
             label.parent = cache?.parent
-            let (id, finished) = try output.commit(label)
+            let (id, finished) = try output.commit(label, sparse: counts.sparse)
             return BackupReport(
                 id: id, label: finished, files: counts.files, filesRead: counts.filesRead, skipped: counts.skipped,
                 findings: findings.count)
@@ -90,7 +90,8 @@ extension BackupRequest {
     /// Reads the sources through a pipeline into `output`.
     func readTrees(
         into output: any PipelineOutput & Sendable, group: GroupKeys, store: Identifier, options: TreeReader.Options,
-        cache: WalkCacheReader?, progress: Progress, findings: Findings, isStored: @escaping (Digest) throws -> Bool
+        cache: WalkCacheReader?, progress: Progress, findings: Findings, isStored: @escaping (Digest) throws -> Bool,
+        storedLength: (Digest) throws -> UInt64 = { _ in 0 }
     ) throws -> BackupCounts {
         let pipeline = try Pipeline(group: group, level: level, output: output)
         do {
@@ -100,7 +101,7 @@ extension BackupRequest {
             for source in sources { try reader.read(source) }
             try reader.finish()
             try pipeline.finish()
-            return reader.counts
+            return try reader.countsAtEnd(storedLength)
         } catch {
             pipeline.cancel()
             // What failed on another thread is the cause; the walk only met its closed queues.

@@ -184,6 +184,9 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
         return true
     }
 
+    /// What a chunk takes in the store; 0 where it is not there.
+    func storedLength(of id: Digest) throws -> UInt64 { try index.locate(id).map { UInt64($0.sealedLength) } ?? 0 }
+
     func isKnown(_ id: Digest) throws -> Bool { try index.locate(id) != nil }
 
     func take(_ job: ChunkJob) throws {
@@ -311,7 +314,8 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
     // MARK: The end
 
     /// Writes the root, once everything that it names is durable.
-    func commit(_ label: ImageLabel) throws -> (id: ObjectID, label: ImageLabel) {
+    /// - Parameter sparse: segments of which the next run reads the files again.
+    func commit(_ label: ImageLabel, sparse: [Digest] = []) throws -> (id: ObjectID, label: ImageLabel) {
         try cutter.flush(appendManifest)
         for open in [data, metadata].compactMap({ $0 }) { try close(open) }
         data = nil
@@ -339,7 +343,7 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
         try? clearEndedRuns(newRoot: volumes)
         try? index.save(
             to: Store.indexPath(machine.cacheFolder(of: store.id), writerKey), roots: Array(knownRoots) + [id])
-        try? cacheWriter?.finish(parent: id)
+        try? cacheWriter?.finish(parent: id, sparse: sparse)
         run.remove()
         return (id, label)
     }

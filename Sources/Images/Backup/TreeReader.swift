@@ -14,6 +14,8 @@ struct BackupCounts: Sendable {
     var contentBytes: UInt64 = 0
     var newestChange: Int64 = 0
     var skipped: [(path: BytePath, reason: String)] = []
+    /// Segments that the tree leaves mostly unused.
+    var sparse: [Digest] = []
 }
 
 /// Which file of which file system: what is never to be in an image, such as the store that it is written to.
@@ -59,6 +61,9 @@ final class TreeReader {
     var segment: ChunkJob?
     private var links: [FileIdentity: (path: [UInt8], left: UInt32)] = [:]
     private var lastChecked: (id: Digest, isStored: Bool)?
+    /// Segments that the last run left mostly unused: their files are read again.
+    private let sparse: Set<Digest>
+    private(set) var segmentUse = SegmentUse()
 
     /// One folder on the way down.
     private struct Level {
@@ -79,6 +84,7 @@ final class TreeReader {
         self.options = options
         self.cache = cache
         self.isStored = isStored
+        sparse = Set(cache?.sparse ?? [])
         self.progress = progress
         self.findings = findings
         chunker = Chunker(table: gearTable)
@@ -306,6 +312,7 @@ final class TreeReader {
             if field.tag == 18 { return false }  // it was inconsistent or unreadable: look again
         }
         if let slices, !(try areStored(slices)) { return false }
+        if let slices, !item.contentFollows { try noteUse(slices) }
         let start = piece.bytes.count
         piece.bytes += item.records
         if item.contentFollows {
@@ -335,6 +342,16 @@ final class TreeReader {
         return true
     }
 
+    /// A file of one slice may share its chunk with others.
+    private func noteUse(_ payload: WireReader) throws {
+        var reader = payload
+        let head = try reader.varint()
+        guard head & 1 == 0 else { return }
+        let id = try reader.digest()
+        let offset = try reader.varint()
+        if reader.isAtEnd { segmentUse.add(id, offset: offset, length: head >> 1) }
+    }
+
     private func areStored(_ payload: WireReader) throws -> Bool {
         var reader = payload
         while !reader.isAtEnd {
@@ -346,7 +363,7 @@ final class TreeReader {
                 if last.isStored { continue }
                 return false
             }
-            let answer = try isStored(id)
+            let answer = try !sparse.contains(id) && isStored(id)
             lastChecked = (id, answer)
             if !answer { return false }
         }
@@ -394,5 +411,11 @@ final class TreeReader {
     /// Everything has been read.
     func finish() throws {
         try flush()
+    }
+
+    /// What was counted, with the segments that the next run should gather anew.
+    func countsAtEnd(_ storedLength: (Digest) throws -> UInt64) rethrows -> BackupCounts {
+        counts.sparse = try segmentUse.sparse(contentBytes: counts.contentBytes, storedLength: storedLength)
+        return counts
     }
 }

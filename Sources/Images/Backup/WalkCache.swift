@@ -74,8 +74,12 @@ final class WalkCacheWriter {
     }
 
     /// Gives the cache its name. A crash leaves the old one; a torn one is told by its check.
-    func finish(parent: ObjectID) throws {
-        buffer.append(record: .finish, parent.bytes)
+    /// - Parameter sparse: segments whose files the next run reads again.
+    func finish(parent: ObjectID, sparse: [Digest]) throws {
+        for id in sparse { buffer += id.bytes }
+        var end = parent.bytes
+        end.append(integer: UInt32(sparse.count))
+        buffer.append(record: .finish, end)
         try flush()
         guard let hash = hash.take() else { return }
         try file.write(hash.finish().bytes)
@@ -88,7 +92,7 @@ final class WalkCacheWriter {
 
 /// Reads a cache along with the walk.
 final class WalkCacheReader {
-    static let magic = Array("holdfast walk 1\n".utf8)
+    static let magic = Array("holdfast walk 2\n".utf8)
 
     /// An entry of the cache at the current place.
     struct Item {
@@ -110,22 +114,28 @@ final class WalkCacheReader {
     private var current: Item?
     /// The image that this cache belongs to.
     let parent: ObjectID
+    /// Segments of which the last run found less than half in use.
+    let sparse: [Digest]
 
     /// Opens a cache; nil where there is none or it is damaged: then everything is read.
     init?(_ path: BytePath) {
         guard let file = try? Descriptor.open(path), let size = try? file.status().size,
-            let parent = try? Self.check(file, size: size)
+            let (parent, count) = try? Self.check(file, size: size)
         else { return nil }
         self.file = file
         self.parent = parent
-        remaining = Int64(size) - 32
+        // After the records: the sparse segments, the last record, the check.
+        let end = Int64(size) - Int64(Self.tailLength) - 32 - Int64(count) * 32
+        guard end > 0, let sparse = try? Self.digests(in: file, at: end, count: count) else { return nil }
+        self.sparse = sparse
+        remaining = end
         buffer = [UInt8](repeating: 0, count: 1 << 18)
         guard (try? skipBytes(Self.magic.count)) != nil else { return nil }
     }
 
     /// Compares the whole file with its check: what is believed here is never read again.
-    private static func check(_ file: Descriptor, size: UInt64) throws -> ObjectID {
-        guard size >= UInt64(magic.count + 10 + 32) else { throw FormatError("too short") }
+    private static func check(_ file: Descriptor, size: UInt64) throws -> (parent: ObjectID, sparse: Int) {
+        guard size >= UInt64(magic.count + tailLength + 32) else { throw FormatError("too short") }
         var hash = try SHA256Stream()
         var buffer = [UInt8](repeating: 0, count: 1 << 18)
         var offset: Int64 = 0
@@ -139,15 +149,28 @@ final class WalkCacheReader {
             guard count == want else { throw FormatError("too short") }
             if offset == 0, !buffer.starts(with: magic) { throw FormatError("another file") }
             try buffer.withUnsafeBytes { try hash.update(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
-            tail = Array((tail + buffer[..<count].suffix(10)).suffix(10))
+            tail = Array((tail + buffer[..<count].suffix(tailLength)).suffix(tailLength))
             offset += Int64(count)
         }
         var stored = [UInt8](repeating: 0, count: 32)
         let count = try stored.withUnsafeMutableBytes { try file.read(into: $0, at: end) }
-        guard count == 32, try hash.finish().bytes == stored, tail.count == 10, tail[0] == RecordKind.finish.rawValue
+        guard count == 32, try hash.finish().bytes == stored, tail.count == tailLength,
+            tail[0] == RecordKind.finish.rawValue
         else { throw FormatError("its check differs") }
-        var reader = WireReader(tail, 2..<10)
-        return try reader.objectID()
+        var reader = WireReader(tail, 2..<tailLength)
+        return (try reader.objectID(), Int(try reader.integer(UInt32.self)))
+    }
+
+    /// The last record: kind, length, the image's id, the number of sparse segments.
+    private static let tailLength = 14
+
+    private static func digests(in file: Descriptor, at offset: Int64, count: Int) throws -> [Digest] {
+        var bytes = [UInt8](repeating: 0, count: count * 32)
+        let filled = try bytes.withUnsafeMutableBytes { try file.read(into: $0, at: offset) }
+        guard filled == bytes.count else { throw FormatError("the cache ends too early") }
+        return bytes.withUnsafeBytes { bytes in
+            (0..<count).map { Digest(bytes: UnsafeRawBufferPointer(rebasing: bytes[$0 * 32..<$0 * 32 + 32])) }
+        }
     }
 
     // MARK: Bytes
