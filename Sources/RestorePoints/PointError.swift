@@ -20,7 +20,8 @@ public enum PointError: Error, Sendable, CustomStringConvertible {
     case damagedState(file: BytePath, reason: String)
     case newerState(file: BytePath, version: Int)
     case refused([Preflight])
-    case incomplete(point: String, findings: UInt64)
+    case unreadable(root: BytePath, findings: UInt64)
+    case library(String)
     case notPermitted(String)
     case system(SystemError)
     case image(ImageError)
@@ -45,8 +46,9 @@ public enum PointError: Error, Sendable, CustomStringConvertible {
         case .damagedState(let file, let reason): "\(file) is damaged: \(reason)"
         case .newerState(let file, let version): "\(file) is of version \(version), which this program does not know"
         case .refused(let findings): findings.map(\.sentence).joined(separator: "; ")
-        case .incomplete(let point, let findings):
-            "\(point) could not be applied wholly: \(findings) entries are not as they should be"
+        case .unreadable(let root, let findings):
+            "\(findings) entries of \(root) could not be read, so the state of now would be lost; nothing was changed"
+        case .library(let text): text
         case .notPermitted(let what): "no permission to \(what)"
         case .system(let error): error.description
         case .image(let error): error.description
@@ -68,10 +70,10 @@ public enum PointError: Error, Sendable, CustomStringConvertible {
         case .damagedState: "`holdfast recover` tells what can be saved"
         case .newerState: "use the program that wrote it, or a newer one"
         case .refused(let findings): findings.compactMap(\.mend).joined(separator: "; ")
-        case .incomplete: "mend what is named above and repeat; `holdfast undo` returns"
+        case .unreadable: "mend or remove what is named above"
         case .notPermitted: "be root, or use sudo or doas"
         case .image(let error): error.mend
-        case .alreadySetUp, .noBackend, .badName, .nothingToUndo, .system: nil
+        case .alreadySetUp, .noBackend, .badName, .nothingToUndo, .system, .library: nil
         }
     }
 
@@ -83,7 +85,7 @@ public enum PointError: Error, Sendable, CustomStringConvertible {
             .newerState,
             .locked:
             4
-        case .incomplete: 3
+        case .unreadable, .library: 1
         case .system(let error): error.isPermission ? 4 : 1
         case .image(let error): error.exitStatus
         }
@@ -95,7 +97,7 @@ public enum PointError: Error, Sendable, CustomStringConvertible {
         case let error as SystemError:
             error.isPermission ? .notPermitted("\(error.operation) \(error.subject)") : .system(error)
         case let error as ImageError: .image(error)
-        default: .system(SystemError(5, "use", "\(error)"))
+        default: .library("\(error)")
         }
     }
 }

@@ -55,7 +55,8 @@ public final class ProtectedTree {
             let backend = try makeBackend(configuration, state: state, progress: progress, findings: findings)
             if let btrfs = backend as? BtrfsBackend { configuration.facts = btrfs.facts }
             let tree = ProtectedTree(area: area, configuration: configuration, backend: backend, progress: progress)
-            try area.write(StateArea.Table())
+            var table = StateArea.Table()
+            try area.write(&table)
             // From here on it is set up.
             try area.write(configuration)
             return tree
@@ -165,7 +166,7 @@ public final class ProtectedTree {
             point.handle = handle
             table.points.append(point)
             // The table is the commit point: what it does not name is cleared by the next command.
-            try area.write(table)
+            try area.write(&table)
             return Created(point: point, findings: findings)
         }
     }
@@ -192,7 +193,7 @@ public final class ProtectedTree {
         if gone.isEmpty { return }
         table.points.removeAll { ids.contains($0.id) }
         if let undo = table.undo, ids.contains(undo) { table.undo = nil }
-        try area.write(table)
+        try area.write(&table)
         for point in gone { try backend.destroy(point.handle) }
         if backendKind == .tree { try backend.clear(keeping: Set(table.points.map(\.handle)), isThorough: true) }
     }
@@ -204,7 +205,7 @@ public final class ProtectedTree {
                 throw PointError.unknownPoint(name: name)
             }
             table.points[index].isPinned = isPinned
-            try area.write(table)
+            try area.write(&table)
         }
     }
 
@@ -330,7 +331,7 @@ public final class ProtectedTree {
         if !table.points.contains(where: { $0.id == before.id }) {
             table.points.append(before)
             table.undo = before.id
-            try area.write(table)
+            try area.write(&table)
         }
         try remove(Set(journal.discards), from: &table)
         try area.removeJournal()

@@ -74,8 +74,7 @@ struct StateArea: Sendable {
 
     func write(_ configuration: Configuration) throws { try write(configuration, to: configurationFile) }
     func write(_ journal: Journal) throws { try write(journal, to: journalFile) }
-    func write(_ table: Table) throws {
-        var table = table
+    func write(_ table: inout Table) throws {
         table.revision += 1
         try write(table, to: tableFile)
     }

@@ -35,7 +35,7 @@ struct CrashTests {
         return count
     }
 
-    private static var program: String {
+    static var program: String {
         // The one that was built with these tests.
         CommandLine.arguments.compactMap { argument in
             let folder = BytePath(argument).parent

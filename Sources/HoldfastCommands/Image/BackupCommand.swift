@@ -3,17 +3,24 @@
 internal import ArgumentParser
 internal import Images
 internal import Platform
+internal import RestorePoints
 
 struct BackupCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
         commandName: "backup", abstract: "Make an image of folders or files.",
         discussion: """
             A backup stays on the file system that it started on and says what it left out. The first backup to a new \
-            or empty folder makes a store of it.
+            or empty folder makes a store of it. A btrfs subvolume that has restore points is read from a snapshot, so that \
+            the image is one instant of the running machine.
             """)
 
-    @Argument(help: ArgumentHelp("What to back up.", valueName: "path"))
-    var sources: [PathArgument]
+    @Argument(help: ArgumentHelp("What to back up; with --point the protected tree.", valueName: "path"))
+    var sources: [PathArgument] = []
+
+    @Option(help: ArgumentHelp("Back up the protected tree as it was at this restore point.", valueName: "name"))
+    var point: String?
+
+    @OptionGroup var state: StateOptions
 
     @OptionGroup var target: TargetOptions
 
@@ -34,13 +41,16 @@ struct BackupCommand: HoldfastCommand {
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func validate() throws {
-        if sources.isEmpty { throw ValidationError("Give at least one path to back up.") }
+        if !sources.isEmpty && point != nil { throw ValidationError("--point stands for the path to back up.") }
+        if sources.isEmpty && point == nil { throw ValidationError("Give at least one path to back up.") }
         guard (1...19).contains(compression) else { throw ValidationError("--compression goes from 1 to 19.") }
         try refuseMixedOutput(target.output, global)
     }
 
     func perform(_ session: Session) throws -> Outcome {
         var request = BackupRequest(sources: sources.map(\.absolute), name: "")
+        let snapshot = try view(for: &request, session)
+        defer { withExtendedLifetime(snapshot) {} }
         request.name = name?.text ?? defaultName(request.sources)
         request.excludes = excludes.map { $0.pattern(below: request.sources) }
         request.level = compression
@@ -66,6 +76,34 @@ struct BackupCommand: HoldfastCommand {
             document(report, session), summary: summary(report, isVerbose: session.console.isVerbose),
             outputIsData: target.output?.isStandard == true)
         return session.outcome(report.findings)
+    }
+
+    /// A snapshot of what is protected, where it is among the sources and the file system makes snapshots.
+    private func view(for request: inout BackupRequest, _ session: Session) throws -> Snapshot? {
+        let folder = state.folder(session)
+        if point == nil {
+            // What is wrong with the state of a tree stops no backup of another.
+            guard HostFacts.isRoot, let root = try? ProtectedTree.facts(state: folder).root,
+                request.sources.contains(root)
+            else { return nil }
+        }
+        let tree = try state.open(session)
+        if let name = point {
+            request.sources = [tree.root]
+            guard let snapshot = try tree.snapshot(of: tree.point(named: name)) else {
+                throw Problem.refused(
+                    "the points of \(tree.root) are images already, in \(folder)/store",
+                    hint:
+                        "`holdfast copy --from \(folder)/store --identity \(folder)/identity.txt` takes them elsewhere")
+            }
+            request.point = name
+            request.views[tree.root] = snapshot.path
+            return snapshot
+        }
+        guard let snapshot = try tree.snapshot() else { return nil }
+        request.point = "snapshot"
+        request.views[tree.root] = snapshot.path
+        return snapshot
     }
 
     private func defaultName(_ sources: [BytePath]) -> String {

@@ -59,7 +59,9 @@ struct ImagesCommand: HoldfastCommand {
             }
             table.add([
                 Text.safe(label.name), Text.safe(label.host), Text.time(label.time),
-                label.sources.map(\.description).joined(separator: ", "), Text.size(label.contentBytes),
+                label.sources.map(\.description).joined(separator: ", ")
+                    + (label.point.isEmpty ? "" : " (\(Text.safe(label.point)))"),
+                Text.size(label.contentBytes),
                 Text.size(label.newBytes), image.id.description + (image.isDamaged ? " (damaged)" : ""),
             ])
         }

@@ -77,6 +77,7 @@ extension JSON {
             + [
                 ("entries", .number(label.entries)), ("contentBytes", .number(label.contentBytes)),
                 ("bytesNew", .number(label.newBytes)), ("bytesStored", .number(label.storedBytes)),
+                ("point", label.point.isEmpty ? nil : .text(label.point)),
             ]
     }
 }

@@ -9,6 +9,10 @@ public struct BackupRequest: Sendable {
     public var excludes: [PathPattern] = []
     /// Folders of Holdfast's own that are left out, beside those that every backup leaves out.
     public var own: [BytePath] = []
+    /// Sources that are read somewhere else, as from a snapshot of them, and restored as if they had been read in their place.
+    public var views: [BytePath: BytePath] = [:]
+    /// The restore point or snapshot of which this is the image; empty for the live tree.
+    public var point = ""
     /// zstd's level, 1 to 19.
     public var level = 2
     /// Program and version, for the label.
@@ -29,6 +33,7 @@ public struct BackupRequest: Sendable {
         label.sources = sources
         label.time = Timestamp.now()
         label.tool = tool
+        label.point = point
         return label
     }
 }
@@ -98,7 +103,7 @@ extension BackupRequest {
             let reader = TreeReader(
                 pipeline: pipeline, options: options, gearTable: try group.gearTable(store: store), cache: cache,
                 progress: progress, findings: findings, isStored: isStored)
-            for source in sources { try reader.read(source) }
+            for source in sources { try reader.read(source, at: views[source] ?? source) }
             try reader.finish()
             try pipeline.finish()
             return try reader.countsAtEnd(storedLength)

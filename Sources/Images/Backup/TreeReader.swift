@@ -109,7 +109,8 @@ final class TreeReader {
     // MARK: Sources
 
     /// Reads one source, whole.
-    func read(_ source: BytePath) throws {
+    /// - Parameter view: where it is read; its paths are those of the source.
+    func read(_ source: BytePath, at view: BytePath) throws {
         self.source = source
         path = []
         links = [:]
@@ -118,7 +119,7 @@ final class TreeReader {
         let place: Descriptor
         let status: FileStatus
         do throws(SystemError) {
-            place = try Descriptor.open(source, [.place])
+            place = try Descriptor.open(view, [.place])
             status = try place.status()
         } catch { throw ImageError(error) }
         mount = status.mount
@@ -129,11 +130,11 @@ final class TreeReader {
         do {
             if status.kind == .directory {
                 try readTree(
-                    Descriptor.open(source, .directory), name: name, status: status, cached: cachedRoot)
+                    Descriptor.open(view, .directory), name: name, status: status, cached: cachedRoot)
             } else {
                 if let cachedRoot { try cache?.pass(cachedRoot) }
                 try entry(
-                    source.lastComponent, status, in: Descriptor.open(source.parent, .directory), cached: nil)
+                    source.lastComponent, status, in: Descriptor.open(view.parent, .directory), cached: nil)
             }
         } catch let error as SystemError { throw ImageError(error, on: source.description) }
     }

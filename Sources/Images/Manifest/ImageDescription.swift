@@ -22,6 +22,8 @@ public struct ImageLabel: Sendable, Hashable {
     public var parent: ObjectID?
     /// Entries that are missing or inconsistent.
     public var findings: UInt64 = 0
+    /// The restore point of which it is the image, `snapshot` for one that was made for it; empty for the live tree.
+    public var point = ""
 
     func encoded() -> [UInt8] {
         var bytes: [UInt8] = []
@@ -39,6 +41,7 @@ public struct ImageLabel: Sendable, Hashable {
         bytes.append(field: 12, text: tool)
         if let parent { bytes.append(field: 13, parent.bytes) }
         bytes.append(field: 14, integer: findings)
+        if !point.isEmpty { bytes.append(field: 15, text: point) }
         return bytes
     }
 
@@ -63,6 +66,7 @@ public struct ImageLabel: Sendable, Hashable {
             case 12: tool = String(decoding: value.rest(), as: UTF8.self)
             case 13: parent = try value.objectID()
             case 14: findings = try value.varint()
+            case 15: point = String(decoding: value.rest(), as: UTF8.self)
             default: break
             }
         }

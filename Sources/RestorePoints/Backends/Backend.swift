@@ -30,6 +30,9 @@ protocol Backend: AnyObject {
     /// The tree as it was at a point, read-only, for `diff` and backups; nil for the live tree.
     func listing(of handle: String?) throws -> any TreeListing
 
+    /// The tree as a folder that nobody changes, as it was at a point, or as it is now; nil where there are no snapshots.
+    func snapshot(of handle: String?) throws -> Snapshot?
+
     // MARK: The switch
 
     /// Gets ready what can be got ready without touching the live tree. Returns what `commit` and `finish` need.

@@ -8,6 +8,7 @@
 //     <live>                        the protected subvolume
 //     @holdfast/<tree>/<point>      a point, read-only
 //     @holdfast/<tree>/incoming     the other side of an exchange, while one is under way
+//     @holdfast/<tree>/view-<pid>   a snapshot that a running backup reads
 
 internal import Glibc
 internal import Images
@@ -124,9 +125,29 @@ final class BtrfsBackend: Backend {
         let points = try points()
         let names = try DirectoryListing(of: points)
         for index in 0..<names.count {
-            if handles.contains(String(decoding: names[index], as: UTF8.self)) { continue }
+            if handles.contains(String(decoding: names[index], as: UTF8.self)) || Self.isInUse(view: names[index]) {
+                continue
+            }
             try points.destroySubvolume(names[index])
         }
+    }
+
+    private static let viewPrefix = "view-"
+
+    /// A view goes with the backup that made it, or, where that was killed, with the next change of a point.
+    private static func isInUse(view name: [UInt8]) -> Bool {
+        let name = String(decoding: name, as: UTF8.self)
+        guard name.hasPrefix(viewPrefix), let process = Int32(name.dropFirst(viewPrefix.count)) else { return false }
+        return process != getpid() && exists(BytePath("/proc/\(process)"))
+    }
+
+    func snapshot(of handle: String?) throws -> Snapshot? {
+        let points = try points()
+        if let handle { return Snapshot(try points.open(Array(handle.utf8), .directory)) }
+        let name = Array("\(Self.viewPrefix)\(getpid())".utf8)
+        if (try? points.status(of: name)) != nil { try points.destroySubvolume(name) }
+        try points.makeSnapshot(of: Descriptor.open(root, .directory), named: name, readOnly: true)
+        return Snapshot(try points.open(name, .directory)) { try? points.destroySubvolume(name) }
     }
 
     func listing(of handle: String?) throws -> any TreeListing {

@@ -80,6 +80,8 @@ final class TreeBackend: Backend {
         return try FolderListing(Descriptor.open(root, .directory), isThorough: true, own: own)
     }
 
+    func snapshot(of handle: String?) throws -> Snapshot? { nil }
+
     // MARK: Preflight
 
     func coverage() throws -> [Preflight] { [] }
@@ -109,7 +111,7 @@ final class TreeBackend: Backend {
         var change = Switch(before: id, target: target)
         let (handle, missed) = try create(id)
         // What could not be read could not come back either.
-        if missed > 0 { throw PointError.incomplete(point: "the state of now", findings: missed) }
+        if missed > 0 { throw PointError.unreadable(root: root, findings: missed) }
         change.facts["before"] = handle
         return change
     }

@@ -1,0 +1,69 @@
+// Backups of a protected btrfs tree read a snapshot: one instant, and unchanged files stay unopened.
+
+import Glibc
+import Images
+import Platform
+import RestorePoints
+import Testing
+
+@Suite(.serialized, .enabled(if: HostFacts.isRoot, "points are made by root"))
+struct SnapshotBackupTests {
+    private func holdfast(_ command: String, _ place: Place) -> String {
+        shell(
+            """
+            export HOME=\(place.scratch)/home XDG_CONFIG_HOME= XDG_STATE_HOME= XDG_CACHE_HOME= HOLDFAST_CONFIG=
+            mkdir -p $HOME; cd \(place.scratch); \(CrashTests.program) \(command) 2>&1
+            """)
+    }
+
+    @Test(
+        "A backup of a protected subvolume is of one instant, though a program goes on writing, and opens no unchanged file"
+    )
+    func instant() throws {
+        let place = try Place(.btrfs)
+        shell("cd \(place.root); mkdir d; for i in $(seq 1 300); do echo $i > d/$i; done")
+        _ = try place.setUp()
+        // One file is written after the other, always the same number in both.
+        let writer = shell(
+            """
+            (i=0; while :; do i=$((i+1)); echo $i > \(place.root)/first.new; mv \(place.root)/first.new \(place.root)/first
+            echo $i > \(place.root)/d/z; done) >/dev/null 2>&1 & echo -n $!
+            """)
+        defer { shell("kill -9 \(writer)") }
+        usleep(200_000)
+        var texts: [String] = []
+        for _ in 0..<3 {
+            texts.append(
+                holdfast("backup \(place.root) --to \(place.scratch)/store --state \(place.state) --json", place))
+            usleep(1_100_000)
+        }
+        shell("kill -9 \(writer)")
+        #expect(
+            texts.allSatisfy { $0.contains("\"point\":\"snapshot\"") && $0.contains("\"findings\":[]") }, "\(texts)")
+        // Another snapshot has another st_dev; only what the program wrote is opened.
+        let read = texts[2].split(separator: "\"filesRead\":").last.flatMap { Int($0.prefix { $0.isNumber }) }
+        #expect((read ?? 999) <= 3, "\(texts[2])")
+        shell("ls \(place.scratch)/mount/@holdfast/*/ > \(place.scratch)/left")
+        #expect(shell("cat \(place.scratch)/left") == "", "no view stays")
+        _ = holdfast("restore latest --from store --to back", place)
+        let numbers = shell("cat \(place.scratch)/back/first \(place.scratch)/back/d/z").split(separator: "\n")
+            .compactMap { Int($0) }
+        #expect(numbers.count == 2 && (numbers[0] - numbers[1] == 0 || numbers[0] - numbers[1] == 1), "\(numbers)")
+    }
+
+    @Test("A backup of a point holds that state under the tree's own path, and the list of images says which point")
+    func point() throws {
+        let place = try Place(.btrfs)
+        place.write("file", "good")
+        let tree = try place.setUp()
+        _ = try tree.create(PointRequest(name: "good"), user: "test")
+        place.write("file", "bad")
+        let made = holdfast("backup --point good --to store --state \(place.state) --json", place)
+        #expect(made.contains("\"point\":\"good\""), "\(made)")
+        #expect(made.contains("\(place.root)"))
+        _ = holdfast("restore latest --from store --to back", place)
+        #expect(shell("cat \(place.scratch)/back/file") == "good")
+        #expect(
+            holdfast("backup --point nope --to store --state \(place.state)", place).contains("there is no point nope"))
+    }
+}
