@@ -18,6 +18,12 @@ enum ArgumentText {
         }
     }
 
+    /// The last component of what the program was called by.
+    static var programName: String {
+        guard CommandLine.argc > 0, let name = CommandLine.unsafeArgv[0] else { return "" }
+        return String(cString: name).split(separator: "/").last.map(String.init) ?? ""
+    }
+
     static func encode(_ bytes: [UInt8]) -> String {
         if bytes.allSatisfy({ $0 < 0x80 }) { return String(decoding: bytes, as: UTF8.self) }
         var result = String.UnicodeScalarView()

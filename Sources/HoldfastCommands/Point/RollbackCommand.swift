@@ -32,13 +32,14 @@ struct RollbackCommand: HoldfastCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         let tree = try state.open(session)
-        let target = try name.map(tree.point) ?? choose(tree, session)
+        let target = try name.map(tree.point) ?? Self.choose(tree, session)
         let plan = try tree.planRollback(to: target, discardNewer: discardNewer)
         if let asked = self.plan, asked != plan.id { throw PointError.stalePlan(id: asked) }
         return try session.carryOut(plan, on: tree, dryRun: dryRun, reboot: reboot)
     }
 
-    private func choose(_ tree: ProtectedTree, _ session: Session) throws -> RestorePoint {
+    /// Asks, by a numbered list.
+    static func choose(_ tree: ProtectedTree, _ session: Session) throws -> RestorePoint {
         let points = try tree.points()
         if points.isEmpty {
             throw Problem.usage("there is no point to go back to", hint: "`holdfast create` makes one")

@@ -12,26 +12,33 @@ public func main() -> Never {
     Interruption.watch(progress)
     HostFacts.raiseOpenFileLimit()
     refuseCoreDumps()
-    exit(run(ArgumentText.behindCommand(ArgumentText.ofProcess()), progress: progress))
+    exit(
+        run(
+            ArgumentText.behindCommand(ArgumentText.ofProcess()),
+            as: ArgumentText.programName == "restorepoint"
+                ? RestorepointCommand.self : RootCommand.self, progress: progress))
 }
 
 /// Runs a command and returns its exit status.
-func run(_ arguments: [String], progress: Progress) -> Int32 {
+/// - Parameter root: what the program is called as.
+func run(
+    _ arguments: [String], as root: any ParsableCommand.Type = RootCommand.self, progress: Progress
+) -> Int32 {
     do {
-        var command = try RootCommand.parseAsRoot(arguments)
+        var command = try root.parseAsRoot(arguments)
         if let command = command as? any HoldfastCommand { return run(command, progress: progress) }
         try command.run()
         return 0
     } catch {
-        let text = RootCommand.fullMessage(for: error)
-        if RootCommand.exitCode(for: error).isSuccess {
+        let text = root.fullMessage(for: error)
+        if root.exitCode(for: error).isSuccess {
             Console(isJSON: false).result(text + "\n")
             return 0
         }
         // Its last line says "See 'holdfast backup --help' for more information."
         let help = text.split(separator: "\n").last.map { $0.split(separator: "'") } ?? []
         let problem = Problem.usage(
-            Problem.clause(RootCommand.message(for: error)), hint: help.count == 3 ? "`\(help[1])` tells more" : nil)
+            Problem.clause(root.message(for: error)), hint: help.count == 3 ? "`\(help[1])` tells more" : nil)
         report(problem, on: Console(isJSON: arguments.contains("--json")))
         return problem.status
     }

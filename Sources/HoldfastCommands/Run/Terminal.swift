@@ -49,7 +49,7 @@ struct Terminal {
 
     /// The number of a line, from 0; nil where the answer is no number of one.
     func choose(_ question: String, from lines: [String]) throws -> Int? {
-        for text in lines { try device.write(Array(Text.safe(text + "\n").utf8)) }
+        for text in lines { try device.write(Array((Text.safe(text) + "\n").utf8)) }
         guard let answer = try line(question + " [1-\(lines.count)] "),
             let number = Int(String(decoding: answer, as: UTF8.self)), (1...lines.count).contains(number)
         else { return nil }

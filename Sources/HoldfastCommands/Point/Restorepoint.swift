@@ -1,0 +1,74 @@
+// `restorepoint`, a second name of this program: the words and the dialogue of TwinCAT/BSD's tool, so that instructions written
+// for it hold. Unlike there, nothing is deleted by a rollback.
+
+internal import ArgumentParser
+internal import Platform
+internal import RestorePoints
+
+struct RestorepointCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "restorepoint", abstract: "Restore points, by the words of TwinCAT/BSD; `holdfast` can more.",
+        version: Session.tool,
+        subcommands: [Status.self, Create.self, Rollback.self, Destroy.self])
+
+    struct Status: HoldfastCommand {
+        static let configuration = CommandConfiguration(abstract: "List the restore points.")
+        @OptionGroup var state: StateOptions
+        @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+        func perform(_ session: Session) throws -> Outcome {
+            let folder = state.folder(session)
+            session.console.result("last BE: \(try ProtectedTree.facts(state: folder).root)\n")
+            for point in try ProtectedTree.points(state: folder) { session.console.result(point.name + "\n") }
+            return .done
+        }
+    }
+
+    struct Create: HoldfastCommand {
+        static let configuration = CommandConfiguration(abstract: "Create a restore point.")
+        @Argument(help: "Its name (default: the time).") var name: String?
+        @OptionGroup var state: StateOptions
+        @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+        func perform(_ session: Session) throws -> Outcome {
+            let tree = try state.open(session)
+            let created = try session.working {
+                try tree.create(PointRequest(name: name), user: HostFacts.userName)
+            }
+            session.console.result(created.point.name + "\n")
+            return session.outcome(created.findings)
+        }
+    }
+
+    struct Rollback: HoldfastCommand {
+        static let configuration = CommandConfiguration(abstract: "Return to a restore point.")
+        @Argument(help: "The point (default: it asks).") var name: String?
+        @OptionGroup var state: StateOptions
+        @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+        func perform(_ session: Session) throws -> Outcome {
+            let tree = try state.open(session)
+            let target = try name.map(tree.point) ?? RollbackCommand.choose(tree, session)
+            session.console.result("the following will be reset to \(target.name):\n\(tree.root)\n")
+            let outcome = try session.carryOut(
+                tree.planRollback(to: target, discardNewer: false), on: tree, dryRun: false, reboot: true)
+            session.console.result("nothing was deleted: newer points and the state that was left are still there\n")
+            return outcome
+        }
+    }
+
+    struct Destroy: HoldfastCommand {
+        static let configuration = CommandConfiguration(abstract: "Destroy a restore point; live data stays.")
+        @Argument(help: "The point.") var name: String
+        @OptionGroup var state: StateOptions
+        @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+        func perform(_ session: Session) throws -> Outcome {
+            let tree = try state.open(session)
+            _ = try tree.point(named: name)
+            try session.confirm("Destroy \(name)? All live data stays.")
+            try session.working { try tree.destroy([name], factory: false) }
+            return .done
+        }
+    }
+}

@@ -1,0 +1,87 @@
+// What people and programs meet: the dialogue, the exit statuses, and the words of the tool that many hands know.
+
+import Glibc
+import Images
+import Platform
+import RestorePoints
+import Testing
+
+@Suite(.serialized, .enabled(if: HostFacts.isRoot, "points are made by root"))
+struct DialogueTests {
+    /// Runs a command line with `holdfast` and `restorepoint` in its path; the exit status is the last line.
+    private func run(_ command: String, _ place: Place) -> [String] {
+        shell(
+            """
+            export HOME=\(place.scratch)/home XDG_CONFIG_HOME= XDG_STATE_HOME= XDG_CACHE_HOME= HOLDFAST_CONFIG=
+            mkdir -p $HOME/bin; ln -sf \(CrashTests.program) $HOME/bin/holdfast; ln -sf \(CrashTests.program) $HOME/bin/restorepoint
+            PATH=$HOME/bin:$PATH; S="--state \(place.state)"; cd \(place.scratch); { \(command); } >$HOME/out 2>&1; s=$?; tr -d "\\r" <$HOME/out; echo $s
+            """
+        ).split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init)
+    }
+
+    @Test("restorepoint speaks the words of the tool that it stands for")
+    func restorepoint() throws {
+        let place = try Place(.tree)
+        _ = run("holdfast setup --root plant $S", place)
+        #expect(run("restorepoint create your-restorepoint $S", place) == ["your-restorepoint", "0"])
+        #expect(
+            run("restorepoint status $S", place)
+                == ["last BE: \(place.root)", "factoryreset", "your-restorepoint", "0"])
+        place.write("later", "x")
+        let said = run("restorepoint rollback your-restorepoint --yes $S", place)
+        #expect(said.first == "the following will be reset to your-restorepoint:")
+        #expect(said.contains { $0.hasPrefix("nothing was deleted") } && said.last == "0")
+        #expect(!exists(place.root.appending("later")))
+    }
+
+    @Test("Without a name a rollback asks by a numbered list and then for a yes; anything else changes nothing")
+    func menu() throws {
+        let place = try Place(.tree)
+        _ = run("holdfast setup --root plant $S; holdfast create good $S", place)
+        for (answers, isBack) in [("9\\n", false), ("\\n", false), ("2\\nn\\n", false), ("2\\ny\\n", true)] {
+            place.write("later", "x")
+            let said = run("printf '\(answers)' | script -qec \"holdfast rollback $S\" /dev/null", place)
+            #expect(said.contains { $0.hasPrefix("1  factoryreset") } && said.contains { $0.hasPrefix("2  good") })
+            #expect(said.last == (isBack ? "0" : "4"), "\(said)")
+            #expect(exists(place.root.appending("later")) == !isBack)
+        }
+    }
+
+    @Test(
+        "Every refusal has its status, one sentence and a mend, and changes nothing",
+        arguments: [
+            ("holdfast status --state /nowhere", 2), ("holdfast create good $S", 2), ("holdfast create 'a b' $S", 2),
+            ("holdfast rollback nope --yes $S", 2), ("holdfast rollback good $S </dev/null", 4),
+            ("holdfast undo --yes $S", 2),
+            ("holdfast rollback good --plan 0123456789abcdef --yes $S", 4),
+            ("holdfast destroy factoryreset --yes $S", 4),
+            ("holdfast destroy nope --yes $S", 2), ("holdfast setup --root plant $S", 2),
+            ("holdfast factory-reset --to nope --yes $S", 2), ("holdfast diff nope $S", 2),
+            ("echo '{' > state/points.json; holdfast status $S", 4),
+            ("echo '{\"version\": 9}' > state/points.json; holdfast create x $S", 4),
+            ("echo '{' > state/journal.json; holdfast create x $S", 4),
+            ("setpriv --reuid 65534 --clear-groups holdfast create x $S", 4),
+            ("holdfast setup --root /nowhere --state other", 1),
+            ("holdfast setup --root plant --backend zfs --state other", 4),
+        ])
+    func refusals(_ command: String, _ status: Int) throws {
+        let place = try Place(.tree)
+        shell("chmod 755 \(place.scratch)")
+        place.write("file", "as it was")
+        _ = run("holdfast setup --root plant $S; holdfast create good $S", place)
+        let before = place.look()
+        // As without a terminal: nobody is there to ask.
+        let said = run("setsid -w bash -c '\(command.replacingQuotes())'", place)
+        #expect(said.last == "\(status)", "\(said)")
+        #expect(said.count { $0.hasPrefix("error: ") } == 1, "\(said)")
+        #expect(place.look() == before)
+    }
+}
+
+extension String {
+    /// For use between single quotes.
+    fileprivate func replacingQuotes() -> String {
+        split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''")
+            .split(separator: "$S", omittingEmptySubsequences: false).joined(separator: "'\"$S\"'")
+    }
+}
