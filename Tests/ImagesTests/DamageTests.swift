@@ -137,6 +137,34 @@ let runsAll = getenv("HOLDFAST_ALL") != nil
         try expectSameTree(scratch.file("restored"), root)
     }
 
+    @Test("Damage that a verification marks is healed by the next backup of what is still there, once")
+    func marked() throws {
+        let scratch = try Scratch()
+        let root = scratch.file("tree")
+        try makeTree(root)
+        let store = try TestStore(scratch)
+        settle()
+        try store.backup(root)
+        for file in try filesBelow(store.path.appending("v")) where !file.description.hasSuffix(".2") {
+            var bytes = try readWhole(file, limit: 1 << 26)
+            bytes[bytes.count / 2] ^= 1
+            try overwrite(file, bytes)
+        }
+        let found = try store.verify()
+        #expect(found.findings > 0 && !found.damagedVolumes.isEmpty)
+        #expect(try store.backup(root).label.newBytes == 0, "verification alone writes nothing")
+        try store.opened().markDamaged(found.damagedVolumes)
+        let healed = try store.backup(root)
+        #expect(healed.label.newBytes > 0)
+        #expect(try store.restore(healed.id.description, to: scratch.file("restored")).findings == 0)
+        try expectSameTree(scratch.file("restored"), root)
+        settle()
+        #expect(try store.backup(root).label.newBytes == 0)
+        // As on a machine that has lost its cache.
+        run("/bin/rm", ["-rf", scratch.file("machine/cache").description])
+        #expect(try store.backup(root).label.newBytes == 0)
+    }
+
     private func overwrite(_ path: BytePath, _ bytes: [UInt8]) throws {
         let file = try Descriptor.open(path, .write)
         try bytes.withUnsafeBytes { try file.write($0, at: 0) }

@@ -17,7 +17,14 @@ struct VerifyCommand: HoldfastCommand {
     @Flag(help: "Read, decrypt and check all content, not only what lists it. A single file is always read whole.")
     var readData = false
 
+    @Flag(help: "Mark damaged volumes in the store, so that the next backups store their content again.")
+    var mark = false
+
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func validate() throws {
+        if mark && source.from == nil { throw ValidationError("--mark is for a store.") }
+    }
 
     func perform(_ session: Session) throws -> Outcome {
         if let input = source.input {
@@ -31,19 +38,25 @@ struct VerifyCommand: HoldfastCommand {
             return show(report, of: input.path.description, isWhole: true, session)
         }
         guard let from = source.from else { throw Problem.usage("give --from STORE or --input FILE") }
-        return try verify(try session.open(from, for: .read), image: image?.text, readData: readData, session)
+        return try verify(
+            try session.open(from, for: .read), image: image?.text, readData: readData, mark: mark, session)
     }
 }
 
 /// Checks a store and shows what came out.
-func verify(_ store: Store, image: String?, readData: Bool, _ session: Session) throws -> Outcome {
+func verify(
+    _ store: Store, image: String?, readData: Bool, mark: Bool = false, _ session: Session
+) throws -> Outcome {
     let report = try session.working {
         try store.verify(image: image, readData: readData, progress: session.progress, findings: session.findings)
     }
-    return show(report, of: store.subject, isWhole: readData, session)
+    if mark { try store.markDamaged(report.damagedVolumes) }
+    return show(report, of: store.subject, isWhole: readData, marked: mark ? report.damagedVolumes.count : nil, session)
 }
 
-private func show(_ report: VerifyReport, of subject: String, isWhole: Bool, _ session: Session) -> Outcome {
+private func show(
+    _ report: VerifyReport, of subject: String, isWhole: Bool, marked: Int? = nil, _ session: Session
+) -> Outcome {
     let scope =
         "\(Text.counted(report.images, "image", "images")), \(Text.counted(report.volumes, "volume", "volumes")), "
         + "\(Text.counted(report.chunks, "chunk", "chunks")), \(Text.counted(report.entries, "entry", "entries"))"
@@ -53,11 +66,18 @@ private func show(_ report: VerifyReport, of subject: String, isWhole: Bool, _ s
     } else {
         lines.append(isWhole ? "no damage found" : "no damage found; content was not read (--read-data does)")
     }
+    if let marked, marked > 0 {
+        lines.append(
+            "marked \(Text.counted(UInt64(marked), "volume", "volumes")): the next backups store again what they held")
+    } else if report.damagedVolumes.count > 0 {
+        lines.append("with --mark the next backups store again what the damaged volumes held")
+    }
     session.show(
         [
             ("images", .number(report.images)), ("volumes", .number(report.volumes)),
             ("chunks", .number(report.chunks)), ("entries", .number(report.entries)),
             ("bytesRead", .number(report.bytesRead)), ("readData", .flag(isWhole)),
+            ("damagedVolumes", .list(report.damagedVolumes.map(JSON.id))), ("marked", .flag(marked != nil)),
         ] + session.console.findingMembers, summary: lines)
     return session.outcome(report.findings)
 }

@@ -10,6 +10,8 @@ public struct VerifyReport: Sendable {
     public var bytesRead: UInt64 = 0
     public var entries: UInt64 = 0
     public var findings: UInt64 = 0
+    /// Volumes of which a copy is damaged.
+    public var damagedVolumes: [ObjectID] = []
 }
 
 extension Store {
@@ -125,6 +127,13 @@ private final class Verifier: @unchecked Sendable {
         var reader: ObjectReader
         var row: DirectoryRow
         var name: String
+        var volume: ObjectID
+    }
+
+    private func note(_ volume: ObjectID) {
+        monitor.withLock {
+            if !report.damagedVolumes.contains(volume) { report.damagedVolumes.append(volume) }
+        }
     }
 
     private func check(_ volumes: [VolumeReference], index: ChunkIndex, readData: Bool) throws {
@@ -161,11 +170,14 @@ private final class Verifier: @unchecked Sendable {
                     guard try alone.verifySignature() == volume.digest, copy.length == volume.length else {
                         throw FormatError("it is not the volume that the image names")
                     }
-                } catch { damaged(name, "\(error)") }
+                } catch {
+                    damaged(name, "\(error)")
+                    note(volume.id)
+                }
                 if readData, let copy = try? store.objects.open(name),
                     let alone = try? ObjectReader([copy], subject: name, keyring: store.keyring)
                 {
-                    for row in rows { queue.push(Job(reader: alone, row: row, name: name)) }
+                    for row in rows { queue.push(Job(reader: alone, row: row, name: name, volume: volume.id)) }
                 }
             }
         }
@@ -184,6 +196,7 @@ private final class Verifier: @unchecked Sendable {
             }
         } catch {
             monitor.withLock { _ = bad.insert(job.row.id) }
+            note(job.volume)
             damaged(job.name, "\(error)")
         }
         progress.add(bytes: UInt64(job.row.sealedLength))

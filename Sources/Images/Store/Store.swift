@@ -92,7 +92,7 @@ public final class Store: Sendable {
 
     /// Refuses a folder with anything in it that is no part of a store that is being made.
     static func checkFolder(_ path: BytePath) throws {
-        let own = [StoreName.header, StoreName.header + ".2", "k", "v", "i", "lost+found"].map { Array($0.utf8) }
+        let own = [StoreName.header, StoreName.header + ".2", "b", "k", "v", "i", "lost+found"].map { Array($0.utf8) }
         do throws(SystemError) {
             try makeFolders(path, mode: 0o755)
             let names = try DirectoryListing(of: Descriptor.open(path, .directory))

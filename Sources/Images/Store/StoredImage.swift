@@ -174,21 +174,22 @@ extension Store {
             ChunkIndex.load(from: Self.indexPath(folder, writer), folder: folder) ?? (ChunkIndex(folder: folder), [])
         // A root that is gone may have been the last to name a volume: what it named is no longer citable.
         if !roots.isSubset(of: all) { (index, roots) = (ChunkIndex(folder: folder), []) }
+        let damaged = try damagedVolumes()
         for id in all where !roots.contains(id) {
             guard let reader = try? rootReader(id), reader.header.group == writer.group.id,
                 reader.header.epoch == writer.epoch, reader.header.type == .image, let root = try? ImageRoot(reader)
             else { continue }
-            try add(root.volumes, to: index)
+            try add(root.volumes.filter { !damaged.contains($0.id) }, to: index)
             roots.insert(id)
         }
-        // A volume that has vanished or become shorter holds nothing.
+        // A volume that has vanished, become shorter or been marked as damaged holds nothing.
         var lengths: [ObjectID: UInt64] = [:]
         for object in try objects.list("v") {
             guard let (id, _) = StoreName.volumeID(object.name) else { continue }
             lengths[id] = max(lengths[id] ?? 0, object.length)
         }
         for (number, volume) in index.volumes.enumerated()
-        where lengths[volume.reference.id] != volume.reference.length {
+        where lengths[volume.reference.id] != volume.reference.length || damaged.contains(volume.reference.id) {
             index.markAbsent(UInt32(number))
         }
         return (index, roots)
