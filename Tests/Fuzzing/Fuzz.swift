@@ -235,6 +235,7 @@ private func walk(_ bytes: [UInt8], _ fixture: Fixture) throws -> Int {
     let around = fixture.folder.appending("around")
     var request = RestoreRequest(target: around.appending("target"))
     request.isDryRun = mode & 1 != 0
+    request.isExact = mode & 32 != 0
     if !request.isDryRun { try makeFolders(request.target) }
     defer { if !request.isDryRun { empty(around) } }
     var entries = 0
@@ -336,7 +337,7 @@ extension Fixture {
         try seed(.ageKeys, Array(identity.recipient.string.utf8))
         try seed(.pathPattern, Array("a/*.[ch]?a/b.c".utf8))
         try seed(.chunk, Array(chunk.plain))
-        for mode in 0..<32 { try seed(.walk, [UInt8(mode)] + records) }
+        for mode in 0..<64 { try seed(.walk, [UInt8(mode)] + records) }
 
         let path = folder.appending("seed")
         let file = try SingleFileWriter(
