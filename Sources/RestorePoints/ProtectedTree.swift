@@ -1,5 +1,4 @@
-// A protected tree: its points, and every command that changes them. One mechanism, the journalled switch, serves rollback,
-// undo and factory reset.
+// A protected tree and its points: setting up, looking, creating, destroying.
 
 public import Images
 public import Platform
@@ -11,7 +10,7 @@ public final class ProtectedTree {
     let backend: any Backend
     let progress: Progress
 
-    public var root: BytePath { BytePath(BtrfsBackend.bytes(configuration.rootBytes)) }
+    public var root: BytePath { BytePath(bytes(fromHexadecimal: configuration.rootBytes)) }
     public var backendKind: BackendKind { configuration.backend }
 
     init(area: StateArea, configuration: StateArea.Configuration, backend: any Backend, progress: Progress) {
@@ -78,10 +77,10 @@ public final class ProtectedTree {
     private static func makeBackend(
         _ configuration: StateArea.Configuration, state: BytePath, progress: Progress, findings: Findings
     ) throws -> any Backend {
-        let root = BytePath(BtrfsBackend.bytes(configuration.rootBytes))
+        let root = BytePath(bytes(fromHexadecimal: configuration.rootBytes))
         switch configuration.backend {
         case .btrfs:
-            let live = configuration.facts["live"].map { BytePath(BtrfsBackend.bytes($0)) }
+            let live = configuration.facts["live"].map { BytePath(bytes(fromHexadecimal: $0)) }
             return try BtrfsBackend(root: root, tree: configuration.id, live: live, own: [state])
         case .tree: return TreeBackend(root: root, state: state, progress: progress, findings: findings)
         case .zfs: throw PointError.noBackend(root: root, reason: "this version has no ZFS backend yet")
@@ -97,7 +96,7 @@ public final class ProtectedTree {
     public static func facts(state: BytePath) throws -> (root: BytePath, backend: BackendKind) {
         do {
             let configuration = try StateArea(folder: state).readConfiguration()
-            return (BytePath(BtrfsBackend.bytes(configuration.rootBytes)), configuration.backend)
+            return (BytePath(bytes(fromHexadecimal: configuration.rootBytes)), configuration.backend)
         } catch { throw PointError.wrapping(error) }
     }
 
@@ -188,7 +187,7 @@ public final class ProtectedTree {
     }
 
     /// First from the table, then from the disk: a crash between leaves what the next command clears.
-    private func remove(_ ids: Set<String>, from table: inout StateArea.Table) throws {
+    func remove(_ ids: Set<String>, from table: inout StateArea.Table) throws {
         let gone = table.points.filter { ids.contains($0.id) }
         if gone.isEmpty { return }
         table.points.removeAll { ids.contains($0.id) }
@@ -209,188 +208,8 @@ public final class ProtectedTree {
         }
     }
 
-    // MARK: Planning
-
-    /// The plan of a rollback to a point.
-    public func planRollback(to target: RestorePoint, discardNewer: Bool) throws -> Plan {
-        try translated {
-            let table = try area.readTable()
-            let newer = table.points.drop { $0.id != target.id }.dropFirst()
-            return try plan(
-                "rollback", target, table, discards: discardNewer ? newer.filter { !$0.isPinned && !$0.isFactory } : [])
-        }
-    }
-
-    /// The plan of the way back from the last rollback.
-    public func planUndo() throws -> Plan {
-        try translated {
-            let table = try area.readTable()
-            if let journal = try area.readJournal(), journal.stage == .pending {
-                return try plan("cancel", journal.target, table, discards: [])
-            }
-            guard let target = table.points.first(where: { $0.id == table.undo }) else {
-                throw PointError.nothingToUndo
-            }
-            return try plan("undo", target, table, discards: [])
-        }
-    }
-
-    /// The plan of a factory reset.
-    /// - Parameters:
-    ///   - name: nil: the newest factory point.
-    ///   - forTransfer: discards every other point.
-    public func planFactoryReset(to name: String?, forTransfer: Bool) throws -> Plan {
-        try translated {
-            let table = try area.readTable()
-            let target =
-                try name.map(point) ?? table.points.last { $0.isFactory } ?? { throw PointError.noFactoryPoint }()
-            return try plan(
-                "factory-reset", target, table, discards: forTransfer ? table.points.filter { !$0.isFactory } : [],
-                keepsBefore: !forTransfer)
-        }
-    }
-
-    private func plan(
-        _ verb: String, _ target: RestorePoint, _ table: StateArea.Table, discards: some Collection<RestorePoint>,
-        keepsBefore: Bool = true
-    ) throws -> Plan {
-        Plan(
-            verb: verb, target: target, discards: Array(discards), keepsBefore: keepsBefore,
-            findings: verb == "cancel" ? [] : try backend.preflightRollback(), revision: table.revision,
-            tree: configuration.id)
-    }
-
-    // MARK: Switching
-
-    /// What came of a switch.
-    public struct Switched: Sendable {
-        public var target: RestorePoint
-        /// The state that was left, as a point; nil where the plan was to keep none, and until a pending switch is in use.
-        public var before: RestorePoint?
-        public var isPending: Bool
-        /// Entries that could not be brought into the target's state; each was named.
-        public var findings: UInt64
-    }
-
-    /// Carries out a plan, if it still fits.
-    public func carryOut(_ plan: Plan, user: String) throws -> Switched {
-        if plan.verb == "cancel" { return try cancel(plan) }
-        let refusals = plan.findings.filter(\.isRefusal)
-        if !refusals.isEmpty { throw PointError.refused(refusals) }
-        return try changing { table in
-            guard table.revision == plan.revision, table.points.contains(plan.target) else {
-                throw PointError.stalePlan(id: plan.id)
-            }
-            let time = Timestamp.now().seconds
-            let before = RestorePoint(
-                id: try Self.randomIdentifier(),
-                name: Self.freeName(
-                    "before-rollback.\(Self.timeName(time))", in: table),
-                time: time, user: user, host: HostFacts.hostName,
-                message: "what \(plan.verb) to \(plan.target.name) left",
-                tags: [:], origin: .beforeRollback, isFactory: false, isPinned: false, handle: "",
-                kernel: HostFacts.kernelRelease)
-            var discards = plan.discards.map(\.id)
-            if !plan.keepsBefore { discards.append(before.id) }
-            var journal = StateArea.Journal(
-                stage: .preparing, verb: plan.verb, target: plan.target, before: before, discards: discards,
-                change: nil,
-                boot: currentBoot())
-            // A crash from here to `committing` leaves the old state, and things that nobody knows, which the next call clears.
-            try area.write(journal)
-            do {
-                journal.change = try backend.prepare(target: plan.target.handle, before: before.id)
-            } catch {
-                try? backend.clear(keeping: Set(table.points.map(\.handle)), isThorough: true)
-                try area.removeJournal()
-                throw error
-            }
-            journal.stage = .committing
-            // From here on the target is to be the live state; whoever finds this goes on.
-            try area.write(journal)
-            return try goOn(&journal, &table)
-        }
-    }
-
-    /// Takes a switch from `committing` to its end, or to the point where it waits for the next boot.
-    private func goOn(_ journal: inout StateArea.Journal, _ table: inout StateArea.Table) throws -> Switched {
-        guard let change = journal.change else {
-            throw PointError.damagedState(file: area.folder, reason: "the journal says nothing of the change")
-        }
-        if journal.stage == .committing {
-            journal.findings = try backend.commit(change).findings
-            journal.stage = .pending
-            try area.write(journal)
-        }
-        guard try backend.isEffective(change) else {
-            return Switched(target: journal.target, before: nil, isPending: true, findings: journal.findings)
-        }
-        var before = journal.before
-        before.handle = try backend.finish(change)
-        // Repeated after a crash: the table may have it already.
-        if !table.points.contains(where: { $0.id == before.id }) {
-            table.points.append(before)
-            table.undo = before.id
-            try area.write(&table)
-        }
-        try remove(Set(journal.discards), from: &table)
-        try area.removeJournal()
-        return Switched(
-            target: journal.target, before: journal.discards.contains(before.id) ? nil : before, isPending: false,
-            findings: journal.findings)
-    }
-
-    private func cancel(_ plan: Plan) throws -> Switched {
-        try translated {
-            let lock = try area.lock()
-            defer { withExtendedLifetime(lock) {} }
-            guard let journal = try area.readJournal(), journal.stage == .pending, let change = journal.change,
-                try !backend.isEffective(change)
-            else { throw PointError.stalePlan(id: plan.id) }
-            try backend.abandon(change)
-            try area.removeJournal()
-            return Switched(target: journal.target, before: nil, isPending: false, findings: 0)
-        }
-    }
-
-    // MARK: Recovering
-
-    /// What `recover` found and did.
-    public enum Recovery: Sendable {
-        case nothing
-        /// An interrupted switch was taken back: it had not touched the live tree.
-        case cleared(target: RestorePoint)
-        case finished(Switched)
-    }
-
-    /// Finishes or clears what was under way. Every changing command begins with it, and so does the boot.
-    @discardableResult
-    public func recover() throws -> Recovery {
-        try translated {
-            let lock = try area.lock()
-            defer { withExtendedLifetime(lock) {} }
-            var table = try area.readTable()
-            return try recover(&table)
-        }
-    }
-
-    private func recover(_ table: inout StateArea.Table) throws -> Recovery {
-        guard var journal = try area.readJournal() else { return .nothing }
-        switch journal.stage {
-        case .preparing:
-            try backend.clear(keeping: Set(table.points.map(\.handle)), isThorough: true)
-            if let change = journal.change { try backend.abandon(change) }
-            try area.removeJournal()
-            return .cleared(target: journal.target)
-        case .committing:
-            journal.change?.facts["attempted"] = "yes"
-            return .finished(try goOn(&journal, &table))
-        case .pending: return .finished(try goOn(&journal, &table))
-        }
-    }
-
     /// Does one change at a time, after whatever an earlier one left undone.
-    private func changing<Result>(_ body: (inout StateArea.Table) throws -> Result) throws -> Result {
+    func changing<Result>(_ body: (inout StateArea.Table) throws -> Result) throws -> Result {
         try translated {
             guard HostFacts.isRoot else { throw PointError.notPermitted("change the points of \(root)") }
             let lock = try area.lock()
@@ -405,7 +224,7 @@ public final class ProtectedTree {
         }
     }
 
-    private func translated<Result>(_ body: () throws -> Result) throws -> Result {
+    func translated<Result>(_ body: () throws -> Result) throws -> Result {
         do { return try body() } catch { throw PointError.wrapping(error) }
     }
 }

@@ -47,7 +47,7 @@ final class BtrfsBackend: Backend {
     }
 
     /// What a later run needs to find the subvolume again: a running root may be another one than the live one.
-    var facts: [String: String] { ["live": live.bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()] }
+    var facts: [String: String] { ["live": hexadecimal(live.bytes)] }
 
     private static func place(of folder: Descriptor, below top: Descriptor, root: BytePath) throws -> BytePath {
         guard folder.isSubvolume else {
@@ -247,7 +247,7 @@ final class BtrfsBackend: Backend {
         change.facts["old"] = try subvolume.subvolumeInfo().uuid
         change.facts["new"] = uuid(of: Self.incoming, in: points)
         change.facts["mounted"] = try mountsOfLive().isEmpty ? "no" : "yes"
-        change.lists["nested"] = try subvolume.nestedSubvolumes().map { Self.hexadecimal($0.bytes) }
+        change.lists["nested"] = try subvolume.nestedSubvolumes().map { hexadecimal($0.bytes) }
         return change
     }
 
@@ -292,7 +292,7 @@ final class BtrfsBackend: Backend {
     private func moveNested(_ change: Switch, from old: Descriptor) throws {
         let new = try liveSubvolume()
         for text in change.lists["nested"] ?? [] {
-            let path = BytePath(Self.bytes(text))
+            let path = BytePath(bytes(fromHexadecimal: text))
             let components = path.components.map(Array.init)
             guard let name = components.last, let child = try? old.openBeneath(path.bytes, .directory),
                 child.isSubvolume
@@ -325,16 +325,5 @@ final class BtrfsBackend: Backend {
             try top.synchronizeFileSystem()
         }
         if uuid(of: Self.incoming, in: points) == change.facts["new"] { try points.destroySubvolume(Self.incoming) }
-    }
-
-    private static func hexadecimal(_ bytes: [UInt8]) -> String {
-        bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-    }
-
-    static func bytes(_ hexadecimal: String) -> [UInt8] {
-        let digits = Array(hexadecimal.utf8)
-        return stride(from: 0, to: digits.count - 1, by: 2).compactMap {
-            UInt8(String(decoding: digits[$0...$0 + 1], as: UTF8.self), radix: 16)
-        }
     }
 }
