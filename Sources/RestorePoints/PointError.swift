@@ -21,6 +21,7 @@ public enum PointError: Error, Sendable, CustomStringConvertible {
     case newerState(file: BytePath, version: Int)
     case refused([Preflight])
     case unreadable(root: BytePath, findings: UInt64)
+    case damagedPoint(findings: UInt64)
     case library(String)
     case notPermitted(String)
     case system(SystemError)
@@ -48,6 +49,8 @@ public enum PointError: Error, Sendable, CustomStringConvertible {
         case .refused(let findings): findings.map(\.sentence).joined(separator: "; ")
         case .unreadable(let root, let findings):
             "\(findings) entries of \(root) could not be read, so the state of now would be lost; nothing was changed"
+        case .damagedPoint(let findings):
+            "the point is damaged (\(findings) findings, named above), and going there would leave a mixture; nothing was changed"
         case .library(let text): text
         case .notPermitted(let what): "no permission to \(what)"
         case .system(let error): error.description
@@ -71,6 +74,8 @@ public enum PointError: Error, Sendable, CustomStringConvertible {
         case .newerState: "use the program that wrote it, or a newer one"
         case .refused(let findings): findings.compactMap(\.mend).joined(separator: "; ")
         case .unreadable: "mend or remove what is named above"
+        case .damagedPoint:
+            "go to another point; `holdfast diff` and `holdfast restore --only` save single files of this one"
         case .notPermitted: "be root, or use sudo or doas"
         case .image(let error): error.mend
         case .alreadySetUp, .noBackend, .badName, .nothingToUndo, .system, .library: nil
@@ -86,6 +91,7 @@ public enum PointError: Error, Sendable, CustomStringConvertible {
             .locked:
             4
         case .unreadable, .library: 1
+        case .damagedPoint: 4
         case .system(let error): error.isPermission ? 4 : 1
         case .image(let error): error.exitStatus
         }

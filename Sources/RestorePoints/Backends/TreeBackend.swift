@@ -113,6 +113,15 @@ final class TreeBackend: Backend {
         // What could not be read could not come back either.
         if missed > 0 { throw PointError.unreadable(root: root, findings: missed) }
         change.facts["before"] = handle
+        // A drill of what is going to be written: nothing half-way because of damage that could have been seen before.
+        var drill = RestoreRequest(target: root)
+        drill.isDryRun = true
+        drill.otherHardware = true
+        let store = try store()
+        drill.known = try store.knownEntries(of: handle)
+        let before = findings.count
+        _ = try restore(store.imageReader(target), drill, progress: Progress(), findings: findings)
+        if findings.count > before { throw PointError.damagedPoint(findings: findings.count - before) }
         return change
     }
 

@@ -1,0 +1,60 @@
+// Points that are damaged, and state in odd places.
+
+import Images
+import Platform
+import RestorePoints
+import Testing
+
+@Suite(.serialized, .enabled(if: HostFacts.isRoot, "points are made by root"))
+struct DamagedPointTests {
+    @Test("A rollback to a damaged point is refused before anything has changed, and others still work")
+    func damaged() throws {
+        let place = try Place(.tree)
+        shell("head -c 2000000 /dev/urandom > \(place.root)/large")
+        let tree = try place.setUp()
+        _ = try tree.create(PointRequest(name: "one"), user: "test")
+        // The content of this point is in a volume of its own.
+        shell("head -c 2000000 /dev/urandom > \(place.root)/large; touch \(place.state)/reference; sleep 0.02")
+        _ = try tree.create(PointRequest(name: "two"), user: "test")
+        shell("head -c 3000000 /dev/urandom > \(place.root)/large")
+        shell(
+            """
+            for f in $(find \(place.state)/store/v -newer \(place.state)/reference -size +1000k -type f); do
+            printf DAMAGE | dd of=$f bs=1 seek=700000 conv=notrunc status=none; done
+            """)
+        let now = place.look()
+        let plan = try tree.planRollback(to: tree.point(named: "two"), discardNewer: false)
+        do {
+            _ = try tree.carryOut(plan, user: "test")
+            Issue.record("a damaged point was applied")
+        } catch let error as PointError {
+            #expect(error.exitStatus == 4 && error.mend != nil, "\(error)")
+        }
+        #expect(place.look() == now)
+        #expect(try tree.points().map(\.name) == ["one", "two"])
+        #expect(try ProtectedTree.pending(state: place.state) == nil)
+        _ = try tree.carryOut(tree.planRollback(to: tree.point(named: "one"), discardNewer: false), user: "test")
+        _ = try tree.carryOut(tree.planUndo(), user: "test")
+        #expect(place.look() == now)
+    }
+
+    @Test("State inside of a plain tree is left alone by points, rollback and diff")
+    func stateInside() throws {
+        let place = try Place(.tree)
+        let state = place.root.appending("holdfast-state")
+        place.write("file", "good")
+        let tree = try ProtectedTree.setUp(
+            root: place.root, state: state, kind: nil, progress: Progress(), findings: Findings())
+        let point = try tree.create(PointRequest(name: "good"), user: "test").point
+        place.write("file", "bad")
+        place.write("more", "x")
+        #expect(
+            try Set(tree.diff(from: point, to: nil, content: true).map(\.path)) == ["", "file", "more"])
+        _ = try tree.carryOut(tree.planRollback(to: point, discardNewer: false), user: "test")
+        #expect(shell("cat \(place.root)/file; ls \(place.root)") == "goodfile\nholdfast-state\n")
+        let again = try ProtectedTree.open(state: state, progress: Progress(), findings: Findings())
+        #expect(try again.points().count == 2)
+        _ = try again.carryOut(again.planUndo(), user: "test")
+        #expect(shell("cat \(place.root)/file \(place.root)/more") == "badx")
+    }
+}
