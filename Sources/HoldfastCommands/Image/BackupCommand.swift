@@ -55,6 +55,7 @@ struct BackupCommand: HoldfastCommand {
         request.excludes = excludes.map { $0.pattern(below: request.sources) }
         request.level = compression
         request.tool = Session.tool
+        request.countsAhead = session.console.showsProgress
         let asked = request
         let report: BackupReport
         if let output = target.output {

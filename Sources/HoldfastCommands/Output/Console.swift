@@ -14,6 +14,8 @@ final class Console: @unchecked Sendable {
     let isQuiet: Bool
     let isVerbose: Bool
     let isErrorTerminal = isatty(2) == 1
+    /// Whether anybody watches long work.
+    var showsProgress: Bool { !isQuiet && (isJSON || isErrorTerminal) }
     private let isColoured: Bool
     private let monitor = Monitor()
     private var line = ""

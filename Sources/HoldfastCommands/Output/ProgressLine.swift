@@ -11,7 +11,7 @@ final class ProgressLine: Sendable {
     /// Starts to show; `finish` ends it.
     init(_ progress: Progress, on console: Console) {
         var ends: [CInt] = [-1, -1]
-        guard !console.isQuiet, console.isJSON || console.isErrorTerminal, pipe(&ends) == 0 else {
+        guard console.showsProgress, pipe(&ends) == 0 else {
             thread = nil
             wakeEnd = nil
             return

@@ -13,6 +13,8 @@ public struct BackupRequest: Sendable {
     public var views: [BytePath: BytePath] = [:]
     /// The restore point or snapshot of which this is the image; empty for the live tree.
     public var point = ""
+    /// Counts what there is beside the work, so that progress has a total.
+    public var countsAhead = false
     /// zstd's level, 1 to 19.
     public var level = 2
     /// Program and version, for the label.
@@ -98,6 +100,9 @@ extension BackupRequest {
         cache: WalkCacheReader?, progress: Progress, findings: Findings, isStored: @escaping (Digest) throws -> Bool,
         storedLength: (Digest) throws -> UInt64 = { _ in 0 }
     ) throws -> BackupCounts {
+        let counter =
+            countsAhead ? TreeCounter(sources.map { views[$0] ?? $0 }, options: options, progress: progress) : nil
+        defer { counter?.finish() }
         let pipeline = try Pipeline(group: group, level: level, output: output)
         do {
             let reader = TreeReader(

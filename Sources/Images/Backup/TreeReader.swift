@@ -41,6 +41,25 @@ final class TreeReader {
         var own: Set<FileIdentity> = []
         /// Content after which the records so far are handed on: a single-file image wants them close to their content.
         var contentPerPiece = Int.max
+
+        func isExcluded(_ name: [UInt8], at below: [UInt8]) -> Bool {
+            excludes.contains { $0.matches(path: below, name: name) }
+        }
+    }
+
+    /// Where a source ends: it stays on its file system, and in its subvolume.
+    struct Border: Sendable {
+        private let mount: UInt64
+        private let device: UInt64
+
+        init(_ source: FileStatus) {
+            mount = source.mount
+            device = source.device
+        }
+
+        func isCrossed(by status: FileStatus) -> Bool {
+            status.mount != mount || (status.kind == .directory && status.device != device)
+        }
     }
 
     let pipeline: Pipeline
@@ -98,8 +117,7 @@ final class TreeReader {
 
     private var source = BytePath([])
     var path: [UInt8] = []
-    private var mount: UInt64 = 0
-    private var device: UInt64 = 0
+    private var border: Border?
 
     func fullPath(_ name: [UInt8]) -> BytePath {
         let below = path.isEmpty ? name : path + [UInt8(ascii: "/")] + name
@@ -122,8 +140,7 @@ final class TreeReader {
             place = try Descriptor.open(view, [.place])
             status = try place.status()
         } catch { throw ImageError(error) }
-        mount = status.mount
-        device = status.device
+        border = Border(status)
         piece.bytes.append(record: .source, payload)
         let cachedRoot = try cache?.enterSource()
         let name = source.lastComponent.isEmpty ? Array("root".utf8) : source.lastComponent
@@ -164,7 +181,7 @@ final class TreeReader {
         let below = path.isEmpty ? name : path + [UInt8(ascii: "/")] + name
         let cached = isCached ? try cache?.find(name) : nil
         func pass() throws { if let cached { try cache?.pass(cached) } }
-        if options.excludes.contains(where: { $0.matches(path: below, name: name) }) { return try pass() }
+        if options.isExcluded(name, at: below) { return try pass() }
         let status: FileStatus
         do throws(SystemError) {
             status = try folder.status(of: name)
@@ -177,7 +194,7 @@ final class TreeReader {
             counts.skipped.append((fullPath(name), "Holdfast's own"))
             return try pass()
         }
-        let isElsewhere = status.mount != mount || (status.kind == .directory && status.device != device)
+        let isElsewhere = border?.isCrossed(by: status) ?? false
         if isElsewhere {
             counts.skipped.append((fullPath(name), "another file system"))
             // The place itself belongs to this one: a restore makes it again, empty, to mount on.
