@@ -38,6 +38,21 @@ struct DamagedPointTests {
         #expect(place.look() == now)
     }
 
+    @Test("What a kill left of an image's root stops no change, and goes with the next one")
+    func cutRoot() throws {
+        let place = try Place(.tree)
+        let tree = try place.setUp()
+        for name in ["one", "two"] {
+            place.write("file", name)
+            _ = try tree.create(PointRequest(name: name), user: "test")
+        }
+        let images = "\(place.state)/store/i"
+        shell("cp $(ls \(images)/* | head -1) /tmp/root.$$; head -c 100 /tmp/root.$$ > \(images)/0123456789abcdef; rm /tmp/root.$$")
+        _ = try tree.carryOut(tree.planRollback(to: tree.point(named: "one"), discardNewer: false), user: "test")
+        try tree.destroy(["two"], factory: false)
+        #expect(shell("cat \(place.root)/file; ls \(images) | grep -c 0123456789abcdef") == "one0\n")
+    }
+
     @Test("State inside of a plain tree is left alone by points, rollback and diff")
     func stateInside() throws {
         let place = try Place(.tree)

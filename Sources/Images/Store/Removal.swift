@@ -3,7 +3,7 @@
 internal import Platform
 
 extension Store {
-    /// Removes an image; its content stays until `removeUnnamedVolumes`. One that is gone already is fine.
+    /// Removes an image; its content stays until `removeImages(except:)`. One that is gone already is fine.
     ///
     /// Only for a store that this process alone uses. A crash leaves one copy of the root: the image is still listed then.
     public func remove(image id: String) throws {
@@ -14,15 +14,26 @@ extension Store {
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }
 
-    /// Removes the volumes that no image needs. Where an image cannot be read, nothing is removed: it may need any of them.
+    /// Removes every image but these, what interrupted runs left of others included, and the volumes that none of them needs.
+    /// Where one of them cannot be read, no volume goes: it may need any of them.
     ///
     /// Only for a store that this process alone uses.
-    public func removeUnnamedVolumes() throws {
+    public func removeImages(except kept: Set<String>) throws {
         do {
             var named: Set<String> = []
+            var isCertain = true
             for id in try rootIDs() {
-                for volume in try ImageRoot(rootReader(id)).volumes { named.insert(StoreName.volume(volume.id)) }
+                if !kept.contains(id.description) {
+                    try remove(image: id.description)
+                    continue
+                }
+                guard let volumes = try? ImageRoot(rootReader(id)).volumes else {
+                    isCertain = false
+                    continue
+                }
+                for volume in volumes { named.insert(StoreName.volume(volume.id)) }
             }
+            if !isCertain { return }
             for file in try objects.list("v") {
                 let name = file.name.hasSuffix(".2") ? String(file.name.dropLast(2)) : file.name
                 if !named.contains(name) { try objects.remove(file.name) }

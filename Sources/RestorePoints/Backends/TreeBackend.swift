@@ -68,11 +68,7 @@ final class TreeBackend: Backend {
 
     func clear(keeping handles: Set<String>, isThorough: Bool) throws {
         guard isThorough, Store.exists(storeFolder) else { return }
-        let store = try store()
-        for image in try store.images() where !handles.contains(image.id.description) {
-            try store.remove(image: image.id.description)
-        }
-        try store.removeUnnamedVolumes()
+        try store().removeImages(except: handles)
     }
 
     func listing(of handle: String?) throws -> any TreeListing {
