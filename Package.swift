@@ -19,14 +19,16 @@ var targets: [Target] = [
 
     .target(name: "Platform", dependencies: ["CLinux"], swiftSettings: swiftSettings),
     .target(name: "Cryptography", dependencies: ["CCrypto", "CLinux"], swiftSettings: swiftSettings),
+    .target(name: "AuditLog", dependencies: ["Platform", "Cryptography"], swiftSettings: swiftSettings),
     .target(
         name: "Images", dependencies: ["Platform", "Cryptography", "CZstd", "CArchive"], swiftSettings: swiftSettings),
     .target(
-        name: "RestorePoints", dependencies: ["Images", "Platform", "Cryptography"], swiftSettings: swiftSettings),
+        name: "RestorePoints", dependencies: ["Images", "AuditLog", "Platform", "Cryptography"],
+        swiftSettings: swiftSettings),
     .target(
         name: "HoldfastCommands",
         dependencies: [
-            "RestorePoints", "Images", "Platform", "Cryptography",
+            "RestorePoints", "Images", "AuditLog", "Platform", "Cryptography",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
             .product(name: "TOMLKit", package: "TOMLKit"),
         ], swiftSettings: swiftSettings),
@@ -35,9 +37,12 @@ var targets: [Target] = [
     .testTarget(name: "PlatformTests", dependencies: ["Platform"], swiftSettings: swiftSettings),
     .testTarget(name: "CryptographyTests", dependencies: ["Cryptography", "Platform"], swiftSettings: swiftSettings),
     .testTarget(
+        name: "AuditLogTests", dependencies: ["AuditLog", "Platform", "Cryptography"], swiftSettings: swiftSettings),
+    .testTarget(
         name: "ImagesTests", dependencies: ["Images", "Platform", "Cryptography"], swiftSettings: swiftSettings),
     .testTarget(
-        name: "RestorePointsTests", dependencies: ["holdfast", "RestorePoints", "Images", "Platform", "Cryptography"],
+        name: "RestorePointsTests",
+        dependencies: ["holdfast", "RestorePoints", "Images", "AuditLog", "Platform", "Cryptography"],
         swiftSettings: swiftSettings),
     .testTarget(
         name: "CommandTests", dependencies: ["holdfast", "HoldfastCommands", "Platform"], swiftSettings: swiftSettings),

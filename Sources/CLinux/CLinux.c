@@ -13,8 +13,10 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/timex.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
+#include <syslog.h>
 #include <unistd.h>
 
 const int clinux_O_PATH = O_PATH;
@@ -148,4 +150,16 @@ int clinux_terminal_columns(int descriptor) {
     struct winsize size;
     if (ioctl(descriptor, TIOCGWINSZ, &size) != 0) return 0;
     return size.ws_col;
+}
+
+int clinux_clock_is_synchronised(void) {
+    struct timex clock = {0};
+    int state = adjtimex(&clock);
+    return state >= 0 && state != TIME_ERROR && !(clock.status & STA_UNSYNC);
+}
+
+void clinux_log(const char *program, const char *text) {
+    openlog(program, LOG_PID, LOG_AUTHPRIV);
+    syslog(LOG_NOTICE, "%s", text);
+    closelog();
 }

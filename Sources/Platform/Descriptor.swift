@@ -168,6 +168,9 @@ public final class Descriptor: Sendable {
     /// Takes an advisory lock that ends with the process; false where another holds it.
     public func tryLock() -> Bool { flock(raw, LOCK_EX | LOCK_NB) == 0 }
 
+    /// Waits for an exclusive lock on this file, which goes with the descriptor.
+    public func lock() throws(SystemError) { try check("lock", "the file") { flock(raw, LOCK_EX) } }
+
     // MARK: Names below a folder
 
     public func makeDirectory(_ name: [UInt8], mode: UInt32 = 0o700) throws(SystemError) {
@@ -269,6 +272,7 @@ public final class Descriptor: Sendable {
         try check("set the flags of", "the file") { clinux_set_flags(raw, wanted) }
     }
 
+    public static let appendOnlyFlag = clinux_FS_APPEND_FL
     /// Flags under which a file or its names cannot be changed.
     public static let protectingFlags = clinux_FS_IMMUTABLE_FL | clinux_FS_APPEND_FL
 }

@@ -34,6 +34,56 @@ public enum HostFacts {
         return String(cString: name)
     }
 
+    /// Who logged in, whatever user the command runs as by now; nil where nobody did, as at boot or from a timer.
+    public static var loginName: String? {
+        guard let bytes = try? readWhole("/proc/self/loginuid", limit: 64),
+            let id = UInt32(String(decoding: bytes.prefix { $0 > 0x20 }, as: UTF8.self)), id != .max,
+            let entry = getpwuid(id), let name = entry.pointee.pw_name
+        else { return nil }
+        return String(cString: name)
+    }
+
+    /// Where the command was typed: `ssh 10.0.0.5`, a terminal, or nil.
+    public static var origin: String? {
+        if let address = connectionAddress { return "ssh \(address)" }
+        for descriptor in CInt(0)...2 {
+            if let name = ttyname(descriptor) { return String(cString: name) }
+        }
+        return nil
+    }
+
+    /// sudo and doas take the variable away, so the processes above are asked, too.
+    private static var connectionAddress: String? {
+        if let own = environment("SSH_CONNECTION") {
+            return own.description.split(separator: " ").first.map(String.init)
+        }
+        var process = getppid()
+        let name = Array("SSH_CONNECTION=".utf8)
+        for _ in 0..<16 where process > 1 {
+            let folder = "/proc/\(process)"
+            if let variables = try? readWhole(BytePath("\(folder)/environ"), limit: 1 << 20),
+                let found = variables.split(separator: 0).first(where: { $0.starts(with: name) })
+            {
+                return printable(found.dropFirst(name.count).prefix { $0 != UInt8(ascii: " ") })
+            }
+            guard let status = try? readWhole(BytePath("\(folder)/stat"), limit: 4096) else { return nil }
+            // The second field is the name in parentheses, which may hold anything; the parent comes two after it.
+            let fields = String(decoding: status, as: UTF8.self).split(separator: ")").last?.split(separator: " ") ?? []
+            guard fields.count > 1, let parent = Int32(fields[1]) else { return nil }
+            process = parent
+        }
+        return nil
+    }
+
+    /// Whether the clock follows a time source, as far as the kernel knows.
+    public static var clockIsSynchronised: Bool { clinux_clock_is_synchronised() == 1 }
+
+    /// Identifies this boot of the machine.
+    public static var bootIdentifier: String {
+        guard let bytes = try? readWhole("/proc/sys/kernel/random/boot_id", limit: 128) else { return "unknown" }
+        return String(decoding: bytes.prefix { $0 > 0x20 }, as: UTF8.self)
+    }
+
     /// The running kernel, as `uname -r` says it.
     public static var kernelRelease: String {
         var names = utsname()
@@ -77,6 +127,11 @@ public enum HostFacts {
 
 /// Keeps the secrets of this process out of core dumps and away from debuggers of the same user.
 public func refuseCoreDumps() { clinux_refuse_core_dumps() }
+
+/// Puts a line into the system's log, where there is one.
+public func logToSystem(_ text: String) {
+    "holdfast".withCString { program in text.withCString { clinux_log(program, $0) } }
+}
 
 /// The width of a terminal, or 0 where the descriptor is none.
 public func terminalColumns(_ descriptor: CInt) -> Int { Int(clinux_terminal_columns(descriptor)) }

@@ -33,7 +33,7 @@ extension Descriptor {
         return SubvolumeInfo(
             id: info.id, parent: info.parent, folder: info.folder, generation: info.generation,
             uuid: withUnsafeBytes(of: info.uuid) { bytes in
-                bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+                hexadecimal(bytes)
             },
             name: withUnsafeBytes(of: info.name) { Array($0.prefix { $0 != 0 }) })
     }

@@ -22,6 +22,9 @@ public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
     /// Whether the medium is full (ENOSPC, EDQUOT).
     public var isFull: Bool { code == ENOSPC || code == EDQUOT }
 
+    /// Whether there is no such thing (ENOENT).
+    public var isAbsent: Bool { code == ENOENT }
+
     /// Whether the caller lacks the right (EACCES, EPERM, EROFS).
     public var isPermission: Bool { code == EACCES || code == EPERM || code == EROFS }
 }

@@ -3,18 +3,6 @@
 internal import Cryptography
 internal import Platform
 
-func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
-    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-}
-
-/// The bytes of hexadecimal digits; what are none is left out.
-func bytes(fromHexadecimal text: String) -> [UInt8] {
-    let digits = Array(text.utf8)
-    return stride(from: 0, to: digits.count - 1, by: 2).compactMap {
-        UInt8(String(decoding: digits[$0...$0 + 1], as: UTF8.self), radix: 16)
-    }
-}
-
 extension ProtectedTree {
     static func randomIdentifier() throws -> String { hexadecimal(try SecureRandom.bytes(8)) }
 

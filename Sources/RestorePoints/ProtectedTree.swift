@@ -1,5 +1,6 @@
 // A protected tree and its points: setting up, looking, creating, destroying.
 
+internal import AuditLog
 public import Images
 public import Platform
 
@@ -10,7 +11,7 @@ public final class ProtectedTree {
     let backend: any Backend
     let progress: Progress
 
-    public var root: BytePath { BytePath(bytes(fromHexadecimal: configuration.rootBytes)) }
+    public var root: BytePath { configuration.rootPath }
     public var backendKind: BackendKind { configuration.backend }
 
     init(area: StateArea, configuration: StateArea.Configuration, backend: any Backend, progress: Progress) {
@@ -56,6 +57,7 @@ public final class ProtectedTree {
             let tree = ProtectedTree(area: area, configuration: configuration, backend: backend, progress: progress)
             var table = StateArea.Table()
             try area.write(&table)
+            try AuditLog(folder: state.appending("log")).begin(verb: "setup")
             // From here on it is set up.
             try area.write(configuration)
             return tree
@@ -77,10 +79,10 @@ public final class ProtectedTree {
     private static func makeBackend(
         _ configuration: StateArea.Configuration, state: BytePath, progress: Progress, findings: Findings
     ) throws -> any Backend {
-        let root = BytePath(bytes(fromHexadecimal: configuration.rootBytes))
+        let root = configuration.rootPath
         switch configuration.backend {
         case .btrfs:
-            let live = configuration.facts["live"].map { BytePath(bytes(fromHexadecimal: $0)) }
+            let live = configuration.facts["live"].map { BytePath(decodeHexadecimal($0) ?? []) }
             return try BtrfsBackend(root: root, tree: configuration.id, live: live, own: [state])
         case .tree: return TreeBackend(root: root, state: state, progress: progress, findings: findings)
         case .zfs: throw PointError.noBackend(root: root, reason: "this version has no ZFS backend yet")
@@ -96,7 +98,7 @@ public final class ProtectedTree {
     public static func facts(state: BytePath) throws -> (root: BytePath, backend: BackendKind) {
         do {
             let configuration = try StateArea(folder: state).readConfiguration()
-            return (BytePath(bytes(fromHexadecimal: configuration.rootBytes)), configuration.backend)
+            return (configuration.rootPath, configuration.backend)
         } catch { throw PointError.wrapping(error) }
     }
 

@@ -28,6 +28,8 @@ struct StateArea: Sendable {
         var backend: BackendKind
         /// What the backend has to find again.
         var facts: [String: String] = [:]
+
+        var rootPath: BytePath { BytePath(decodeHexadecimal(rootBytes) ?? []) }
     }
 
     /// All points, in the order in which they were made.
@@ -67,7 +69,13 @@ struct StateArea: Sendable {
     // MARK: Reading and writing
 
     func readConfiguration() throws -> Configuration {
-        try read(configurationFile) ?? { throw PointError.notSetUp(state: folder) }()
+        guard let configuration: Configuration = try read(configurationFile) else {
+            throw PointError.notSetUp(state: folder)
+        }
+        guard configuration.rootPath.isAbsolute else {
+            throw PointError.damagedState(file: configurationFile, reason: "it names no tree")
+        }
+        return configuration
     }
     func readTable() throws -> Table { try read(tableFile) ?? Table() }
     func readJournal() throws -> Journal? { try read(journalFile) }
@@ -123,10 +131,4 @@ struct StateArea: Sendable {
         guard lock.tryLock() else { throw PointError.locked }
         return lock
     }
-}
-
-/// Identifies this boot of the machine.
-func currentBoot() -> String {
-    guard let bytes = try? readWhole("/proc/sys/kernel/random/boot_id", limit: 128) else { return "unknown" }
-    return String(decoding: bytes.prefix { $0 > 0x20 }, as: UTF8.self)
 }

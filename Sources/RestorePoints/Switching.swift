@@ -95,7 +95,7 @@ extension ProtectedTree {
             var journal = StateArea.Journal(
                 stage: .preparing, verb: plan.verb, target: plan.target, before: before, discards: discards,
                 change: nil,
-                boot: currentBoot())
+                boot: HostFacts.bootIdentifier)
             // A crash from here to `committing` leaves the old state, and things that nobody knows, which the next call clears.
             try area.write(journal)
             do {

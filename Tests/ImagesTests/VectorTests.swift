@@ -84,8 +84,8 @@ import Testing
         return try store.images().map { ("\($0.id)", try #require($0.label).time) }.sorted { $0.1 < $1.1 }.map(\.0)
     }
 
-    private func hexadecimal(_ secret: Secret) -> String { secret.withUnsafeBytes { Images.hexadecimal($0) } }
-    private func hexadecimal(_ bytes: [UInt8]) -> String { Images.hexadecimal(bytes) }
+    private func hexadecimal(_ secret: Secret) -> String { secret.withUnsafeBytes { Platform.hexadecimal($0) } }
+    private func hexadecimal(_ bytes: [UInt8]) -> String { Platform.hexadecimal(bytes) }
 
     /// Each value by the way to it: "object first chunk offset", "gear 0".
     private func flat(_ value: Any) -> [String: String] {

@@ -1,5 +1,6 @@
 // What people and programs meet: the dialogue, the exit statuses, and the words of the tool that many hands know.
 
+import AuditLog
 import Glibc
 import Images
 import Platform
@@ -32,6 +33,39 @@ struct DialogueTests {
         #expect(said.first == "the following will be reset to your-restorepoint:")
         #expect(said.contains { $0.hasPrefix("nothing was deleted") } && said.last == "0")
         #expect(!exists(place.root.appending("later")))
+    }
+
+    @Test("Every changing command leaves its intent and its result on the log, refusals too")
+    func log() throws {
+        let place = try Place(.tree)
+        _ = run("holdfast setup --root plant $S", place)
+        let commands = [
+            "create good", "status", "diff good", "rollback nope --yes", "rollback good --dry-run", "rollback good",
+            "rollback good --yes", "undo --yes", "pin good", "destroy good --yes", "recover", "log",
+        ]
+        let ended = commands.map { run("setsid -w holdfast \($0) $S", place).last ?? "" }
+        #expect(ended == ["0", "0", "0", "2", "0", "4", "0", "0", "0", "4", "0", "0"])
+        let log = AuditLog(folder: place.state.appending("log"))
+        let said = try log.records().dropFirst(2).map { record in
+            "\(record.verb) \(record.phase.rawValue)" + (record.status.map { " \($0)" } ?? "")
+        }
+        #expect(
+            said == [
+                "create intent", "create result 0", "rollback intent", "rollback refusal 2", "rollback intent",
+                "rollback refusal 4", "rollback intent", "rollback result 0", "undo intent", "undo result 0",
+                "pin intent", "pin result 0", "destroy intent", "destroy refusal 4",
+            ])
+        #expect(run("holdfast log verify $S", place).first == "sound: 16 records, 0 heads noted elsewhere found in it")
+        // Images carry the head; a log and a key that were put back are found from there.
+        shell("cp -a \(place.state)/log \(place.scratch)/old")
+        #expect(run("holdfast backup plant --to store --quiet $S", place).last == "0")
+        #expect(run("holdfast log verify --from store $S", place).last == "0")
+        shell(
+            "chattr -a \(place.state)/log/audit.jsonl; rm -r \(place.state)/log; mv \(place.scratch)/old \(place.state)/log"
+        )
+        #expect(run("holdfast log verify $S", place).last == "0")
+        let found = run("holdfast log verify --from store $S", place)
+        #expect(found.first == "it does not contain record 16 as it was noted elsewhere" && found.last == "3")
     }
 
     @Test("Without a name a rollback asks by a numbered list and then for a yes; anything else changes nothing")

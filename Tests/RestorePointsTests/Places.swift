@@ -36,7 +36,7 @@ final class Place {
     }
 
     deinit {
-        shell("chattr -R -f -ia \(root); umount \(scratch)/mount 2>/dev/null; rm -rf \(scratch)")
+        shell("chattr -R -f -ia \(root) \(scratch)/state; umount \(scratch)/mount 2>/dev/null; rm -rf \(scratch)")
     }
 
     func setUp() throws -> ProtectedTree {

@@ -110,6 +110,12 @@ int clinux_btrfs_default(int descriptor, uint64_t *id);
 /// Keeps secrets out of core dumps and away from debuggers of the same user.
 void clinux_refuse_core_dumps(void);
 
+/// Whether the kernel's clock is disciplined by a time source.
+int clinux_clock_is_synchronised(void);
+
+/// One line to the system log, facility authpriv.
+void clinux_log(const char *program, const char *text);
+
 /// The terminal's width in columns, or 0 where the descriptor is no terminal.
 int clinux_terminal_columns(int descriptor);
 

@@ -77,7 +77,8 @@ enum ArgumentText {
         guard index > 0, index < arguments.count else { return arguments }
         let rest = arguments[index...]
         guard let verb = rest.first, !verb.hasPrefix("-"), verb != "help" else { return Array(rest) }
-        let isNoun = ["store", "key"].contains(verb) && rest.dropFirst().first.map { !$0.hasPrefix("-") } == true
+        let isNoun =
+            ["store", "key", "log"].contains(verb) && rest.dropFirst().first.map { !$0.hasPrefix("-") } == true
         let words = isNoun ? 2 : 1
         return Array(rest.prefix(words) + arguments[..<index] + rest.dropFirst(words))
     }

@@ -37,8 +37,15 @@ struct GlobalOptions: ParsableArguments {
 protocol HoldfastCommand: ParsableCommand {
     var global: GlobalOptions { get }
 
+    /// Whether it changes something, so that its intent and its result belong on the machine's log.
+    func isRecorded(in session: Session) -> Bool
+
     /// Does the work and shows its result.
     func perform(_ session: Session) throws -> Outcome
+}
+
+extension HoldfastCommand {
+    func isRecorded(in session: Session) -> Bool { false }
 }
 
 enum Outcome: Int32 {

@@ -1,11 +1,12 @@
 // `holdfast backup`: makes an image of folders or files.
 
 internal import ArgumentParser
+internal import AuditLog
 internal import Images
 internal import Platform
 internal import RestorePoints
 
-struct BackupCommand: HoldfastCommand {
+struct BackupCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
         commandName: "backup", abstract: "Make an image of folders or files.",
         discussion: """
@@ -47,6 +48,8 @@ struct BackupCommand: HoldfastCommand {
         try refuseMixedOutput(target.output, global)
     }
 
+    func isRecorded(in session: Session) -> Bool { true }
+
     func perform(_ session: Session) throws -> Outcome {
         var request = BackupRequest(sources: sources.map(\.absolute), name: "")
         let snapshot = try view(for: &request, session)
@@ -55,6 +58,8 @@ struct BackupCommand: HoldfastCommand {
         request.excludes = excludes.map { $0.pattern(below: request.sources) }
         request.level = compression
         request.tool = Session.tool
+        request.own = [state.folder(session)]
+        request.logHead = (try? AuditLog(folder: state.folder(session).appending("log")).head())?.description ?? ""
         request.countsAhead = session.console.showsProgress
         let asked = request
         let report: BackupReport

@@ -30,6 +30,8 @@ struct CopyCommand: HoldfastCommand {
         try refuseMixedOutput(target.output, global)
     }
 
+    func isRecorded(in session: Session) -> Bool { true }
+
     func perform(_ session: Session) throws -> Outcome {
         let report = try copy(session)
         session.show(

@@ -15,6 +15,8 @@ struct ImportCommand: HoldfastCommand {
 
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
+    func isRecorded(in session: Session) -> Bool { true }
+
     func perform(_ session: Session) throws -> Outcome {
         try refuseTerminal(0, "standard input")
         let store = try session.open(to, for: .write)

@@ -44,6 +44,8 @@ struct RestoreCommand: HoldfastCommand {
         if image == nil && source.from != nil { throw ValidationError("Name an image, or latest.") }
     }
 
+    func isRecorded(in session: Session) -> Bool { !dryRun }
+
     func perform(_ session: Session) throws -> Outcome {
         var request = RestoreRequest(target: to?.path ?? ".")
         request.only = only.map(\.pattern)

@@ -16,6 +16,8 @@ struct KeyAddCommand: HoldfastCommand {
 
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
+    func isRecorded(in session: Session) -> Bool { true }
+
     func perform(_ session: Session) throws -> Outcome {
         let store = try session.open(to, for: .read)
         let added: StoreRecipient

@@ -17,6 +17,8 @@ struct KeyRemoveCommand: HoldfastCommand {
 
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
+    func isRecorded(in session: Session) -> Bool { true }
+
     func perform(_ session: Session) throws -> Outcome {
         let path = try session.place(from).path
         guard try Store.recipients(path).contains(recipient) else {

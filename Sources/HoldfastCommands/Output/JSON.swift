@@ -61,10 +61,6 @@ extension JSON {
         return [texts, (key + "Bytes", .list(paths.map { .text(hexadecimal($0.bytes)) }))]
     }
 
-    private static func hexadecimal(_ bytes: [UInt8]) -> String {
-        bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-    }
-
     static func finding(_ finding: Finding) -> JSON {
         .object([("kind", .text(finding.kind.rawValue))] + path(finding.path) + [("reason", .text(finding.reason))])
     }

@@ -17,7 +17,7 @@ struct TagArgument: ExpressibleByArgument {
     }
 }
 
-struct CreateCommand: HoldfastCommand {
+struct CreateCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
         commandName: "create", abstract: "Tag the state of now as a restore point.")
 
@@ -35,6 +35,8 @@ struct CreateCommand: HoldfastCommand {
 
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func isRecorded(in session: Session) -> Bool { true }
 
     func perform(_ session: Session) throws -> Outcome {
         var request = PointRequest(name: name)

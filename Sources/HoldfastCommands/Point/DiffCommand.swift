@@ -4,7 +4,7 @@ internal import ArgumentParser
 internal import Platform
 internal import RestorePoints
 
-struct DiffCommand: HoldfastCommand {
+struct DiffCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
         commandName: "diff", abstract: "Compare two points, or a point with the live tree.",
         discussion: "Each line: + added, - removed, * changed, m only owner, mode, time, attributes or flags.")

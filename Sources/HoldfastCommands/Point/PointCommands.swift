@@ -4,7 +4,7 @@ internal import ArgumentParser
 internal import Platform
 internal import RestorePoints
 
-struct DestroyCommand: HoldfastCommand {
+struct DestroyCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
         commandName: "destroy", abstract: "Delete restore points; the live tree stays as it is.")
 
@@ -17,6 +17,8 @@ struct DestroyCommand: HoldfastCommand {
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
+    func isRecorded(in session: Session) -> Bool { true }
+
     func perform(_ session: Session) throws -> Outcome {
         let tree = try state.open(session)
         for name in names { _ = try tree.point(named: name) }
@@ -28,12 +30,14 @@ struct DestroyCommand: HoldfastCommand {
     }
 }
 
-struct PinCommand: HoldfastCommand {
+struct PinCommand: StatefulCommand {
     static let configuration = CommandConfiguration(commandName: "pin", abstract: "Keep a point from being destroyed.")
 
     @Argument(help: "The point.") var name: String
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func isRecorded(in session: Session) -> Bool { true }
 
     func perform(_ session: Session) throws -> Outcome {
         try state.open(session).setPinned(true, name)
@@ -42,12 +46,14 @@ struct PinCommand: HoldfastCommand {
     }
 }
 
-struct UnpinCommand: HoldfastCommand {
+struct UnpinCommand: StatefulCommand {
     static let configuration = CommandConfiguration(commandName: "unpin", abstract: "Let a pinned point go again.")
 
     @Argument(help: "The point.") var name: String
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func isRecorded(in session: Session) -> Bool { true }
 
     func perform(_ session: Session) throws -> Outcome {
         try state.open(session).setPinned(false, name)
@@ -56,13 +62,18 @@ struct UnpinCommand: HoldfastCommand {
     }
 }
 
-struct RecoverCommand: HoldfastCommand {
+struct RecoverCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
         commandName: "recover", abstract: "Finish or clear what was under way; the boot runs it.",
         discussion: "Every changing command does the same first. With nothing under way it does nothing.")
 
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    /// Each boot runs it, and mostly finds nothing.
+    func isRecorded(in session: Session) -> Bool {
+        (try? ProtectedTree.pending(state: state.folder(session))) != nil
+    }
 
     func perform(_ session: Session) throws -> Outcome {
         let recovery = try session.working { try state.open(session).recover() }

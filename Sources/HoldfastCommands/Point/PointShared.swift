@@ -12,11 +12,18 @@ struct StateOptions: ParsableArguments {
             valueName: "dir"))
     var state: PathArgument?
 
-    func folder(_ session: Session) -> BytePath { state?.path ?? session.configuration.state ?? "/var/lib/holdfast" }
+    func folder(_ session: Session) -> BytePath { state?.path ?? Self.standard(session) }
+
+    static func standard(_ session: Session) -> BytePath { session.configuration.state ?? "/var/lib/holdfast" }
 
     func open(_ session: Session) throws -> ProtectedTree {
         try ProtectedTree.open(state: folder(session), progress: session.progress, findings: session.findings)
     }
+}
+
+/// A command that works on the protected tree.
+protocol StatefulCommand: HoldfastCommand {
+    var state: StateOptions { get }
 }
 
 extension Session {

@@ -11,7 +11,7 @@ struct RestorepointCommand: ParsableCommand {
         version: Session.tool,
         subcommands: [Status.self, Create.self, Rollback.self, Destroy.self])
 
-    struct Status: HoldfastCommand {
+    struct Status: StatefulCommand {
         static let configuration = CommandConfiguration(abstract: "List the restore points.")
         @OptionGroup var state: StateOptions
         @OptionGroup(title: "Everywhere") var global: GlobalOptions
@@ -24,11 +24,13 @@ struct RestorepointCommand: ParsableCommand {
         }
     }
 
-    struct Create: HoldfastCommand {
+    struct Create: StatefulCommand {
         static let configuration = CommandConfiguration(abstract: "Create a restore point.")
         @Argument(help: "Its name (default: the time).") var name: String?
         @OptionGroup var state: StateOptions
         @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+        func isRecorded(in session: Session) -> Bool { true }
 
         func perform(_ session: Session) throws -> Outcome {
             let tree = try state.open(session)
@@ -40,11 +42,13 @@ struct RestorepointCommand: ParsableCommand {
         }
     }
 
-    struct Rollback: HoldfastCommand {
+    struct Rollback: StatefulCommand {
         static let configuration = CommandConfiguration(abstract: "Return to a restore point.")
         @Argument(help: "The point (default: it asks).") var name: String?
         @OptionGroup var state: StateOptions
         @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+        func isRecorded(in session: Session) -> Bool { true }
 
         func perform(_ session: Session) throws -> Outcome {
             let tree = try state.open(session)
@@ -57,11 +61,13 @@ struct RestorepointCommand: ParsableCommand {
         }
     }
 
-    struct Destroy: HoldfastCommand {
+    struct Destroy: StatefulCommand {
         static let configuration = CommandConfiguration(abstract: "Destroy a restore point; live data stays.")
         @Argument(help: "The point.") var name: String
         @OptionGroup var state: StateOptions
         @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+        func isRecorded(in session: Session) -> Bool { true }
 
         func perform(_ session: Session) throws -> Outcome {
             let tree = try state.open(session)

@@ -4,7 +4,7 @@ internal import ArgumentParser
 internal import Platform
 internal import RestorePoints
 
-struct RollbackCommand: HoldfastCommand {
+struct RollbackCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
         commandName: "rollback", abstract: "Bring the tree back to a restore point.",
         discussion: """
@@ -30,6 +30,8 @@ struct RollbackCommand: HoldfastCommand {
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
+    func isRecorded(in session: Session) -> Bool { !dryRun }
+
     func perform(_ session: Session) throws -> Outcome {
         let tree = try state.open(session)
         let target = try name.map(tree.point) ?? Self.choose(tree, session)
@@ -51,7 +53,7 @@ struct RollbackCommand: HoldfastCommand {
     }
 }
 
-struct UndoCommand: HoldfastCommand {
+struct UndoCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
         commandName: "undo", abstract: "Return to the state that the last rollback left; repeated, back again.")
 
@@ -61,13 +63,15 @@ struct UndoCommand: HoldfastCommand {
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
+    func isRecorded(in session: Session) -> Bool { !dryRun }
+
     func perform(_ session: Session) throws -> Outcome {
         let tree = try state.open(session)
         return try session.carryOut(tree.planUndo(), on: tree, dryRun: dryRun)
     }
 }
 
-struct FactoryResetCommand: HoldfastCommand {
+struct FactoryResetCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
         commandName: "factory-reset", abstract: "Bring the tree back to the state in which it was delivered.",
         discussion: "All of that state is back, its passwords too.")
@@ -83,6 +87,8 @@ struct FactoryResetCommand: HoldfastCommand {
 
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func isRecorded(in session: Session) -> Bool { !dryRun }
 
     func perform(_ session: Session) throws -> Outcome {
         let tree = try state.open(session)

@@ -14,7 +14,7 @@ struct BackendArgument: ExpressibleByArgument {
     }
 }
 
-struct SetupCommand: HoldfastCommand {
+struct SetupCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
         commandName: "setup", abstract: "Protect a tree with restore points.",
         discussion: """
@@ -30,6 +30,8 @@ struct SetupCommand: HoldfastCommand {
 
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func isRecorded(in session: Session) -> Bool { true }
 
     func perform(_ session: Session) throws -> Outcome {
         let folder = state.folder(session)

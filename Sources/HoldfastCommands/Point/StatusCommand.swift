@@ -4,7 +4,7 @@ internal import ArgumentParser
 internal import Platform
 internal import RestorePoints
 
-struct StatusCommand: HoldfastCommand {
+struct StatusCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "List the restore points and what is pending.")
 

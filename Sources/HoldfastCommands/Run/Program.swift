@@ -26,7 +26,7 @@ func run(
 ) -> Int32 {
     do {
         var command = try root.parseAsRoot(arguments)
-        if let command = command as? any HoldfastCommand { return run(command, progress: progress) }
+        if let command = command as? any HoldfastCommand { return run(command, arguments, progress: progress) }
         try command.run()
         return 0
     } catch {
@@ -44,12 +44,21 @@ func run(
     }
 }
 
-private func run(_ command: any HoldfastCommand, progress: Progress) -> Int32 {
+private func run(_ command: any HoldfastCommand, _ arguments: [String], progress: Progress) -> Int32 {
     let options = command.global
     let console = Console(isJSON: options.json, isQuiet: options.quiet, isVerbose: options.verbose)
     do {
         let session = try Session(options, progress: progress, console: console)
-        let outcome = try command.perform(session)
+        let recorder = Recorder(command, arguments, session)
+        try recorder?.intend()
+        let outcome: Outcome
+        do {
+            outcome = try command.perform(session)
+        } catch {
+            recorder?.finish(Problem(error))
+            throw error
+        }
+        recorder?.finish(outcome)
         if let code = console.failureOfOutput { throw SystemError(code, "write", "standard output") }
         return outcome.rawValue
     } catch {

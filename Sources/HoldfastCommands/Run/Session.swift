@@ -12,6 +12,15 @@ final class Session: Sendable {
     let console: Console
     let progress: Progress
     let findings: Findings
+    private let shown = Shown()
+
+    /// What was shown as the result, in sentences.
+    var summary: [String] { shown.monitor.withLock { shown.lines } }
+
+    private final class Shown: @unchecked Sendable {
+        let monitor = Monitor()
+        var lines: [String] = []
+    }
 
     /// The options that matter below, apart from ArgumentParser's wrappers.
     struct GlobalValues: Sendable {
@@ -150,6 +159,7 @@ final class Session: Sendable {
 
     /// Shows the result: a document for programs, or a summary that `--quiet` leaves out.
     func show(_ members: [(String, JSON?)], summary: [String], outputIsData: Bool = false) {
+        shown.monitor.withLock { shown.lines = summary }
         if console.isJSON {
             console.document(.object(members))
         } else if !console.isQuiet {

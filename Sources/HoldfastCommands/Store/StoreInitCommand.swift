@@ -17,6 +17,8 @@ struct StoreInitCommand: HoldfastCommand {
 
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
+    func isRecorded(in session: Session) -> Bool { true }
+
     func perform(_ session: Session) throws -> Outcome {
         let path = try session.place(store).path
         // Before anybody is asked for a passphrase, or an identity made, for nothing.

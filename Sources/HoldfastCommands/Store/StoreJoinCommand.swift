@@ -16,6 +16,8 @@ struct StoreJoinCommand: HoldfastCommand {
 
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
+    func isRecorded(in session: Session) -> Bool { true }
+
     func perform(_ session: Session) throws -> Outcome {
         let path = try session.place(store).path
         let store = try Store.join(

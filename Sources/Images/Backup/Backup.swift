@@ -13,6 +13,8 @@ public struct BackupRequest: Sendable {
     public var views: [BytePath: BytePath] = [:]
     /// The restore point or snapshot of which this is the image; empty for the live tree.
     public var point = ""
+    /// Where the machine's audit log ends, so that a log that was put back can be told from here; empty where there is none.
+    public var logHead = ""
     /// Counts what there is beside the work, so that progress has a total.
     public var countsAhead = false
     /// zstd's level, 1 to 19.
@@ -36,6 +38,7 @@ public struct BackupRequest: Sendable {
         label.time = Timestamp.now()
         label.tool = tool
         label.point = point
+        label.logHead = logHead
         return label
     }
 }

@@ -1,6 +1,7 @@
 // The names of things on a medium.
 
 internal import Cryptography
+internal import Platform
 
 /// An object's id: a volume's, an image's, a checkpoint's. Sixteen hexadecimal digits for people.
 public struct ObjectID: Hashable, Comparable, Sendable, CustomStringConvertible {

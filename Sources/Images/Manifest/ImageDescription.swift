@@ -24,6 +24,8 @@ public struct ImageLabel: Sendable, Hashable {
     public var findings: UInt64 = 0
     /// The restore point of which it is the image, `snapshot` for one that was made for it; empty for the live tree.
     public var point = ""
+    /// Where the machine's audit log ended; empty where there was none.
+    public var logHead = ""
 
     func encoded() -> [UInt8] {
         var bytes: [UInt8] = []
@@ -42,6 +44,7 @@ public struct ImageLabel: Sendable, Hashable {
         if let parent { bytes.append(field: 13, parent.bytes) }
         bytes.append(field: 14, integer: findings)
         if !point.isEmpty { bytes.append(field: 15, text: point) }
+        if !logHead.isEmpty { bytes.append(field: 17, text: logHead) }
         return bytes
     }
 
@@ -67,6 +70,7 @@ public struct ImageLabel: Sendable, Hashable {
             case 13: parent = try value.objectID()
             case 14: findings = try value.varint()
             case 15: point = String(decoding: value.rest(), as: UTF8.self)
+            case 17: logHead = String(decoding: value.rest(), as: UTF8.self)
             default: break
             }
         }

@@ -292,7 +292,7 @@ final class BtrfsBackend: Backend {
     private func moveNested(_ change: Switch, from old: Descriptor) throws {
         let new = try liveSubvolume()
         for text in change.lists["nested"] ?? [] {
-            let path = BytePath(bytes(fromHexadecimal: text))
+            let path = BytePath(decodeHexadecimal(text) ?? [])
             let components = path.components.map(Array.init)
             guard let name = components.last, let child = try? old.openBeneath(path.bytes, .directory),
                 child.isSubvolume

@@ -1,0 +1,215 @@
+// The tamper-evident record of what was done to this machine: one JSON line a record, each with the hash of the one before and
+// signed by a key of its own.
+//
+//     log/audit.jsonl         the newest records, 0640, append-only where the file system has that
+//     log/audit-<n>.jsonl     older ones, up to record n
+//     log/key                 the key for the next record, 0600
+//     log/origin              the public key of the first record
+
+internal import Cryptography
+internal import Glibc
+public import Platform
+
+public struct AuditLog: Sendable {
+    /// A file that grows beyond this is put aside and the chain goes on in a new one.
+    static let fileLimit: UInt64 = 8 << 20
+    /// Longer records do not occur: arguments are cut.
+    private static let lineLimit = 1 << 18
+    private static let argumentLimit = 1024
+
+    public let folder: BytePath
+
+    public init(folder: BytePath) { self.folder = folder }
+
+    var current: BytePath { folder.appending("audit.jsonl") }
+    var origin: BytePath { folder.appending("origin") }
+    var ratchetFile: RatchetFile { RatchetFile(path: folder.appending("key")) }
+
+    /// Whether there is a log here.
+    public var isBegun: Bool { exists(origin) }
+
+    /// Begins the log; one that is begun is left as it is. The record of its beginning is in it when this returns.
+    public func begin(verb: String) throws {
+        if isBegun { return }
+        try makeFolders(folder, mode: 0o755)
+        let ratchet = try Ratchet.fresh(0)
+        try ratchetFile.write(ratchet)
+        // From here on it exists; a crash before leaves a key that nothing rests on.
+        try replaceFile(origin, Array((ratchet.publicKey + "\n").utf8), mode: 0o644)
+        try append(AuditEvent(.beginning, verb: verb, text: "the log begins"))
+    }
+
+    // MARK: Appending
+
+    /// Puts a record on the log; it is durable when this returns. A log that does not fit its key gets a new chain, visibly.
+    /// - Returns: the record's place.
+    @discardableResult
+    public func append(_ event: AuditEvent) throws -> AuditAnchor {
+        let lock = try Descriptor.open(folder.appending("lock"), [.readWrite, .create])
+        try lock.lock()
+        defer { withExtendedLifetime(lock) {} }
+        var end = try readEnd()
+        takeWholeRest(of: &end)
+        if end.length > Self.fileLimit, end.rest.isEmpty, let last = end.last {
+            try putAside(upTo: last.record.sequence)
+            end.length = 0
+        }
+        var ratchet: Ratchet
+        switch try continuation(of: end) {
+        case .fits(let fitting): ratchet = fitting
+        case .broken(let reason):
+            ratchet = try .fresh(end.nextSequence)
+            try ratchetFile.write(ratchet)
+            try write(AuditEvent(.beginning, verb: event.verb, text: reason), &end, &ratchet)
+        }
+        return try write(event, &end, &ratchet)
+    }
+
+    /// Where the log ends.
+    struct End {
+        var last: AuditLine?
+        /// What lies behind the last whole record: what an interrupted writer left.
+        var rest: [UInt8] = []
+        var length: UInt64 = 0
+        /// What has to be written before the next line can begin.
+        var missingNewline: [UInt8] = []
+
+        var nextSequence: UInt64 { last.map { $0.record.sequence + 1 } ?? 0 }
+    }
+
+    /// A line that lacks nothing but its end is whole, as long as the key has not moved on.
+    private func takeWholeRest(of end: inout End) {
+        guard let line = AuditLine(parsing: end.rest), let ratchet = try? ratchetFile.read(),
+            ratchet.sequence == line.record.sequence
+        else { return }
+        end.last = line
+        end.rest = []
+    }
+
+    enum Continuation {
+        case fits(Ratchet)
+        case broken(String)
+    }
+
+    /// The key for the next record, where the log ends as the key says. A crash between record and key leaves a key that is one
+    /// behind.
+    func continuation(of end: End) throws -> Continuation {
+        guard let ratchet = try ratchetFile.read() else { return .broken("the log's key was missing") }
+        guard let last = end.last?.record else {
+            return ratchet.sequence == 0 ? .fits(ratchet) : .broken("the records before this one were missing")
+        }
+        if ratchet.sequence == last.sequence, ratchet.publicKey == last.key {
+            let next = try ratchet.next()
+            return next.publicKey == last.next ? .fits(next) : .broken("the key did not fit the last record")
+        }
+        if ratchet.sequence == last.sequence + 1, ratchet.publicKey == last.next { return .fits(ratchet) }
+        return .broken("the log ended with record \(last.sequence), its key was at \(ratchet.sequence)")
+    }
+
+    @discardableResult
+    private func write(_ event: AuditEvent, _ end: inout End, _ ratchet: inout Ratchet) throws -> AuditAnchor {
+        let next = try ratchet.next()
+        let now = Timestamp.now()
+        let record = AuditRecord(
+            sequence: ratchet.sequence, seconds: now.seconds,
+            time: Timestamp(seconds: now.seconds, nanoseconds: 0).text,
+            clockIsSynchronised: HostFacts.clockIsSynchronised, boot: HostFacts.bootIdentifier,
+            login: HostFacts.loginName, user: HostFacts.userName, origin: HostFacts.origin, host: HostFacts.hostName,
+            phase: event.phase, verb: event.verb, arguments: Self.cut(event.arguments), object: event.object,
+            status: event.status, text: event.text, previous: end.last?.anchor.digest ?? Digest.zero.hex,
+            torn: end.rest.isEmpty ? nil : sha256(end.rest + end.missingNewline), key: ratchet.publicKey,
+            next: next.publicKey)
+        let line = try AuditLine(record, signedBy: ratchet.key)
+        // What was left stays where it is, as a line, and this record says so.
+        let bytes = end.missingNewline + line.bytes + [UInt8(ascii: "\n")]
+        try appendToFile(bytes)
+        // A crash here leaves the key one behind, which the next run sees.
+        try ratchetFile.write(next)
+        end = End(last: line, rest: [], length: end.length + UInt64(bytes.count))
+        ratchet = next
+        return line.anchor
+    }
+
+    private static func cut(_ arguments: [String]) -> [String] {
+        arguments.prefix(100).map { $0.utf8.count > argumentLimit ? String($0.prefix(argumentLimit)) + "…" : $0 }
+    }
+
+    private func appendToFile(_ bytes: [UInt8]) throws {
+        let isNew = !exists(current)
+        let file = try Descriptor.open(current, [.write, .create, .append], mode: 0o640)
+        try file.write(bytes)
+        try file.synchronize()
+        if isNew {
+            try synchronizeFolder(folder)
+            // A guard against accidents where the file system has it; the chain does not rest on it.
+            try? file.setFlags((file.flags ?? 0) | Descriptor.appendOnlyFlag)
+        }
+    }
+
+    /// Puts the file aside under the number of its last record. A crash leaves the end of the chain in the file or aside, and both
+    /// are looked at.
+    private func putAside(upTo sequence: UInt64) throws {
+        let file = try Descriptor.open(current)
+        try? file.setFlags((file.flags ?? 0) & ~Descriptor.appendOnlyFlag)
+        let digits = String(sequence)
+        let padded = String(repeating: "0", count: max(0, 12 - digits.count)) + digits
+        try renameFile(current, to: folder.appending("audit-\(padded).jsonl"))
+        try? file.setFlags((file.flags ?? 0) | Descriptor.appendOnlyFlag)
+    }
+
+    // MARK: Reading
+
+    /// All files with records, the oldest first.
+    func files() throws -> [BytePath] {
+        let names = try DirectoryListing(of: Descriptor.open(folder, .directory))
+        let aside = (0..<names.count).map { String(decoding: names[$0], as: UTF8.self) }
+            .filter { $0.hasPrefix("audit-") && $0.hasSuffix(".jsonl") }.sorted()
+        return aside.map { folder.appending($0) } + (exists(current) ? [current] : [])
+    }
+
+    func readEnd() throws -> End {
+        for file in try files().reversed() {
+            let descriptor = try Descriptor.open(file)
+            let length = try descriptor.status().size
+            var bytes = [UInt8](repeating: 0, count: Int(min(length, UInt64(Self.lineLimit))))
+            let count = try bytes.withUnsafeMutableBytes { buffer in
+                try descriptor.read(into: buffer, at: Int64(length) - Int64(buffer.count))
+            }
+            bytes.removeLast(bytes.count - count)
+            if bytes.isEmpty { continue }
+            var end = Self.end(of: bytes)
+            end.length = file == current ? length : 0
+            return end
+        }
+        return End()
+    }
+
+    /// From the back to the last line that is a record.
+    private static func end(of bytes: [UInt8]) -> End {
+        let newline = UInt8(ascii: "\n")
+        let missing = bytes.last == newline ? [] : [newline]
+        var stop = bytes.endIndex
+        while let lineEnd = bytes[..<stop].lastIndex(of: newline) {
+            let start = bytes[..<lineEnd].lastIndex(of: newline).map { $0 + 1 } ?? 0
+            if let line = AuditLine(parsing: bytes[start..<lineEnd]) {
+                return End(last: line, rest: Array(bytes[(lineEnd + 1)...]), missingNewline: missing)
+            }
+            stop = lineEnd
+        }
+        return End(rest: bytes, missingNewline: missing)
+    }
+
+    /// The last record's place, for images and certificates to keep; nil where there is none.
+    public func head() throws -> AuditAnchor? { isBegun ? try readEnd().last?.anchor : nil }
+
+    /// Every record that can be read, the oldest first.
+    public func records() throws -> [AuditRecord] {
+        var result: [AuditRecord] = []
+        for file in try files() {
+            for line in try readWhole(file, limit: 1 << 30).split(separator: UInt8(ascii: "\n")) {
+                if let line = AuditLine(parsing: line) { result.append(line.record) }
+            }
+        }
+        return result
+    }
+}

@@ -1,0 +1,71 @@
+// Puts a changing command on the machine's log: what it is about to do, before it does anything, and what came of it.
+
+internal import AuditLog
+internal import Images
+internal import Platform
+internal import RestorePoints
+
+struct Recorder {
+    private let log: AuditLog
+    private let session: Session
+    private let verb: String
+    private let arguments: [String]
+    private let folder: BytePath
+
+    /// nil where nothing is to be recorded.
+    init?(_ command: any HoldfastCommand, _ arguments: [String], _ session: Session) {
+        guard command.isRecorded(in: session) else { return nil }
+        folder = (command as? any StatefulCommand)?.state.folder(session) ?? StateOptions.standard(session)
+        log = AuditLog(folder: folder.appending("log"))
+        self.session = session
+        // `key add`, but `create NAME`.
+        let nouns = ["key", "store"]
+        let words = arguments.prefix { !$0.hasPrefix("-") }
+        verb = words.prefix(words.first.map(nouns.contains) == true ? 2 : 1).joined(separator: " ")
+        self.arguments = arguments.dropFirst(verb.isEmpty ? 0 : verb.split(separator: " ").count)
+            .map { Text.safe($0) }
+    }
+
+    /// Before anything else is done. What cannot be put on record is not done.
+    func intend() throws {
+        do {
+            try append(.intent)
+        } catch let error as SystemError where error.isPermission && !HostFacts.isRoot {
+            // The log is root's. What others do is done with their own rights only; the system's log hears of it.
+            logToSystem("\(HostFacts.userName): \(verb) \(arguments.joined(separator: " "))")
+        } catch {
+            throw Problem(
+                "the audit log \(log.folder) cannot be written, so nothing was done: \(Problem(error).message)",
+                hint: "mend that first, or move \(log.folder) away to begin a new log", status: 1)
+        }
+    }
+
+    func finish(_ outcome: Outcome) {
+        close(.result, status: outcome.rawValue, text: session.summary.joined(separator: "; "))
+    }
+
+    func finish(_ problem: Problem) {
+        // 2: what was asked for makes no sense; 4: it is not allowed.
+        close(
+            problem.status == 4 || problem.status == 2 ? .refusal : .result, status: problem.status,
+            text: problem.message)
+    }
+
+    private func close(_ phase: AuditEvent.Phase, status: Int32, text: String) {
+        do {
+            try append(phase, status: status, text: text.isEmpty ? nil : Text.safe(text))
+        } catch let error as SystemError where error.isPermission && !HostFacts.isRoot {
+        } catch {
+            session.console.warning("the audit log has only the intent of this: \(Problem(error).message)")
+        }
+    }
+
+    private func append(_ phase: AuditEvent.Phase, status: Int32? = nil, text: String? = nil) throws {
+        guard log.isBegun else { return }
+        let object = try? ProtectedTree.facts(state: folder).root.description
+        try log.append(
+            AuditEvent(phase, verb: verb, arguments: arguments, object: object, status: status, text: text))
+        logToSystem(
+            "\(HostFacts.userName): \(phase.rawValue) \(verb) \(arguments.joined(separator: " ")) \(text ?? "")")
+    }
+}
