@@ -53,6 +53,25 @@ struct DamagedPointTests {
         #expect(shell("cat \(place.root)/file; ls \(images) | grep -c 0123456789abcdef") == "one0\n")
     }
 
+    @Test("What is mounted in a plain tree belongs to nobody there: points, rollback and diff leave it alone")
+    func mountedInside() throws {
+        let place = try Place(.tree)
+        place.write("file", "good")
+        shell(
+            "mkdir \(place.root)/other; chmod 700 \(place.root)/other; mount -t tmpfs none \(place.root)/other; chmod 711 \(place.root)/other"
+        )
+        defer { shell("umount \(place.root)/other") }
+        place.write("other/kept", "x")
+        let tree = try place.setUp()
+        let point = try tree.create(PointRequest(name: "good"), user: "test").point
+        place.write("file", "bad")
+        place.write("other/more", "y")
+        shell("chmod 755 \(place.root)/other")
+        let switched = try tree.carryOut(tree.planRollback(to: point, discardNewer: false), user: "test")
+        #expect(switched.findings == 0)
+        #expect(shell("cat \(place.root)/file \(place.root)/other/*; stat -c %a \(place.root)/other") == "goodxy755\n")
+    }
+
     @Test("State inside of a plain tree is left alone by points, rollback and diff")
     func stateInside() throws {
         let place = try Place(.tree)

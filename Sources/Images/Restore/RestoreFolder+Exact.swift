@@ -5,9 +5,15 @@ internal import Glibc
 internal import Platform
 
 extension RestoreFolder {
+    /// Whether another file system is mounted on it, as on `/proc`: to be exact about this one means to leave that one alone.
+    var isElsewhere: Bool {
+        guard restorer.request.isExact, let device = try? descriptor()?.status().device else { return false }
+        return parent != nil && device != restorer.device
+    }
+
     /// Removes all names but these.
     func removeOthers(than keep: Set<[UInt8]>) {
-        guard let folder = descriptor(), let device = try? folder.status().device else { return }
+        guard let folder = descriptor(), !isElsewhere, let device = try? folder.status().device else { return }
         Self.empty(folder, at: path, except: keep, device: device, restorer: restorer)
     }
 

@@ -42,7 +42,7 @@ final class RestoreFolder: @unchecked Sendable {
             return holds == 0
         }
         guard isLast else { return }
-        if let opened, let entry { restorer.finish(opened, entry, at: path, fresh: isFresh) }
+        if let opened, let entry, !isElsewhere { restorer.finish(opened, entry, at: path, fresh: isFresh) }
         opened = nil
         parent?.release()
     }

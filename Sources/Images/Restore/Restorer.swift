@@ -171,9 +171,12 @@ final class Restorer: @unchecked Sendable {
             try descriptor.setFlags(flags & ~Descriptor.protectingFlags)
         }
         opened = descriptor
+        device = try descriptor.status().device
     }
 
     var opened: Descriptor?
+    /// The target's file system.
+    private(set) var device: UInt64 = 0
 
     private func submitJob() {
         guard let job else { return }
