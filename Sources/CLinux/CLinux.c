@@ -2,12 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -162,4 +164,23 @@ void clinux_log(const char *program, const char *text) {
     openlog(program, LOG_PID, LOG_AUTHPRIV);
     syslog(LOG_NOTICE, "%s", text);
     closelog();
+}
+
+int clinux_memory_file(void) { return memfd_create("holdfast", MFD_CLOEXEC); }
+
+struct each_library {
+    void (*body)(const char *, void *);
+    void *context;
+};
+
+static int each_library(struct dl_phdr_info *info, size_t size, void *data) {
+    struct each_library *each = data;
+    (void)size;
+    each->body(info->dlpi_name, each->context);
+    return 0;
+}
+
+void clinux_each_library(void (*body)(const char *path, void *context), void *context) {
+    struct each_library each = {body, context};
+    dl_iterate_phdr(each_library, &each);
 }

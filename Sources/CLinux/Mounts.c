@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <linux/btrfs.h>
 #include <linux/btrfs_tree.h>
-#include <linux/mount.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -22,6 +22,10 @@ int clinux_mount_detached(const char *type, const char *source, const char *key,
     close(context);
     errno = error;
     return mount;
+}
+
+int clinux_mount(const char *source, const char *target, const char *type, const char *options) {
+    return mount(source, target, type, 0, options);
 }
 
 static int set_name(char *field, size_t size, const char *name) {

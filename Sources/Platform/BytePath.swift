@@ -35,6 +35,12 @@ public struct BytePath: Hashable, Sendable, CustomStringConvertible, Expressible
         return slash == 0 ? "/" : BytePath(Array(trimmed[..<slash]))
     }
 
+    /// Whether it leads to something inside of the folder `other`, going by the bytes alone.
+    public func isBelow(_ other: BytePath) -> Bool {
+        bytes.count > other.bytes.count && bytes.starts(with: other.bytes)
+            && (other.bytes.last == UInt8(ascii: "/") || bytes[other.bytes.count] == UInt8(ascii: "/"))
+    }
+
     /// Absolute and without `.`, `..` or double slashes, by its text alone: symbolic links are not looked up.
     public func normalized(relativeTo base: BytePath) -> BytePath {
         var result: [ArraySlice<UInt8>] = []

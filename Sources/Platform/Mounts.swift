@@ -85,3 +85,16 @@ extension Descriptor {
         return try mount.open([UInt8(ascii: ".")], .directory)
     }
 }
+
+/// Mounts a file system where a path leads, as long as the machine runs.
+public func mountFileSystem(
+    _ type: String, source: BytePath, at target: BytePath, options: String
+) throws(SystemError) {
+    try check("mount", "\(source) at \(target)") {
+        source.withCString { source in
+            target.withCString { target in
+                type.withCString { type in options.withCString { clinux_mount(source, target, type, $0) } }
+            }
+        }
+    }
+}

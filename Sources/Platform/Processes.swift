@@ -58,21 +58,3 @@ public struct RunningProcess: Sendable, Hashable, CustomStringConvertible {
         return printable(bytes.prefix { $0 != UInt8(ascii: "\n") })
     }
 }
-
-/// Has the service manager restart the machine, in order.
-public func restartMachine() throws(SystemError) {
-    for program in ["/usr/bin/systemctl", "/sbin/reboot"] {
-        guard exists(BytePath(program)) else { continue }
-        var child = pid_t()
-        let words: [String] = program.hasSuffix("systemctl") ? [program, "reboot"] : [program]
-        var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
-        arguments.append(nil)
-        defer { arguments.forEach { free($0) } }
-        let code = posix_spawn(&child, program, nil, nil, &arguments, environ)
-        if code != 0 { throw SystemError(code, "run", program) }
-        var status: CInt = 0
-        waitpid(child, &status, 0)
-        if status == 0 { return }
-    }
-    throw SystemError(ENOENT, "restart", "the machine")
-}

@@ -22,6 +22,7 @@ public enum PointError: Error, Sendable, CustomStringConvertible {
     case refused([Preflight])
     case unreadable(root: BytePath, findings: UInt64)
     case damagedPoint(findings: UInt64)
+    case bootNotBrought(folder: BytePath, findings: UInt64)
     case library(String)
     case notPermitted(String)
     case system(SystemError)
@@ -51,6 +52,8 @@ public enum PointError: Error, Sendable, CustomStringConvertible {
             "\(findings) entries of \(root) could not be read, so the state of now would be lost; nothing was changed"
         case .damagedPoint(let findings):
             "the point is damaged (\(findings) findings, named above), and going there would leave a mixture; nothing was changed"
+        case .bootNotBrought(let folder, let findings):
+            "\(findings) entries of \(folder) could not be brought back, so the tree was not, either"
         case .library(let text): text
         case .notPermitted(let what): "no permission to \(what)"
         case .system(let error): error.description
@@ -76,6 +79,7 @@ public enum PointError: Error, Sendable, CustomStringConvertible {
         case .unreadable: "mend or remove what is named above"
         case .damagedPoint:
             "go to another point; `holdfast diff` and `holdfast restore --only` save single files of this one"
+        case .bootNotBrought: "mend what is named above, then `holdfast recover` goes on"
         case .notPermitted: "be root, or use sudo or doas"
         case .image(let error): error.mend
         case .alreadySetUp, .noBackend, .badName, .nothingToUndo, .system, .library: nil
@@ -90,7 +94,7 @@ public enum PointError: Error, Sendable, CustomStringConvertible {
             .newerState,
             .locked:
             4
-        case .unreadable, .library: 1
+        case .unreadable, .bootNotBrought, .library: 1
         case .damagedPoint: 4
         case .system(let error): error.isPermission ? 4 : 1
         case .image(let error): error.exitStatus

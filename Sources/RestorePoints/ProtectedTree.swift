@@ -10,11 +10,17 @@ public final class ProtectedTree {
     let configuration: StateArea.Configuration
     let backend: any Backend
     let progress: Progress
+    /// What goes with `/` and is not in it.
+    let boot: BootFolder?
 
     public var root: BytePath { configuration.rootPath }
     public var backendKind: BackendKind { configuration.backend }
 
-    init(area: StateArea, configuration: StateArea.Configuration, backend: any Backend, progress: Progress) {
+    init(
+        area: StateArea, configuration: StateArea.Configuration, backend: any Backend, progress: Progress,
+        boot: BootFolder?
+    ) {
+        self.boot = boot
         self.area = area
         self.configuration = configuration
         self.backend = backend
@@ -29,7 +35,8 @@ public final class ProtectedTree {
     ///   - state: a folder for what Holdfast knows; it must not be rolled back with the tree.
     /// - Throws: `PointError`
     public static func setUp(
-        root: BytePath, state: BytePath, kind: BackendKind?, progress: Progress, findings: Findings
+        root: BytePath, state: BytePath, kind: BackendKind?, boot: BytePath? = nil, progress: Progress,
+        findings: Findings
     ) throws -> ProtectedTree {
         do {
             let area = StateArea(folder: state)
@@ -40,6 +47,7 @@ public final class ProtectedTree {
             }
             let folder = try Descriptor.open(root, .directory)
             let kind = kind ?? (folder.isSubvolume ? .btrfs : .tree)
+            if root == "/" { try StatePlace.make(state, kind: kind) }
             try makeFolders(state, mode: 0o755)
             if kind == .btrfs, let place = try? Descriptor.open(state, .place), place.isOnBtrfs,
                 try place.status().device == folder.status().device
@@ -53,11 +61,15 @@ public final class ProtectedTree {
             var configuration = StateArea.Configuration(
                 id: try randomIdentifier(), root: root.description, rootBytes: hexadecimal(root.bytes), backend: kind)
             let backend = try makeBackend(configuration, state: state, progress: progress, findings: findings)
-            if let btrfs = backend as? BtrfsBackend { configuration.facts = btrfs.facts }
-            let tree = ProtectedTree(area: area, configuration: configuration, backend: backend, progress: progress)
+            configuration.facts = backend.facts
+            if let boot = boot ?? separateBoot(of: root) { configuration.facts["boot"] = hexadecimal(boot.bytes) }
+            let tree = ProtectedTree(
+                area: area, configuration: configuration, backend: backend, progress: progress,
+                boot: makeBoot(configuration, state: state, progress: progress, findings: findings))
             var table = StateArea.Table()
             try area.write(&table)
             try AuditLog(folder: state.appending("log")).begin(verb: "setup")
+            try BootIntegration.install(root: root, state: state, kind: kind)
             // From here on it is set up.
             try area.write(configuration)
             return tree
@@ -72,8 +84,24 @@ public final class ProtectedTree {
             return ProtectedTree(
                 area: area, configuration: configuration,
                 backend: try makeBackend(configuration, state: state, progress: progress, findings: findings),
-                progress: progress)
+                progress: progress,
+                boot: makeBoot(configuration, state: state, progress: progress, findings: findings))
         } catch { throw PointError.wrapping(error) }
+    }
+
+    private static func separateBoot(of root: BytePath) -> BytePath? {
+        guard root == "/", let boot = try? Descriptor.open("/boot", .directory).status(),
+            let status = try? Descriptor.open("/", .directory).status(), boot.device != status.device
+        else { return nil }
+        return "/boot"
+    }
+
+    private static func makeBoot(
+        _ configuration: StateArea.Configuration, state: BytePath, progress: Progress, findings: Findings
+    ) -> BootFolder? {
+        configuration.facts["boot"].flatMap(decodeHexadecimal).map {
+            BootFolder(BytePath($0), state: state, progress: progress, findings: findings)
+        }
     }
 
     private static func makeBackend(
@@ -86,6 +114,14 @@ public final class ProtectedTree {
             return try BtrfsBackend(root: root, tree: configuration.id, live: live, own: [state])
         case .tree: return TreeBackend(root: root, state: state, progress: progress, findings: findings)
         case .zfs: throw PointError.noBackend(root: root, reason: "this version has no ZFS backend yet")
+        }
+    }
+
+    /// Brings what the boot runs up to date with this program.
+    public func refresh() throws {
+        try translated {
+            guard HostFacts.isRoot else { throw PointError.notPermitted("change \(area.folder)") }
+            try BootIntegration.install(root: root, state: area.folder, kind: backendKind)
         }
     }
 
@@ -114,12 +150,16 @@ public final class ProtectedTree {
         public var target: RestorePoint
         /// Whether the next boot, or the next mount, will show the new state; otherwise it was interrupted.
         public var isWaiting: Bool
+        /// Whether the machine has booted since, and still runs in the old state.
+        public var isMissed: Bool
     }
 
     public static func pending(state: BytePath) throws -> Pending? {
         do {
             guard let journal = try StateArea(folder: state).readJournal() else { return nil }
-            return Pending(target: journal.target, isWaiting: journal.stage == .pending)
+            return Pending(
+                target: journal.target, isWaiting: journal.waits,
+                isMissed: journal.waits && journal.boot != HostFacts.bootIdentifier)
         } catch { throw PointError.wrapping(error) }
     }
 
@@ -163,6 +203,7 @@ public final class ProtectedTree {
                 id: try Self.randomIdentifier(), name: name, time: time, user: user, host: HostFacts.hostName,
                 message: request.message, tags: request.tags, origin: .requested, isFactory: request.isFactory,
                 isPinned: false, handle: "", kernel: HostFacts.kernelRelease)
+            point.boot = try keepBoot(table, name: point.id)
             let (handle, findings) = try backend.create(point.id)
             point.handle = handle
             table.points.append(point)
@@ -188,6 +229,18 @@ public final class ProtectedTree {
         }
     }
 
+    func keepBoot(_ table: StateArea.Table, name: String) throws -> KeptBoot? {
+        guard let boot else { return nil }
+        guard boot.isThere else {
+            throw PointError.refused([
+                Preflight(
+                    "boot-not-mounted", "/boot is a file system of its own and is not mounted", mend: "`mount /boot`",
+                    isRefusal: true)
+            ])
+        }
+        return try boot.keep(table.points, name: name)
+    }
+
     /// First from the table, then from the disk: a crash between leaves what the next command clears.
     func remove(_ ids: Set<String>, from table: inout StateArea.Table) throws {
         let gone = table.points.filter { ids.contains($0.id) }
@@ -196,6 +249,7 @@ public final class ProtectedTree {
         if let undo = table.undo, ids.contains(undo) { table.undo = nil }
         try area.write(&table)
         for point in gone { try backend.destroy(point.handle) }
+        if let boot, gone.contains(where: { $0.boot != nil }) { try boot.clear(keeping: table.points) }
         if backendKind == .tree { try backend.clear(keeping: Set(table.points.map(\.handle)), isThorough: true) }
     }
 

@@ -45,6 +45,8 @@ struct StateArea: Sendable {
     /// A switch that is under way.
     struct Journal: Codable, Sendable {
         enum Stage: String, Codable, Sendable {
+            /// Decided; everything else is done at the next boot, before anything uses the tree.
+            case scheduled
             /// Nothing of the live tree has been touched.
             case preparing
             /// From here on the target is to be the live state; what is not done yet is repeated.
@@ -62,8 +64,13 @@ struct StateArea: Sendable {
         var change: Switch?
         /// The boot in which it was prepared.
         var boot: String
+        /// Whether /boot is in the target's state, where that is a file system of its own.
+        var bootIsBrought: Bool?
         /// Entries that could not be brought into the target's state.
         var findings: UInt64 = 0
+
+        /// Whether the next boot, or the next mount, has to come before anything more can happen.
+        var waits: Bool { stage == .scheduled || stage == .pending }
     }
 
     // MARK: Reading and writing

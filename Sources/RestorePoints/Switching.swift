@@ -1,6 +1,6 @@
 // Rollback, undo and factory reset: one mechanism, the journalled switch.
 //
-//     plan → journal: preparing → prepare beside → journal: committing → commit → journal: pending → in use → the state that was
+//     plan → (journal: scheduled → boot) → journal: preparing → prepare beside → journal: committing → commit → journal: pending → in use → the state that was
 //     left becomes a point → journal removed
 //
 // A crash while preparing leaves the old state; from `committing` on the next call, or the next boot, goes on to the new one.
@@ -25,7 +25,7 @@ extension ProtectedTree {
     public func planUndo() throws -> Plan {
         try translated {
             let table = try area.readTable()
-            if let journal = try area.readJournal(), journal.stage == .pending {
+            if let journal = try area.readJournal(), journal.waits {
                 return try plan("cancel", journal.target, table, discards: [])
             }
             guard let target = table.points.first(where: { $0.id == table.undo }) else {
@@ -82,7 +82,7 @@ extension ProtectedTree {
                 throw PointError.stalePlan(id: plan.id)
             }
             let time = Timestamp.now().seconds
-            let before = RestorePoint(
+            var before = RestorePoint(
                 id: try Self.randomIdentifier(),
                 name: Self.freeName(
                     "before-rollback.\(Self.timeName(time))", in: table),
@@ -90,12 +90,21 @@ extension ProtectedTree {
                 message: "what \(plan.verb) to \(plan.target.name) left",
                 tags: [:], origin: .beforeRollback, isFactory: false, isPinned: false, handle: "",
                 kernel: HostFacts.kernelRelease)
+            if let kept = plan.target.boot { try boot?.check(kept) }
+            before.boot = try keepBoot(table, name: before.id)
             var discards = plan.discards.map(\.id)
             if !plan.keepsBefore { discards.append(before.id) }
             var journal = StateArea.Journal(
                 stage: .preparing, verb: plan.verb, target: plan.target, before: before, discards: discards,
                 change: nil,
                 boot: HostFacts.bootIdentifier)
+            if backend.appliesAtBoot {
+                try backend.check(target: plan.target.handle)
+                journal.stage = .scheduled
+                try area.write(journal)
+                try bringBoot(&journal)
+                return Switched(target: plan.target, before: nil, isPending: true, findings: 0)
+            }
             // A crash from here to `committing` leaves the old state, and things that nobody knows, which the next call clears.
             try area.write(journal)
             do {
@@ -117,6 +126,8 @@ extension ProtectedTree {
         guard let change = journal.change else {
             throw PointError.damagedState(file: area.folder, reason: "the journal says nothing of the change")
         }
+        // The kernel first: one that is there and not started yet does no harm.
+        try bringBoot(&journal)
         if journal.stage == .committing {
             journal.findings = try backend.commit(change).findings
             journal.stage = .pending
@@ -133,6 +144,10 @@ extension ProtectedTree {
             table.undo = before.id
             try area.write(&table)
         }
+        if journal.bootIsBrought == false {
+            // Not mounted yet while the machine starts; the next run goes on.
+            return Switched(target: journal.target, before: nil, isPending: true, findings: journal.findings)
+        }
         try remove(Set(journal.discards), from: &table)
         try area.removeJournal()
         return Switched(
@@ -140,14 +155,24 @@ extension ProtectedTree {
             findings: journal.findings)
     }
 
+    /// Brings a separate /boot into the target's state, as soon as it is there.
+    private func bringBoot(_ journal: inout StateArea.Journal) throws {
+        guard let boot, let kept = journal.target.boot, journal.bootIsBrought != true else { return }
+        journal.bootIsBrought = boot.isThere
+        if boot.isThere { try boot.bring(to: kept) }
+        try area.write(journal)
+    }
+
     private func cancel(_ plan: Plan) throws -> Switched {
         try translated {
             let lock = try area.lock()
             defer { withExtendedLifetime(lock) {} }
-            guard let journal = try area.readJournal(), journal.stage == .pending, let change = journal.change,
-                try !backend.isEffective(change)
-            else { throw PointError.stalePlan(id: plan.id) }
-            try backend.abandon(change)
+            guard let journal = try area.readJournal(), journal.waits else { throw PointError.stalePlan(id: plan.id) }
+            if let change = journal.change {
+                if try backend.isEffective(change) { throw PointError.stalePlan(id: plan.id) }
+                try backend.abandon(change)
+            }
+            if let boot, let kept = journal.before.boot { try boot.bring(to: kept) }
             try area.removeJournal()
             return Switched(target: journal.target, before: nil, isPending: false, findings: 0)
         }
@@ -164,19 +189,30 @@ extension ProtectedTree {
     }
 
     /// Finishes or clears what was under way. Every changing command begins with it, and so does the boot.
+    /// - Parameter isBoot: nothing uses the tree yet, so that what waits for that can be done.
     @discardableResult
-    public func recover() throws -> Recovery {
+    public func recover(isBoot: Bool = false) throws -> Recovery {
         try translated {
             let lock = try area.lock()
             defer { withExtendedLifetime(lock) {} }
             var table = try area.readTable()
-            return try recover(&table)
+            return try recover(&table, isBoot: isBoot)
         }
     }
 
-    func recover(_ table: inout StateArea.Table) throws -> Recovery {
+    func recover(_ table: inout StateArea.Table, isBoot: Bool = false) throws -> Recovery {
         guard var journal = try area.readJournal() else { return .nothing }
         switch journal.stage {
+        case .scheduled:
+            guard isBoot else {
+                return .finished(Switched(target: journal.target, before: nil, isPending: true, findings: 0))
+            }
+            // A crash from here to `committing` leaves it scheduled, and all of this is done again.
+            try backend.clear(keeping: Set(table.points.map(\.handle)), isThorough: true)
+            journal.change = try backend.prepare(target: journal.target.handle, before: journal.before.id)
+            journal.stage = .committing
+            try area.write(journal)
+            return .finished(try goOn(&journal, &table))
         case .preparing:
             try backend.clear(keeping: Set(table.points.map(\.handle)), isThorough: true)
             if let change = journal.change { try backend.abandon(change) }

@@ -116,6 +116,15 @@ int clinux_clock_is_synchronised(void);
 /// One line to the system log, facility authpriv.
 void clinux_log(const char *program, const char *text);
 
+/// Calls `body` with the path of each shared library that is loaded.
+void clinux_each_library(void (*body)(const char *path, void *context), void *context);
+
+/// Mounts `source` at `target` (mount(2)).
+int clinux_mount(const char *source, const char *target, const char *type, const char *options);
+
+/// A file that no name leads to and that goes with its descriptor.
+int clinux_memory_file(void);
+
 /// The terminal's width in columns, or 0 where the descriptor is no terminal.
 int clinux_terminal_columns(int descriptor);
 

@@ -67,6 +67,9 @@ struct RecoverCommand: StatefulCommand {
         commandName: "recover", abstract: "Finish or clear what was under way; the boot runs it.",
         discussion: "Every changing command does the same first. With nothing under way it does nothing.")
 
+    @Flag(help: "Nothing uses the tree yet: do what waits for that. Only for the start of the machine.")
+    var boot = false
+
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
@@ -76,7 +79,11 @@ struct RecoverCommand: StatefulCommand {
     }
 
     func perform(_ session: Session) throws -> Outcome {
-        let recovery = try session.working { try state.open(session).recover() }
+        if boot, exists("/run/systemd/system") {
+            throw Problem.refused("the machine is running already, and --boot is for its start", hint: "reboot")
+        }
+        let isBoot = boot
+        let recovery = try session.working { try state.open(session).recover(isBoot: isBoot) }
         let (word, summary): (String, String) =
             switch recovery {
             case .nothing: ("nothing", "nothing was under way")

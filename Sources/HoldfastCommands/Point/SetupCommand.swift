@@ -23,7 +23,16 @@ struct SetupCommand: StatefulCommand {
             """)
 
     @Option(help: ArgumentHelp("The tree to protect.", valueName: "path"))
-    var root: PathArgument
+    var root: PathArgument?
+
+    @Option(
+        help: ArgumentHelp(
+            "A folder outside of the tree that goes with it (default: /boot, where that is a file system of its own and the tree is /).",
+            valueName: "path"))
+    var boot: PathArgument?
+
+    @Flag(help: "Only bring what the boot runs up to date with this program.")
+    var refresh = false
 
     @Option(help: "btrfs or tree (default: what the file system gives).")
     var backend: BackendArgument?
@@ -35,8 +44,15 @@ struct SetupCommand: StatefulCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         let folder = state.folder(session)
+        if refresh {
+            try state.open(session).refresh()
+            session.show([("refreshed", .flag(true))], summary: ["what the boot runs is this program now"])
+            return .done
+        }
+        guard let root else { throw Problem.usage("give the tree to protect, as --root PATH") }
         let tree = try ProtectedTree.setUp(
             root: root.path.normalized(relativeTo: HostFacts.workingFolder), state: folder, kind: backend?.kind,
+            boot: boot?.path.normalized(relativeTo: HostFacts.workingFolder),
             progress: session.progress, findings: session.findings)
         let coverage = try tree.coverage()
         for finding in coverage { session.console.warning(finding.sentence) }

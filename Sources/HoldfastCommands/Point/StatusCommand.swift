@@ -23,6 +23,7 @@ struct StatusCommand: StatefulCommand {
                         ("backend", .text(protected.backend.rawValue)), ("points", .list(points.map(JSON.point))),
                         ("pending", pending.map { .text($0.target.name) }),
                         ("interrupted", pending.map { .flag(!$0.isWaiting) }),
+                        ("missed", pending.map { .flag($0.isMissed) }),
                     ]))
         } else {
             session.console.result("\(protected.root) (\(protected.backend.rawValue))\n")
@@ -30,9 +31,11 @@ struct StatusCommand: StatefulCommand {
         }
         if let pending {
             session.console.warning(
-                pending.isWaiting
-                    ? "the rollback to \(pending.target.name) takes effect at the next boot; `holdfast undo` takes it back"
-                    : "the rollback to \(pending.target.name) was interrupted; `holdfast recover` finishes it")
+                pending.isMissed
+                    ? "the rollback to \(pending.target.name) did NOT take effect at the last boot; `holdfast recover` tells why, `holdfast undo` takes it back"
+                    : pending.isWaiting
+                        ? "the rollback to \(pending.target.name) takes effect at the next boot; `holdfast undo` takes it back"
+                        : "the rollback to \(pending.target.name) was interrupted; `holdfast recover` finishes it")
         }
         return .done
     }

@@ -10,6 +10,9 @@ public enum BackendKind: String, Codable, Sendable, CaseIterable {
 protocol Backend: AnyObject {
     var kind: BackendKind { get }
 
+    /// What a later run needs to find the tree again.
+    var facts: [String: String] { get }
+
     /// What is covered by a point and what is not, in sentences.
     func coverage() throws -> [Preflight]
 
@@ -35,6 +38,12 @@ protocol Backend: AnyObject {
 
     // MARK: The switch
 
+    /// Whether a switch has to wait until nothing uses the tree, which is at the next boot only.
+    var appliesAtBoot: Bool { get }
+
+    /// Throws where a switch to the target could not come to its end, as far as that can be told beforehand.
+    func check(target: String) throws
+
     /// Gets ready what can be got ready without touching the live tree. Returns what `commit` and `finish` need.
     func prepare(target: String, before id: String) throws -> Switch
 
@@ -52,6 +61,12 @@ protocol Backend: AnyObject {
 
     /// Takes back what `prepare` did, or a `commit` that is not effective yet.
     func abandon(_ change: Switch) throws
+}
+
+extension Backend {
+    var facts: [String: String] { [:] }
+    var appliesAtBoot: Bool { false }
+    func check(target: String) throws {}
 }
 
 /// What a backend has to remember of a switch.

@@ -37,6 +37,11 @@ public struct Difference: Sendable, Hashable {
                 }
                 left += 1
                 right += 1
+                if a.isBorder || b.isBorder {
+                    // What lies below is not seen in one of them: something is mounted there.
+                    while left < before.count, before[left].path.isBelow(a.path) { left += 1 }
+                    while right < after.count, after[right].path.isBelow(a.path) { right += 1 }
+                }
             }
         }
         return result

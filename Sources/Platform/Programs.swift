@@ -1,0 +1,82 @@
+// Other programs, run to their end. Never through a shell: each word is one argument.
+
+internal import CLinux
+internal import Glibc
+
+/// What a program that ended said.
+public struct ProgramResult: Sendable {
+    /// The exit status; 128 and the signal's number where one ended it.
+    public var status: Int32
+    public var output: [UInt8]
+    public var errors: [UInt8]
+
+    /// The lines of the output, without those that are empty.
+    public var lines: [String] {
+        String(decoding: output, as: UTF8.self).split(separator: "\n").map(String.init)
+    }
+
+    /// The first line of what it complained of.
+    public var complaint: String {
+        printable(errors.split(separator: UInt8(ascii: "\n")).first ?? [])
+    }
+}
+
+/// Runs a program and waits for it. Its standard input is empty, its language is C.
+/// - Parameter words: the program's path or name, looked for where root's programs are, and its arguments.
+/// - Throws: where it cannot be started; a status other than 0 is for the caller to judge.
+public func runProgram(_ words: [String]) throws(SystemError) -> ProgramResult {
+    let name = words.first ?? ""
+    let folders = ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin"]
+    let path =
+        name.hasPrefix("/") ? name : folders.map { "\($0)/\(name)" }.first { exists(BytePath($0)) } ?? name
+    // Files rather than pipes: nothing waits for anything, however much either stream holds.
+    let (output, errors) = (try temporaryFile(), try temporaryFile())
+    let input = try Descriptor.open("/dev/null")
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_adddup2(&actions, input.raw, 0)
+    posix_spawn_file_actions_adddup2(&actions, output.raw, 1)
+    posix_spawn_file_actions_adddup2(&actions, errors.raw, 2)
+    // Signals that this program waits for in a thread of its own are blocked here; there they must not be.
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var none = sigset_t()
+    sigemptyset(&none)
+    posix_spawnattr_setsigmask(&attributes, &none)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+    var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
+    arguments.append(nil)
+    var variables: [UnsafeMutablePointer<CChar>?] = [
+        strdup("LC_ALL=C"), strdup("PATH=\(folders.joined(separator: ":"))"), nil,
+    ]
+    defer { (arguments + variables).forEach { free($0) } }
+    var child = pid_t()
+    let code = posix_spawn(&child, path, &actions, &attributes, &arguments, &variables)
+    if code != 0 { throw SystemError(code, "run", name) }
+    var status: CInt = 0
+    try check("wait for", name) { waitpid(child, &status, 0) }
+    return ProgramResult(
+        status: status & 0x7f == 0 ? status >> 8 & 0xff : 128 + (status & 0x7f),
+        output: try content(output, of: name), errors: try content(errors, of: name))
+}
+
+private func temporaryFile() throws(SystemError) -> Descriptor {
+    try Descriptor(owning: check("make a file in", "memory") { clinux_memory_file() })
+}
+
+private func content(_ file: Descriptor, of name: String) throws(SystemError) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: Int(min(try file.status().size, 1 << 26)))
+    lseek(file.raw, 0, SEEK_SET)
+    let count = try file.read(intoArray: &bytes)
+    return Array(bytes[..<count])
+}
+
+/// Has the service manager restart the machine, in order.
+public func restartMachine() throws(SystemError) {
+    for words in [["systemctl", "reboot"], ["reboot"]] {
+        if let result = try? runProgram(words), result.status == 0 { return }
+    }
+    throw SystemError(ENOENT, "restart", "the machine")
+}

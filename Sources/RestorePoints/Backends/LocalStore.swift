@@ -1,0 +1,95 @@
+// A store of images beside the state, with an identity of its own that lies with it, readable by root: it guards integrity, not
+// secrecy. One command at a time uses it.
+
+internal import Cryptography
+internal import Images
+internal import Platform
+
+/// Images of one folder, kept on the machine itself.
+final class LocalStore {
+    private let root: BytePath
+    /// What neither an image nor a restore touches.
+    private let own: [BytePath]
+    private let folder: BytePath
+    private let identityFile: BytePath
+    private let machine: MachineState
+    private let progress: Progress
+    private let findings: Findings
+
+    /// - Parameters:
+    ///   - root: the folder of which it holds images.
+    ///   - area: where store, identity and cache are; made when the first image is.
+    init(root: BytePath, area: BytePath, own: [BytePath], progress: Progress, findings: Findings) {
+        self.root = root
+        self.own = own
+        self.progress = progress
+        self.findings = findings
+        folder = area.appending("store")
+        identityFile = area.appending("identity.txt")
+        machine = MachineState(state: area.appending("machine"), cache: area.appending("cache"))
+    }
+
+    private func open(for purpose: Store.Purpose) throws -> Store {
+        if !exists(identityFile) {
+            let identity = try AgeIdentity.generate()
+            try makeFolders(identityFile.parent)
+            try replaceFile(identityFile, identity.encoded().withUnsafeBytes { Array($0) })
+        }
+        let identities = try AgeIdentity.identities(inFile: try readWhole(identityFile, limit: 1 << 12))
+        if !Store.exists(folder) {
+            _ = try Store.create(
+                folder, recipients: identities.map { .age($0.recipient) }, group: nil, machine: machine)
+        }
+        return try Store.open(folder, for: purpose, credentials: Credentials(identities: identities), machine: machine)
+    }
+
+    /// Makes an image of the folder as it is now.
+    /// - Returns: its handle, and how many entries could not be read.
+    func create(_ name: String) throws -> (handle: String, findings: UInt64) {
+        var request = BackupRequest(sources: [root], name: name)
+        request.own = own
+        let before = findings.count
+        let report = try open(for: .write).backup(request, machine: machine, progress: progress, findings: findings)
+        return (report.id.description, findings.count - before)
+    }
+
+    /// One that is gone already is fine.
+    func destroy(_ handle: String) throws { try open(for: .read).remove(image: handle) }
+
+    /// Deletes every image but these, with what interrupted runs left.
+    func clear(keeping handles: Set<String>) throws {
+        guard Store.exists(folder) else { return }
+        try open(for: .read).removeImages(except: handles)
+    }
+
+    func listing(of handle: String) throws -> any TreeListing { try open(for: .read).listing(of: handle) }
+
+    /// Opens and checks all that a restore would write, and writes nothing: nothing half-way because of damage that could have
+    /// been seen before.
+    /// - Parameter known: an image of what the folder holds.
+    func check(_ handle: String, known: String?) throws {
+        var drill = RestoreRequest(target: root)
+        drill.isDryRun = true
+        drill.otherHardware = true
+        let store = try open(for: .read)
+        if let known { drill.known = try store.knownEntries(of: known) }
+        let before = findings.count
+        _ = try Images.restore(store.imageReader(handle), drill, progress: Progress(), findings: findings)
+        if findings.count > before { throw PointError.damagedPoint(findings: findings.count - before) }
+    }
+
+    /// Brings the folder into the state of an image. Idempotent.
+    /// - Returns: how many entries could not be brought there.
+    func restore(_ handle: String, known: String?) throws -> UInt64 {
+        let store = try open(for: .read)
+        var request = RestoreRequest(target: root)
+        request.isExact = true
+        request.devices = true
+        request.otherHardware = true
+        request.own = own
+        if let known { request.known = try store.knownEntries(of: known) }
+        let before = findings.count
+        _ = try Images.restore(store.imageReader(handle), request, progress: progress, findings: findings)
+        return findings.count - before
+    }
+}

@@ -1,0 +1,125 @@
+// What makes the boot run `recover` before anything uses the tree: a copy of this program in the state area, a systemd unit, and
+// for `/` on a plain tree a script in the initramfs. The scripts decide nothing; they call the copy.
+
+internal import Platform
+
+enum BootIntegration {
+    private static let hook: BytePath = "/etc/initramfs-tools/scripts/local-bottom/holdfast"
+    private static let units: BytePath = "/etc/systemd/system"
+
+    /// Whether this machine is run by systemd, or is one that will be.
+    private static var hasSystemd: Bool { exists("/lib/systemd/systemd") }
+
+    /// Sets everything up; repeating it brings it up to date.
+    static func install(root: BytePath, state: BytePath, kind: BackendKind) throws {
+        guard root == "/" || exists("/run/systemd/system") else { return }
+        try installProgram(in: state)
+        if hasSystemd { try installUnit(root: root, state: state) }
+        if root == "/", kind == .tree { try installHook(state: state) }
+    }
+
+    /// What stands in the way of switching `/` at boot.
+    static func findings() -> [Preflight] {
+        if exists(hook) { return [] }
+        return [
+            Preflight(
+                "no-initramfs", "nothing would apply the rollback at the next boot: \(hook) is not there",
+                mend: "install initramfs-tools, then `holdfast setup --refresh`", isRefusal: true)
+        ]
+    }
+
+    // MARK: The program
+
+    /// A copy of the program with its libraries: a rollback may replace those of the system while it runs.
+    private static func installProgram(in state: BytePath) throws {
+        let bin = state.appending("bin")
+        let libraries = bin.appending("lib")
+        try makeFolders(libraries, mode: 0o755)
+        var loader = "ld.so"
+        for library in ProgramFiles.libraries {
+            let name = library.lastComponent
+            if name.starts(with: Array("ld-".utf8)) { loader = String(decoding: name, as: UTF8.self) }
+            try copy(library, to: libraries.appending(name))
+        }
+        try copy(ProgramFiles.executable, to: libraries.appending("holdfast"))
+        let script = """
+            #!/bin/sh
+            # Holdfast as it was at set-up, with the libraries that it ran with: it works whatever becomes of the system around it.
+            here=${0%/*}
+            exec "$here/lib/\(loader)" --library-path "$here/lib" "$here/lib/holdfast" "$@"
+
+            """
+        try replaceFile(bin.appending("holdfast"), Array(script.utf8), mode: 0o755)
+    }
+
+    private static func copy(_ file: BytePath, to copy: BytePath) throws {
+        try replaceFile(copy, readWhole(file, limit: 1 << 28), mode: 0o755)
+    }
+
+    // MARK: systemd
+
+    private static func installUnit(root: BytePath, state: BytePath) throws {
+        // A backslash would be taken for an escape, a percent sign for a specifier.
+        guard state.bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7f && !Array(#"\%"'$"#.utf8).contains($0) }) else { return }
+        let name = "holdfast-recover.service"
+        let unit = """
+            # Made by `holdfast setup`: finishes or clears what was under way, before anything uses \(root).
+            [Unit]
+            Description=Finish or clear a rollback that was under way
+            DefaultDependencies=no
+            RequiresMountsFor=\(state)
+            After=systemd-remount-fs.service
+            Before=local-fs.target
+            ConditionPathExists=\(state)/journal.json
+
+            [Service]
+            Type=oneshot
+            ExecStart=\(state)/bin/holdfast recover --state \(state)
+            StandardOutput=journal+console
+            StandardError=journal+console
+
+            [Install]
+            WantedBy=local-fs.target
+
+            """
+        try makeFolders(units.appending("local-fs.target.wants"), mode: 0o755)
+        try replaceFile(units.appending(name), Array(unit.utf8), mode: 0o644)
+        try replaceLink(units.appending("local-fs.target.wants").appending(name), to: "../\(name)")
+    }
+
+    // MARK: The initramfs
+
+    private static func installHook(state: BytePath) throws {
+        guard exists("/etc/initramfs-tools"), state.bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != 0x27 }) else {
+            return
+        }
+        let script = """
+            #!/bin/sh
+            # Made by `holdfast setup`: brings / back to a restore point before anything uses it. All that it does is in the program
+            # beside the state; here is only what that needs.
+            case "$1" in prereqs) exit 0 ;; esac
+            state='\(state)'
+            [ -e "${rootmnt}$state/journal.json" ] || exit 0
+            echo "Holdfast: a rollback is under way; do not switch off"
+            mount -o remount,rw "$rootmnt" || exit 0
+            for place in dev proc sys run; do mount -o bind "/$place" "$rootmnt/$place"; done
+            chroot "$rootmnt" "$state/bin/holdfast" recover --boot --state "$state" </dev/null
+            for place in run sys proc dev; do umount "$rootmnt/$place"; done
+            sync
+            # The kernel that runs may not be the one that belongs to what is there now.
+            if [ ! -d "$rootmnt/lib/modules/$(uname -r)" ]; then
+                mount -o remount,ro "$rootmnt"
+                echo "Holdfast: starting the kernel that belongs to this state"
+                reboot -f
+            fi
+            exit 0
+
+            """
+        try makeFolders(hook.parent, mode: 0o755)
+        try replaceFile(hook, Array(script.utf8), mode: 0o755)
+        let result = try runProgram(["update-initramfs", "-u", "-k", "all"])
+        if result.status != 0 {
+            throw PointError.library("update-initramfs ended with \(result.status): \(result.complaint)")
+        }
+    }
+}

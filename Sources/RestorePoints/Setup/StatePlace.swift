@@ -1,0 +1,89 @@
+// Where the state of a protected `/` is: outside of what a rollback exchanges, and mounted where everybody looks for it.
+
+internal import Platform
+
+enum StatePlace {
+    private static let subvolume = Array("@holdfast-state".utf8)
+
+    /// Gives the state of `/` a place of its own, and the configuration with it. What is there already is left as it is.
+    static func make(_ state: BytePath, kind: BackendKind) throws {
+        try makeFolders(state, mode: 0o755)
+        switch kind {
+        case .btrfs: try makeSubvolume(state)
+        case .zfs, .tree: break
+        }
+        try moveConfiguration(to: state)
+    }
+
+    /// A subvolume beside the protected one, mounted by /etc/fstab.
+    private static func makeSubvolume(_ state: BytePath) throws {
+        let place = try Descriptor.open(state, .directory)
+        let root = try Descriptor.open("/", .directory)
+        guard try place.status().device == root.status().device else { return }
+        guard try DirectoryListing(of: place).count == 0 else {
+            throw PointError.noBackend(
+                root: "/", reason: "\(state) is not empty, and would be rolled back with it; give another with --state")
+        }
+        guard let mount = try Mount.holding(root) else {
+            throw PointError.noBackend(root: "/", reason: "it is on no mount that can be seen")
+        }
+        let top = try Descriptor.mountDetached(
+            "btrfs", source: mount.source, option: ("subvolid", "\(Descriptor.topLevelSubvolume)"))
+        if let there = try? top.open(subvolume, .directory) {
+            if (try? there.status(of: Array("protected.json".utf8))) != nil {
+                throw PointError.noBackend(
+                    root: "/",
+                    reason:
+                        "the file system holds the state of another system in @holdfast-state; mount that at \(state), or remove it"
+                )
+            }
+        } else {
+            try top.makeSubvolume(subvolume)
+            try top.open(subvolume, .directory).setMode(0o755)
+        }
+        let options = "subvol=/@holdfast-state"
+        try addToTable("\(deviceInTable ?? mount.source.description) \(state) btrfs \(options),nofail 0 0", for: state)
+        try mountFileSystem("btrfs", source: mount.source, at: state, options: options)
+    }
+
+    private static let table: BytePath = "/etc/fstab"
+
+    private static func tableLines() -> [String] {
+        guard let bytes = try? readWhole(table, limit: 1 << 20) else { return [] }
+        return String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
+            .map(String.init)
+    }
+
+    private static func fields(_ line: String) -> [Substring] {
+        line.hasPrefix("#") ? [] : line.split(whereSeparator: { $0 == " " || $0 == "\t" })
+    }
+
+    /// How the table calls the device of `/`.
+    private static var deviceInTable: String? {
+        tableLines().map(fields).first { $0.count >= 4 && $0[1] == "/" }.map { String($0[0]) }
+    }
+
+    private static func addToTable(_ line: String, for state: BytePath) throws {
+        var lines = tableLines()
+        if lines.map(fields).contains(where: { $0.count >= 4 && $0[1] == state.description }) { return }
+        if lines.last?.isEmpty == true { lines.removeLast() }
+        lines += ["# made by `holdfast setup`: what it knows, outside of what a rollback exchanges", line, ""]
+        try replaceFile(table, Array(lines.joined(separator: "\n").utf8), mode: 0o644)
+    }
+
+    /// The configuration goes where the state is, and /etc/holdfast leads there.
+    private static func moveConfiguration(to state: BytePath) throws {
+        let folder: BytePath = "/etc/holdfast"
+        let new = state.appending("etc")
+        guard !exists(new) else { return }
+        if exists(folder) {
+            let result = try runProgram(["cp", "-a", folder.description, new.description])
+            if result.status != 0 { throw PointError.library("cannot copy \(folder): \(result.complaint)") }
+            // The old one stays until the link has its name.
+            try renameFile(folder, to: "/etc/holdfast.before-setup")
+        } else {
+            try makeFolders(new, mode: 0o755)
+        }
+        try replaceLink(folder, to: new.description)
+    }
+}

@@ -1,0 +1,181 @@
+"""Machines of the lab: a disk with a whole Debian that GRUB boots, and a virtual machine that runs what it is told.
+
+A test says what to do inside as a shell script; the machine boots, runs it, and switches off or is cut off. Nothing but the
+disk outlives a boot, as with a real machine.
+"""
+
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import time
+
+MIB = 1 << 20
+#: Where the file system begins on the disk; GRUB lies before it.
+START = MIB
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def run(*words, **options):
+    """Runs a program; what it complains of is the error's text."""
+    result = subprocess.run([str(word) for word in words], capture_output=True, text=True, **options)
+    if result.returncode:
+        raise RuntimeError(f"{' '.join(map(str, words))}: {result.returncode}: {result.stderr.strip() or result.stdout.strip()}")
+    return result.stdout
+
+
+class Loop:
+    """A part of a disk as a block device."""
+
+    def __init__(self, disk, offset=START, size=0):
+        self.words = ["losetup", "--find", "--show", "--offset", offset]
+        if size:
+            self.words += ["--sizelimit", size]
+        self.disk = disk
+
+    def __enter__(self):
+        self.device = run(*self.words, self.disk).strip()
+        return self.device
+
+    def __exit__(self, *_):
+        run("losetup", "--detach", self.device)
+
+
+class Mounted:
+    def __init__(self, device, folder, options="defaults"):
+        self.device, self.folder, self.options = device, pathlib.Path(folder), options
+
+    def __enter__(self):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        run("mount", "-o", self.options, self.device, self.folder)
+        return self.folder
+
+    def __exit__(self, *_):
+        run("umount", self.folder)
+
+
+def install_grub(disk, path, scratch):
+    """GRUB in front of the first partition, with all that it needs in itself; it reads `path`/grub.cfg from there."""
+    modules = pathlib.Path("/usr/lib/grub/i386-pc")
+    early = scratch / "early.cfg"
+    early.write_text(f"serial --unit=0\nterminal_output serial\nset root=(hd0,msdos1)\nconfigfile (hd0,msdos1){path}/grub.cfg\n")
+    core = scratch / "core.img"
+    run("grub-mkimage", "-O", "i386-pc", "-o", core, "-c", early, "-p", f"(hd0,msdos1){path}", "biosdisk", "part_msdos", "ext2",
+        "btrfs", "normal", "linux", "configfile", "echo", "serial", "search", "sleep", "test", "zstd")
+    image = core.read_bytes()
+    assert len(image) < START - 512, len(image)
+    with open(disk, "r+b") as file:
+        file.write((modules / "boot.img").read_bytes()[:440])
+        file.seek(512)
+        file.write(image)
+
+
+def partition(disk, size, parts=("",)):
+    """An empty disk with partitions from START on; `parts` are sizes as sfdisk takes them."""
+    with open(disk, "wb") as file:
+        file.truncate(size)
+    table = "label: dos\n" + "".join(f"{f'start={START // 512}, ' if not i else ''}{f'size={p}, ' if p else ''}type=83\n" for i, p in enumerate(parts))
+    run("sfdisk", "--quiet", disk, input=table)
+
+
+def entry(root, options, folder):
+    """GRUB's menu: one entry, by the links that Debian keeps to its newest kernel."""
+    return (f"set timeout=0\nmenuentry lab {{\n linux {folder}/vmlinuz root={root} {options} console=ttyS0 panic=5 quiet\n"
+            f" initrd {folder}/initrd.img\n}}\n")
+
+
+def make_btrfs(disk, rootfs, scratch, size=6 << 30):
+    """Debian's layout: / in the subvolume @rootfs, /boot in it."""
+    partition(disk, size)
+    with Loop(disk) as device:
+        run("mkfs.btrfs", "-q", "-L", "lab-root", device)
+        with Mounted(device, scratch / "mount") as top:
+            run("btrfs", "subvolume", "create", top / "@rootfs")
+            root = top / "@rootfs"
+            run("tar", "-C", root, "--xattrs", "--xattrs-include=*", "-xf", rootfs)
+            (root / "etc/fstab").write_text("LABEL=lab-root / btrfs subvol=/@rootfs 0 0\n")
+            (root / "boot/grub").mkdir(exist_ok=True)
+            (root / "boot/grub/grub.cfg").write_text(entry("LABEL=lab-root", "rootflags=subvol=@rootfs ro", "/@rootfs"))
+    install_grub(disk, "/@rootfs/boot/grub", scratch)
+
+
+def make_tree(disk, rootfs, scratch, size=6 << 30):
+    """/ on ext4, /boot in it."""
+    partition(disk, size)
+    with Loop(disk) as device:
+        run("mkfs.ext4", "-q", "-L", "lab-root", device)
+        with Mounted(device, scratch / "mount") as root:
+            run("tar", "-C", root, "--xattrs", "--xattrs-include=*", "-xf", rootfs)
+            (root / "etc/fstab").write_text("LABEL=lab-root / ext4 errors=remount-ro 0 1\n")
+            (root / "boot/grub").mkdir(exist_ok=True)
+            (root / "boot/grub/grub.cfg").write_text(entry("LABEL=lab-root", "ro", ""))
+    install_grub(disk, "/boot/grub", scratch)
+
+
+class Machine:
+    """A virtual machine with disks, and a folder that it shares with the test."""
+
+    def __init__(self, scratch, *disks, memory=1024):
+        self.scratch = pathlib.Path(scratch)
+        self.disks = disks
+        self.memory = memory
+        self.shared = self.scratch / "shared"
+        self.shared.mkdir(parents=True, exist_ok=True)
+        self.console = self.scratch / "console"
+        self.boots = 0
+
+    def start(self, todo, after="systemctl poweroff"):
+        """Boots; `todo` runs once the machine is up, `after` when it has ended."""
+        for name in ("said", "ended"):
+            (self.shared / name).unlink(missing_ok=True)
+        (self.shared / "todo").write_text("set -e\n" + todo)
+        (self.shared / "then").write_text(after)
+        words = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", self.memory, "-nographic",
+                 "-no-reboot", "-serial", f"file:{self.console}", "-monitor", "none", "-nic", "none", "-rtc", "base=utc",
+                 "-virtfs", f"local,path={self.shared},mount_tag=lab,security_model=none"]
+        for disk in self.disks:
+            words += ["-drive", f"file={disk},format=raw,if=virtio,cache=writeback"]
+        self.boots += 1
+        self.began = time.monotonic()
+        self.process = subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+    def cut(self):
+        """A power cut."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def wait(self, timeout=300):
+        """Until it is off; returns what was said inside. Fails where the script did."""
+        try:
+            self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.cut()
+            raise RuntimeError(f"the machine did not switch off; its console ends with\n{self.tail()}") from None
+        said = self.said()
+        ended = self.shared / "ended"
+        if not ended.exists() or ended.read_text().strip() != "0":
+            raise RuntimeError(f"the script ended with {ended.read_text().strip() if ended.exists() else 'nothing'}:\n{said}\nthe console ends with\n{self.tail()}")
+        print(f"   boot {self.boots}: {time.monotonic() - self.began:.0f} s", flush=True)
+        return said
+
+    def said(self):
+        file = self.shared / "said"
+        return file.read_text(errors="replace") if file.exists() else ""
+
+    def tail(self, lines=25):
+        text = self.console.read_text(errors="replace") if self.console.exists() else ""
+        return "\n".join(text.splitlines()[-lines:])
+
+    def run(self, todo, timeout=300):
+        self.start(todo)
+        return self.wait(timeout)
+
+    def reboot(self, todo, timeout=300):
+        """Boots as often as the machine restarts, until it switches off."""
+        return self.run(todo, timeout)
+
+
+def put_program(machine, program):
+    """The program where the guest finds it, as somebody would who installs it."""
+    shutil.copy(program, machine.shared / "holdfast")
