@@ -23,6 +23,10 @@ public enum PointError: Error, Sendable, CustomStringConvertible {
     case unreadable(root: BytePath, findings: UInt64)
     case damagedPoint(findings: UInt64)
     case bootNotBrought(folder: BytePath, findings: UInt64)
+    /// What the backend kept of a point is gone.
+    case lostPoint(handle: String)
+    /// Another program that was needed failed.
+    case program([String], status: Int32, complaint: String)
     case library(String)
     case notPermitted(String)
     case system(SystemError)
@@ -54,6 +58,9 @@ public enum PointError: Error, Sendable, CustomStringConvertible {
             "the point is damaged (\(findings) findings, named above), and going there would leave a mixture; nothing was changed"
         case .bootNotBrought(let folder, let findings):
             "\(findings) entries of \(folder) could not be brought back, so the tree was not, either"
+        case .lostPoint(let handle): "what the point consists of is gone: there is no \(handle)"
+        case .program(let words, let status, let complaint):
+            "`\(words.joined(separator: " "))` ended with \(status): \(complaint)"
         case .library(let text): text
         case .notPermitted(let what): "no permission to \(what)"
         case .system(let error): error.description
@@ -80,9 +87,10 @@ public enum PointError: Error, Sendable, CustomStringConvertible {
         case .damagedPoint:
             "go to another point; `holdfast diff` and `holdfast restore --only` save single files of this one"
         case .bootNotBrought: "mend what is named above, then `holdfast recover` goes on"
+        case .lostPoint: "go to another point, and `holdfast destroy` this one"
         case .notPermitted: "be root, or use sudo or doas"
         case .image(let error): error.mend
-        case .alreadySetUp, .noBackend, .badName, .nothingToUndo, .system, .library: nil
+        case .alreadySetUp, .noBackend, .badName, .nothingToUndo, .system, .program, .library: nil
         }
     }
 
@@ -94,8 +102,8 @@ public enum PointError: Error, Sendable, CustomStringConvertible {
             .newerState,
             .locked:
             4
-        case .unreadable, .bootNotBrought, .library: 1
-        case .damagedPoint: 4
+        case .unreadable, .bootNotBrought, .program, .library: 1
+        case .damagedPoint, .lostPoint: 4
         case .system(let error): error.isPermission ? 4 : 1
         case .image(let error): error.exitStatus
         }

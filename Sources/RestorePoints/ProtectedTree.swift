@@ -46,7 +46,8 @@ public final class ProtectedTree {
                     state: state, root: try open(state: state, progress: progress, findings: findings).root)
             }
             let folder = try Descriptor.open(root, .directory)
-            let kind = kind ?? (folder.isSubvolume ? .btrfs : .tree)
+            let isDataset = try Mount.holding(folder).map { $0.type == "zfs" && $0.point == root } ?? false
+            let kind = kind ?? (isDataset ? .zfs : folder.isSubvolume ? .btrfs : .tree)
             if root == "/" { try StatePlace.make(state, kind: kind) }
             try makeFolders(state, mode: 0o755)
             if kind == .btrfs, let place = try? Descriptor.open(state, .place), place.isOnBtrfs,
@@ -113,7 +114,8 @@ public final class ProtectedTree {
             let live = configuration.facts["live"].map { BytePath(decodeHexadecimal($0) ?? []) }
             return try BtrfsBackend(root: root, tree: configuration.id, live: live, own: [state])
         case .tree: return TreeBackend(root: root, state: state, progress: progress, findings: findings)
-        case .zfs: throw PointError.noBackend(root: root, reason: "this version has no ZFS backend yet")
+        case .zfs:
+            return try ZFSBackend(root: root, tree: configuration.id, facts: configuration.facts, own: [state])
         }
     }
 
@@ -250,7 +252,7 @@ public final class ProtectedTree {
         try area.write(&table)
         for point in gone { try backend.destroy(point.handle) }
         if let boot, gone.contains(where: { $0.boot != nil }) { try boot.clear(keeping: table.points) }
-        if backendKind == .tree { try backend.clear(keeping: Set(table.points.map(\.handle)), isThorough: true) }
+        try backend.clear(keeping: Set(table.points.map(\.handle)), isThorough: true)
     }
 
     /// A pinned point is not destroyed.

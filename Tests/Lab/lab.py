@@ -100,6 +100,39 @@ def make_btrfs(disk, rootfs, scratch, size=6 << 30):
     install_grub(disk, "/@rootfs/boot/grub", scratch)
 
 
+def make_zfs(disk, rootfs, scratch, size=6 << 30):
+    """/ in the boot environment lab/ROOT/debian, which the boot finds by the pool's bootfs; /boot on ext4 beside it."""
+    partition(disk, size, ("512M", ""))
+    with Loop(disk, START, 512 * MIB) as device:
+        run("mkfs.ext4", "-q", "-L", "lab-boot", device)
+        with Mounted(device, scratch / "mount") as boot:
+            run("tar", "-C", boot, "--strip-components=2", "-xf", rootfs, "./boot")
+            kernel = next(boot.glob("vmlinuz-*")).name[len("vmlinuz-"):]
+            (boot / "vmlinuz").symlink_to(f"vmlinuz-{kernel}")
+            (boot / "initrd.img").symlink_to(f"initrd.img-{kernel}")
+            (boot / "grub").mkdir(exist_ok=True)
+            (boot / "grub/grub.cfg").write_text(entry("zfs:AUTO", "ro zfs_force=1", ""))
+    install_grub(disk, "/grub", scratch)
+    # Only a kernel with ZFS can fill the rest: that of another machine, which is thrown away.
+    helper = scratch / "helper"
+    helper.mkdir(exist_ok=True)
+    make_tree(helper / "disk", rootfs, scratch)
+    machine = Machine(helper, helper / "disk", disk)
+    os.link(rootfs, machine.shared / "rootfs.tar")
+    machine.run("""
+        modprobe zfs
+        zpool create -f -o ashift=12 -O compression=lz4 -O atime=off -O acltype=posixacl -O xattr=sa -O mountpoint=none -R /mnt lab /dev/vdb2
+        zfs create -o mountpoint=none lab/ROOT
+        zfs create -o canmount=noauto -o mountpoint=/ lab/ROOT/debian
+        zfs mount lab/ROOT/debian
+        zpool set bootfs=lab/ROOT/debian lab
+        tar -C /mnt --xattrs --xattrs-include='*' --exclude='./boot/*' -xf /lab/rootfs.tar
+        echo 'LABEL=lab-boot /boot ext4 defaults 0 2' >/mnt/etc/fstab
+        zpool export lab
+    """, timeout=600)
+    shutil.rmtree(helper)
+
+
 def make_tree(disk, rootfs, scratch, size=6 << 30):
     """/ on ext4, /boot in it."""
     partition(disk, size)
@@ -127,12 +160,12 @@ class Machine:
 
     def start(self, todo, after="systemctl poweroff"):
         """Boots; `todo` runs once the machine is up, `after` when it has ended."""
-        for name in ("said", "ended"):
+        for name in ("said", "ended", "trace"):
             (self.shared / name).unlink(missing_ok=True)
         (self.shared / "todo").write_text("set -e\n" + todo)
         (self.shared / "then").write_text(after)
         words = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", self.memory, "-nographic",
-                 "-no-reboot", "-serial", f"file:{self.console}", "-monitor", "none", "-nic", "none", "-rtc", "base=utc",
+                 "-serial", f"file:{self.console}", "-monitor", "none", "-nic", "none", "-rtc", "base=utc",
                  "-virtfs", f"local,path={self.shared},mount_tag=lab,security_model=none"]
         for disk in self.disks:
             words += ["-drive", f"file={disk},format=raw,if=virtio,cache=writeback"]
@@ -151,11 +184,11 @@ class Machine:
             self.process.wait(timeout)
         except subprocess.TimeoutExpired:
             self.cut()
-            raise RuntimeError(f"the machine did not switch off; its console ends with\n{self.tail()}") from None
+            raise RuntimeError(f"the machine did not switch off; the trace ends with\n{self.trace()}\nthe console ends with\n{self.tail()}") from None
         said = self.said()
         ended = self.shared / "ended"
         if not ended.exists() or ended.read_text().strip() != "0":
-            raise RuntimeError(f"the script ended with {ended.read_text().strip() if ended.exists() else 'nothing'}:\n{said}\nthe console ends with\n{self.tail()}")
+            raise RuntimeError(f"the script ended with {ended.read_text().strip() if ended.exists() else 'nothing'}:\n{said}\nthe trace ends with\n{self.trace()}\nthe console ends with\n{self.tail()}")
         print(f"   boot {self.boots}: {time.monotonic() - self.began:.0f} s", flush=True)
         return said
 
@@ -167,13 +200,13 @@ class Machine:
         text = self.console.read_text(errors="replace") if self.console.exists() else ""
         return "\n".join(text.splitlines()[-lines:])
 
+    def trace(self):
+        file = self.shared / "trace"
+        return "\n".join(file.read_text(errors="replace").splitlines()[-10:]) if file.exists() else ""
+
     def run(self, todo, timeout=300):
         self.start(todo)
         return self.wait(timeout)
-
-    def reboot(self, todo, timeout=300):
-        """Boots as often as the machine restarts, until it switches off."""
-        return self.run(todo, timeout)
 
 
 def put_program(machine, program):

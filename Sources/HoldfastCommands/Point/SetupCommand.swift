@@ -34,7 +34,7 @@ struct SetupCommand: StatefulCommand {
     @Flag(help: "Only bring what the boot runs up to date with this program.")
     var refresh = false
 
-    @Option(help: "btrfs or tree (default: what the file system gives).")
+    @Option(help: "btrfs, zfs or tree (default: what the file system gives).")
     var backend: BackendArgument?
 
     @OptionGroup var state: StateOptions

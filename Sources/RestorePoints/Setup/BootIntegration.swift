@@ -68,7 +68,7 @@ enum BootIntegration {
             Description=Finish or clear a rollback that was under way
             DefaultDependencies=no
             RequiresMountsFor=\(state)
-            After=systemd-remount-fs.service
+            After=systemd-remount-fs.service zfs-mount.service boot.mount
             Before=local-fs.target
             ConditionPathExists=\(state)/journal.json
 

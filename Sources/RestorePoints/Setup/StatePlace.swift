@@ -10,7 +10,8 @@ enum StatePlace {
         try makeFolders(state, mode: 0o755)
         switch kind {
         case .btrfs: try makeSubvolume(state)
-        case .zfs, .tree: break
+        case .zfs: try makeDataset(state)
+        case .tree: break
         }
         try moveConfiguration(to: state)
     }
@@ -44,6 +45,22 @@ enum StatePlace {
         let options = "subvol=/@holdfast-state"
         try addToTable("\(deviceInTable ?? mount.source.description) \(state) btrfs \(options),nofail 0 0", for: state)
         try mountFileSystem("btrfs", source: mount.source, at: state, options: options)
+    }
+
+    /// A dataset beside the boot environments, which ZFS mounts by itself.
+    private static func makeDataset(_ state: BytePath) throws {
+        let place = try Descriptor.open(state, .directory)
+        let root = try Descriptor.open("/", .directory)
+        guard try place.status().device == root.status().device else { return }
+        guard let mount = try Mount.holding(root), mount.type == "zfs" else { return }
+        let dataset = "\(ZFS.pool(of: mount.source.description))/holdfast-state"
+        if ZFS.guidIfThere(dataset) != nil {
+            throw PointError.noBackend(
+                root: "/",
+                reason:
+                    "the pool holds the state of another system in \(dataset); mount that at \(state), or destroy it")
+        }
+        try ZFS.run("zfs", "create", "-o", "mountpoint=\(state)", dataset)
     }
 
     private static let table: BytePath = "/etc/fstab"

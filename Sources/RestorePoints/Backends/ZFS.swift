@@ -1,0 +1,68 @@
+// zfs and zpool, driven as commands with output for programs.
+
+internal import Platform
+
+/// A dataset or a snapshot, and some of its properties.
+struct ZFSObject: Hashable, Sendable {
+    var name: String
+    /// Stays the same when it is renamed, or moves to another dataset by a promotion.
+    var guid: String
+    /// Whose it is: the id of a protected tree, or `-`.
+    var tree: String
+    /// Of a clone: the snapshot that it hangs on, or `-`.
+    var origin: String
+
+    var dataset: String { name.split(separator: "@").first.map(String.init) ?? name }
+    var snapshot: String? { name.contains("@") ? name.split(separator: "@").last.map(String.init) : nil }
+}
+
+enum ZFS {
+    static let treeProperty = "holdfast:tree"
+
+    /// Runs one of the commands; its lines.
+    @discardableResult
+    static func run(_ words: String...) throws -> [String] { try run(words) }
+
+    @discardableResult
+    static func run(_ words: [String]) throws -> [String] {
+        let result = try runProgram(words)
+        if result.status != 0 { throw PointError.program(words, status: result.status, complaint: result.complaint) }
+        return result.lines
+    }
+
+    /// What there is below a dataset, itself included.
+    /// - Parameter kind: `filesystem` or `snapshot`.
+    static func list(_ kind: String, below dataset: String) throws -> [ZFSObject] {
+        try run("zfs", "list", "-Hp", "-r", "-t", kind, "-o", "name,guid,\(treeProperty),origin", dataset).compactMap {
+            let fields = $0.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
+            guard fields.count == 4 else { return nil }
+            return ZFSObject(name: fields[0], guid: fields[1], tree: fields[2], origin: fields[3])
+        }
+    }
+
+    static func guid(of name: String) throws -> String {
+        guard let guid = try run("zfs", "get", "-Hpo", "value", "guid", name).first else {
+            throw PointError.program(["zfs", "get"], status: 0, complaint: "no guid")
+        }
+        return guid
+    }
+
+    /// nil where there is no such thing.
+    static func guidIfThere(_ name: String) -> String? { try? guid(of: name) }
+
+    /// Properties that were set on the dataset itself, and where it takes its place in the tree of files from.
+    static func ownProperties(of dataset: String) throws -> [(name: String, value: String)] {
+        try run("zfs", "get", "-Hp", "-s", "local,received", "-o", "property,value", "all", dataset).compactMap {
+            let fields = $0.split(separator: "\t", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            return fields.count == 2 ? (fields[0], fields[1]) : nil
+        }
+    }
+
+    static func parent(of dataset: String) -> String? {
+        dataset.lastIndex(of: "/").map { String(dataset[..<$0]) }
+    }
+
+    static func pool(of dataset: String) -> String {
+        dataset.split(whereSeparator: { $0 == "/" || $0 == "@" }).first.map(String.init) ?? dataset
+    }
+}

@@ -1,0 +1,315 @@
+// Restore points as snapshots of a ZFS dataset, known by their GUIDs. Nothing is ever rolled back in place: a rollback clones the
+// point and switches to the clone, so that newer points and the state that is left stay where they are.
+//
+// A boot environment, which is `/` where the boot follows the pool's `bootfs`, is switched by that one property. Any other dataset
+// changes its name with the clone, which the journal carries over a crash.
+//
+//     <container>/<base>-<id>       a clone that is, or was, the live one
+//     <dataset>@holdfast-<point>    a point, in whichever dataset was live when it was made
+
+internal import Glibc
+internal import Images
+internal import Platform
+
+final class ZFSBackend: Backend {
+    let kind = BackendKind.zfs
+    let facts: [String: String]
+    private let root: BytePath
+    private let tree: String
+    private let own: [BytePath]
+    /// Below which all clones and points are.
+    private let container: String
+    /// How the datasets that take turns are called at the beginning.
+    private let base: String
+    private var isEnvironment: Bool { root == "/" }
+
+    private static let prefix = "holdfast-"
+    private static let viewPrefix = "holdfast-view-"
+
+    /// - Parameter facts: what an earlier run found out; empty at set-up.
+    init(root: BytePath, tree: String, facts: [String: String], own: [BytePath]) throws {
+        self.root = root
+        self.tree = tree
+        self.own = own
+        if let container = facts["container"], let base = facts["base"] {
+            (self.container, self.base, self.facts) = (container, base, facts)
+            return
+        }
+        let mount = try Mount.holding(Descriptor.open(root, .directory))
+        guard let mount, mount.type == "zfs", mount.point == root else {
+            throw PointError.noBackend(root: root, reason: "no ZFS dataset is mounted there")
+        }
+        let dataset = mount.source.description
+        guard let container = ZFS.parent(of: dataset) else {
+            throw PointError.noBackend(
+                root: root, reason: "it is the top dataset of its pool, which cannot be exchanged for another")
+        }
+        let base = String(dataset.dropFirst(container.count + 1))
+        (self.container, self.base) = (container, base)
+        self.facts = ["container": container, "base": base]
+        try ZFS.run("zfs", "set", "\(ZFS.treeProperty)=\(tree)", dataset)
+    }
+
+    // MARK: Places
+
+    /// The dataset that is live now.
+    private func live() throws -> String {
+        guard isEnvironment else { return "\(container)/\(base)" }
+        guard let mount = try Mount.holding(Descriptor.open(root, .directory)), mount.type == "zfs" else {
+            throw PointError.noBackend(root: root, reason: "it is not on ZFS any more")
+        }
+        return mount.source.description
+    }
+
+    /// Every snapshot that is a point of this tree, or was made to be one.
+    private func points() throws -> [ZFSObject] {
+        try ZFS.list("snapshot", below: container).filter {
+            $0.tree == tree && $0.snapshot?.hasPrefix(Self.prefix) == true
+        }
+    }
+
+    private func snapshot(_ guid: String) throws -> String {
+        guard let found = try points().first(where: { $0.guid == guid }) else {
+            throw PointError.lostPoint(handle: "the snapshot with GUID \(guid)")
+        }
+        return found.name
+    }
+
+    private func makeSnapshot(of dataset: String, named name: String) throws -> String {
+        let full = "\(dataset)@\(name)"
+        try ZFS.run("zfs", "snapshot", "-o", "\(ZFS.treeProperty)=\(tree)", full)
+        return full
+    }
+
+    // MARK: Points
+
+    func create(_ id: String) throws -> (handle: String, findings: UInt64) {
+        (try ZFS.guid(of: makeSnapshot(of: live(), named: Self.prefix + id)), 0)
+    }
+
+    func destroy(_ handle: String) throws {
+        guard let point = try points().first(where: { $0.guid == handle }) else { return }
+        // One on which the live dataset hangs, or that another program holds, goes when they do.
+        try ZFS.run("zfs", "destroy", "-d", point.name)
+    }
+
+    func clear(keeping handles: Set<String>, isThorough: Bool) throws {
+        guard isThorough else { return }
+        for point in try points() where !handles.contains(point.guid) && !isInUse(point) {
+            try ZFS.run("zfs", "destroy", "-d", point.name)
+        }
+        try clearDatasets()
+    }
+
+    /// Datasets that were live once and hold no point any more. Where the live one hangs on one of them, the two change roles
+    /// first.
+    private func clearDatasets() throws {
+        let live = try live()
+        let next = isEnvironment ? try bootDataset() : live
+        let snapshots = try ZFS.list("snapshot", below: container)
+        for dataset in try ZFS.list("filesystem", below: container)
+        where dataset.tree == tree && dataset.name != live && dataset.name != next && isOurs(dataset.name) {
+            // Points that only wait for their clones to go are no reason to keep it.
+            let held = try snapshots.filter { $0.dataset == dataset.name }
+                .filter { try ZFS.run("zfs", "get", "-Hpo", "value", "defer_destroy", $0.name).first != "on" }
+            if !held.isEmpty { continue }
+            let hanging = try ZFS.list("filesystem", below: container).first { $0.name == live }?.origin ?? "-"
+            if hanging.hasPrefix(dataset.name + "@") { try ZFS.run("zfs", "promote", live) }
+            // One that still holds something, or is held, stays until the next time.
+            _ = try? ZFS.run("zfs", "destroy", dataset.name)
+        }
+    }
+
+    private func isOurs(_ dataset: String) -> Bool {
+        dataset == "\(container)/\(base)" || dataset.hasPrefix("\(container)/\(base)-")
+    }
+
+    private func isInUse(_ point: ZFSObject) -> Bool {
+        guard let name = point.snapshot, name.hasPrefix(Self.viewPrefix),
+            let process = Int32(name.dropFirst(Self.viewPrefix.count))
+        else { return false }
+        return process != getpid() && exists(BytePath("/proc/\(process)"))
+    }
+
+    func listing(of handle: String?) throws -> any TreeListing {
+        guard let handle else {
+            return try FolderListing(Descriptor.open(root, .directory), isThorough: true, own: own)
+        }
+        return try FolderListing(open(snapshot(handle)), isThorough: true)
+    }
+
+    func snapshot(of handle: String?) throws -> Snapshot? {
+        if let handle { return Snapshot(try open(snapshot(handle))) }
+        let name = "\(try live())@\(Self.viewPrefix)\(getpid())"
+        _ = try? ZFS.run("zfs", "destroy", name)
+        _ = try makeSnapshot(of: live(), named: "\(Self.viewPrefix)\(getpid())")
+        return Snapshot(try open(name)) { _ = try? ZFS.run("zfs", "destroy", "-d", name) }
+    }
+
+    private func open(_ snapshot: String) throws -> Descriptor {
+        try Descriptor.mountDetached("zfs", source: BytePath(snapshot))
+    }
+
+    // MARK: Preflight
+
+    func coverage() throws -> [Preflight] {
+        let live = try live()
+        let nested = try ZFS.list("filesystem", below: live).map(\.name).filter { $0 != live }
+        return nested.isEmpty
+            ? []
+            : [
+                Preflight(
+                    "nested-datasets",
+                    "datasets below \(live) are not covered by its points and stay as they are: "
+                        + nested.joined(separator: ", "),
+                    mend: "`holdfast setup --root` each that is to have points of its own", isRefusal: false)
+            ]
+    }
+
+    func preflightRollback() throws -> [Preflight] {
+        var findings = try coverage()
+        if isEnvironment {
+            findings += try preflightBoot()
+        } else {
+            if !findings.isEmpty {
+                findings[0].isRefusal = true
+                findings[0].mend = "move them to another place with `zfs rename`; a clone cannot take them along"
+            }
+            findings += try preflightUse()
+        }
+        return findings
+    }
+
+    /// Whether the boot follows `bootfs`, or goes its own way.
+    private func preflightBoot() throws -> [Preflight] {
+        let line = String(decoding: try readWhole("/proc/cmdline", limit: 1 << 16), as: UTF8.self)
+        let words = line.split(whereSeparator: \.isWhitespace).map(String.init)
+        let root = words.last { $0.lowercased().hasPrefix("root=") }?.dropFirst(5).lowercased() ?? ""
+        if !["zfs", "zfs:auto", "zfs=auto"].contains(root) {
+            return [
+                Preflight(
+                    "bootfs-not-followed",
+                    "the boot goes by root=\(root.isEmpty ? "?" : root) and not by the pool's bootfs, so it would start the old state again",
+                    mend: "boot with root=zfs:AUTO, in GRUB's menu entry", isRefusal: true)
+            ]
+        }
+        let next = try bootDataset()
+        if next != (try live()) {
+            return [
+                Preflight(
+                    "bootfs-elsewhere", "the pool's bootfs is \(next), and \(try live()) runs",
+                    mend: "restart, or `zpool set bootfs=\(try live()) \(ZFS.pool(of: container))`", isRefusal: true)
+            ]
+        }
+        return []
+    }
+
+    private func preflightUse() throws -> [Preflight] {
+        guard let device = try? Descriptor.open(root, .directory).status().device else { return [] }
+        let users = RunningProcess.using(device: device)
+        return users.isEmpty
+            ? []
+            : [
+                Preflight(
+                    "busy", "programs work in \(root): " + users.prefix(5).map(\.description).joined(separator: ", "),
+                    mend: "stop them first", isRefusal: true)
+            ]
+    }
+
+    private func bootDataset() throws -> String {
+        try ZFS.run("zpool", "get", "-Hpo", "value", "bootfs", ZFS.pool(of: container)).first ?? "-"
+    }
+
+    // MARK: The switch
+
+    func prepare(target: String, before id: String) throws -> Switch {
+        var change = Switch(before: id, target: target)
+        let live = try live()
+        let new = "\(container)/\(base)-\(id.prefix(8))"
+        // One that nobody knows is what a crash left before its journal was written.
+        if ZFS.guidIfThere(new) != nil { try ZFS.run("zfs", "destroy", new) }
+        var words = ["zfs", "clone", "-o", "canmount=noauto", "-o", "\(ZFS.treeProperty)=\(tree)"]
+        for property in try ZFS.ownProperties(of: live)
+        where !["canmount", ZFS.treeProperty, "reservation", "refreservation"].contains(property.name) {
+            words += ["-o", "\(property.name)=\(property.value)"]
+        }
+        change.facts["canmount"] = try ZFS.run("zfs", "get", "-Hpo", "value", "canmount", live).first
+        try ZFS.run(words + [snapshot(target), new])
+        change.facts["new"] = new
+        change.facts["newGuid"] = try ZFS.guid(of: new)
+        change.facts["old"] = live
+        change.facts["oldGuid"] = try ZFS.guid(of: live)
+        return change
+    }
+
+    private func fact(_ name: String, of change: Switch) throws -> String {
+        guard let value = change.facts[name] else {
+            throw PointError.damagedState(file: root, reason: "the journal does not say \(name)")
+        }
+        return value
+    }
+
+    /// Where the state that is left has gone: the dataset itself for a boot environment, another name for others.
+    private func leftName(_ change: Switch) throws -> String {
+        isEnvironment ? try fact("old", of: change) : "\(container)/\(base)-left-\(change.before.prefix(8))"
+    }
+
+    func isCommitted(_ change: Switch) throws -> Bool? {
+        if isEnvironment { return try bootDataset() == fact("new", of: change) }
+        return ZFS.guidIfThere("\(container)/\(base)") == (try fact("newGuid", of: change))
+    }
+
+    func commit(_ change: Switch) throws -> SwitchResult {
+        let new = try fact("new", of: change)
+        if isEnvironment {
+            // One property of the pool, in one transaction group.
+            if try isCommitted(change) != true {
+                try ZFS.run("zpool", "set", "bootfs=\(new)", ZFS.pool(of: container))
+            }
+            return SwitchResult()
+        }
+        let live = "\(container)/\(base)"
+        // Two names change one after the other. A crash between leaves none of that name mounted; the next run goes on.
+        if ZFS.guidIfThere(live) == (try fact("oldGuid", of: change)) {
+            // So that no boot between mounts the one that is left.
+            try ZFS.run("zfs", "set", "canmount=noauto", live)
+            try unmount(live)
+            try ZFS.run("zfs", "rename", live, leftName(change))
+        }
+        if ZFS.guidIfThere(live) == nil { try ZFS.run("zfs", "rename", new, live) }
+        try ZFS.run("zfs", "set", "canmount=\(change.facts["canmount"] ?? "on")", live)
+        if try !Mount.all().contains(where: { $0.type == "zfs" && $0.source.description == live }) {
+            try ZFS.run("zfs", "mount", live)
+        }
+        return SwitchResult()
+    }
+
+    private func unmount(_ dataset: String) throws {
+        guard try Mount.all().contains(where: { $0.type == "zfs" && $0.source.description == dataset }) else { return }
+        do {
+            try ZFS.run("zfs", "unmount", dataset)
+        } catch {
+            // It stays as it is until then.
+            _ = try? ZFS.run("zfs", "set", "canmount=on", dataset)
+            throw error
+        }
+    }
+
+    func isEffective(_ change: Switch) throws -> Bool { try !isEnvironment || live() == fact("new", of: change) }
+
+    func finish(_ change: Switch) throws -> String {
+        let left = try leftName(change)
+        let name = "\(left)@\(Self.prefix)\(change.before)"
+        if ZFS.guidIfThere(name) == nil { _ = try makeSnapshot(of: left, named: Self.prefix + change.before) }
+        if isEnvironment { try ZFS.run("zfs", "set", "canmount=noauto", left) }
+        return try ZFS.guid(of: name)
+    }
+
+    func abandon(_ change: Switch) throws {
+        if isEnvironment, try isCommitted(change) == true {
+            try ZFS.run("zpool", "set", "bootfs=\(fact("old", of: change))", ZFS.pool(of: container))
+        }
+        let new = try fact("new", of: change)
+        if ZFS.guidIfThere(new) == (try fact("newGuid", of: change)) { try ZFS.run("zfs", "destroy", new) }
+    }
+}
