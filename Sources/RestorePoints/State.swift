@@ -62,12 +62,16 @@ struct StateArea: Sendable {
         /// Ids of points that go when it is done.
         var discards: [String]
         var change: Switch?
+        /// What of the state that is left goes into the new one, below the root, in hexadecimal digits.
+        var keeps: [String]?
         /// The boot in which it was prepared.
         var boot: String
         /// Whether /boot is in the target's state, where that is a file system of its own.
         var bootIsBrought: Bool?
         /// Entries that could not be brought into the target's state.
         var findings: UInt64 = 0
+
+        var keptPaths: [BytePath] { (keeps ?? []).compactMap(decodeHexadecimal).map { BytePath($0) } }
 
         /// Whether the next boot, or the next mount, has to come before anything more can happen.
         var waits: Bool { stage == .scheduled || stage == .pending }

@@ -39,14 +39,18 @@ extension ProtectedTree {
     /// - Parameters:
     ///   - name: nil: the newest factory point.
     ///   - forTransfer: discards every other point.
-    public func planFactoryReset(to name: String?, forTransfer: Bool) throws -> Plan {
+    ///   - keep: what of the state of now goes into that state.
+    public func planFactoryReset(to name: String?, keep: Set<KeepSet> = [], forTransfer: Bool) throws -> Plan {
         try translated {
             let table = try area.readTable()
             let target =
                 try name.map(point) ?? table.points.last { $0.isFactory } ?? { throw PointError.noFactoryPoint }()
-            return try plan(
+            var plan = try plan(
                 "factory-reset", target, table, discards: forTransfer ? table.points.filter { !$0.isFactory } : [],
                 keepsBefore: !forTransfer)
+            let live = try Descriptor.open(root, .directory)
+            plan.keeps = KeepSet.allCases.filter(keep.contains).flatMap { $0.paths(in: live) }
+            return plan
         }
     }
 
@@ -96,7 +100,7 @@ extension ProtectedTree {
             if !plan.keepsBefore { discards.append(before.id) }
             var journal = StateArea.Journal(
                 stage: .preparing, verb: plan.verb, target: plan.target, before: before, discards: discards,
-                change: nil,
+                change: nil, keeps: plan.keeps.isEmpty ? nil : plan.keeps.map { hexadecimal($0.bytes) },
                 boot: HostFacts.bootIdentifier)
             if backend.appliesAtBoot {
                 try backend.check(target: plan.target.handle)
@@ -108,7 +112,8 @@ extension ProtectedTree {
             // A crash from here to `committing` leaves the old state, and things that nobody knows, which the next call clears.
             try area.write(journal)
             do {
-                journal.change = try backend.prepare(target: plan.target.handle, before: before.id)
+                journal.change = try backend.prepare(
+                    target: plan.target.handle, before: before.id, keeping: plan.keeps)
             } catch {
                 try? backend.clear(keeping: Set(table.points.map(\.handle)), isThorough: true)
                 try area.removeJournal()
@@ -209,7 +214,8 @@ extension ProtectedTree {
             }
             // A crash from here to `committing` leaves it scheduled, and all of this is done again.
             try backend.clear(keeping: Set(table.points.map(\.handle)), isThorough: true)
-            journal.change = try backend.prepare(target: journal.target.handle, before: journal.before.id)
+            journal.change = try backend.prepare(
+                target: journal.target.handle, before: journal.before.id, keeping: journal.keptPaths)
             journal.stage = .committing
             try area.write(journal)
             return .finished(try goOn(&journal, &table))

@@ -149,10 +149,12 @@ def make_tree(disk, rootfs, scratch, size=6 << 30):
 class Machine:
     """A virtual machine with disks, and a folder that it shares with the test."""
 
-    def __init__(self, scratch, *disks, memory=1024):
+    def __init__(self, scratch, *disks, memory=1024, host=None):
         self.scratch = pathlib.Path(scratch)
         self.disks = disks
         self.memory = memory
+        #: A folder of this machine that the guest may read.
+        self.host = host
         self.shared = self.scratch / "shared"
         self.shared.mkdir(parents=True, exist_ok=True)
         self.console = self.scratch / "console"
@@ -162,11 +164,13 @@ class Machine:
         """Boots; `todo` runs once the machine is up, `after` when it has ended."""
         for name in ("said", "ended", "trace"):
             (self.shared / name).unlink(missing_ok=True)
-        (self.shared / "todo").write_text("set -e\n" + todo)
+        (self.shared / "todo").write_text("set -e; PS4='+ $SECONDS s: '\n" + todo)
         (self.shared / "then").write_text(after)
         words = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", self.memory, "-nographic",
                  "-serial", f"file:{self.console}", "-monitor", "none", "-nic", "none", "-rtc", "base=utc",
                  "-virtfs", f"local,path={self.shared},mount_tag=lab,security_model=none"]
+        if self.host:
+            words += ["-virtfs", f"local,path={self.host},mount_tag=host,security_model=none,readonly=on,multidevs=remap"]
         for disk in self.disks:
             words += ["-drive", f"file={disk},format=raw,if=virtio,cache=writeback"]
         self.boots += 1

@@ -22,6 +22,12 @@ final class Place {
         state = scratch.appending("state")
         try makeFolders(scratch)
         switch kind {
+        case .zfs:
+            let dataset = "\(Self.pool ?? "")/\(digits)"
+            shell(
+                "zfs create -o mountpoint=\(scratch)/mount -o xattr=sa -o acltype=posixacl \(dataset) && zfs create \(dataset)/plant"
+            )
+            root = scratch.appending("mount").appending("plant")
         case .btrfs:
             let image = scratch.appending("disk")
             let mount = scratch.appending("mount")
@@ -35,7 +41,13 @@ final class Place {
         }
     }
 
+    static let pool = getenv("HOLDFAST_TEST_POOL").map { String(cString: $0) }
+
     deinit {
+        if kind == .zfs, let pool = Self.pool {
+            let digits = scratch.description.split(separator: "-").last ?? ""
+            shell("cd /; zfs destroy -R \(pool)/\(digits)")
+        }
         shell("chattr -R -f -ia \(root) \(scratch)/state; umount \(scratch)/mount 2>/dev/null; rm -rf \(scratch)")
     }
 

@@ -7,7 +7,8 @@ import Testing
 
 @Suite(.serialized, .enabled(if: HostFacts.isRoot, "points are made by root"))
 struct SemanticsTests {
-    static let kinds: [BackendKind] = [.btrfs, .tree]
+    /// In the virtual machine of the lab there is ZFS, and a pool for the tests.
+    static let kinds: [BackendKind] = Place.pool == nil ? [.btrfs, .tree] : [.zfs]
 
     /// A tree with a bit of everything, and then another state of it, in which every kind of change has happened.
     private func fill(_ place: Place) {
@@ -164,6 +165,48 @@ struct SemanticsTests {
         let before = place.look()
         #expect(throws: PointError.self) { try tree.carryOut(plan, user: "test") }
         #expect(place.look() == before)
+    }
+
+    @Test("A factory reset keeps what it is asked to keep, all of it, and nothing else", arguments: kinds)
+    func keeps(_ kind: BackendKind) throws {
+        let place = try Place(kind)
+        for name in [
+            "etc/hostname", "etc/ssh/ssh_host_a", "etc/ssh/ssh_host_old", "etc/ssh/sshd_config",
+            "etc/network/interfaces",
+        ] {
+            place.write(name, "delivered")
+        }
+        let tree = try place.setUp()
+        var factory = PointRequest(name: "delivered")
+        factory.isFactory = true
+        _ = try tree.create(factory, user: "test")
+        shell(
+            """
+            cd \(place.root)/etc; for f in hostname ssh/ssh_host_a ssh/sshd_config network/interfaces; do echo -n own > $f; done
+            echo -n own > ssh/ssh_host_new; chmod 600 ssh/ssh_host_new; echo -n own > network/more; echo -n own > other
+            """)
+        let plan = try tree.planFactoryReset(to: nil, keep: [.identity, .network], forTransfer: false)
+        #expect(
+            plan.keeps == [
+                "etc/hostname", "etc/ssh/ssh_host_a", "etc/ssh/ssh_host_new", "etc/ssh/ssh_host_old", "etc/network",
+            ])
+        #expect(try plan.id != tree.planFactoryReset(to: nil, forTransfer: false).id)
+        _ = try tree.carryOut(plan, user: "test")
+        #expect(
+            shell(
+                "cd \(place.root)/etc; for f in $(find . -type f | sort); do echo $f $(cat $f); done; stat -c %a ssh/ssh_host_new"
+            )
+                == """
+                ./hostname own
+                ./network/interfaces own
+                ./network/more own
+                ./ssh/ssh_host_a own
+                ./ssh/ssh_host_new own
+                ./ssh/ssh_host_old delivered
+                ./ssh/sshd_config delivered
+                600
+
+                """)
     }
 
     @Test("Only --discard-newer and a reset for transfer discard points", arguments: kinds)

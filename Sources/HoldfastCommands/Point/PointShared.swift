@@ -68,6 +68,9 @@ extension Session {
         lines.append(
             plan.discards.isEmpty
                 ? "no point is discarded" : "these points go: " + plan.discards.map(\.name).joined(separator: ", "))
+        if !plan.keeps.isEmpty {
+            lines.append("kept as they are: " + plan.keeps.map(\.description).joined(separator: ", "))
+        }
         lines.append("plan \(plan.id)")
         return lines
     }
@@ -76,6 +79,7 @@ extension Session {
         [
             ("plan", .text(plan.id)), ("verb", .text(plan.verb)), ("target", JSON.point(plan.target)),
             ("keepsBefore", .flag(plan.keepsBefore)), ("discards", .list(plan.discards.map { .text($0.name) })),
+            ("keeps", .list(plan.keeps.map { .object(JSON.path($0)) })),
             ("findings", .list(plan.findings.map(JSON.preflight))),
         ]
     }

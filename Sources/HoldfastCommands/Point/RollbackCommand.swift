@@ -71,6 +71,15 @@ struct UndoCommand: StatefulCommand {
     }
 }
 
+struct KeepArgument: ExpressibleByArgument {
+    var set: KeepSet
+
+    init?(argument: String) {
+        guard let set = KeepSet(rawValue: argument) else { return nil }
+        self.set = set
+    }
+}
+
 struct FactoryResetCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
         commandName: "factory-reset", abstract: "Bring the tree back to the state in which it was delivered.",
@@ -78,6 +87,9 @@ struct FactoryResetCommand: StatefulCommand {
 
     @Option(help: ArgumentHelp("The factory point (default: the newest).", valueName: "name"))
     var to: String?
+
+    @Option(help: ArgumentHelp("Keep identity, network or licences as they are; may be repeated.", valueName: "set"))
+    var keep: [KeepArgument] = []
 
     @Flag(help: "Leave nothing of the owner: every other point and the state of now go, for good.")
     var forTransfer = false
@@ -93,7 +105,8 @@ struct FactoryResetCommand: StatefulCommand {
     func perform(_ session: Session) throws -> Outcome {
         let tree = try state.open(session)
         let outcome = try session.carryOut(
-            tree.planFactoryReset(to: to, forTransfer: forTransfer), on: tree, dryRun: dryRun)
+            tree.planFactoryReset(to: to, keep: Set(keep.map(\.set)), forTransfer: forTransfer), on: tree,
+            dryRun: dryRun)
         if !dryRun { session.console.warning("the passwords of that state are back: set them anew") }
         return outcome
     }

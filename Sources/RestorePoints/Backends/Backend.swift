@@ -45,7 +45,8 @@ protocol Backend: AnyObject {
     func check(target: String) throws
 
     /// Gets ready what can be got ready without touching the live tree. Returns what `commit` and `finish` need.
-    func prepare(target: String, before id: String) throws -> Switch
+    /// - Parameter kept: what of the live tree goes into the new state, below the root.
+    func prepare(target: String, before id: String, keeping kept: [BytePath]) throws -> Switch
 
     /// Makes the target's state the live one. Idempotent.
     func commit(_ change: Switch) throws -> SwitchResult

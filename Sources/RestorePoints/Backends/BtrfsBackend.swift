@@ -236,12 +236,17 @@ final class BtrfsBackend: Backend {
 
     // MARK: The switch
 
-    func prepare(target: String, before id: String) throws -> Switch {
+    func prepare(target: String, before id: String, keeping kept: [BytePath]) throws -> Switch {
         let points = try points()
         // An incoming that nobody knows is what a crash left before its journal was written.
         if uuid(of: Self.incoming, in: points) != nil { try points.destroySubvolume(Self.incoming) }
         let source = try points.open(Array(target.utf8), .directory)
         try points.makeSnapshot(of: source, named: Self.incoming, readOnly: false)
+        if !kept.isEmpty {
+            let incoming = try points.open(Self.incoming, .directory)
+            try copyKept(kept, from: root, to: BytePath("/proc/\(getpid())/fd/\(incoming.raw)"))
+            try incoming.synchronizeFileSystem()
+        }
         var change = Switch(before: id, target: target)
         let subvolume = try liveSubvolume()
         change.facts["old"] = try subvolume.subvolumeInfo().uuid

@@ -79,14 +79,16 @@ final class LocalStore {
     }
 
     /// Brings the folder into the state of an image. Idempotent.
+    /// - Parameter only: what of it; all where there is nothing.
     /// - Returns: how many entries could not be brought there.
-    func restore(_ handle: String, known: String?) throws -> UInt64 {
+    func restore(_ handle: String, known: String?, only: [PathPattern] = []) throws -> UInt64 {
         let store = try open(for: .read)
         var request = RestoreRequest(target: root)
         request.isExact = true
         request.devices = true
         request.otherHardware = true
         request.own = own
+        request.only = only
         if let known { request.known = try store.knownEntries(of: known) }
         let before = findings.count
         _ = try Images.restore(store.imageReader(handle), request, progress: progress, findings: findings)

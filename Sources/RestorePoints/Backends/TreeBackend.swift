@@ -58,12 +58,13 @@ final class TreeBackend: Backend {
 
     func check(target: String) throws { try store.check(target, known: nil) }
 
-    func prepare(target: String, before id: String) throws -> Switch {
+    func prepare(target: String, before id: String, keeping kept: [BytePath]) throws -> Switch {
         var change = Switch(before: id, target: target)
         let (handle, missed) = try create(id)
         // What could not be read could not come back either.
         if missed > 0 { throw PointError.unreadable(root: root, findings: missed) }
         change.facts["before"] = handle
+        change.lists["kept"] = kept.map { hexadecimal($0.bytes) }
         try store.check(target, known: handle)
         return change
     }
@@ -74,7 +75,12 @@ final class TreeBackend: Backend {
     func commit(_ change: Switch) throws -> SwitchResult {
         // What an interrupted attempt has changed is no longer as the state of before says; so nothing is known then.
         let known = change.facts["attempted"] == nil ? change.facts["before"] : nil
-        return SwitchResult(findings: try store.restore(change.target, known: known))
+        var findings = try store.restore(change.target, known: known)
+        let kept = (change.lists["kept"] ?? []).compactMap(decodeHexadecimal)
+        if !kept.isEmpty, let before = change.facts["before"] {
+            findings += try store.restore(before, known: nil, only: kept.map { PathPattern($0) })
+        }
+        return SwitchResult(findings: findings)
     }
 
     func isEffective(_ change: Switch) throws -> Bool { true }

@@ -222,7 +222,7 @@ final class ZFSBackend: Backend {
 
     // MARK: The switch
 
-    func prepare(target: String, before id: String) throws -> Switch {
+    func prepare(target: String, before id: String, keeping kept: [BytePath]) throws -> Switch {
         var change = Switch(before: id, target: target)
         let live = try live()
         let new = "\(container)/\(base)-\(id.prefix(8))"
@@ -235,11 +235,24 @@ final class ZFSBackend: Backend {
         }
         change.facts["canmount"] = try ZFS.run("zfs", "get", "-Hpo", "value", "canmount", live).first
         try ZFS.run(words + [snapshot(target), new])
+        if !kept.isEmpty { try keep(kept, in: new) }
         change.facts["new"] = new
         change.facts["newGuid"] = try ZFS.guid(of: new)
         change.facts["old"] = live
         change.facts["oldGuid"] = try ZFS.guid(of: live)
         return change
+    }
+
+    /// A dataset that is to be written to is mounted where nobody else looks, for as long as that takes.
+    private func keep(_ kept: [BytePath], in dataset: String) throws {
+        let folder = BytePath("/run/holdfast-\(getpid())")
+        try makeFolders(folder)
+        try mountFileSystem("zfs", source: BytePath(dataset), at: folder, options: "zfsutil")
+        defer {
+            _ = try? runProgram(["umount", folder.description])
+            _ = try? runProgram(["rmdir", folder.description])
+        }
+        try copyKept(kept, from: root, to: folder)
     }
 
     private func fact(_ name: String, of change: Switch) throws -> String {
