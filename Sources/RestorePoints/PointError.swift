@@ -27,6 +27,7 @@ public enum PointError: Error, Sendable, CustomStringConvertible {
     case lostPoint(handle: String)
     /// Another program that was needed failed.
     case program([String], status: Int32, complaint: String)
+    case hookFailed(program: BytePath, verb: String, reason: String)
     case library(String)
     case notPermitted(String)
     case system(SystemError)
@@ -61,6 +62,7 @@ public enum PointError: Error, Sendable, CustomStringConvertible {
         case .lostPoint(let handle): "what the point consists of is gone: there is no \(handle)"
         case .program(let words, let status, let complaint):
             "`\(words.joined(separator: " "))` ended with \(status): \(complaint)"
+        case .hookFailed(let program, let verb, let reason): "the hook \(program) of \(verb) failed: \(reason)"
         case .library(let text): text
         case .notPermitted(let what): "no permission to \(what)"
         case .system(let error): error.description
@@ -88,6 +90,7 @@ public enum PointError: Error, Sendable, CustomStringConvertible {
             "go to another point; `holdfast diff` and `holdfast restore --only` save single files of this one"
         case .bootNotBrought: "mend what is named above, then `holdfast recover` goes on"
         case .lostPoint: "go to another point, and `holdfast destroy` this one"
+        case .hookFailed: "mend it, or take it out of [hooks] in the configuration"
         case .notPermitted: "be root, or use sudo or doas"
         case .image(let error): error.mend
         case .alreadySetUp, .noBackend, .badName, .nothingToUndo, .system, .program, .library: nil
@@ -102,7 +105,7 @@ public enum PointError: Error, Sendable, CustomStringConvertible {
             .newerState,
             .locked:
             4
-        case .unreadable, .bootNotBrought, .program, .library: 1
+        case .unreadable, .bootNotBrought, .program, .hookFailed, .library: 1
         case .damagedPoint, .lostPoint: 4
         case .system(let error): error.isPermission ? 4 : 1
         case .image(let error): error.exitStatus

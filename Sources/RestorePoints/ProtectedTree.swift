@@ -12,6 +12,8 @@ public final class ProtectedTree {
     let progress: Progress
     /// What goes with `/` and is not in it.
     let boot: BootFolder?
+    /// What stands around the making of points and snapshots.
+    public var hooks = Hooks()
 
     public var root: BytePath { configuration.rootPath }
     public var backendKind: BackendKind { configuration.backend }
@@ -206,7 +208,7 @@ public final class ProtectedTree {
                 message: request.message, tags: request.tags, origin: .requested, isFactory: request.isFactory,
                 isPinned: false, handle: "", kernel: HostFacts.kernelRelease)
             point.boot = try keepBoot(table, name: point.id)
-            let (handle, findings) = try backend.create(point.id)
+            let (handle, findings) = try hooks.around("create", root) { try backend.create(point.id) }
             point.handle = handle
             table.points.append(point)
             // The table is the commit point: what it does not name is cleared by the next command.

@@ -21,6 +21,10 @@ public final class Snapshot {
 extension ProtectedTree {
     /// The tree as it was at a point, or as it is now; nil where the backend has no snapshots.
     public func snapshot(of point: RestorePoint? = nil) throws -> Snapshot? {
-        do { return try backend.snapshot(of: point?.handle) } catch { throw PointError.wrapping(error) }
+        do {
+            if backendKind == .tree { return nil }
+            if let point { return try backend.snapshot(of: point.handle) }
+            return try hooks.around("backup", root) { try backend.snapshot(of: nil) }
+        } catch { throw PointError.wrapping(error) }
     }
 }

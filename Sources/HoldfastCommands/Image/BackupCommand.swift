@@ -62,26 +62,30 @@ struct BackupCommand: StatefulCommand {
         request.logHead = (try? AuditLog(folder: state.folder(session).appending("log")).head())?.description ?? ""
         request.countsAhead = session.console.showsProgress
         let asked = request
-        let report: BackupReport
-        if let output = target.output {
-            let destination = try SingleFileOutput(output, partSize: target.partSize)
-            let wanted = try session.recipients(
-                recipients, of: output.isStandard ? "the file" : output.path.description)
-            report = try session.working {
-                try SingleFile.backup(
-                    asked, to: destination, recipients: wanted, progress: session.progress, findings: session.findings)
-            }
-        } else {
-            let store = try openStore(session)
-            report = try session.working {
-                try store.backup(
-                    asked, machine: session.machine, progress: session.progress, findings: session.findings)
-            }
-        }
+        // A snapshot has had its hooks already: what writes need not rest for as long as the backup lasts.
+        let hooks = snapshot == nil ? session.configuration.hooks : Hooks()
+        let report = try hooks.around("backup", asked.sources.first ?? "/") { try back(up: asked, session) }
         session.show(
             document(report, session), summary: summary(report, isVerbose: session.console.isVerbose),
             outputIsData: target.output?.isStandard == true)
         return session.outcome(report.findings)
+    }
+
+    private func back(up request: BackupRequest, _ session: Session) throws -> BackupReport {
+        if let output = target.output {
+            let destination = try SingleFileOutput(output, partSize: target.partSize)
+            let wanted = try session.recipients(
+                recipients, of: output.isStandard ? "the file" : output.path.description)
+            return try session.working {
+                try SingleFile.backup(
+                    request, to: destination, recipients: wanted, progress: session.progress, findings: session.findings
+                )
+            }
+        }
+        let store = try openStore(session)
+        return try session.working {
+            try store.backup(request, machine: session.machine, progress: session.progress, findings: session.findings)
+        }
     }
 
     /// A snapshot of what is protected, where it is among the sources and the file system makes snapshots.

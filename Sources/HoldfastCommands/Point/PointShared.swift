@@ -17,7 +17,10 @@ struct StateOptions: ParsableArguments {
     static func standard(_ session: Session) -> BytePath { session.configuration.state ?? "/var/lib/holdfast" }
 
     func open(_ session: Session) throws -> ProtectedTree {
-        try ProtectedTree.open(state: folder(session), progress: session.progress, findings: session.findings)
+        let tree = try ProtectedTree.open(
+            state: folder(session), progress: session.progress, findings: session.findings)
+        tree.hooks = session.configuration.hooks
+        return tree
     }
 }
 

@@ -3,6 +3,7 @@
 
 internal import Images
 internal import Platform
+internal import RestorePoints
 internal import TOMLKit
 
 struct Configuration {
@@ -13,6 +14,8 @@ struct Configuration {
     var cache: BytePath?
     /// Which hardware is one series.
     var series = HardwareSeries.standardPath
+    /// What stands around the making of points and snapshots.
+    var hooks = Hooks()
     /// Names of stores, and the path or URL that each stands for.
     var stores: [String: String] = [:]
 
@@ -63,6 +66,16 @@ struct Configuration {
             case "state": state = try source.absolute(value?.string, key)
             case "cache": cache = try source.absolute(value?.string, key)
             case "series": series = try source.absolute(value?.string, key)
+            case "hooks":
+                guard let places = value?.table else { throw source.problem(key, "[hooks] wants to be a table") }
+                for name in places.keys {
+                    let program = try source.absolute(places[name]?.string, name)
+                    switch name {
+                    case "before": hooks.before = program
+                    case "after": hooks.after = program
+                    default: throw source.problem(name, "there is no hook \(name); there are before and after")
+                    }
+                }
             case "stores":
                 guard let names = value?.table else { throw source.problem(key, "[stores] wants to be a table") }
                 for name in names.keys {
@@ -76,7 +89,7 @@ struct Configuration {
                 }
             default:
                 throw source.problem(
-                    key, "there is no setting \(key); there are identity, state, cache, series and [stores]")
+                    key, "there is no setting \(key); there are identity, state, cache, series, [hooks] and [stores]")
             }
         }
         withExtendedLifetime(table) {}
