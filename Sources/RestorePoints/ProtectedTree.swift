@@ -149,6 +149,17 @@ public final class ProtectedTree {
 
     public func points() throws -> [RestorePoint] { try translated { try area.readTable().points } }
 
+    /// For each point, by its id, the bytes that would be free again if it alone were destroyed, as far as that can be told.
+    public func space() throws -> [String: UInt64] {
+        try translated {
+            let points = try area.readTable().points
+            let bytes = try backend.space(of: points.map(\.handle))
+            return Dictionary(points.compactMap { point in bytes[point.handle].map { (point.id, $0) } }) { first, _ in
+                first
+            }
+        }
+    }
+
     /// A switch that is prepared and not in use yet, or that was interrupted.
     public struct Pending: Sendable {
         public var target: RestorePoint

@@ -151,6 +151,23 @@ struct SemanticsTests {
         #expect(again.name != unnamed.name)
     }
 
+    @Test("What a point would free is what it alone holds", arguments: kinds)
+    func space(_ kind: BackendKind) throws {
+        let place = try Place(kind)
+        let tree = try place.setUp()
+        shell("head -c 3000000 /dev/urandom > \(place.root)/stays")
+        _ = try tree.create(PointRequest(name: "one"), user: "test")
+        shell("head -c 5000000 /dev/urandom > \(place.root)/goes; sync")
+        _ = try tree.create(PointRequest(name: "two"), user: "test")
+        shell("rm \(place.root)/goes; sync")
+        _ = try tree.create(PointRequest(name: "three"), user: "test")
+        if kind == .zfs { shell("zpool sync") }
+        let space = try tree.space()
+        let bytes = try ["one", "two", "three"].map { try space[tree.point(named: $0).id] ?? .max }
+        #expect(bytes[0] < 1_000_000 && bytes[2] < 1_000_000, "\(bytes)")
+        #expect((4_900_000...6_000_000).contains(bytes[1]), "\(bytes)")
+    }
+
     @Test("A plan refuses when the points have changed since", arguments: kinds)
     func stalePlan(_ kind: BackendKind) throws {
         let place = try Place(kind)

@@ -111,8 +111,10 @@ extension Session {
 }
 
 extension JSON {
-    static func point(_ point: RestorePoint) -> JSON {
-        .object([
+    static func point(_ point: RestorePoint) -> JSON { .object(pointMembers(point)) }
+
+    static func pointMembers(_ point: RestorePoint) -> [(String, JSON?)] {
+        [
             ("name", .text(point.name)), ("id", .text(point.id)),
             ("time", .time(Timestamp(seconds: point.time, nanoseconds: 0))), ("user", .text(point.user)),
             ("host", .text(point.host)), ("message", .text(point.message)),
@@ -120,7 +122,7 @@ extension JSON {
             ("origin", .text(point.origin.rawValue)), ("factory", .flag(point.isFactory)),
             ("pinned", .flag(point.isPinned)),
             ("kernel", .text(point.kernel)),
-        ])
+        ]
     }
 
     static func preflight(_ finding: Preflight) -> JSON {

@@ -8,6 +8,9 @@ struct StatusCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "List the restore points and what is pending.")
 
+    @Flag(help: "Show what each point would free if it alone were destroyed.")
+    var space = false
+
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
@@ -16,18 +19,26 @@ struct StatusCommand: StatefulCommand {
         let protected = try ProtectedTree.facts(state: folder)
         let points = try ProtectedTree.points(state: folder)
         let pending = try ProtectedTree.pending(state: folder)
+        let freed = space ? try session.working { try state.open(session).space() } : nil
         if session.console.isJSON {
             session.console.document(
                 .object(
                     JSON.path(protected.root, key: "root") + [
-                        ("backend", .text(protected.backend.rawValue)), ("points", .list(points.map(JSON.point))),
+                        ("backend", .text(protected.backend.rawValue)),
+                        (
+                            "points",
+                            .list(
+                                points.map { point in
+                                    .object(JSON.pointMembers(point) + [("frees", freed?[point.id].map(JSON.number))])
+                                })
+                        ),
                         ("pending", pending.map { .text($0.target.name) }),
                         ("interrupted", pending.map { .flag(!$0.isWaiting) }),
                         ("missed", pending.map { .flag($0.isMissed) }),
                     ]))
         } else {
             session.console.result("\(protected.root) (\(protected.backend.rawValue))\n")
-            session.console.result(points.isEmpty ? "no points\n" : table(points))
+            session.console.result(points.isEmpty ? "no points\n" : table(points, freed))
         }
         if let pending {
             session.console.warning(
@@ -40,19 +51,22 @@ struct StatusCommand: StatefulCommand {
         return .done
     }
 
-    private func table(_ points: [RestorePoint]) -> String {
-        var table = Table([
-            ("NAME", .left), ("TIME", .left), ("AGE", .right), ("BY", .left), ("", .left), ("MESSAGE", .left),
-        ])
+    private func table(_ points: [RestorePoint], _ freed: [String: UInt64]?) -> String {
+        var table = Table(
+            [("NAME", .left), ("TIME", .left), ("AGE", .right), ("BY", .left)]
+                + (freed == nil ? [] : [("FREES", .right)]) + [("", .left), ("MESSAGE", .left)])
         let now = Timestamp.now().seconds
         for point in points {
             let marks = [point.isFactory ? "factory" : nil, point.isPinned ? "pinned" : nil].compactMap { $0 }
             let tags = point.tags.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
-            table.add([
-                point.name, Text.time(Timestamp(seconds: point.time, nanoseconds: 0)), Text.age(now - point.time),
-                Text.safe("\(point.user)@\(point.host)"), marks.joined(separator: " "),
-                Text.safe(([point.message] + tags).filter { !$0.isEmpty }.joined(separator: " ")),
-            ])
+            table.add(
+                [
+                    point.name, Text.time(Timestamp(seconds: point.time, nanoseconds: 0)), Text.age(now - point.time),
+                    Text.safe("\(point.user)@\(point.host)"),
+                ] + (freed.map { [$0[point.id].map(Text.size) ?? "?"] } ?? []) + [
+                    marks.joined(separator: " "),
+                    Text.safe(([point.message] + tags).filter { !$0.isEmpty }.joined(separator: " ")),
+                ])
         }
         return table.text
     }

@@ -53,7 +53,9 @@ public func restore(
 ) throws -> RestoreReport {
     guard let reader = reader as? any BatchedImageReader else { throw ImageError.library("an unknown kind of image") }
     if let label = reader.label {
-        progress.expect(bytes: label.contentBytes, items: label.entries)
+        // It may be one step of several.
+        progress.expect(
+            bytes: progress.bytesDone &+ label.contentBytes, items: progress.itemsDone &+ label.entries)
         if label.sources.contains("/"), !request.otherHardware, !request.isDryRun,
             !request.series.isSame(label.series, HostFacts.hardwareSeries)
         {

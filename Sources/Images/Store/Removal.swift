@@ -14,6 +14,26 @@ extension Store {
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }
 
+    /// For each of these images the bytes of the volumes that no other image needs: what its removal would free.
+    public func space(ofImages ids: [String]) throws -> [String: UInt64] {
+        do {
+            var needs: [ObjectID: [String]] = [:]
+            var lengths: [ObjectID: UInt64] = [:]
+            for id in try rootIDs() {
+                guard let volumes = try? ImageRoot(rootReader(id)).volumes else { continue }
+                for volume in Set(volumes) {
+                    needs[volume.id, default: []].append(id.description)
+                    lengths[volume.id] = volume.length
+                }
+            }
+            var result = Dictionary(uniqueKeysWithValues: Set(ids).map { ($0, UInt64(0)) })
+            for (volume, images) in needs where images.count == 1 {
+                result[images[0]]? += lengths[volume] ?? 0
+            }
+            return result
+        } catch { throw ImageError.wrapping(error, subject: subject) }
+    }
+
     /// Removes every image but these, what interrupted runs left of others included, and the volumes that none of them needs.
     /// Where one of them cannot be read, no volume goes: it may need any of them.
     ///

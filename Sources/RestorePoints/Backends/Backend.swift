@@ -36,6 +36,9 @@ protocol Backend: AnyObject {
     /// The tree as a folder that nobody changes, as it was at a point, or as it is now; nil where there are no snapshots.
     func snapshot(of handle: String?) throws -> Snapshot?
 
+    /// Bytes that would be free again if one of these points alone were destroyed, as far as that can be told.
+    func space(of handles: [String]) throws -> [String: UInt64]
+
     // MARK: The switch
 
     /// Whether a switch has to wait until nothing uses the tree, which is at the next boot only.

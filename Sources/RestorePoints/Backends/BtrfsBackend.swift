@@ -157,6 +157,24 @@ final class BtrfsBackend: Backend {
         return try FolderListing(points().open(Array(handle.utf8), .directory), isThorough: true)
     }
 
+    /// What no other subvolume shares. It takes a look at each extent.
+    func space(of handles: [String]) throws -> [String: UInt64] {
+        let points = try points()
+        var result: [String: UInt64] = [:]
+        for handle in handles {
+            let folder = try points.open(Array(handle.utf8), .directory)
+            let words = ["btrfs", "filesystem", "du", "-s", "--raw", "/proc/\(getpid())/fd/\(folder.raw)/."]
+            let answer = try runProgram(words)
+            // Total, exclusive, shared, name; below a line with these words.
+            let fields = answer.lines.last?.split(separator: " ") ?? []
+            guard answer.status == 0, fields.count >= 3, let bytes = UInt64(fields[1]) else {
+                throw PointError.program(words, status: answer.status, complaint: answer.complaint)
+            }
+            result[handle] = bytes
+        }
+        return result
+    }
+
     // MARK: Preflight
 
     func coverage() throws -> [Preflight] {

@@ -62,6 +62,9 @@ final class LocalStore {
         try open(for: .read).removeImages(except: handles)
     }
 
+    /// Bytes of the volumes that no other image needs.
+    func space(of handles: [String]) throws -> [String: UInt64] { try open(for: .read).space(ofImages: handles) }
+
     func listing(of handle: String) throws -> any TreeListing { try open(for: .read).listing(of: handle) }
 
     /// Opens and checks all that a restore would write, and writes nothing: nothing half-way because of damage that could have

@@ -35,6 +35,8 @@ final class TreeBackend: Backend {
 
     func snapshot(of handle: String?) throws -> Snapshot? { nil }
 
+    func space(of handles: [String]) throws -> [String: UInt64] { try store.space(of: handles) }
+
     // MARK: Preflight
 
     func coverage() throws -> [Preflight] { [] }

@@ -150,6 +150,13 @@ final class ZFSBackend: Backend {
         try Descriptor.mountDetached("zfs", source: BytePath(snapshot))
     }
 
+    func space(of handles: [String]) throws -> [String: UInt64] {
+        let lines = try ZFS.run("zfs", "list", "-Hp", "-r", "-t", "snapshot", "-o", "guid,used", container)
+        let used = lines.map { $0.split(separator: "\t") }.filter { $0.count == 2 }
+        let all = Dictionary(used.map { (String($0[0]), UInt64($0[1]) ?? 0) }, uniquingKeysWith: { first, _ in first })
+        return all.filter { handles.contains($0.key) }
+    }
+
     // MARK: Preflight
 
     func coverage() throws -> [Preflight] {
