@@ -168,6 +168,21 @@ public final class Descriptor: Sendable {
     /// Takes an advisory lock that ends with the process; false where another holds it.
     public func tryLock() -> Bool { flock(raw, LOCK_EX | LOCK_NB) == 0 }
 
+    /// Whether another program holds a record lock on this file (fcntl(2)), as dpkg does.
+    public var isLockedByRecord: Bool {
+        var record = flock()
+        record.l_type = Int16(F_WRLCK)
+        record.l_whence = Int16(SEEK_SET)
+        return fcntl(raw, F_GETLK, &record) == 0 && record.l_type != Int16(F_UNLCK)
+    }
+
+    /// Bytes of the file system that root can still write, and all of them.
+    public func space() throws(SystemError) -> (free: UInt64, total: UInt64) {
+        var result = statvfs()
+        try check("look at", "the file system") { fstatvfs(raw, &result) }
+        return (UInt64(result.f_bavail) * UInt64(result.f_frsize), UInt64(result.f_blocks) * UInt64(result.f_frsize))
+    }
+
     /// Waits for an exclusive lock on this file, which goes with the descriptor.
     public func lock() throws(SystemError) { try check("lock", "the file") { flock(raw, LOCK_EX) } }
 

@@ -122,20 +122,3 @@ public enum PointError: Error, Sendable, CustomStringConvertible {
         }
     }
 }
-
-/// Something about the machine that would make a point or a rollback untrue, or that somebody ought to know.
-public struct Preflight: Sendable, Hashable {
-    /// Stable, for programs: `nested-subvolumes`.
-    public var code: String
-    public var sentence: String
-    public var mend: String?
-    /// Whether it stops the command, or is only said.
-    public var isRefusal: Bool
-
-    public init(_ code: String, _ sentence: String, mend: String? = nil, isRefusal: Bool) {
-        self.code = code
-        self.sentence = sentence
-        self.mend = mend
-        self.isRefusal = isRefusal
-    }
-}

@@ -203,6 +203,8 @@ public final class ProtectedTree {
         public var point: RestorePoint
         /// Entries that are not in it, or not as they should be; each was named.
         public var findings: UInt64
+        /// What ought to be known of it.
+        public var preflight: [Preflight]
     }
 
     /// Tags the state of now.
@@ -218,13 +220,18 @@ public final class ProtectedTree {
                 id: try Self.randomIdentifier(), name: name, time: time, user: user, host: HostFacts.hostName,
                 message: request.message, tags: request.tags, origin: .requested, isFactory: request.isFactory,
                 isPinned: false, handle: "", kernel: HostFacts.kernelRelease)
+            let preflight =
+                try Preflight.common(root) + Preflight.packages(in: root, isRefusal: false)
+                + backend.preflightCreate()
+            let refusals = preflight.filter(\.isRefusal)
+            if !refusals.isEmpty { throw PointError.refused(refusals) }
             point.boot = try keepBoot(table, name: point.id)
             let (handle, findings) = try hooks.around("create", root) { try backend.create(point.id) }
             point.handle = handle
             table.points.append(point)
             // The table is the commit point: what it does not name is cleared by the next command.
             try area.write(&table)
-            return Created(point: point, findings: findings)
+            return Created(point: point, findings: findings, preflight: preflight)
         }
     }
 

@@ -60,7 +60,10 @@ extension ProtectedTree {
     ) throws -> Plan {
         Plan(
             verb: verb, target: target, discards: Array(discards), keepsBefore: keepsBefore,
-            findings: verb == "cancel" ? [] : try backend.preflightRollback(), revision: table.revision,
+            findings: verb == "cancel"
+                ? []
+                : try Preflight.common(root) + Preflight.packages(in: root, isRefusal: true)
+                    + backend.preflightRollback(), revision: table.revision,
             tree: configuration.id)
     }
 

@@ -46,6 +46,7 @@ struct CreateCommand: StatefulCommand {
         let asked = request
         let tree = try state.open(session)
         let created = try session.working { try tree.create(asked, user: HostFacts.userName) }
+        for finding in created.preflight { session.console.warning(finding.sentence) }
         session.show(
             [("point", JSON.point(created.point)), ("findingCount", .number(created.findings))]
                 + session.console.findingMembers,

@@ -37,6 +37,7 @@ struct RestorepointCommand: ParsableCommand {
             let created = try session.working {
                 try tree.create(PointRequest(name: name), user: HostFacts.userName)
             }
+            for finding in created.preflight { session.console.warning(finding.sentence) }
             session.console.result(created.point.name + "\n")
             return session.outcome(created.findings)
         }

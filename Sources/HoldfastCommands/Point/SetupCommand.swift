@@ -60,6 +60,7 @@ struct SetupCommand: StatefulCommand {
         request.message = "as it was when it was set up"
         request.isFactory = true
         let created = try session.working { try tree.create(request, user: HostFacts.userName) }
+        for finding in created.preflight { session.console.warning(finding.sentence) }
         session.show(
             JSON.path(tree.root, key: "root") + JSON.path(folder, key: "state") + [
                 ("backend", .text(tree.backendKind.rawValue)), ("point", JSON.point(created.point)),

@@ -16,6 +16,9 @@ protocol Backend: AnyObject {
     /// What is covered by a point and what is not, in sentences.
     func coverage() throws -> [Preflight]
 
+    /// What would make a point untrue, or keep it from being made.
+    func preflightCreate() throws -> [Preflight]
+
     /// What would make a rollback untrue, or stop it half-way.
     func preflightRollback() throws -> [Preflight]
 
@@ -71,6 +74,7 @@ extension Backend {
     var facts: [String: String] { [:] }
     var appliesAtBoot: Bool { false }
     func check(target: String) throws {}
+    func preflightCreate() throws -> [Preflight] { [] }
 }
 
 /// What a backend has to remember of a switch.

@@ -177,17 +177,43 @@ final class BtrfsBackend: Backend {
 
     // MARK: Preflight
 
+    /// Where container engines keep subvolumes of their own, with databases beside them that a rollback would take back.
+    private static let containers: [BytePath] = ["var/lib/docker", "var/lib/containers", "var/lib/machines"]
+
     func coverage() throws -> [Preflight] {
         let nested = try liveSubvolume().nestedSubvolumes()
-        return nested.isEmpty
-            ? []
-            : [
+        let engines = Self.containers.filter { engine in nested.contains { $0.isBelow(engine) } }
+        let others = nested.filter { path in !engines.contains { path.isBelow($0) } }
+        var findings: [Preflight] = []
+        if !others.isEmpty {
+            findings.append(
                 Preflight(
                     "nested-subvolumes",
                     "subvolumes in \(root) are not covered by its points and stay as they are: "
-                        + nested.map(\.description).joined(separator: ", "),
-                    mend: "`holdfast setup --root` each that is to have points of its own", isRefusal: false)
-            ]
+                        + others.map(\.description).joined(separator: ", "),
+                    mend: "`holdfast setup --root` each that is to have points of its own", isRefusal: false))
+        }
+        for engine in engines {
+            findings.append(
+                Preflight(
+                    "container-subvolumes",
+                    "the containers in \(engine) stay as they are, and what their engine knows of them goes back with \(root)",
+                    mend: "make \(engine) a subvolume of its own, mounted there", isRefusal: false))
+        }
+        return findings
+    }
+
+    /// The kernel makes no snapshot of a subvolume with an active swap file.
+    func preflightCreate() throws -> [Preflight] {
+        let swap = try Preflight.swapFiles(in: root)
+        return try swap.filter {
+            try Descriptor.open($0, .place).status().device == Descriptor.open(root, .place).status().device
+        }
+        .map { file in
+            Preflight(
+                "swap-file", "\(file) is in use as swap, and nothing with an active swap file can be a point",
+                mend: "`swapoff \(file)`, and put it into a subvolume of its own", isRefusal: true)
+        }
     }
 
     func preflightRollback() throws -> [Preflight] {

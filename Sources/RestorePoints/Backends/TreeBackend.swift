@@ -41,6 +41,14 @@ final class TreeBackend: Backend {
 
     func coverage() throws -> [Preflight] { [] }
 
+    func preflightCreate() throws -> [Preflight] {
+        try Preflight.swapFiles(in: root).map { file in
+            Preflight(
+                "swap-file", "\(file) is in use as swap, and its content is kept with the point, for nothing",
+                mend: "put it on a partition of its own", isRefusal: false)
+        }
+    }
+
     func preflightRollback() throws -> [Preflight] {
         if appliesAtBoot { return BootIntegration.findings() }
         guard let device = try? Descriptor.open(root, .directory).status().device else { return [] }

@@ -11,6 +11,10 @@ struct ZFSObject: Hashable, Sendable {
     var tree: String
     /// Of a clone: the snapshot that it hangs on, or `-`.
     var origin: String
+    /// The transaction group in which it was made: later ones are larger.
+    var made: UInt64
+    /// Whether it only waits for its last clone to go.
+    var isLeaving: Bool
 
     var dataset: String { name.split(separator: "@").first.map(String.init) ?? name }
     var snapshot: String? { name.contains("@") ? name.split(separator: "@").last.map(String.init) : nil }
@@ -33,10 +37,15 @@ enum ZFS {
     /// What there is below a dataset, itself included.
     /// - Parameter kind: `filesystem` or `snapshot`.
     static func list(_ kind: String, below dataset: String) throws -> [ZFSObject] {
-        try run("zfs", "list", "-Hp", "-r", "-t", kind, "-o", "name,guid,\(treeProperty),origin", dataset).compactMap {
+        try run(
+            "zfs", "list", "-Hp", "-r", "-t", kind, "-o", "name,guid,\(treeProperty),origin,createtxg,defer_destroy",
+            dataset
+        ).compactMap {
             let fields = $0.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
-            guard fields.count == 4 else { return nil }
-            return ZFSObject(name: fields[0], guid: fields[1], tree: fields[2], origin: fields[3])
+            guard fields.count == 6, let made = UInt64(fields[4]) else { return nil }
+            return ZFSObject(
+                name: fields[0], guid: fields[1], tree: fields[2], origin: fields[3], made: made,
+                isLeaving: fields[5] == "on")
         }
     }
 

@@ -102,19 +102,21 @@ final class ZFSBackend: Backend {
     }
 
     /// Datasets that were live once and hold no point any more. Where the live one hangs on one of them, the two change roles
-    /// first.
+    /// first, and what is older than that goes along.
     private func clearDatasets() throws {
         let live = try live()
         let next = isEnvironment ? try bootDataset() : live
-        let snapshots = try ZFS.list("snapshot", below: container)
-        for dataset in try ZFS.list("filesystem", below: container)
-        where dataset.tree == tree && dataset.name != live && dataset.name != next && isOurs(dataset.name) {
-            // Points that only wait for their clones to go are no reason to keep it.
-            let held = try snapshots.filter { $0.dataset == dataset.name }
-                .filter { try ZFS.run("zfs", "get", "-Hpo", "value", "defer_destroy", $0.name).first != "on" }
+        let idle = try ZFS.list("filesystem", below: container).filter {
+            $0.tree == tree && $0.name != live && $0.name != next && isOurs($0.name)
+        }
+        for dataset in idle {
+            // Each one that goes may change what the others hang on.
+            let snapshots = try ZFS.list("snapshot", below: container)
+            let origin = try ZFS.list("filesystem", below: container).first { $0.name == live }?.origin
+            let hook = snapshots.first { $0.name == origin && $0.dataset == dataset.name }
+            let held = snapshots.filter { $0.dataset == dataset.name && !$0.isLeaving && $0.made > hook?.made ?? 0 }
             if !held.isEmpty { continue }
-            let hanging = try ZFS.list("filesystem", below: container).first { $0.name == live }?.origin ?? "-"
-            if hanging.hasPrefix(dataset.name + "@") { try ZFS.run("zfs", "promote", live) }
+            if hook != nil { try ZFS.run("zfs", "promote", live) }
             // One that still holds something, or is held, stays until the next time.
             _ = try? ZFS.run("zfs", "destroy", dataset.name)
         }

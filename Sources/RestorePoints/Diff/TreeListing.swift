@@ -20,6 +20,7 @@ final class FolderListing: TreeListing {
     private(set) var entries: [ListedEntry] = []
     private let root: Descriptor
     private let device: UInt64
+    private let isOnBtrfs: Bool
     private let own: Set<FilePlace>
     /// Whether attributes and flags are read, which costs some calls for each entry.
     private let isThorough: Bool
@@ -33,6 +34,7 @@ final class FolderListing: TreeListing {
     init(_ root: Descriptor, isThorough: Bool, own: [BytePath] = []) throws {
         self.root = root
         self.isThorough = isThorough
+        isOnBtrfs = root.isOnBtrfs
         let status = try root.status()
         device = status.device
         self.own = Set(
@@ -53,8 +55,9 @@ final class FolderListing: TreeListing {
             if own.contains(FilePlace(device: status.device, inode: status.inode)) { continue }
             let below = path.bytes.isEmpty ? BytePath(name) : path.appending(name)
             var entry = try listed(status, at: below, in: folder, name: name, file: nil)
-            // The stub that a snapshot has in place of a nested subvolume has the number 2.
-            entry.isBorder = status.kind == .directory && (status.device != device || status.inode == 2)
+            // The stub that a btrfs snapshot has in place of a nested subvolume has the number 2.
+            entry.isBorder =
+                status.kind == .directory && (status.device != device || isOnBtrfs && status.inode == 2)
             entries.append(entry)
             if status.kind == .directory, !entry.isBorder, let child = try? folder.open(name, .directory) {
                 try walk(child, at: below)

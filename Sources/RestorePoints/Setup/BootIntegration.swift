@@ -14,6 +14,7 @@ enum BootIntegration {
     static func install(root: BytePath, state: BytePath, kind: BackendKind) throws {
         guard root == "/" || exists("/run/systemd/system") else { return }
         try installProgram(in: state)
+        if root == "/", exists("/etc/apt/apt.conf.d") { try installPackageGuard(state: state) }
         if hasSystemd { try installUnit(root: root, state: state) }
         if root == "/", kind == .tree { try installHook(state: state) }
     }
@@ -56,11 +57,29 @@ enum BootIntegration {
         try replaceFile(copy, readWhole(file, limit: 1 << 28), mode: 0o755)
     }
 
+    // MARK: Packages
+
+    /// What is installed while a rollback waits for the boot would go into the state that is about to be left.
+    private static func installPackageGuard(state: BytePath) throws {
+        guard isPlain(state) else { return }
+        let guardLine = """
+            // Made by `holdfast setup`: what is installed while a rollback waits for the next boot would be left behind by it.
+            DPkg::Pre-Invoke {"if [ -e \(state)/journal.json ]; then echo 'holdfast: a rollback waits for the next boot; restart, or take it back with `holdfast undo`' >&2; exit 1; fi";};
+
+            """
+        try replaceFile("/etc/apt/apt.conf.d/80holdfast", Array(guardLine.utf8), mode: 0o644)
+    }
+
+    /// Whether a path can stand in other programs' files as it is: a backslash would be an escape there, a percent sign a
+    /// specifier, a quote an end.
+    private static func isPlain(_ path: BytePath) -> Bool {
+        path.bytes.allSatisfy { $0 > 0x20 && $0 < 0x7f && !Array(#"\%"'$"#.utf8).contains($0) }
+    }
+
     // MARK: systemd
 
     private static func installUnit(root: BytePath, state: BytePath) throws {
-        // A backslash would be taken for an escape, a percent sign for a specifier.
-        guard state.bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7f && !Array(#"\%"'$"#.utf8).contains($0) }) else { return }
+        guard isPlain(state) else { return }
         let name = "holdfast-recover.service"
         let unit = """
             # Made by `holdfast setup`: finishes or clears what was under way, before anything uses \(root).
@@ -90,9 +109,7 @@ enum BootIntegration {
     // MARK: The initramfs
 
     private static func installHook(state: BytePath) throws {
-        guard exists("/etc/initramfs-tools"), state.bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != 0x27 }) else {
-            return
-        }
+        guard exists("/etc/initramfs-tools"), isPlain(state) else { return }
         let script = """
             #!/bin/sh
             # Made by `holdfast setup`: brings / back to a restore point before anything uses it. All that it does is in the program

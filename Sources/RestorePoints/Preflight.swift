@@ -1,0 +1,74 @@
+// What would make a point or a rollback untrue, or stop it half-way, whatever the backend: found before anything is touched.
+
+internal import Glibc
+internal import Platform
+
+/// Something about the machine that would make a point or a rollback untrue, or that somebody ought to know.
+public struct Preflight: Sendable, Hashable {
+    /// Stable, for programs: `nested-subvolumes`.
+    public var code: String
+    public var sentence: String
+    public var mend: String?
+    /// Whether it stops the command, or is only said.
+    public var isRefusal: Bool
+
+    public init(_ code: String, _ sentence: String, mend: String? = nil, isRefusal: Bool) {
+        self.code = code
+        self.sentence = sentence
+        self.mend = mend
+        self.isRefusal = isRefusal
+    }
+}
+
+extension Preflight {
+    /// What every change of a tree wants: room, and the right to write.
+    static func common(_ root: BytePath) throws -> [Preflight] {
+        let folder = try Descriptor.open(root, .directory)
+        var findings: [Preflight] = []
+        if let mount = try Mount.holding(folder), mount.isReadOnly {
+            findings.append(
+                Preflight(
+                    "read-only", "\(root) is mounted read-only", mend: "`mount -o remount,rw \(mount.point)`",
+                    isRefusal: true))
+        }
+        let space = try folder.space()
+        // The last hundredth is what a full machine needs to be mended.
+        if space.free < space.total / 100, space.free < 256 << 20 {
+            findings.append(
+                Preflight(
+                    "low-space",
+                    "the file system of \(root) is full: \(space.free >> 20) MiB of \(space.total >> 20) are free",
+                    mend:
+                        "`holdfast status --space` shows what each point would free, and `holdfast destroy` frees it; `du -x \(root)` shows the rest",
+                    isRefusal: true))
+        }
+        return findings
+    }
+
+    /// Swap files in a tree: a snapshot of them cannot be made, or an image of them is worth nothing.
+    static func swapFiles(in root: BytePath) throws -> [BytePath] {
+        guard let table = try? readWhole("/proc/swaps", limit: 1 << 20) else { return [] }
+        return table.split(separator: UInt8(ascii: "\n")).dropFirst().compactMap { line in
+            let fields = line.split(whereSeparator: { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") })
+            guard fields.count > 1, fields[1].elementsEqual("file".utf8) else { return nil }
+            let path = BytePath(Array(fields[0]))
+            return path.isBelow(root) ? path : nil
+        }
+    }
+
+    /// A package manager at work: a state in the middle of an upgrade is none to go back to.
+    static func packages(in root: BytePath, isRefusal: Bool) -> [Preflight] {
+        for name in ["var/lib/dpkg/lock-frontend", "var/lib/dpkg/lock"] {
+            guard let file = try? Descriptor.open(root.appending(name), .readWrite), file.isLockedByRecord else {
+                continue
+            }
+            return [
+                Preflight(
+                    "packages-in-progress", "packages are being installed in \(root)",
+                    mend: "wait until that has ended",
+                    isRefusal: isRefusal)
+            ]
+        }
+        return []
+    }
+}
