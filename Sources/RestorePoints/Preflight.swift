@@ -45,6 +45,24 @@ extension Preflight {
         return findings
     }
 
+    /// An EFI system partition is not covered: harmless where it holds the boot loader, and a wrong kernel where it holds that.
+    static func systemPartition() throws -> [Preflight] {
+        for mount in try Mount.all()
+        where mount.type == "vfat" && ["/boot/efi", "/efi"].contains(mount.point.description) {
+            let holdsKernels = exists(mount.point.appending("loader/entries"))
+            return [
+                Preflight(
+                    "esp-not-covered",
+                    holdsKernels
+                        ? "kernels are on the EFI system partition \(mount.point), which no point covers"
+                        : "the EFI system partition \(mount.point) is not covered and stays as it is",
+                    mend: holdsKernels ? "have them in /boot, with a boot loader that starts them from there" : nil,
+                    isRefusal: false)
+            ]
+        }
+        return []
+    }
+
     /// Swap files in a tree: a snapshot of them cannot be made, or an image of them is worth nothing.
     static func swapFiles(in root: BytePath) throws -> [BytePath] {
         guard let table = try? readWhole("/proc/swaps", limit: 1 << 20) else { return [] }

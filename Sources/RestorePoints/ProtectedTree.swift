@@ -132,7 +132,9 @@ public final class ProtectedTree {
     // MARK: Looking
 
     /// What covers the tree, and what does not.
-    public func coverage() throws -> [Preflight] { try translated { try backend.coverage() } }
+    public func coverage() throws -> [Preflight] {
+        try translated { try backend.coverage() + (root == "/" ? Preflight.systemPartition() : []) }
+    }
 
     /// What is protected, and by what. Needs no privilege where the state can be read.
     public static func facts(state: BytePath) throws -> (root: BytePath, backend: BackendKind) {
@@ -145,6 +147,11 @@ public final class ProtectedTree {
     /// All points in the order of their making. Needs no privilege where the state can be read.
     public static func points(state: BytePath) throws -> [RestorePoint] {
         do { return try StateArea(folder: state).readTable().points } catch { throw PointError.wrapping(error) }
+    }
+
+    /// The point in whose state the live tree was last, by its id: what was changed since was changed from there.
+    public static func base(state: BytePath) throws -> String? {
+        do { return try StateArea(folder: state).readTable().base } catch { throw PointError.wrapping(error) }
     }
 
     public func points() throws -> [RestorePoint] { try translated { try area.readTable().points } }
@@ -229,6 +236,7 @@ public final class ProtectedTree {
             let (handle, findings) = try hooks.around("create", root) { try backend.create(point.id) }
             point.handle = handle
             table.points.append(point)
+            table.base = point.id
             // The table is the commit point: what it does not name is cleared by the next command.
             try area.write(&table)
             return Created(point: point, findings: findings, preflight: preflight)
@@ -269,6 +277,7 @@ public final class ProtectedTree {
         if gone.isEmpty { return }
         table.points.removeAll { ids.contains($0.id) }
         if let undo = table.undo, ids.contains(undo) { table.undo = nil }
+        if let base = table.base, ids.contains(base) { table.base = nil }
         try area.write(&table)
         for point in gone { try backend.destroy(point.handle) }
         if let boot, gone.contains(where: { $0.boot != nil }) { try boot.clear(keeping: table.points) }

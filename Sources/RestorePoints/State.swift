@@ -40,6 +40,8 @@ struct StateArea: Sendable {
         var points: [RestorePoint] = []
         /// The point that `undo` returns to: the state that the last rollback left.
         var undo: String?
+        /// The point in whose state the live tree was last.
+        var base: String?
     }
 
     /// A switch that is under way.

@@ -150,6 +150,7 @@ extension ProtectedTree {
         if !table.points.contains(where: { $0.id == before.id }) {
             table.points.append(before)
             table.undo = before.id
+            table.base = journal.target.id
             try area.write(&table)
         }
         if journal.bootIsBrought == false {

@@ -70,6 +70,7 @@ struct SemanticsTests {
         func go(_ name: String) throws {
             _ = try tree.carryOut(tree.planRollback(to: tree.point(named: name), discardNewer: false), user: "test")
             #expect(place.look() == states[name], "\(name)")
+            #expect(try ProtectedTree.base(state: place.state) == tree.point(named: name).id)
         }
         try go("A")
         #expect(try tree.points().map(\.name).starts(with: ["A", "B", "C"]), "newer points stay")

@@ -18,6 +18,7 @@ struct StatusCommand: StatefulCommand {
         let folder = state.folder(session)
         let protected = try ProtectedTree.facts(state: folder)
         let points = try ProtectedTree.points(state: folder)
+        let base = try ProtectedTree.base(state: folder)
         let pending = try ProtectedTree.pending(state: folder)
         let freed = space ? try session.working { try state.open(session).space() } : nil
         if session.console.isJSON {
@@ -25,6 +26,7 @@ struct StatusCommand: StatefulCommand {
                 .object(
                     JSON.path(protected.root, key: "root") + [
                         ("backend", .text(protected.backend.rawValue)),
+                        ("base", points.first { $0.id == base }.map { .text($0.name) }),
                         (
                             "points",
                             .list(
@@ -38,7 +40,7 @@ struct StatusCommand: StatefulCommand {
                     ]))
         } else {
             session.console.result("\(protected.root) (\(protected.backend.rawValue))\n")
-            session.console.result(points.isEmpty ? "no points\n" : table(points, freed))
+            session.console.result(points.isEmpty ? "no points\n" : table(points, freed, base))
         }
         if let pending {
             session.console.warning(
@@ -51,13 +53,15 @@ struct StatusCommand: StatefulCommand {
         return .done
     }
 
-    private func table(_ points: [RestorePoint], _ freed: [String: UInt64]?) -> String {
+    private func table(_ points: [RestorePoint], _ freed: [String: UInt64]?, _ base: String?) -> String {
         var table = Table(
             [("NAME", .left), ("TIME", .left), ("AGE", .right), ("BY", .left)]
                 + (freed == nil ? [] : [("FREES", .right)]) + [("", .left), ("MESSAGE", .left)])
         let now = Timestamp.now().seconds
         for point in points {
-            let marks = [point.isFactory ? "factory" : nil, point.isPinned ? "pinned" : nil].compactMap { $0 }
+            let marks = [
+                point.id == base ? "here" : nil, point.isFactory ? "factory" : nil, point.isPinned ? "pinned" : nil,
+            ].compactMap { $0 }
             let tags = point.tags.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
             table.add(
                 [
