@@ -44,8 +44,10 @@ public final class ProtectedTree {
             let area = StateArea(folder: state)
             guard HostFacts.isRoot else { throw PointError.notPermitted("protect \(root)") }
             if area.isSetUp {
-                throw PointError.alreadySetUp(
-                    state: state, root: try open(state: state, progress: progress, findings: findings).root)
+                let tree = try open(state: state, progress: progress, findings: findings)
+                // One that was interrupted before its first point goes on.
+                if tree.root == root, try tree.points().isEmpty { return tree }
+                throw PointError.alreadySetUp(state: state, root: tree.root)
             }
             let folder = try Descriptor.open(root, .directory)
             let isDataset = try Mount.holding(folder).map { $0.type == "zfs" && $0.point == root } ?? false

@@ -1,6 +1,7 @@
 // A command that is killed between any two system calls that change something leaves the old state or the new one, as the next
 // call sees it, and neither point nor state is lost.
 
+import AuditLog
 import Glibc
 import Images
 import Platform
@@ -135,5 +136,64 @@ struct CrashTests {
         if kind == .btrfs {
             #expect(shell("ls \(place.scratch)/mount/@holdfast/* | wc -l") == "0\n", "leftovers stay")
         }
+    }
+
+    @Test(
+        "A point that is destroyed, killed anywhere, is there or gone, and nothing else is",
+        arguments: SemanticsTests.kinds)
+    func destroy(_ kind: BackendKind) throws {
+        let place = try Place(kind)
+        fill(place)
+        let tree = try place.setUp()
+        _ = try tree.create(PointRequest(name: "good"), user: "test")
+        spoil(place)
+        let state = place.look()
+        let places = try Self.forEachPlace(step: 5) { call, number in
+            if try !tree.points().contains(where: { $0.name == "goes" }) {
+                _ = try tree.create(PointRequest(name: "goes"), user: "test")
+            }
+            let isWhole = run("destroy goes", place, killedAt: call, number)
+            let what = "killed at \(call) \(number)"
+            let tree = try place.open()
+            _ = try tree.recover()
+            let names = try tree.points().map(\.name)
+            try #require(names == ["good"] || names == ["good", "goes"] && !isWhole, "\(what): \(names)")
+            try #require(place.look() == state, "\(what)")
+            for name in names {
+                let differences = try tree.diff(from: tree.point(named: name), to: nil, content: true)
+                try #require(differences.isEmpty == (name == "goes"), "\(what): \(name) is not what it was")
+            }
+            return isWhole
+        }
+        print("\(kind): a destruction killed at \(places) places")
+        #expect(places > 5)
+    }
+
+    @Test("A set-up that is killed anywhere goes on when it is repeated", arguments: SemanticsTests.kinds)
+    func setUp(_ kind: BackendKind) throws {
+        let place = try Place(kind)
+        fill(place)
+        let state = place.look()
+        let places = try Self.forEachPlace(step: 5) { call, number in
+            shell(
+                "chattr -R -f -a \(place.state); rm -rf \(place.state); btrfs -q subvolume delete \(place.scratch)/mount/@holdfast 2>/dev/null"
+            )
+            let isWhole = run("setup --root \(place.root)", place, killedAt: call, number)
+            let what = "killed at \(call) \(number)"
+            if !isWhole {
+                _ = shell("\(Self.program) setup --root \(place.root) --state \(place.state) --quiet")
+            }
+            let tree = try place.open()
+            try #require(tree.points().map(\.name) == ["factoryreset"], "\(what)")
+            try #require(
+                tree.diff(from: tree.point(named: "factoryreset"), to: nil, content: true).isEmpty, "\(what)")
+            try #require(place.look() == state, "\(what)")
+            try #require(AuditLog(folder: place.state.appending("log")).verify().isSound, "\(what)")
+            shell(
+                "for s in \(place.scratch)/mount/@holdfast/*/*; do btrfs -q subvolume delete $s; done 2>/dev/null")
+            return isWhole
+        }
+        print("\(kind): a set-up killed at \(places) places")
+        #expect(places > 5)
     }
 }
