@@ -155,6 +155,8 @@ class Machine:
         self.memory = memory
         #: A folder of this machine that the guest may read.
         self.host = host
+        #: More of qemu's words.
+        self.words = []
         self.shared = self.scratch / "shared"
         self.shared.mkdir(parents=True, exist_ok=True)
         self.console = self.scratch / "console"
@@ -171,8 +173,10 @@ class Machine:
                  "-virtfs", f"local,path={self.shared},mount_tag=lab,security_model=none"]
         if self.host:
             words += ["-virtfs", f"local,path={self.host},mount_tag=host,security_model=none,readonly=on,multidevs=remap"]
-        for disk in self.disks:
-            words += ["-drive", f"file={disk},format=raw,if=virtio,cache=writeback"]
+        for number, disk in enumerate(self.disks):
+            words += ["-drive", f"file={disk},format=raw,if=none,id=disk{number},cache=writeback",
+                      "-device", f"virtio-blk-pci,drive=disk{number},bootindex={number}"]
+        words += self.words
         self.boots += 1
         self.began = time.monotonic()
         self.process = subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
