@@ -102,3 +102,19 @@ extension FileStatus {
         mount = stat.mount_id
     }
 }
+
+/// Where a tree ends: at whatever is mounted in it, be it from the same file system, and at other subvolumes.
+public struct TreeBorder: Sendable {
+    private let mount: UInt64
+    private let device: UInt64
+
+    /// - Parameter root: the tree's root.
+    public init(_ root: FileStatus) {
+        mount = root.mount
+        device = root.device
+    }
+
+    public func isCrossed(by status: FileStatus) -> Bool {
+        status.mount != mount || (status.kind == .directory && status.device != device)
+    }
+}

@@ -62,6 +62,12 @@ struct DamagedPointTests {
         )
         defer { shell("umount \(place.root)/other") }
         place.write("other/kept", "x")
+        // The same file system, mounted a second time.
+        shell(
+            "mkdir \(place.scratch)/outside \(place.root)/bound; mount --bind \(place.scratch)/outside \(place.root)/bound"
+        )
+        defer { shell("umount \(place.root)/bound") }
+        place.write("bound/kept", "z")
         let tree = try place.setUp()
         let point = try tree.create(PointRequest(name: "good"), user: "test").point
         place.write("file", "bad")
@@ -69,6 +75,8 @@ struct DamagedPointTests {
         shell("chmod 755 \(place.root)/other")
         let switched = try tree.carryOut(tree.planRollback(to: point, discardNewer: false), user: "test")
         #expect(switched.findings == 0)
+        #expect(shell("cat \(place.scratch)/outside/*") == "z")
+        #expect(try tree.diff(from: point, to: nil, content: true).isEmpty)
         #expect(shell("cat \(place.root)/file \(place.root)/other/*; stat -c %a \(place.root)/other") == "goodxy755\n")
     }
 

@@ -40,10 +40,10 @@ final class TreeCounter: Sendable {
             guard let place = try? Descriptor.open(source, .place), let status = try? place.status() else { return }
             add(status)
             guard status.kind == .directory, let folder = try? Descriptor.open(source, .directory) else { return }
-            count(folder, below: [], border: TreeReader.Border(status))
+            count(folder, below: [], border: TreeBorder(status))
         }
 
-        private mutating func count(_ folder: Descriptor, below path: [UInt8], border: TreeReader.Border) {
+        private mutating func count(_ folder: Descriptor, below path: [UInt8], border: TreeBorder) {
             guard let names = try? DirectoryListing(of: folder) else { return }
             for index in 0..<names.count {
                 if flag.isSet { return }

@@ -47,21 +47,6 @@ final class TreeReader {
         }
     }
 
-    /// Where a source ends: it stays on its file system, and in its subvolume.
-    struct Border: Sendable {
-        private let mount: UInt64
-        private let device: UInt64
-
-        init(_ source: FileStatus) {
-            mount = source.mount
-            device = source.device
-        }
-
-        func isCrossed(by status: FileStatus) -> Bool {
-            status.mount != mount || (status.kind == .directory && status.device != device)
-        }
-    }
-
     let pipeline: Pipeline
     let options: Options
     private let cache: WalkCacheReader?
@@ -117,7 +102,7 @@ final class TreeReader {
 
     private var source = BytePath([])
     var path: [UInt8] = []
-    private var border: Border?
+    private var border: TreeBorder?
 
     func fullPath(_ name: [UInt8]) -> BytePath {
         let below = path.isEmpty ? name : path + [UInt8(ascii: "/")] + name
@@ -140,7 +125,7 @@ final class TreeReader {
             place = try Descriptor.open(view, [.place])
             status = try place.status()
         } catch { throw ImageError(error) }
-        border = Border(status)
+        border = TreeBorder(status)
         piece.bytes.append(record: .source, payload)
         let cachedRoot = try cache?.enterSource()
         let name = source.lastComponent.isEmpty ? Array("root".utf8) : source.lastComponent

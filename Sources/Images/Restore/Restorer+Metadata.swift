@@ -67,8 +67,7 @@ extension Restorer {
     func makeRoom(for name: [UInt8], in folder: Descriptor) throws(SystemError) {
         guard let there = try? folder.status(of: name) else { return }
         if request.isExact, there.kind == .directory {
-            let device = try folder.status().device
-            if try RestoreFolder.removeTree(name, in: folder, at: BytePath(name), device: device, restorer: self) {
+            if try RestoreFolder.removeTree(name, in: folder, at: BytePath(name), restorer: self) {
                 return
             }
         }

@@ -173,12 +173,12 @@ final class Restorer: @unchecked Sendable {
             try descriptor.setFlags(flags & ~Descriptor.protectingFlags)
         }
         opened = descriptor
-        device = try descriptor.status().device
+        border = TreeBorder(try descriptor.status())
     }
 
     var opened: Descriptor?
-    /// The target's file system.
-    private(set) var device: UInt64 = 0
+    /// Where the target ends.
+    private(set) var border: TreeBorder?
 
     private func submitJob() {
         guard let job else { return }

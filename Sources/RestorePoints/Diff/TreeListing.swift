@@ -19,7 +19,7 @@ extension ImageListing: TreeListing {}
 final class FolderListing: TreeListing {
     private(set) var entries: [ListedEntry] = []
     private let root: Descriptor
-    private let device: UInt64
+    private let border: TreeBorder
     private let isOnBtrfs: Bool
     private let own: Set<FilePlace>
     /// Whether attributes and flags are read, which costs some calls for each entry.
@@ -36,7 +36,7 @@ final class FolderListing: TreeListing {
         self.isThorough = isThorough
         isOnBtrfs = root.isOnBtrfs
         let status = try root.status()
-        device = status.device
+        border = TreeBorder(status)
         self.own = Set(
             own.compactMap { path in
                 guard let status = try? Descriptor.open(path, .place).status() else { return nil }
@@ -57,7 +57,7 @@ final class FolderListing: TreeListing {
             var entry = try listed(status, at: below, in: folder, name: name, file: nil)
             // The stub that a btrfs snapshot has in place of a nested subvolume has the number 2.
             entry.isBorder =
-                status.kind == .directory && (status.device != device || isOnBtrfs && status.inode == 2)
+                status.kind == .directory && (border.isCrossed(by: status) || isOnBtrfs && status.inode == 2)
             entries.append(entry)
             if status.kind == .directory, !entry.isBorder, let child = try? folder.open(name, .directory) {
                 try walk(child, at: below)
