@@ -141,6 +141,37 @@ struct BtrfsLayoutTests {
         #expect(try codes() == [])
     }
 
+    @Test(
+        "Mounts that would show the old state again, or keep a subvolume where it is, are refused with a code and a mend"
+    )
+    func mounts() throws {
+        let place = try Place(.btrfs)
+        place.write("file", "good")
+        shell("btrfs -q subvolume create \(place.root)/inner")
+        let device = shell("findmnt -no SOURCE \(place.scratch)/mount | head -1 | sed 's/\\[.*//' | tr -d '\\n'")
+        let (point, inner) = (place.scratch.appending("plant"), place.scratch.appending("inner"))
+        shell("mkdir \(point) \(inner); mount -o subvol=/plant \(device) \(point)")
+        defer { shell("umount \(inner) \(point)") }
+        let tree = try ProtectedTree.setUp(
+            root: point, state: place.state, kind: .btrfs, progress: Progress(), findings: Findings())
+        _ = try tree.create(PointRequest(name: "good"), user: "test")
+        /// Whether a dry run names the code and a real one is refused, as the table of file systems would have it.
+        func refuses(_ code: String, table: String) -> Bool {
+            let said = shell(
+                """
+                echo '\(table)' > \(place.scratch)/fstab
+                unshare -m bash -c 'mount --bind \(place.scratch)/fstab /etc/fstab; cd /
+                c="\(CrashTests.program) rollback good --state \(place.state)"
+                $c --dry-run --json 2>/dev/null; $c --yes >/dev/null 2>&1; echo $?'
+                """)
+            return said.contains("\"code\":\"\(code)\"") && said.hasSuffix("\n4\n")
+        }
+        #expect(refuses("mounted-by-number", table: "\(device) \(point) btrfs subvolid=256 0 0"))
+        shell("mount -o subvol=/plant/inner \(device) \(inner)")
+        #expect(refuses("nested-mounted", table: "\(device) \(point) btrfs subvol=/plant 0 0"))
+        #expect(try ProtectedTree.pending(state: place.state) == nil)
+    }
+
     @Test("Folders that are no subvolumes, and state inside of the tree, are refused")
     func setups() throws {
         let place = try Place(.btrfs)

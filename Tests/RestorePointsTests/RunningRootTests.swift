@@ -1,0 +1,140 @@
+// `/` on a plain tree, in a root of its own: what the command decides is done by the boot, before anything uses the tree.
+
+import AuditLog
+import Glibc
+import Images
+import Platform
+import RestorePoints
+import Testing
+
+/// Whether the long matrices are asked for.
+private let runsAll = getenv("HOLDFAST_ALL") != nil
+
+@Suite(.serialized, .enabled(if: HostFacts.isRoot, "points are made by root"))
+struct RunningRootTests {
+    /// A folder that is `/` for what runs in it: the programs of this machine, and a small system.
+    private final class Root {
+        let place: Place
+        let path: BytePath
+        private static let borrowed = ["usr", "lib", "lib64", "bin", "sbin", "opt/swift", "proc", "dev", "sys"]
+
+        init() throws {
+            place = try Place(.tree)
+            path = place.root
+            let program = CrashTests.program
+            shell(
+                """
+                cd \(path); mkdir -p etc/initramfs-tools opt/plc var/lib tmp program; echo one > opt/plc/version
+                for i in $(seq 1 30); do echo $i > opt/plc/$i; done
+                for d in \(Self.borrowed.joined(separator: " ")); do
+                if [ -d /$d ]; then mkdir -p $d; mount --bind /$d $d; fi; done
+                mount --bind \(BytePath(program).parent) program
+                """)
+        }
+
+        deinit {
+            shell(
+                "cd \(path); for d in \(Self.borrowed.joined(separator: " ")) program; do umount $d; done 2>/dev/null")
+        }
+
+        /// Runs the program in there; its exit status and what it said. The last thing that a set-up does to the machine, the making
+        /// of an initramfs, is left to a program that does nothing.
+        @discardableResult
+        func holdfast(_ words: String, before: String = "") -> (status: String, said: String) {
+            let said = shell(
+                """
+                cd /; \(before) unshare -m /bin/bash -c 'if [ -e /usr/sbin/update-initramfs ]; then mount --bind /bin/true \(path)/usr/sbin/update-initramfs
+                else mount -t tmpfs none \(path)/usr/local/sbin; cp /bin/true \(path)/usr/local/sbin/update-initramfs; fi
+                HOME=/tmp HOLDFAST_CONFIG= chroot \(path) /program/holdfast \(words) --yes' 2>&1; echo $?
+                """
+            ).split(separator: "\n").map(String.init)
+            return (said.last ?? "", said.dropLast().joined(separator: "\n"))
+        }
+
+        /// What there is of its own.
+        func look() -> String {
+            shell(
+                """
+                cd \(path); find opt/plc var -xdev -path var/lib/holdfast -prune -o -printf '%p %y %m %U %G %T@ %n\\n' | grep -v '^var/lib ' | sort
+                find opt/plc -type f -print0 | sort -z | xargs -0 sha256sum
+                """)
+        }
+
+        func spoil() {
+            shell("cd \(path)/opt/plc; echo two > version; rm 1?; mkdir new; echo x > new/file; chmod 600 3")
+        }
+    }
+
+    @Test("A rollback of / waits for the boot, is shown, can be taken back, and keeps what was written until then")
+    func scheduled() throws {
+        let root = try Root()
+        let setUp = root.holdfast("setup --root / --backend tree")
+        try #require(setUp.status == "0", "\(setUp)")
+        root.holdfast("create one")
+        let one = root.look()
+        root.spoil()
+        let before = root.look()
+        #expect(root.holdfast("rollback one").said.contains("after the next boot"))
+        #expect(root.look() == before, "nothing has happened yet")
+        #expect(root.holdfast("status").said.contains("takes effect at the next boot"))
+        #expect(root.holdfast("create two").status == "4")
+        #expect(root.holdfast("recover").said.contains("waits for the next boot"))
+        #expect(root.holdfast("undo").said.contains("taken back"))
+        #expect(root.look() == before)
+        root.holdfast("rollback one")
+        shell("echo late > \(root.path)/opt/plc/late")
+        let late = root.look()
+        #expect(root.holdfast("recover --boot").said.contains("finished the rollback to one"))
+        #expect(
+            root.look() == one,
+            "\(Set(root.look().split(separator: "\n")).symmetricDifference(one.split(separator: "\n")))")
+        #expect(shell("ls /usr/bin/env /bin/sh | wc -l") == "2\n", "what is mounted in it is not its own")
+        root.holdfast("undo")
+        root.holdfast("recover --boot")
+        #expect(root.look() == late, "what was written until the boot is not lost")
+        #expect(root.holdfast("log verify").status == "0")
+    }
+
+    @Test("Without anything that would apply it at the boot, a rollback of / is refused with the mend")
+    func noInitramfs() throws {
+        let root = try Root()
+        shell("rmdir \(root.path)/etc/initramfs-tools")
+        #expect(root.holdfast("setup --root / --backend tree").status == "0")
+        root.spoil()
+        let before = root.look()
+        let refused = root.holdfast("rollback factoryreset")
+        #expect(refused.status == "4" && refused.said.contains("initramfs-tools"), "\(refused)")
+        #expect(root.holdfast("status").status == "0" && root.look() == before)
+    }
+
+    @Test("A boot that is cut anywhere while it applies a rollback of / is finished by the next one")
+    func cut() throws {
+        let root = try Root()
+        root.holdfast("setup --root / --backend tree")
+        root.holdfast("create one")
+        let one = root.look()
+        root.spoil()
+        root.holdfast("create two")
+        let two = root.look()
+        var cuts = 0
+        for call in ["write", "pwrite64", "renameat2", "unlinkat", "mkdirat", "fsync", "syncfs", "fchmod", "rename"] {
+            var number = 1
+            while true {
+                root.holdfast("rollback one")
+                let trace = "strace -f -qq -o /dev/null -e trace=\(call) -e inject=\(call):signal=KILL:when=\(number)"
+                let isWhole = root.holdfast("recover --boot", before: trace).status == "0"
+                let what = "cut at \(call) \(number)"
+                if !isWhole { try #require(root.holdfast("recover --boot").status == "0", "\(what)") }
+                try #require(root.look() == one, "\(what)")
+                root.holdfast("undo")
+                try #require(root.holdfast("recover --boot").status == "0", "\(what)")
+                try #require(root.look() == two, "\(what)")
+                if isWhole { break }
+                cuts += 1
+                number += runsAll ? 1 : number < 2 ? 1 : 9
+            }
+        }
+        print("a boot cut at \(cuts) places")
+        #expect(cuts > 8)
+    }
+}
