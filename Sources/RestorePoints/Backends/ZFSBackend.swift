@@ -64,8 +64,15 @@ final class ZFSBackend: Backend {
     /// Every snapshot that is a point of this tree, or was made to be one.
     private func points() throws -> [ZFSObject] {
         try ZFS.list("snapshot", below: container).filter {
-            $0.tree == tree && $0.snapshot?.hasPrefix(Self.prefix) == true
+            $0.tree == tree && Self.isOurs(snapshot: $0.snapshot ?? "")
         }
+    }
+
+    /// The property alone does not tell: snapshots that others make of our datasets inherit it.
+    private static func isOurs(snapshot name: String) -> Bool {
+        if name.hasPrefix(viewPrefix) { return Int32(name.dropFirst(viewPrefix.count)) != nil }
+        return name.hasPrefix(prefix) && name.utf8.count == prefix.utf8.count + 16
+            && decodeHexadecimal(name.dropFirst(prefix.count)) != nil
     }
 
     private func snapshot(_ guid: String) throws -> String {
