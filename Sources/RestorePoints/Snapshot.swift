@@ -6,7 +6,7 @@ public import Platform
 public final class Snapshot {
     /// Where it can be read, by this process alone.
     public let path: BytePath
-    private let folder: Descriptor
+    private var folder: Descriptor?
     private let end: () -> Void
 
     init(_ folder: Descriptor, end: @escaping () -> Void = {}) {
@@ -15,7 +15,11 @@ public final class Snapshot {
         path = BytePath("/proc/self/fd/\(folder.raw)/.")
     }
 
-    deinit { end() }
+    deinit {
+        // What is still mounted cannot be destroyed.
+        folder = nil
+        end()
+    }
 }
 
 extension ProtectedTree {

@@ -93,6 +93,8 @@ final class Restorer: @unchecked Sendable {
     private var below: [[UInt8]] = []
     private var file: RestoreFile?
     private var job: RestoreJob?
+    /// A file whose content follows, and which may turn out to be known already.
+    private var waiting: (entry: Entry, folder: RestoreFolder, slices: [Slice])?
     var links: [(folder: RestoreFolder, entry: Entry, path: [UInt8])] = []
     private var isLost = false
     private var matched: Set<Int> = []
@@ -195,6 +197,12 @@ final class Restorer: @unchecked Sendable {
 
     /// Ends what is open: a piece of the manifest is missing, or there is no more.
     private func loseTrack() {
+        // Its content is not whole, so it cannot be known.
+        if let file = waiting {
+            waiting = nil
+            self.file = RestoreFile(file.entry, in: file.folder, restorer: self)
+            file.folder.release()
+        }
         submitJob()
         if let file {
             file.fail("a part of its content is missing from the manifest")
@@ -216,12 +224,30 @@ final class Restorer: @unchecked Sendable {
             case .enter(let entry): try enter(entry)
             case .leave: try leave()
             case .entry(let entry): try take(entry, chunks)
-            case .content(let slices): add(slices, chunks)
+            case .content(let slices):
+                if waiting != nil {
+                    waiting?.slices += slices
+                    if waiting?.slices.count ?? 0 > KnownEntries.sliceLimit { beginWaiting(chunks) }
+                } else {
+                    add(slices, chunks)
+                }
             case .restart:
+                beginWaiting(chunks)
                 submitJob()
                 waitUntilIdle()
                 file?.restart()
             case .finish(let remarks, let size):
+                if let file = waiting {
+                    if remarks.isEmpty, size == file.entry.size,
+                        request.known?.contains(file.entry, file.slices, in: below) == true
+                    {
+                        waiting = nil
+                        countFile(written: false, bytes: 0)
+                        file.folder.release()
+                        continue
+                    }
+                    beginWaiting(chunks)
+                }
                 if remarks.contains(.unreadable) { file?.fail("it could not be read when it was backed up") }
                 file?.close(size: size)
                 file = nil
@@ -342,6 +368,7 @@ final class Restorer: @unchecked Sendable {
 
     private func take(_ entry: Entry, _ chunks: any ChunkProvider) throws {
         if !folders.isEmpty { folders[folders.count - 1].names?.insert(entry.name) }
+        beginWaiting(chunks)
         if let file { file.fail("its end is missing"); file.close(size: file.entry.size) }
         file = nil
         let isRoot = folders.isEmpty
@@ -364,9 +391,29 @@ final class Restorer: @unchecked Sendable {
     private func take(file entry: Entry, in folder: RestoreFolder, _ chunks: any ChunkProvider) {
         // Sizes are the image's word, and need not fit into a sum.
         counting.withLock { report.contentBytes &+= entry.size }
-        if let known = request.known, known.contains(entry, in: below) {
-            return countFile(written: false, bytes: 0)
+        if let known = request.known {
+            if !entry.contentFollows, known.contains(entry, entry.slices, in: below) {
+                return countFile(written: false, bytes: 0)
+            }
+            if chunks.isRandomAccess, known.mayContain(large: entry, in: below) {
+                folder.hold()
+                waiting = (entry, folder, [])
+                return
+            }
         }
+        begin(file: entry, in: folder, chunks)
+    }
+
+    /// What waited for its content is not known after all.
+    private func beginWaiting(_ chunks: any ChunkProvider) {
+        guard let file = waiting else { return }
+        waiting = nil
+        begin(file: file.entry, in: file.folder, chunks)
+        add(file.slices, chunks)
+        file.folder.release()
+    }
+
+    private func begin(file entry: Entry, in folder: RestoreFolder, _ chunks: any ChunkProvider) {
         if request.trustTimes, !isDryRun, let above = folder.descriptor(),
             let status = try? above.status(of: entry.name), status.kind == .file, status.size == entry.size,
             status.modified == entry.modified, !entry.contentFollows || !entry.remarks.contains(.inconsistent)
