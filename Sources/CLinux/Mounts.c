@@ -101,7 +101,6 @@ int clinux_btrfs_info(int subvolume, struct clinux_subvolume *result) {
         if (header.type == BTRFS_ROOT_ITEM_KEY && header.len >= sizeof(struct btrfs_root_item)) {
             struct btrfs_root_item root;
             memcpy(&root, item, sizeof root);
-            result->generation = root.generation;
             memcpy(result->uuid, root.uuid, 16);
             found = 1;
         } else if (header.type == BTRFS_ROOT_BACKREF_KEY) {

@@ -118,3 +118,20 @@ public struct TreeBorder: Sendable {
         status.mount != mount || (status.kind == .directory && status.device != device)
     }
 }
+
+/// Which file of which file system, whatever its name.
+public struct FileIdentity: Hashable, Sendable {
+    private var device: UInt64
+    private var inode: UInt64
+
+    public init(_ status: FileStatus) {
+        device = status.device
+        inode = status.inode
+    }
+
+    /// Of what a path leads to; nil where there is nothing.
+    public init?(_ path: BytePath) {
+        guard let status = try? Descriptor.open(path, .place).status() else { return nil }
+        self.init(status)
+    }
+}

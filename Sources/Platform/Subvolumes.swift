@@ -10,8 +10,6 @@ public struct SubvolumeInfo: Sendable, Hashable {
     public var parent: UInt64
     /// The inode of the folder in `parent` that holds its name.
     public var folder: UInt64
-    /// Rises with each change of the subvolume's content.
-    public var generation: UInt64
     /// 32 hexadecimal digits. A snapshot has another one than its source; a renaming keeps it.
     public var uuid: String
     public var name: [UInt8]
@@ -22,6 +20,11 @@ extension Descriptor {
     public static let topLevelSubvolume: UInt64 = 5
     private static let rootInode: UInt64 = 256
 
+    /// The top level of a btrfs, whatever of it is mounted and where.
+    public static func topLevel(of mount: Mount) throws(SystemError) -> Descriptor {
+        try mountDetached("btrfs", source: mount.source, option: ("subvolid", "\(topLevelSubvolume)"))
+    }
+
     public var isOnBtrfs: Bool { fileSystemType == UInt(clinux_BTRFS_SUPER_MAGIC) }
 
     /// Whether this folder is the root of a btrfs subvolume.
@@ -31,7 +34,7 @@ extension Descriptor {
         var info = clinux_subvolume()
         try check("look at", "the subvolume") { clinux_btrfs_info(raw, &info) }
         return SubvolumeInfo(
-            id: info.id, parent: info.parent, folder: info.folder, generation: info.generation,
+            id: info.id, parent: info.parent, folder: info.folder,
             uuid: withUnsafeBytes(of: info.uuid) { bytes in
                 hexadecimal(bytes)
             },

@@ -29,11 +29,16 @@ final class BootFolder {
 
     /// Whether it is there: while the machine starts it may not be mounted yet.
     var isThere: Bool {
+        // Somebody may give any folder; one in / has to be mounted.
+        folder.parent == "/" ? Self.isMounted(folder) : exists(folder)
+    }
+
+    /// Whether a folder is on another file system than the one above it.
+    static func isMounted(_ folder: BytePath) -> Bool {
         guard let here = try? Descriptor.open(folder, .directory).status(),
             let above = try? Descriptor.open(folder.parent, .directory).status()
         else { return false }
-        // A test may give any folder; what is in a folder of / has to be mounted.
-        return folder.parent != "/" || here.device != above.device
+        return here.device != above.device
     }
 
     /// Keeps what it holds now; where nothing has changed since one of these points, that is a look at each file.

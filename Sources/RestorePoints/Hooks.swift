@@ -17,7 +17,6 @@ public struct Hooks: Sendable {
     /// Runs `body` between the two, each of which is told the verb and the tree.
     /// - Throws: `PointError.hookFailed`, also where `body` was done and the second one failed.
     public func around<Result>(_ verb: String, _ root: BytePath, _ body: () throws -> Result) throws -> Result {
-        var failure: PointError?
         let result: Result
         do {
             if let before { try Self.run(before, verb, root) }
@@ -26,10 +25,7 @@ public struct Hooks: Sendable {
             if let after { try? Self.run(after, verb, root) }
             throw error
         }
-        if let after {
-            do { try Self.run(after, verb, root) } catch { failure = PointError.wrapping(error) }
-        }
-        if let failure { throw failure }
+        if let after { try Self.run(after, verb, root) }
         return result
     }
 

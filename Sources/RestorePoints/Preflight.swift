@@ -63,6 +63,17 @@ extension Preflight {
         return []
     }
 
+    /// Programs that would go on in the state that is left.
+    static func busy(_ root: BytePath, device: UInt64, below folder: BytePath? = nil) -> [Preflight] {
+        let users = RunningProcess.using(device: device, below: folder)
+        if users.isEmpty { return [] }
+        return [
+            Preflight(
+                "busy", "programs work in \(root): " + users.prefix(5).map(\.description).joined(separator: ", "),
+                mend: "stop them first", isRefusal: true)
+        ]
+    }
+
     /// Swap files in a tree: a snapshot of them cannot be made, or an image of them is worth nothing.
     static func swapFiles(in root: BytePath) throws -> [BytePath] {
         guard let table = try? readWhole("/proc/swaps", limit: 1 << 20) else { return [] }

@@ -67,7 +67,8 @@ public final class ProtectedTree {
                 id: try randomIdentifier(), root: root.description, rootBytes: hexadecimal(root.bytes), backend: kind)
             let backend = try makeBackend(configuration, state: state, progress: progress, findings: findings)
             configuration.facts = backend.facts
-            if let boot = boot ?? separateBoot(of: root) { configuration.facts["boot"] = hexadecimal(boot.bytes) }
+            let standardBoot: BytePath? = root == "/" && BootFolder.isMounted("/boot") ? "/boot" : nil
+            if let boot = boot ?? standardBoot { configuration.facts["boot"] = hexadecimal(boot.bytes) }
             let tree = ProtectedTree(
                 area: area, configuration: configuration, backend: backend, progress: progress,
                 boot: makeBoot(configuration, state: state, progress: progress, findings: findings))
@@ -92,13 +93,6 @@ public final class ProtectedTree {
                 progress: progress,
                 boot: makeBoot(configuration, state: state, progress: progress, findings: findings))
         } catch { throw PointError.wrapping(error) }
-    }
-
-    private static func separateBoot(of root: BytePath) -> BytePath? {
-        guard root == "/", let boot = try? Descriptor.open("/boot", .directory).status(),
-            let status = try? Descriptor.open("/", .directory).status(), boot.device != status.device
-        else { return nil }
-        return "/boot"
     }
 
     private static func makeBoot(

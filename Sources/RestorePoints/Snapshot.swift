@@ -1,5 +1,6 @@
 // A view of the tree that nobody changes, for backups: one instant of a running machine.
 
+internal import Glibc
 public import Platform
 
 /// A folder with the tree's state. It is there as long as this is.
@@ -13,6 +14,13 @@ public final class Snapshot {
         self.folder = folder
         self.end = end
         path = BytePath("/proc/self/fd/\(folder.raw)/.")
+    }
+
+    /// Whether a name is that of a view, and the backup that made it still runs. One that was killed leaves its view to the next
+    /// change of a point.
+    static func isInUse(view name: String, prefix: String) -> Bool {
+        guard name.hasPrefix(prefix), let process = Int32(name.dropFirst(prefix.count)) else { return false }
+        return process != getpid() && exists(BytePath("/proc/\(process)"))
     }
 
     deinit {

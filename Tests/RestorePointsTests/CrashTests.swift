@@ -8,9 +8,6 @@ import Platform
 import RestorePoints
 import Testing
 
-/// Whether the long matrices are asked for: every place instead of a sample.
-private let runsAll = getenv("HOLDFAST_ALL") != nil
-
 @Suite(.serialized, .enabled(if: HostFacts.isRoot, "points are made by root"))
 struct CrashTests {
     /// The calls that change files, names, subvolumes or what is durable. strace counts each by itself.

@@ -78,6 +78,21 @@ final class Place {
     }
 }
 
+/// Whether the long matrices are asked for: every place instead of a sample.
+let runsAll = getenv("HOLDFAST_ALL") != nil
+
+/// The codes for which a rollback is refused; carrying it out throws then, each has a mend, and the file stays as it is.
+func refusals(_ tree: ProtectedTree, to point: RestorePoint, _ place: Place) throws -> [String] {
+    let plan = try tree.planRollback(to: point, discardNewer: false)
+    let refusals = plan.findings.filter(\.isRefusal)
+    if !refusals.isEmpty {
+        #expect(throws: PointError.self) { try tree.carryOut(plan, user: "test") }
+        #expect(refusals.allSatisfy { $0.mend != nil })
+    }
+    #expect(shell("cat \(place.root)/file") == "bad")
+    return refusals.map(\.code)
+}
+
 @discardableResult
 func shell(_ command: String) -> String {
     var pipes: [CInt] = [0, 0]

@@ -7,9 +7,6 @@ import Platform
 import RestorePoints
 import Testing
 
-/// Whether the long matrices are asked for.
-private let runsAll = getenv("HOLDFAST_ALL") != nil
-
 @Suite(.serialized, .enabled(if: HostFacts.isRoot, "points are made by root"))
 struct RunningRootTests {
     /// A folder that is `/` for what runs in it: the programs of this machine, and a small system.

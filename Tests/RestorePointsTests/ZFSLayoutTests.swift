@@ -63,16 +63,7 @@ struct ZFSLayoutTests {
         let tree = try place.setUp()
         let point = try tree.create(PointRequest(name: "good"), user: "test").point
         place.write("file", "bad")
-        func codes() throws -> [String] {
-            let plan = try tree.planRollback(to: point, discardNewer: false)
-            let refusals = plan.findings.filter(\.isRefusal)
-            if !refusals.isEmpty {
-                #expect(throws: PointError.self) { try tree.carryOut(plan, user: "test") }
-                #expect(refusals.allSatisfy { $0.mend != nil })
-            }
-            #expect(shell("cat \(place.root)/file") == "bad")
-            return refusals.map(\.code)
-        }
+        func codes() throws -> [String] { try refusals(tree, to: point, place) }
         let process = shell("cd \(place.root); sleep 60 >/dev/null 2>&1 & echo -n $!")
         #expect(try codes() == ["busy"])
         shell("kill -9 \(process); while kill -0 \(process) 2>/dev/null; do sleep 0.01; done")

@@ -89,7 +89,6 @@ struct clinux_subvolume {
     uint64_t id;
     uint64_t parent;
     uint64_t folder;
-    uint64_t generation;
     uint8_t uuid[16];
     char name[256];
 };
@@ -101,7 +100,7 @@ int clinux_btrfs_set_read_only(int subvolume, int read_only);
 int clinux_btrfs_info(int subvolume, struct clinux_subvolume *result);
 /// The path of an inode below the root of a tree, with a slash at its end; empty for the root itself.
 int clinux_btrfs_path(int descriptor, uint64_t tree, uint64_t inode, char *path, size_t size);
-/// Subvolumes that hang in this one, from id `after` on, as many as one answer holds; returns how many. Uuids and generations
+/// Subvolumes that hang in this one, from id `after` on, as many as one answer holds; returns how many. Uuids
 /// are left out.
 int clinux_btrfs_children(int subvolume, uint64_t after, struct clinux_subvolume *result, size_t capacity);
 /// The subvolume that is mounted where none is named.

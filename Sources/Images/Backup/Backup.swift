@@ -54,6 +54,19 @@ public struct BackupReport: Sendable {
     public var findings: UInt64
 }
 
+/// Counts of one backup.
+struct BackupCounts: Sendable {
+    var entries: UInt64 = 0
+    var files: UInt64 = 0
+    /// Files that were opened, since they were new or changed.
+    var filesRead: UInt64 = 0
+    var contentBytes: UInt64 = 0
+    var newestChange: Int64 = 0
+    var skipped: [(path: BytePath, reason: String)] = []
+    /// Segments that the tree leaves mostly unused.
+    var sparse: [Digest] = []
+}
+
 extension Store {
     /// Backs up trees into this store.
     ///

@@ -5,35 +5,6 @@ internal import Cryptography
 internal import Glibc
 internal import Platform
 
-/// Counts of one backup.
-struct BackupCounts: Sendable {
-    var entries: UInt64 = 0
-    var files: UInt64 = 0
-    /// Files that were opened, since they were new or changed.
-    var filesRead: UInt64 = 0
-    var contentBytes: UInt64 = 0
-    var newestChange: Int64 = 0
-    var skipped: [(path: BytePath, reason: String)] = []
-    /// Segments that the tree leaves mostly unused.
-    var sparse: [Digest] = []
-}
-
-/// Which file of which file system: what is never to be in an image, such as the store that it is written to.
-struct FileIdentity: Hashable, Sendable {
-    var device: UInt64
-    var inode: UInt64
-
-    init(_ status: FileStatus) {
-        device = status.device
-        inode = status.inode
-    }
-
-    init?(_ path: BytePath) {
-        guard let status = try? Descriptor.open(path, .place).status() else { return nil }
-        self.init(status)
-    }
-}
-
 final class TreeReader {
     struct Options {
         var excludes: [PathPattern] = []

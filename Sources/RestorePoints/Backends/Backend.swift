@@ -8,8 +8,6 @@ public enum BackendKind: String, Codable, Sendable, CaseIterable {
 
 /// The steps of a switch that a backend takes. Each may be repeated after a crash: it looks at what is there first.
 protocol Backend: AnyObject {
-    var kind: BackendKind { get }
-
     /// What a later run needs to find the tree again.
     var facts: [String: String] { get }
 
@@ -56,9 +54,6 @@ protocol Backend: AnyObject {
 
     /// Makes the target's state the live one. Idempotent.
     func commit(_ change: Switch) throws -> SwitchResult
-
-    /// Whether `commit` has happened, as far as it can be seen from the tree alone; nil: it is to be repeated.
-    func isCommitted(_ change: Switch) throws -> Bool?
 
     /// Whether the live tree is in use in its new state already, so that nothing works on the old one any more.
     func isEffective(_ change: Switch) throws -> Bool

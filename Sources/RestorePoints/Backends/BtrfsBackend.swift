@@ -15,7 +15,6 @@ internal import Images
 internal import Platform
 
 final class BtrfsBackend: Backend {
-    let kind = BackendKind.btrfs
     private static let container = Array("@holdfast".utf8)
     private static let incoming = Array("incoming".utf8)
 
@@ -41,8 +40,7 @@ final class BtrfsBackend: Backend {
         self.own = own
         self.tree = Array(tree.utf8)
         self.mount = mount
-        top = try .mountDetached(
-            "btrfs", source: mount.source, option: ("subvolid", "\(Descriptor.topLevelSubvolume)"))
+        top = try .topLevel(of: mount)
         self.live = try live ?? Self.place(of: folder, below: top, root: root)
     }
 
@@ -125,21 +123,13 @@ final class BtrfsBackend: Backend {
         let points = try points()
         let names = try DirectoryListing(of: points)
         for index in 0..<names.count {
-            if handles.contains(String(decoding: names[index], as: UTF8.self)) || Self.isInUse(view: names[index]) {
-                continue
-            }
+            let name = String(decoding: names[index], as: UTF8.self)
+            if handles.contains(name) || Snapshot.isInUse(view: name, prefix: Self.viewPrefix) { continue }
             try points.destroySubvolume(names[index])
         }
     }
 
     private static let viewPrefix = "view-"
-
-    /// A view goes with the backup that made it, or, where that was killed, with the next change of a point.
-    private static func isInUse(view name: [UInt8]) -> Bool {
-        let name = String(decoding: name, as: UTF8.self)
-        guard name.hasPrefix(viewPrefix), let process = Int32(name.dropFirst(viewPrefix.count)) else { return false }
-        return process != getpid() && exists(BytePath("/proc/\(process)"))
-    }
 
     func snapshot(of handle: String?) throws -> Snapshot? {
         let points = try points()
@@ -237,8 +227,9 @@ final class BtrfsBackend: Backend {
                     mend: "mount it with subvol=/\(live) and `btrfs subvolume set-default 5` its file system",
                     isRefusal: true))
         }
+        let all = try Mount.all()
         for nested in try subvolume.nestedSubvolumes() {
-            if let mount = try Mount.all().first(where: {
+            if let mount = all.first(where: {
                 $0.device == self.mount.device
                     && $0.root == BytePath([UInt8(ascii: "/")] + live.appending(nested.bytes).bytes)
             }) {
@@ -251,14 +242,7 @@ final class BtrfsBackend: Backend {
         }
         if mounts.isEmpty {
             // No mount of its own: programs that work in it would go on in the state that is left.
-            let users = RunningProcess.using(device: try subvolume.status().device)
-            if !users.isEmpty {
-                findings.append(
-                    Preflight(
-                        "busy",
-                        "programs work in \(root): " + users.prefix(5).map(\.description).joined(separator: ", "),
-                        mend: "stop them first", isRefusal: true))
-            }
+            findings += Preflight.busy(root, device: try subvolume.status().device)
         }
         return findings
     }
@@ -270,11 +254,8 @@ final class BtrfsBackend: Backend {
 
     /// Whether the table of file systems names the subvolume by its number, which an exchange of names does not change.
     private func mountsByNumber(_ mount: Mount) -> Bool {
-        guard let bytes = try? readWhole("/etc/fstab", limit: 1 << 20) else { return false }
-        return String(decoding: bytes, as: UTF8.self).split(separator: "\n").contains { line in
-            let fields = line.split(whereSeparator: { $0 == " " || $0 == "\t" })
-            return fields.count >= 4 && !fields[0].hasPrefix("#") && fields[1] == mount.point.description
-                && fields[3].split(separator: ",").contains { $0.hasPrefix("subvolid=") }
+        FileSystemTable.read().contains { entry in
+            entry.point == mount.point.description && entry.options.contains { $0.hasPrefix("subvolid=") }
         }
     }
 
@@ -300,12 +281,12 @@ final class BtrfsBackend: Backend {
         return change
     }
 
-    func isCommitted(_ change: Switch) throws -> Bool? {
+    private func isCommitted(_ change: Switch) throws -> Bool {
         uuid(of: live.lastComponent, in: try liveFolder()) == change.facts["new"]
     }
 
     func commit(_ change: Switch) throws -> SwitchResult {
-        if try isCommitted(change) != true {
+        if try !isCommitted(change) {
             try liveFolder().exchange(live.lastComponent, with: Self.incoming, in: points())
         }
         // The exchange is in a transaction of its own; a crash before this leaves the old state, after it the new one.
@@ -369,7 +350,7 @@ final class BtrfsBackend: Backend {
 
     func abandon(_ change: Switch) throws {
         let points = try points()
-        if try isCommitted(change) == true {
+        if try isCommitted(change) {
             try liveFolder().exchange(live.lastComponent, with: Self.incoming, in: points)
             try top.synchronizeFileSystem()
         }

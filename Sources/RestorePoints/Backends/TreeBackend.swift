@@ -7,7 +7,6 @@ internal import Images
 internal import Platform
 
 final class TreeBackend: Backend {
-    let kind = BackendKind.tree
     private let root: BytePath
     private let state: BytePath
     private let store: LocalStore
@@ -52,14 +51,7 @@ final class TreeBackend: Backend {
     func preflightRollback() throws -> [Preflight] {
         if appliesAtBoot { return BootIntegration.findings() }
         guard let device = try? Descriptor.open(root, .directory).status().device else { return [] }
-        let users = RunningProcess.using(device: device, below: root)
-        return users.isEmpty
-            ? []
-            : [
-                Preflight(
-                    "busy", "programs work in \(root): " + users.prefix(5).map(\.description).joined(separator: ", "),
-                    mend: "stop them first", isRefusal: true)
-            ]
+        return Preflight.busy(root, device: device, below: root)
     }
 
     // MARK: The switch
@@ -79,9 +71,7 @@ final class TreeBackend: Backend {
         return change
     }
 
-    /// The tree itself does not say; whatever has been done is done again.
-    func isCommitted(_ change: Switch) throws -> Bool? { nil }
-
+    /// The tree itself does not say how far it is; whatever has been done is done again.
     func commit(_ change: Switch) throws -> SwitchResult {
         // What an interrupted attempt has changed is no longer as the state of before says; so nothing is known then.
         let known = change.facts["attempted"] == nil ? change.facts["before"] : nil

@@ -12,7 +12,6 @@ internal import Images
 internal import Platform
 
 final class ZFSBackend: Backend {
-    let kind = BackendKind.zfs
     let facts: [String: String]
     private let root: BytePath
     private let tree: String
@@ -102,7 +101,10 @@ final class ZFSBackend: Backend {
 
     func clear(keeping handles: Set<String>, isThorough: Bool) throws {
         guard isThorough else { return }
-        for point in try points() where !handles.contains(point.guid) && !isInUse(point) {
+        for point in try points()
+        where !handles.contains(point.guid)
+            && !Snapshot.isInUse(view: point.snapshot ?? "", prefix: Self.viewPrefix)
+        {
             try ZFS.run("zfs", "destroy", "-d", point.name)
         }
         try clearDatasets()
@@ -131,13 +133,6 @@ final class ZFSBackend: Backend {
 
     private func isOurs(_ dataset: String) -> Bool {
         dataset == "\(container)/\(base)" || dataset.hasPrefix("\(container)/\(base)-")
-    }
-
-    private func isInUse(_ point: ZFSObject) -> Bool {
-        guard let name = point.snapshot, name.hasPrefix(Self.viewPrefix),
-            let process = Int32(name.dropFirst(Self.viewPrefix.count))
-        else { return false }
-        return process != getpid() && exists(BytePath("/proc/\(process)"))
     }
 
     func listing(of handle: String?) throws -> any TreeListing {
@@ -222,14 +217,7 @@ final class ZFSBackend: Backend {
 
     private func preflightUse() throws -> [Preflight] {
         guard let device = try? Descriptor.open(root, .directory).status().device else { return [] }
-        let users = RunningProcess.using(device: device)
-        return users.isEmpty
-            ? []
-            : [
-                Preflight(
-                    "busy", "programs work in \(root): " + users.prefix(5).map(\.description).joined(separator: ", "),
-                    mend: "stop them first", isRefusal: true)
-            ]
+        return Preflight.busy(root, device: device)
     }
 
     private func bootDataset() throws -> String {
@@ -283,16 +271,14 @@ final class ZFSBackend: Backend {
         isEnvironment ? try fact("old", of: change) : "\(container)/\(base)-left-\(change.before.prefix(8))"
     }
 
-    func isCommitted(_ change: Switch) throws -> Bool? {
-        if isEnvironment { return try bootDataset() == fact("new", of: change) }
-        return ZFS.guidIfThere("\(container)/\(base)") == (try fact("newGuid", of: change))
-    }
+    /// Whether the next boot goes to the new environment.
+    private func isNext(_ change: Switch) throws -> Bool { try bootDataset() == fact("new", of: change) }
 
     func commit(_ change: Switch) throws -> SwitchResult {
         let new = try fact("new", of: change)
         if isEnvironment {
             // One property of the pool, in one transaction group.
-            if try isCommitted(change) != true {
+            if try !isNext(change) {
                 try ZFS.run("zpool", "set", "bootfs=\(new)", ZFS.pool(of: container))
             }
             return SwitchResult()
@@ -335,7 +321,7 @@ final class ZFSBackend: Backend {
     }
 
     func abandon(_ change: Switch) throws {
-        if isEnvironment, try isCommitted(change) == true {
+        if isEnvironment, try isNext(change) {
             try ZFS.run("zpool", "set", "bootfs=\(fact("old", of: change))", ZFS.pool(of: container))
         }
         let new = try fact("new", of: change)

@@ -21,15 +21,9 @@ final class FolderListing: TreeListing {
     private let root: Descriptor
     private let border: TreeBorder
     private let isOnBtrfs: Bool
-    private let own: Set<FilePlace>
+    private let own: Set<FileIdentity>
     /// Whether attributes and flags are read, which costs some calls for each entry.
     private let isThorough: Bool
-
-    /// A file by its numbers.
-    struct FilePlace: Hashable {
-        var device: UInt64
-        var inode: UInt64
-    }
 
     init(_ root: Descriptor, isThorough: Bool, own: [BytePath] = []) throws {
         self.root = root
@@ -37,11 +31,7 @@ final class FolderListing: TreeListing {
         isOnBtrfs = root.isOnBtrfs
         let status = try root.status()
         border = TreeBorder(status)
-        self.own = Set(
-            own.compactMap { path in
-                guard let status = try? Descriptor.open(path, .place).status() else { return nil }
-                return FilePlace(device: status.device, inode: status.inode)
-            })
+        self.own = Set(own.compactMap { FileIdentity($0) })
         entries.append(try listed(status, at: "", in: nil, name: [], file: root))
         try walk(root, at: "")
     }
@@ -52,7 +42,7 @@ final class FolderListing: TreeListing {
             let name = names[index]
             // What vanishes between the listing and the look is not there.
             guard let status = try? folder.status(of: name) else { continue }
-            if own.contains(FilePlace(device: status.device, inode: status.inode)) { continue }
+            if own.contains(FileIdentity(status)) { continue }
             let below = path.bytes.isEmpty ? BytePath(name) : path.appending(name)
             var entry = try listed(status, at: below, in: folder, name: name, file: nil)
             // The stub that a btrfs snapshot has in place of a nested subvolume has the number 2.

@@ -28,8 +28,7 @@ enum StatePlace {
         guard let mount = try Mount.holding(root) else {
             throw PointError.noBackend(root: "/", reason: "it is on no mount that can be seen")
         }
-        let top = try Descriptor.mountDetached(
-            "btrfs", source: mount.source, option: ("subvolid", "\(Descriptor.topLevelSubvolume)"))
+        let top = try Descriptor.topLevel(of: mount)
         if let there = try? top.open(subvolume, .directory) {
             if (try? there.status(of: Array("protected.json".utf8))) != nil {
                 throw PointError.noBackend(
@@ -43,7 +42,13 @@ enum StatePlace {
             try top.open(subvolume, .directory).setMode(0o755)
         }
         let options = "subvol=/@holdfast-state"
-        try addToTable("\(deviceInTable ?? mount.source.description) \(state) btrfs \(options),nofail 0 0", for: state)
+        let table = FileSystemTable.read()
+        if !table.contains(where: { $0.point == state.description }) {
+            let device = table.first { $0.point == "/" }?.device ?? mount.source.description
+            try FileSystemTable.append(
+                "\(device) \(state) btrfs \(options),nofail 0 0",
+                remark: "made by `holdfast setup`: what it knows, outside of what a rollback exchanges")
+        }
         try mountFileSystem("btrfs", source: mount.source, at: state, options: options)
     }
 
@@ -61,31 +66,6 @@ enum StatePlace {
                     "the pool holds the state of another system in \(dataset); mount that at \(state), or destroy it")
         }
         try ZFS.run("zfs", "create", "-o", "mountpoint=\(state)", dataset)
-    }
-
-    private static let table: BytePath = "/etc/fstab"
-
-    private static func tableLines() -> [String] {
-        guard let bytes = try? readWhole(table, limit: 1 << 20) else { return [] }
-        return String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
-            .map(String.init)
-    }
-
-    private static func fields(_ line: String) -> [Substring] {
-        line.hasPrefix("#") ? [] : line.split(whereSeparator: { $0 == " " || $0 == "\t" })
-    }
-
-    /// How the table calls the device of `/`.
-    private static var deviceInTable: String? {
-        tableLines().map(fields).first { $0.count >= 4 && $0[1] == "/" }.map { String($0[0]) }
-    }
-
-    private static func addToTable(_ line: String, for state: BytePath) throws {
-        var lines = tableLines()
-        if lines.map(fields).contains(where: { $0.count >= 4 && $0[1] == state.description }) { return }
-        if lines.last?.isEmpty == true { lines.removeLast() }
-        lines += ["# made by `holdfast setup`: what it knows, outside of what a rollback exchanges", line, ""]
-        try replaceFile(table, Array(lines.joined(separator: "\n").utf8), mode: 0o644)
     }
 
     /// The configuration goes where the state is, and /etc/holdfast leads there.
