@@ -1,36 +1,110 @@
-// A /boot that is a file system of its own. What it holds is kept with each point, as an image, so that a rollback brings back the
-// kernel that belongs to the modules, and the menu that starts it.
+// A /boot that is a file system of its own, and an EFI system partition. What they hold is kept with each point, as images, so that a
+// rollback brings back the kernel that belongs to the modules, and the menu that starts it.
 
 internal import Cryptography
 internal import Images
 internal import Platform
 
-/// What a point knows of /boot.
+/// A folder that goes with the points of a tree.
+struct BootPlace: Codable, Hashable, Sendable {
+    /// In hexadecimal digits.
+    var path: String
+    /// Whether it was a file system of its own at set-up: then what is in its place while that is not mounted is not it.
+    var isMount: Bool
+
+    init(_ path: BytePath) {
+        self.path = hexadecimal(path.bytes)
+        isMount = BootFolder.isMounted(path)
+    }
+
+    /// Those of this machine that `/` does not hold itself.
+    static var ofThisMachine: [BootPlace] {
+        ["/boot", "/boot/efi", "/efi"].map(BootPlace.init).filter(\.isMount)
+    }
+}
+
+/// What a point knows of one of them.
 public struct KeptBoot: Codable, Hashable, Sendable {
+    /// The folder, in hexadecimal digits.
+    var folder: String
     /// The image in the state's own store of boot images. Several points share one where nothing has changed between them.
     var image: String
     /// Over names, sizes and times of what is in it.
     var fingerprint: String
 }
 
-final class BootFolder {
-    private let folder: BytePath
-    private let store: LocalStore
-    /// The boot loader's own modules belong to what is in front of the partitions, which no rollback touches.
-    private let own: [BytePath]
+/// All folders that go with the points of a tree.
+struct BootFolders {
+    private let folders: [BootFolder]
 
-    init(_ folder: BytePath, state: BytePath, progress: Progress, findings: Findings) {
-        self.folder = folder
-        let loader = folder.appending("grub")
-        own = ["i386-pc", "x86_64-efi", "i386-efi", "arm64-efi", "grubenv"].map { loader.appending($0) }
-        store = LocalStore(
-            root: folder, area: state.appending("boot"), own: own, progress: progress, findings: findings)
+    init(_ places: [BootPlace], state: BytePath, progress: Progress, findings: Findings) {
+        folders = places.enumerated().map { number, place in
+            BootFolder(
+                place, area: state.appending(number == 0 ? "boot" : "boot-\(number + 1)"), progress: progress,
+                findings: findings)
+        }
     }
 
+    func keep(_ points: [RestorePoint], name: String) throws -> [KeptBoot] {
+        let missing = folders.filter { !$0.isThere }.map(\.notMounted)
+        if !missing.isEmpty { throw PointError.refused(missing) }
+        return try folders.map { try $0.keep(points, name: name) }
+    }
+
+    func check(_ kept: [KeptBoot]) throws { try forEach(in: kept) { try $0.check($1) } }
+
+    /// Brings those that are there into the state that was kept; says whether that were all.
+    func bring(to kept: [KeptBoot]) throws -> Bool {
+        var isComplete = true
+        try forEach(in: kept) { folder, kept in
+            if folder.isThere { try folder.bring(to: kept) } else { isComplete = false }
+        }
+        return isComplete
+    }
+
+    func clear(keeping points: [RestorePoint]) throws { for folder in folders { try folder.clear(keeping: points) } }
+
+    private func forEach(in kept: [KeptBoot], _ body: (BootFolder, KeptBoot) throws -> Void) rethrows {
+        for folder in folders {
+            if let kept = kept.first(where: { $0.folder == folder.name }) { try body(folder, kept) }
+        }
+    }
+}
+
+final class BootFolder {
+    private let folder: BytePath
+    private let isMount: Bool
+    private let store: LocalStore
+    /// The boot loader's own parts belong to each other and to what is in front of the partitions, which no rollback touches.
+    private let own: [BytePath]
+
+    init(_ place: BootPlace, area: BytePath, progress: Progress, findings: Findings) {
+        folder = BytePath(decodeHexadecimal(place.path) ?? [])
+        isMount = place.isMount
+        own = Self.loader(in: folder)
+        store = LocalStore(root: folder, area: area, own: own, progress: progress, findings: findings)
+    }
+
+    var name: String { hexadecimal(folder.bytes) }
+
     /// Whether it is there: while the machine starts it may not be mounted yet.
-    var isThere: Bool {
-        // Somebody may give any folder; one in / has to be mounted.
-        folder.parent == "/" ? Self.isMounted(folder) : exists(folder)
+    var isThere: Bool { isMount ? Self.isMounted(folder) : exists(folder) }
+
+    var notMounted: Preflight {
+        Preflight(
+            "boot-not-mounted", "\(folder) is a file system of its own and is not mounted", mend: "`mount \(folder)`",
+            isRefusal: true)
+    }
+
+    /// GRUB's modules, and in an EFI system partition every loader's folder; kernels are in others, or in EFI/Linux.
+    private static func loader(in folder: BytePath) -> [BytePath] {
+        let grub = folder.appending("grub")
+        var own = ["i386-pc", "x86_64-efi", "i386-efi", "arm64-efi", "grubenv"].map { grub.appending($0) }
+        let loaders = folder.appending("EFI")
+        if let names = try? DirectoryListing(of: Descriptor.open(loaders, .directory)) {
+            own += (0..<names.count).map { names[$0] }.filter { $0 != Array("Linux".utf8) }.map(loaders.appending)
+        }
+        return own
     }
 
     /// Whether a folder is on another file system than the one above it.
@@ -44,10 +118,11 @@ final class BootFolder {
     /// Keeps what it holds now; where nothing has changed since one of these points, that is a look at each file.
     func keep(_ points: [RestorePoint], name: String) throws -> KeptBoot {
         let fingerprint = try fingerprint()
-        if let known = points.last(where: { $0.boot?.fingerprint == fingerprint })?.boot { return known }
+        let known = points.lazy.compactMap { point in point.boot?.first { $0.folder == self.name } }
+        if let known = known.last(where: { $0.fingerprint == fingerprint }) { return known }
         let (image, missed) = try store.create(name)
         if missed > 0 { throw PointError.unreadable(root: folder, findings: missed) }
-        return KeptBoot(image: image, fingerprint: fingerprint)
+        return KeptBoot(folder: self.name, image: image, fingerprint: fingerprint)
     }
 
     /// Brings it into a state that was kept. Idempotent, and next to nothing where it is in it.
@@ -63,7 +138,7 @@ final class BootFolder {
     }
 
     func clear(keeping points: [RestorePoint]) throws {
-        try store.clear(keeping: Set(points.compactMap(\.boot?.image)))
+        try store.clear(keeping: Set(points.flatMap { $0.boot ?? [] }.filter { $0.folder == name }.map(\.image)))
     }
 
     private func fingerprint() throws -> String {

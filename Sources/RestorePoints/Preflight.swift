@@ -45,24 +45,6 @@ extension Preflight {
         return findings
     }
 
-    /// An EFI system partition is not covered: harmless where it holds the boot loader, and a wrong kernel where it holds that.
-    static func systemPartition() throws -> [Preflight] {
-        for mount in try Mount.all()
-        where mount.type == "vfat" && ["/boot/efi", "/efi"].contains(mount.point.description) {
-            let holdsKernels = exists(mount.point.appending("loader/entries"))
-            return [
-                Preflight(
-                    "esp-not-covered",
-                    holdsKernels
-                        ? "kernels are on the EFI system partition \(mount.point), which no point covers"
-                        : "the EFI system partition \(mount.point) is not covered and stays as it is",
-                    mend: holdsKernels ? "have them in /boot, with a boot loader that starts them from there" : nil,
-                    isRefusal: false)
-            ]
-        }
-        return []
-    }
-
     /// Programs that would go on in the state that is left.
     static func busy(_ root: BytePath, device: UInt64, below folder: BytePath? = nil) -> [Preflight] {
         let users = RunningProcess.using(device: device, below: folder)

@@ -11,7 +11,7 @@ public final class ProtectedTree {
     let backend: any Backend
     let progress: Progress
     /// What goes with `/` and is not in it.
-    let boot: BootFolder?
+    let boot: BootFolders
     /// What stands around the making of points and snapshots.
     public var hooks = Hooks()
 
@@ -20,7 +20,7 @@ public final class ProtectedTree {
 
     init(
         area: StateArea, configuration: StateArea.Configuration, backend: any Backend, progress: Progress,
-        boot: BootFolder?
+        boot: BootFolders
     ) {
         self.boot = boot
         self.area = area
@@ -67,11 +67,10 @@ public final class ProtectedTree {
                 id: try randomIdentifier(), root: root.description, rootBytes: hexadecimal(root.bytes), backend: kind)
             let backend = try makeBackend(configuration, state: state, progress: progress, findings: findings)
             configuration.facts = backend.facts
-            let standardBoot: BytePath? = root == "/" && BootFolder.isMounted("/boot") ? "/boot" : nil
-            if let boot = boot ?? standardBoot { configuration.facts["boot"] = hexadecimal(boot.bytes) }
+            configuration.boot = boot.map { [BootPlace($0)] } ?? (root == "/" ? BootPlace.ofThisMachine : [])
             let tree = ProtectedTree(
                 area: area, configuration: configuration, backend: backend, progress: progress,
-                boot: makeBoot(configuration, state: state, progress: progress, findings: findings))
+                boot: BootFolders(configuration.boot, state: state, progress: progress, findings: findings))
             var table = StateArea.Table()
             try area.write(&table)
             try AuditLog(folder: state.appending("log")).begin(verb: "setup")
@@ -91,16 +90,8 @@ public final class ProtectedTree {
                 area: area, configuration: configuration,
                 backend: try makeBackend(configuration, state: state, progress: progress, findings: findings),
                 progress: progress,
-                boot: makeBoot(configuration, state: state, progress: progress, findings: findings))
+                boot: BootFolders(configuration.boot, state: state, progress: progress, findings: findings))
         } catch { throw PointError.wrapping(error) }
-    }
-
-    private static func makeBoot(
-        _ configuration: StateArea.Configuration, state: BytePath, progress: Progress, findings: Findings
-    ) -> BootFolder? {
-        configuration.facts["boot"].flatMap(decodeHexadecimal).map {
-            BootFolder(BytePath($0), state: state, progress: progress, findings: findings)
-        }
     }
 
     private static func makeBackend(
@@ -129,7 +120,7 @@ public final class ProtectedTree {
 
     /// What covers the tree, and what does not.
     public func coverage() throws -> [Preflight] {
-        try translated { try backend.coverage() + (root == "/" ? Preflight.systemPartition() : []) }
+        try translated { try backend.coverage() }
     }
 
     /// What is protected, and by what. Needs no privilege where the state can be read.
@@ -228,7 +219,7 @@ public final class ProtectedTree {
                 + backend.preflightCreate()
             let refusals = preflight.filter(\.isRefusal)
             if !refusals.isEmpty { throw PointError.refused(refusals) }
-            point.boot = try keepBoot(table, name: point.id)
+            point.boot = try boot.keep(table.points, name: point.id)
             let (handle, findings) = try hooks.around("create", root) { try backend.create(point.id) }
             point.handle = handle
             table.points.append(point)
@@ -255,18 +246,6 @@ public final class ProtectedTree {
         }
     }
 
-    func keepBoot(_ table: StateArea.Table, name: String) throws -> KeptBoot? {
-        guard let boot else { return nil }
-        guard boot.isThere else {
-            throw PointError.refused([
-                Preflight(
-                    "boot-not-mounted", "/boot is a file system of its own and is not mounted", mend: "`mount /boot`",
-                    isRefusal: true)
-            ])
-        }
-        return try boot.keep(table.points, name: name)
-    }
-
     /// First from the table, then from the disk: a crash between leaves what the next command clears.
     func remove(_ ids: Set<String>, from table: inout StateArea.Table) throws {
         let gone = table.points.filter { ids.contains($0.id) }
@@ -276,7 +255,7 @@ public final class ProtectedTree {
         if let base = table.base, ids.contains(base) { table.base = nil }
         try area.write(&table)
         for point in gone { try backend.destroy(point.handle) }
-        if let boot, gone.contains(where: { $0.boot != nil }) { try boot.clear(keeping: table.points) }
+        try boot.clear(keeping: table.points)
         try backend.clear(keeping: Set(table.points.map(\.handle)), isThorough: true)
     }
 

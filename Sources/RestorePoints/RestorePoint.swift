@@ -27,8 +27,8 @@ public struct RestorePoint: Codable, Hashable, Sendable, Identifiable {
     public var handle: String
     /// The kernel that ran when it was made, as `uname -r` says it.
     public var kernel: String
-    /// What /boot held, where that is a file system of its own.
-    var boot: KeptBoot?
+    /// What /boot and the EFI system partition held, where they are file systems of their own.
+    var boot: [KeptBoot]?
 }
 
 extension RestorePoint {

@@ -28,6 +28,8 @@ struct StateArea: Sendable {
         var backend: BackendKind
         /// What the backend has to find again.
         var facts: [String: String] = [:]
+        /// What goes with the tree and is not in it.
+        var boot: [BootPlace] = []
 
         var rootPath: BytePath { BytePath(decodeHexadecimal(rootBytes) ?? []) }
     }

@@ -97,8 +97,8 @@ extension ProtectedTree {
                 message: "what \(plan.verb) to \(plan.target.name) left",
                 tags: [:], origin: .beforeRollback, isFactory: false, isPinned: false, handle: "",
                 kernel: HostFacts.kernelRelease)
-            if let kept = plan.target.boot { try boot?.check(kept) }
-            before.boot = try keepBoot(table, name: before.id)
+            try boot.check(plan.target.boot ?? [])
+            before.boot = try boot.keep(table.points, name: before.id)
             var discards = plan.discards.map(\.id)
             if !plan.keepsBefore { discards.append(before.id) }
             var journal = StateArea.Journal(
@@ -164,11 +164,10 @@ extension ProtectedTree {
             findings: journal.findings)
     }
 
-    /// Brings a separate /boot into the target's state, as soon as it is there.
+    /// Brings a separate /boot, and an EFI system partition, into the target's state, as soon as they are there.
     private func bringBoot(_ journal: inout StateArea.Journal) throws {
-        guard let boot, let kept = journal.target.boot, journal.bootIsBrought != true else { return }
-        journal.bootIsBrought = boot.isThere
-        if boot.isThere { try boot.bring(to: kept) }
+        guard let kept = journal.target.boot, !kept.isEmpty, journal.bootIsBrought != true else { return }
+        journal.bootIsBrought = try boot.bring(to: kept)
         try area.write(journal)
     }
 
@@ -181,7 +180,7 @@ extension ProtectedTree {
                 if try backend.isEffective(change) { throw PointError.stalePlan(id: plan.id) }
                 try backend.abandon(change)
             }
-            if let boot, let kept = journal.before.boot { try boot.bring(to: kept) }
+            _ = try boot.bring(to: journal.before.boot ?? [])
             try area.removeJournal()
             return Switched(target: journal.target, before: nil, isPending: false, findings: 0)
         }

@@ -99,4 +99,49 @@ struct BootFolderTests {
         #expect(shell("cat \(boot)/menu \(point)/version") == "2\n2")
         #expect(try ProtectedTree.pending(state: place.state) == nil)
     }
+
+    @Test(
+        "An EFI system partition goes along, kernels and menu; its boot loader stays, as its modules do",
+        .enabled(if: hasFAT, "this kernel has no FAT; Tests/Lab/inside runs it where one has"),
+        arguments: SemanticsTests.kinds)
+    func systemPartition(_ kind: BackendKind) throws {
+        let place = try Place(kind)
+        place.write("version", "1")
+        let partition = place.scratch.appending("efi")
+        shell(
+            """
+            truncate -s 64M \(partition).disk; mkfs.vfat \(partition).disk; mkdir \(partition)
+            mount -o loop,umask=0077 \(partition).disk \(partition)
+            cd \(partition); mkdir -p EFI/debian EFI/Linux loader/entries; echo loader-1 > EFI/debian/grubx64.efi
+            head -c 3000000 /dev/urandom > EFI/Linux/debian-1.efi; echo 1 > loader/entries/debian-1.conf
+            """)
+        defer { shell("umount \(partition)") }
+        func look() -> String {
+            shell(
+                "cd \(partition); find . ! -path './EFI/debian*' -type f -printf '%p %T@ ' -exec sha256sum {} \\; | sort"
+            )
+        }
+        let tree = try ProtectedTree.setUp(
+            root: place.root, state: place.state, kind: place.kind, boot: partition, progress: Progress(),
+            findings: Findings())
+        let one = try tree.create(PointRequest(name: "one"), user: "test").point
+        let old = look()
+        shell(
+            """
+            cd \(partition); mv EFI/Linux/debian-1.efi EFI/Linux/debian-2.efi; mv loader/entries/debian-1.conf loader/entries/debian-2.conf
+            echo 2 > loader/entries/debian-2.conf; echo loader-2 > EFI/debian/grubx64.efi
+            """)
+        let new = look()
+        _ = try tree.carryOut(tree.planRollback(to: one, discardNewer: false), user: "test")
+        #expect(look() == old)
+        #expect(shell("cat \(partition)/EFI/debian/grubx64.efi") == "loader-2\n")
+        _ = try tree.carryOut(tree.planUndo(), user: "test")
+        #expect(look() == new)
+        // What is in the place of a partition that is not mounted is not it.
+        shell("umount \(partition); mkdir \(partition)/EFI")
+        #expect(throws: PointError.self) { try tree.create(PointRequest(name: "two"), user: "test") }
+        shell("rmdir \(partition)/EFI; mount -o loop \(partition).disk \(partition)")
+    }
+
+    private static let hasFAT = shell("modprobe -q vfat; grep -c '\tvfat$' /proc/filesystems") == "1\n"
 }

@@ -27,7 +27,7 @@ struct SetupCommand: StatefulCommand {
 
     @Option(
         help: ArgumentHelp(
-            "A folder outside of the tree that goes with it (default: /boot, where that is a file system of its own and the tree is /).",
+            "A folder outside of the tree that goes with it (default for /: /boot and the EFI system partition, where they are file systems of their own).",
             valueName: "path"))
     var boot: PathArgument?
 

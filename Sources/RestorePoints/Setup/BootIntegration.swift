@@ -87,7 +87,7 @@ enum BootIntegration {
             Description=Finish or clear a rollback that was under way
             DefaultDependencies=no
             RequiresMountsFor=\(state)
-            After=systemd-remount-fs.service zfs-mount.service boot.mount
+            After=systemd-remount-fs.service zfs-mount.service boot.mount boot-efi.mount efi.mount
             Before=local-fs.target
             ConditionPathExists=\(state)/journal.json
 
