@@ -14,6 +14,7 @@ extension ProtectedTree {
     /// The plan of a rollback to a point.
     public func planRollback(to target: RestorePoint, discardNewer: Bool) throws -> Plan {
         try translated {
+            try refuseWhilePending()
             let table = try area.readTable()
             let newer = table.points.drop { $0.id != target.id }.dropFirst()
             return try plan(
@@ -42,6 +43,7 @@ extension ProtectedTree {
     ///   - keep: what of the state of now goes into that state.
     public func planFactoryReset(to name: String?, keep: Set<KeepSet> = [], forTransfer: Bool) throws -> Plan {
         try translated {
+            try refuseWhilePending()
             let table = try area.readTable()
             let target =
                 try name.map(point) ?? table.points.last { $0.isFactory } ?? { throw PointError.noFactoryPoint }()
@@ -51,6 +53,12 @@ extension ProtectedTree {
             let live = try Descriptor.open(root, .directory)
             plan.keeps = KeepSet.allCases.filter(keep.contains).flatMap { $0.paths(in: live) }
             return plan
+        }
+    }
+
+    private func refuseWhilePending() throws {
+        if let journal = try area.readJournal(), journal.waits {
+            throw PointError.pending(target: journal.target.name)
         }
     }
 
@@ -139,6 +147,8 @@ extension ProtectedTree {
         if journal.stage == .committing {
             journal.findings = try backend.commit(change).findings
             journal.stage = .pending
+            // A boot that goes on with what a cut interrupted runs in the old state still: the next one has the new one.
+            journal.boot = HostFacts.bootIdentifier
             try area.write(journal)
         }
         guard try backend.isEffective(change) else {

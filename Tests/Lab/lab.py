@@ -220,3 +220,18 @@ class Machine:
 def put_program(machine, program):
     """The program where the guest finds it, as somebody would who installs it."""
     shutil.copy(program, machine.shared / "holdfast")
+
+
+def on_host_files(command):
+    """A script that runs a command in the guest with all files of this machine, read-only below a layer in memory; the machine needs
+    `host="/"`, and memory."""
+    return f"""
+        modprobe -a zfs overlay vfat nls_ascii nls_cp437
+        mkdir -p /host /layer /all; mount -t tmpfs -o size=2g none /layer; mkdir /layer/upper /layer/work
+        mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144,ro,cache=loose host /host
+        mount -t overlay -o lowerdir=/host,upperdir=/layer/upper,workdir=/layer/work overlay /all
+        for place in proc sys dev; do mount --rbind /$place /all/$place; done
+        mount -t tmpfs none /all/tmp; mount -t tmpfs none /all/run; mkdir /all/lab; mount --bind /lab /all/lab
+        export PATH=$PATH:/opt/swift/usr/bin HOME=/root
+        chroot /all /bin/bash -c 'cd {HERE.parent.parent} && {command}' 2>&1
+    """

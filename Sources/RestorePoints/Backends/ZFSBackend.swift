@@ -195,12 +195,12 @@ final class ZFSBackend: Backend {
     private func preflightBoot() throws -> [Preflight] {
         let line = String(decoding: try readWhole("/proc/cmdline", limit: 1 << 16), as: UTF8.self)
         let words = line.split(whereSeparator: \.isWhitespace).map(String.init)
-        let root = words.last { $0.lowercased().hasPrefix("root=") }?.dropFirst(5).lowercased() ?? ""
-        if !["zfs", "zfs:auto", "zfs=auto"].contains(root) {
+        let root = words.last { $0.lowercased().hasPrefix("root=") }?.dropFirst(5) ?? "?"
+        if !["zfs", "zfs:auto", "zfs=auto"].contains(root.lowercased()) {
             return [
                 Preflight(
                     "bootfs-not-followed",
-                    "the boot goes by root=\(root.isEmpty ? "?" : root) and not by the pool's bootfs, so it would start the old state again",
+                    "the boot goes by root=\(root) and not by the pool's bootfs, so it would start the old state again",
                     mend: "boot with root=zfs:AUTO, in GRUB's menu entry", isRefusal: true)
             ]
         }
