@@ -26,9 +26,11 @@ var targets: [Target] = [
         name: "RestorePoints", dependencies: ["Images", "AuditLog", "Platform", "Cryptography"],
         swiftSettings: swiftSettings),
     .target(
+        name: "WriteFilter", dependencies: ["RestorePoints", "Images", "Platform"], swiftSettings: swiftSettings),
+    .target(
         name: "HoldfastCommands",
         dependencies: [
-            "RestorePoints", "Images", "AuditLog", "Platform", "Cryptography",
+            "WriteFilter", "RestorePoints", "Images", "AuditLog", "Platform", "Cryptography",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
             .product(name: "TOMLKit", package: "TOMLKit"),
         ], swiftSettings: swiftSettings),
@@ -43,6 +45,10 @@ var targets: [Target] = [
     .testTarget(
         name: "RestorePointsTests",
         dependencies: ["holdfast", "RestorePoints", "Images", "AuditLog", "Platform", "Cryptography"],
+        swiftSettings: swiftSettings),
+    .testTarget(
+        name: "WriteFilterTests",
+        dependencies: ["holdfast", "WriteFilter", "RestorePoints", "Images", "Platform", "Cryptography"],
         swiftSettings: swiftSettings),
     .testTarget(
         name: "CommandTests", dependencies: ["holdfast", "HoldfastCommands", "Platform"], swiftSettings: swiftSettings),

@@ -24,9 +24,16 @@ int clinux_mount_detached(const char *type, const char *source, const char *key,
     return mount;
 }
 
-int clinux_mount(const char *source, const char *target, const char *type, const char *options) {
-    return mount(source, target, type, 0, options);
+int clinux_mount(const char *source, const char *target, const char *type, const char *options, unsigned long flags) {
+    return mount(source, target, type, flags, options);
 }
+
+const unsigned long clinux_MS_BIND = MS_BIND;
+const unsigned long clinux_MS_READ_ONLY_BIND = MS_REMOUNT | MS_BIND | MS_RDONLY;
+const unsigned long clinux_MS_READ_ONLY = MS_REMOUNT | MS_RDONLY;
+const unsigned long clinux_MS_PRIVATE = MS_PRIVATE;
+
+int clinux_unmount(const char *target, int lazily) { return umount2(target, UMOUNT_NOFOLLOW | (lazily ? MNT_DETACH : 0)); }
 
 static int set_name(char *field, size_t size, const char *name) {
     size_t length = strlen(name);

@@ -25,6 +25,11 @@ public struct Mount: Sendable, Hashable {
         return bytes.split(separator: UInt8(ascii: "\n")).compactMap { Mount(line: $0) }
     }
 
+    /// The uppermost mount of a place, by its name.
+    public static func at(_ point: BytePath) throws(SystemError) -> Mount? {
+        try all().last { $0.point == point }
+    }
+
     /// The mount that holds an open file.
     public static func holding(_ file: Descriptor) throws(SystemError) -> Mount? {
         let id = try file.status().mount
@@ -93,8 +98,33 @@ public func mountFileSystem(
     try check("mount", "\(source) at \(target)") {
         source.withCString { source in
             target.withCString { target in
-                type.withCString { type in options.withCString { clinux_mount(source, target, type, $0) } }
+                type.withCString { type in options.withCString { clinux_mount(source, target, type, $0, 0) } }
             }
         }
     }
+}
+
+/// Gives a folder a second place. What is mounted in it is not there.
+public func mountFolder(_ folder: BytePath, at target: BytePath) throws(SystemError) {
+    try check("mount", "\(folder) at \(target)") {
+        folder.withCString { folder in target.withCString { clinux_mount(folder, $0, nil, nil, clinux_MS_BIND) } }
+    }
+    // What is mounted in one of the two places later is not meant for the other.
+    try check("mount", "\(folder) at \(target)") {
+        target.withCString { clinux_mount(nil, $0, nil, nil, clinux_MS_PRIVATE) }
+    }
+}
+
+/// Makes one mount read-only, or with `wholly` the file system below it.
+public func remountReadOnly(_ target: BytePath, wholly: Bool = false) throws(SystemError) {
+    let flags = wholly ? clinux_MS_READ_ONLY : clinux_MS_READ_ONLY_BIND
+    try check("make read-only", target.description) {
+        target.withCString { clinux_mount(nil, $0, nil, nil, flags) }
+    }
+}
+
+/// Takes away the uppermost mount of a place.
+/// - Parameter lazily: programs that use it go on; it goes with the last of them.
+public func unmount(_ target: BytePath, lazily: Bool = false) throws(SystemError) {
+    try check("unmount", target.description) { target.withCString { clinux_unmount($0, lazily ? 1 : 0) } }
 }

@@ -9,6 +9,9 @@ extension ProtectedTree {
     /// `2026-11-20T08:56:14Z`
     static func timeName(_ seconds: Int64) -> String { Timestamp(seconds: seconds, nanoseconds: 0).text }
 
+    /// The name, or the name with a number where a point has it.
+    package func freeName(_ name: String) throws -> String { Self.freeName(name, in: try area.readTable()) }
+
     /// The name, or the name with a number where it is taken: two in one second.
     static func freeName(_ name: String, in table: StateArea.Table) -> String {
         var result = name

@@ -45,6 +45,14 @@ extension Preflight {
         return findings
     }
 
+    /// What a write filter forgets at the next boot belongs to no point.
+    static func filtered(_ root: BytePath) -> Preflight {
+        Preflight(
+            "filter-active",
+            "a write filter covers \(root): the point holds what is protected and the exceptions, and nothing that was only written since the start",
+            mend: "`holdfast filter commit --all` first keeps that, too", isRefusal: false)
+    }
+
     /// Programs that would go on in the state that is left.
     static func busy(_ root: BytePath, device: UInt64, below folder: BytePath? = nil) -> [Preflight] {
         let users = RunningProcess.using(device: device, below: folder)

@@ -16,6 +16,8 @@ public final class ProtectedTree {
     public var hooks = Hooks()
 
     public var root: BytePath { configuration.rootPath }
+    /// Where the tree itself is: below a write filter, where one covers it.
+    var place: BytePath { FilterMounts.lower(of: root) ?? root }
     public var backendKind: BackendKind { configuration.backend }
 
     init(
@@ -98,13 +100,15 @@ public final class ProtectedTree {
         _ configuration: StateArea.Configuration, state: BytePath, progress: Progress, findings: Findings
     ) throws -> any Backend {
         let root = configuration.rootPath
+        let place = FilterMounts.lower(of: root) ?? root
         switch configuration.backend {
         case .btrfs:
             let live = configuration.facts["live"].map { BytePath(decodeHexadecimal($0) ?? []) }
-            return try BtrfsBackend(root: root, tree: configuration.id, live: live, own: [state])
-        case .tree: return TreeBackend(root: root, state: state, progress: progress, findings: findings)
+            return try BtrfsBackend(root: root, place: place, tree: configuration.id, live: live, own: [state])
+        case .tree: return TreeBackend(root: root, place: place, state: state, progress: progress, findings: findings)
         case .zfs:
-            return try ZFSBackend(root: root, tree: configuration.id, facts: configuration.facts, own: [state])
+            return try ZFSBackend(
+                root: root, place: place, tree: configuration.id, facts: configuration.facts, own: [state])
         }
     }
 
@@ -215,8 +219,8 @@ public final class ProtectedTree {
                 message: request.message, tags: request.tags, origin: .requested, isFactory: request.isFactory,
                 isPinned: false, handle: "", kernel: HostFacts.kernelRelease)
             let preflight =
-                try Preflight.common(root) + Preflight.packages(in: root, isRefusal: false)
-                + backend.preflightCreate()
+                try Preflight.common(place) + Preflight.packages(in: place, isRefusal: false)
+                + backend.preflightCreate() + (place == root ? [] : [Preflight.filtered(root)])
             let refusals = preflight.filter(\.isRefusal)
             if !refusals.isEmpty { throw PointError.refused(refusals) }
             point.boot = try boot.keep(table.points, name: point.id)

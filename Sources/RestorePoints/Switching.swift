@@ -50,7 +50,7 @@ extension ProtectedTree {
             var plan = try plan(
                 "factory-reset", target, table, discards: forTransfer ? table.points.filter { !$0.isFactory } : [],
                 keepsBefore: !forTransfer)
-            let live = try Descriptor.open(root, .directory)
+            let live = try Descriptor.open(place, .directory)
             plan.keeps = KeepSet.allCases.filter(keep.contains).flatMap { $0.paths(in: live) }
             return plan
         }
@@ -70,7 +70,7 @@ extension ProtectedTree {
             verb: verb, target: target, discards: Array(discards), keepsBefore: keepsBefore,
             findings: verb == "cancel"
                 ? []
-                : try Preflight.common(root) + Preflight.packages(in: root, isRefusal: true)
+                : try Preflight.common(place) + Preflight.packages(in: place, isRefusal: true)
                     + backend.preflightRollback(), revision: table.revision,
             tree: configuration.id)
     }

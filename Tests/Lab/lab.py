@@ -193,6 +193,7 @@ class Machine:
         except subprocess.TimeoutExpired:
             self.cut()
             raise RuntimeError(f"the machine did not switch off; the trace ends with\n{self.trace()}\nthe console ends with\n{self.tail()}") from None
+        self.off = time.time()
         said = self.said()
         ended = self.shared / "ended"
         if not ended.exists() or ended.read_text().strip() != "0":
@@ -211,6 +212,10 @@ class Machine:
     def trace(self):
         file = self.shared / "trace"
         return "\n".join(file.read_text(errors="replace").splitlines()[-10:]) if file.exists() else ""
+
+    def ended(self):
+        """Seconds from the end of the script to the machine being off."""
+        return self.off - (self.shared / "ended").stat().st_mtime
 
     def run(self, todo, timeout=300):
         self.start(todo)

@@ -118,8 +118,15 @@ void clinux_log(const char *program, const char *text);
 /// Calls `body` with the path of each shared library that is loaded.
 void clinux_each_library(void (*body)(const char *path, void *context), void *context);
 
-/// Mounts `source` at `target` (mount(2)).
-int clinux_mount(const char *source, const char *target, const char *type, const char *options);
+/// Mounts `source` at `target` (mount(2)); `source`, `type` and `options` may be null where the flags want none.
+int clinux_mount(const char *source, const char *target, const char *type, const char *options, unsigned long flags);
+extern const unsigned long clinux_MS_BIND;
+/// MS_REMOUNT with MS_RDONLY: of one mount, or of the whole file system.
+extern const unsigned long clinux_MS_READ_ONLY_BIND;
+extern const unsigned long clinux_MS_READ_ONLY;
+extern const unsigned long clinux_MS_PRIVATE;
+/// umount2(2), never following a link.
+int clinux_unmount(const char *target, int lazily);
 
 /// A file that no name leads to and that goes with its descriptor.
 int clinux_memory_file(void);

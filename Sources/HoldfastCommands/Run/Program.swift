@@ -15,8 +15,16 @@ public func main() -> Never {
     exit(
         run(
             ArgumentText.behindCommand(ArgumentText.ofProcess()),
-            as: ArgumentText.programName == "restorepoint"
-                ? RestorepointCommand.self : RootCommand.self, progress: progress))
+            as: command(named: ArgumentText.programName), progress: progress))
+}
+
+/// What the program is, by the name that it was called by.
+private func command(named name: String) -> any ParsableCommand.Type {
+    switch name {
+    case "restorepoint": RestorepointCommand.self
+    case "bwf": BwfCommand.self
+    default: RootCommand.self
+    }
 }
 
 /// Runs a command and returns its exit status.

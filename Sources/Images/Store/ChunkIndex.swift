@@ -24,6 +24,9 @@ final class ChunkIndex: @unchecked Sendable {
     private let monitor = Monitor()
     private let folder: BytePath?
 
+    /// Made when it is needed first, which is rarely; where it cannot be made, everything stays in memory.
+    private lazy var isFolderThere = folder.map { (try? makeFolders($0)) != nil } ?? false
+
     /// In memory at once: some 10 MB. Beyond it rows go to the sorted file.
     private static let pendingLimit = 1 << 17
 
@@ -32,9 +35,7 @@ final class ChunkIndex: @unchecked Sendable {
 
     /// An index for as long as it is used: its sorted file, if it needs one, is in the user's cache and has no name.
     static func temporary() -> ChunkIndex {
-        let folder = MachineState.ofUser.cache
-        let isThere = (try? makeFolders(folder)) != nil
-        return ChunkIndex(folder: isThere ? folder : nil)
+        ChunkIndex(folder: MachineState.ofUser.cache)
     }
 
     var count: Int { monitor.withLock { pending.count + (sorted?.count ?? 0) } }
@@ -70,7 +71,7 @@ final class ChunkIndex: @unchecked Sendable {
     func add(_ id: Digest, at location: Location) throws {
         let isFull = monitor.withLock {
             pending[id] = location
-            return pending.count >= Self.pendingLimit
+            return pending.count >= Self.pendingLimit && isFolderThere
         }
         if isFull, let folder { try spill(folder) }
     }

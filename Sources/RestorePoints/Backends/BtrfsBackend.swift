@@ -19,6 +19,8 @@ final class BtrfsBackend: Backend {
     private static let incoming = Array("incoming".utf8)
 
     private let root: BytePath
+    /// Where the tree is read: below a write filter, where one covers it.
+    private let place: BytePath
     private let own: [BytePath]
     private let tree: [UInt8]
     /// The top level of the file system.
@@ -31,12 +33,13 @@ final class BtrfsBackend: Backend {
     ///   - tree: whose points these are; a file system may hold several protected trees.
     ///   - own: what a comparison leaves out.
     ///   - live: the place of the subvolume below the top level, or nil to look where `root` is.
-    init(root: BytePath, tree: String, live: BytePath?, own: [BytePath]) throws {
-        let folder = try Descriptor.open(root, .directory)
+    init(root: BytePath, place: BytePath, tree: String, live: BytePath?, own: [BytePath]) throws {
+        let folder = try Descriptor.open(place, .directory)
         guard let mount = try Mount.holding(folder) else {
             throw PointError.noBackend(root: root, reason: "it is on no mount that can be seen")
         }
         self.root = root
+        self.place = place
         self.own = own
         self.tree = Array(tree.utf8)
         self.mount = mount
@@ -136,13 +139,13 @@ final class BtrfsBackend: Backend {
         if let handle { return Snapshot(try points.open(Array(handle.utf8), .directory)) }
         let name = Array("\(Self.viewPrefix)\(getpid())".utf8)
         if (try? points.status(of: name)) != nil { try points.destroySubvolume(name) }
-        try points.makeSnapshot(of: Descriptor.open(root, .directory), named: name, readOnly: true)
+        try points.makeSnapshot(of: Descriptor.open(place, .directory), named: name, readOnly: true)
         return Snapshot(try points.open(name, .directory)) { try? points.destroySubvolume(name) }
     }
 
     func listing(of handle: String?) throws -> any TreeListing {
         guard let handle else {
-            return try FolderListing(Descriptor.open(root, .directory), isThorough: true, own: own)
+            return try FolderListing(Descriptor.open(place, .directory), isThorough: true, own: own)
         }
         return try FolderListing(points().open(Array(handle.utf8), .directory), isThorough: true)
     }
@@ -197,7 +200,7 @@ final class BtrfsBackend: Backend {
     func preflightCreate() throws -> [Preflight] {
         let swap = try Preflight.swapFiles(in: root)
         return try swap.filter {
-            try Descriptor.open($0, .place).status().device == Descriptor.open(root, .place).status().device
+            try Descriptor.open($0, .place).status().device == Descriptor.open(place, .place).status().device
         }
         .map { file in
             Preflight(
@@ -269,7 +272,7 @@ final class BtrfsBackend: Backend {
         try points.makeSnapshot(of: source, named: Self.incoming, readOnly: false)
         if !kept.isEmpty {
             let incoming = try points.open(Self.incoming, .directory)
-            try copyKept(kept, from: root, to: BytePath("/proc/\(getpid())/fd/\(incoming.raw)"))
+            try copyKept(kept, from: place, to: BytePath("/proc/\(getpid())/fd/\(incoming.raw)"))
             try incoming.synchronizeFileSystem()
         }
         var change = Switch(before: id, target: target)
@@ -297,7 +300,7 @@ final class BtrfsBackend: Backend {
     func isEffective(_ change: Switch) throws -> Bool {
         if change.facts["mounted"] != "yes" { return true }
         // Nobody has the old one mounted any more. Its name is another one by now, its number is not.
-        let running = try? Descriptor.open(root, .directory).subvolumeInfo().uuid
+        let running = try? Descriptor.open(place, .directory).subvolumeInfo().uuid
         return running != change.facts["old"]
     }
 

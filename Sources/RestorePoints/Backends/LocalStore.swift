@@ -8,6 +8,7 @@ internal import Platform
 /// Images of one folder, kept on the machine itself.
 final class LocalStore {
     private let root: BytePath
+    private let place: BytePath
     /// What neither an image nor a restore touches.
     private let own: [BytePath]
     private let folder: BytePath
@@ -18,9 +19,13 @@ final class LocalStore {
 
     /// - Parameters:
     ///   - root: the folder of which it holds images.
+    ///   - place: where the folder is read, if not at `root`.
     ///   - area: where store, identity and cache are; made when the first image is.
-    init(root: BytePath, area: BytePath, own: [BytePath], progress: Progress, findings: Findings) {
+    init(
+        root: BytePath, place: BytePath? = nil, area: BytePath, own: [BytePath], progress: Progress, findings: Findings
+    ) {
         self.root = root
+        self.place = place ?? root
         self.own = own
         self.progress = progress
         self.findings = findings
@@ -48,6 +53,7 @@ final class LocalStore {
     func create(_ name: String) throws -> (handle: String, findings: UInt64) {
         var request = BackupRequest(sources: [root], name: name)
         request.own = own
+        if place != root { request.views[root] = place }
         let before = findings.count
         let report = try open(for: .write).backup(request, machine: machine, progress: progress, findings: findings)
         return (report.id.description, findings.count - before)

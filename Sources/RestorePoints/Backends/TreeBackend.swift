@@ -8,13 +8,17 @@ internal import Platform
 
 final class TreeBackend: Backend {
     private let root: BytePath
+    /// Where the tree is read: below a write filter, where one covers it.
+    private let place: BytePath
     private let state: BytePath
     private let store: LocalStore
 
-    init(root: BytePath, state: BytePath, progress: Progress, findings: Findings) {
+    init(root: BytePath, place: BytePath, state: BytePath, progress: Progress, findings: Findings) {
         self.root = root
+        self.place = place
         self.state = state
-        store = LocalStore(root: root, area: state, own: [state], progress: progress, findings: findings)
+        store = LocalStore(
+            root: root, place: place, area: state, own: [state], progress: progress, findings: findings)
     }
 
     // MARK: Points
@@ -29,7 +33,7 @@ final class TreeBackend: Backend {
 
     func listing(of handle: String?) throws -> any TreeListing {
         if let handle { return try store.listing(of: handle) }
-        return try FolderListing(Descriptor.open(root, .directory), isThorough: true, own: [state])
+        return try FolderListing(Descriptor.open(place, .directory), isThorough: true, own: [state])
     }
 
     func snapshot(of handle: String?) throws -> Snapshot? { nil }

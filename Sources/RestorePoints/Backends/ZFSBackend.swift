@@ -14,6 +14,8 @@ internal import Platform
 final class ZFSBackend: Backend {
     let facts: [String: String]
     private let root: BytePath
+    /// Where the tree is read: below a write filter, where one covers it.
+    private let place: BytePath
     private let tree: String
     private let own: [BytePath]
     /// Below which all clones and points are.
@@ -26,16 +28,17 @@ final class ZFSBackend: Backend {
     private static let viewPrefix = "holdfast-view-"
 
     /// - Parameter facts: what an earlier run found out; empty at set-up.
-    init(root: BytePath, tree: String, facts: [String: String], own: [BytePath]) throws {
+    init(root: BytePath, place: BytePath, tree: String, facts: [String: String], own: [BytePath]) throws {
         self.root = root
+        self.place = place
         self.tree = tree
         self.own = own
         if let container = facts["container"], let base = facts["base"] {
             (self.container, self.base, self.facts) = (container, base, facts)
             return
         }
-        let mount = try Mount.holding(Descriptor.open(root, .directory))
-        guard let mount, mount.type == "zfs", mount.point == root else {
+        let mount = try Mount.holding(Descriptor.open(place, .directory))
+        guard let mount, mount.type == "zfs", mount.point == place else {
             throw PointError.noBackend(root: root, reason: "no ZFS dataset is mounted there")
         }
         let dataset = mount.source.description
@@ -54,7 +57,7 @@ final class ZFSBackend: Backend {
     /// The dataset that is live now.
     private func live() throws -> String {
         guard isEnvironment else { return "\(container)/\(base)" }
-        guard let mount = try Mount.holding(Descriptor.open(root, .directory)), mount.type == "zfs" else {
+        guard let mount = try Mount.holding(Descriptor.open(place, .directory)), mount.type == "zfs" else {
             throw PointError.noBackend(root: root, reason: "it is not on ZFS any more")
         }
         return mount.source.description
@@ -137,7 +140,7 @@ final class ZFSBackend: Backend {
 
     func listing(of handle: String?) throws -> any TreeListing {
         guard let handle else {
-            return try FolderListing(Descriptor.open(root, .directory), isThorough: true, own: own)
+            return try FolderListing(Descriptor.open(place, .directory), isThorough: true, own: own)
         }
         return try FolderListing(open(snapshot(handle)), isThorough: true)
     }
@@ -216,7 +219,7 @@ final class ZFSBackend: Backend {
     }
 
     private func preflightUse() throws -> [Preflight] {
-        guard let device = try? Descriptor.open(root, .directory).status().device else { return [] }
+        guard let device = try? Descriptor.open(place, .directory).status().device else { return [] }
         return Preflight.busy(root, device: device)
     }
 
@@ -256,7 +259,7 @@ final class ZFSBackend: Backend {
             _ = try? runProgram(["umount", folder.description])
             _ = try? runProgram(["rmdir", folder.description])
         }
-        try copyKept(kept, from: root, to: folder)
+        try copyKept(kept, from: place, to: folder)
     }
 
     private func fact(_ name: String, of change: Switch) throws -> String {

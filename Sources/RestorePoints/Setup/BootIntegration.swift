@@ -1,11 +1,12 @@
 // What makes the boot run `recover` before anything uses the tree: a copy of this program in the state area, a systemd unit, and
 // for `/` on a plain tree a script in the initramfs. The scripts decide nothing; they call the copy.
 
-internal import Platform
+package import Platform
 
-enum BootIntegration {
+package enum BootIntegration {
     private static let hook: BytePath = "/etc/initramfs-tools/scripts/local-bottom/holdfast"
     private static let units: BytePath = "/etc/systemd/system"
+    private static let scripts: BytePath = "/etc/initramfs-tools"
 
     /// Whether this machine is run by systemd, or is one that will be.
     private static var hasSystemd: Bool { exists("/lib/systemd/systemd") }
@@ -72,7 +73,7 @@ enum BootIntegration {
 
     /// Whether a path can stand in other programs' files as it is: a backslash would be an escape there, a percent sign a
     /// specifier, a quote an end.
-    private static func isPlain(_ path: BytePath) -> Bool {
+    package static func isPlain(_ path: BytePath) -> Bool {
         path.bytes.allSatisfy { $0 > 0x20 && $0 < 0x7f && !Array(#"\%"'$"#.utf8).contains($0) }
     }
 
@@ -101,9 +102,17 @@ enum BootIntegration {
             WantedBy=local-fs.target
 
             """
-        try makeFolders(units.appending("local-fs.target.wants"), mode: 0o755)
-        try replaceFile(units.appending(name), Array(unit.utf8), mode: 0o644)
-        try replaceLink(units.appending("local-fs.target.wants").appending(name), to: "../\(name)")
+        try install(unit: name, unit, wantedBy: "local-fs.target")
+    }
+
+    /// A unit of systemd, which starts with a target.
+    package static func install(unit name: String, _ text: String, wantedBy target: String?) throws {
+        try makeFolders(units, mode: 0o755)
+        try replaceFile(units.appending(name), Array(text.utf8), mode: 0o644)
+        guard let target else { return }
+        let wants = units.appending("\(target).wants")
+        try makeFolders(wants, mode: 0o755)
+        try replaceLink(wants.appending(name), to: "../\(name)")
     }
 
     // MARK: The initramfs
@@ -132,8 +141,22 @@ enum BootIntegration {
             exit 0
 
             """
-        try makeFolders(hook.parent, mode: 0o755)
-        try replaceFile(hook, Array(script.utf8), mode: 0o755)
+        try install(initramfs: "scripts/local-bottom/holdfast", script)
+        try updateInitramfs()
+    }
+
+    /// A script that initramfs-tools takes along, or runs when it makes an initramfs.
+    /// - Returns: whether it is another one than before.
+    @discardableResult
+    package static func install(initramfs name: String, _ text: String) throws -> Bool {
+        let file = scripts.appending(name)
+        if try exists(file) && readWhole(file, limit: 1 << 20) == Array(text.utf8) { return false }
+        try makeFolders(file.parent, mode: 0o755)
+        try replaceFile(file, Array(text.utf8), mode: 0o755)
+        return true
+    }
+
+    package static func updateInitramfs() throws {
         let result = try runProgram(["update-initramfs", "-u", "-k", "all"])
         if result.status != 0 {
             throw PointError.library("update-initramfs ended with \(result.status): \(result.complaint)")

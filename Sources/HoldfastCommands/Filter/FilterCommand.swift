@@ -1,0 +1,53 @@
+// `holdfast filter`: groups what is done to the write filter, and what its commands share.
+
+internal import ArgumentParser
+internal import Platform
+internal import RestorePoints
+internal import WriteFilter
+
+struct FilterCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "filter", abstract: "Let the system run and forget its writes at the next start.",
+        subcommands: [
+            FilterStatusCommand.self, FilterEnableCommand.self, FilterDisableCommand.self, FilterCommitCommand.self,
+            FilterDiscardCommand.self, FilterServiceCommand.self, FilterExceptCommand.self, FilterStartCommand.self,
+            FilterWatchCommand.self, FilterApplyCommand.self,
+        ])
+}
+
+struct FilterPathOption: ParsableArguments {
+    @Option(help: ArgumentHelp("The filtered folder (default: /).", valueName: "dir"))
+    var path: PathArgument?
+
+    var place: BytePath { path?.absolute ?? "/" }
+}
+
+struct ExceptionSetArgument: ExpressibleByArgument {
+    var set: ExceptionSet
+
+    init?(argument: String) {
+        guard let set = ExceptionSet(rawValue: argument) else { return nil }
+        self.set = set
+    }
+
+    static let names = ExceptionSet.allCases.map(\.rawValue).joined(separator: ", ")
+}
+
+extension StatefulCommand {
+    func filter(_ session: Session) -> WriteFilter { WriteFilter(state: state.folder(session)) }
+}
+
+extension JSON {
+    static func filter(_ plan: FilterPlan) -> [(String, JSON?)] {
+        JSON.path(plan.path, key: "path") + [
+            ("enabled", .flag(plan.isEnabled)), ("size", .number(plan.size)), ("warning", .number(plan.warning)),
+            ("critical", .number(plan.critical)),
+        ] + JSON.paths(plan.exceptions, key: "exceptions")
+    }
+}
+
+extension Text {
+    static func programs(_ users: [RunningProcess]) -> String {
+        users.prefix(5).map(\.description).joined(separator: ", ") + (users.count > 5 ? ", …" : "")
+    }
+}

@@ -1,0 +1,122 @@
+// `holdfast filter enable`, `disable` and `service`: what the next start does.
+
+internal import ArgumentParser
+internal import Platform
+internal import RestorePoints
+internal import WriteFilter
+
+struct FilterEnableCommand: StatefulCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "enable", abstract: "Have / protected from the next start on, or a folder at once.",
+        discussion: """
+            Writes go to memory and are forgotten at the next start. What is to stay goes into exceptions; /var/log, /var/audit \
+            and /home are exceptions of / from the start. It makes the point before-filter.TIME of what is protected.
+            """)
+
+    @OptionGroup var place: FilterPathOption
+
+    @Option(
+        help: ArgumentHelp("The memory that the writes of a session may take (default: half of it).", valueName: "n"))
+    var size: SizeArgument?
+
+    @Option(
+        name: .customLong("set"),
+        help: ArgumentHelp(
+            "Except a ready-made set: \(ExceptionSetArgument.names); may be repeated.", valueName: "name"))
+    var sets: [ExceptionSetArgument] = []
+
+    @Flag(help: "The light filter: what operators keep stays (the set operator).")
+    var light = false
+
+    @Option(help: ArgumentHelp("Warn from this many per cent on (80).", valueName: "percent"))
+    var warning: UInt64?
+
+    @Option(help: ArgumentHelp("Call it critical from this many per cent on (95).", valueName: "percent"))
+    var critical: UInt64?
+
+    @OptionGroup var state: StateOptions
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func validate() throws {
+        for value in [warning, critical].compactMap({ $0 }) where !(1...100).contains(value) {
+            throw ValidationError("Thresholds go from 1 to 100 per cent.")
+        }
+    }
+
+    func isRecorded(in session: Session) -> Bool { true }
+
+    func perform(_ session: Session) throws -> Outcome {
+        var request = WriteFilter.Request()
+        request.path = place.place
+        request.size = size?.bytes
+        request.sets = sets.map(\.set) + (light ? [.operator] : [])
+        request.warning = warning
+        request.critical = critical
+        let asked = request
+        let enabled = try session.working {
+            try filter(session).enable(
+                asked, user: HostFacts.userName, progress: session.progress, findings: session.findings)
+        }
+        let plan = enabled.plan
+        var lines = [
+            enabled.isActive
+                ? "\(plan.path) is filtered now, and again at each start"
+                : "\(plan.path) is filtered from the next start on"
+        ]
+        if !enabled.users.isEmpty {
+            lines.append("not yet, since programs work in it: " + Text.programs(enabled.users))
+        }
+        lines.append("writes may take \(Text.size(plan.size)) of memory, and are forgotten at each start")
+        lines.append(
+            plan.exceptions.isEmpty
+                ? "no exceptions: everything in \(plan.path) is forgotten"
+                : "what stays: " + plan.exceptions.map(\.description).joined(separator: ", "))
+        if let point = enabled.point { lines.append("\(point.name) holds what is protected") }
+        session.show(
+            JSON.filter(plan) + [
+                ("active", .flag(enabled.isActive)), ("point", enabled.point.map { .text($0.name) }),
+                ("waitsFor", .list(enabled.users.map { .text($0.description) })),
+            ] + session.console.findingMembers, summary: lines)
+        return session.outcome(0)
+    }
+}
+
+struct FilterDisableCommand: StatefulCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "disable", abstract: "Have / writable from the next start on, or a folder at once.",
+        discussion: "What this session wrote is forgotten all the same, unless it is committed first.")
+
+    @OptionGroup var place: FilterPathOption
+    @OptionGroup var state: StateOptions
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func isRecorded(in session: Session) -> Bool { true }
+
+    func perform(_ session: Session) throws -> Outcome {
+        let (isWritable, users) = try filter(session).disable(place.place)
+        let place = place.place
+        var lines = [isWritable ? "\(place) is writable now" : "\(place) is writable from the next start on"]
+        if !users.isEmpty { lines.append("not yet, since programs work in it: " + Text.programs(users)) }
+        session.show(JSON.path(place, key: "path") + [("writable", .flag(isWritable))], summary: lines)
+        return .done
+    }
+}
+
+struct FilterServiceCommand: StatefulCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "service",
+        abstract: "Have the next start writable, once; whatever ends it, the one after is protected.")
+
+    @OptionGroup var state: StateOptions
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func isRecorded(in session: Session) -> Bool { true }
+
+    func perform(_ session: Session) throws -> Outcome {
+        try filter(session).service()
+        session.show(
+            [("service", .flag(true))],
+            summary: ["the next start is writable; the one after it is protected again, whatever ends it"])
+        return .done
+    }
+}

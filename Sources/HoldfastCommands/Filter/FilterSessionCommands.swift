@@ -1,0 +1,122 @@
+// `holdfast filter commit`, `discard`, and what the start of the machine and the timer run: `start`, `watch`, `apply`.
+
+internal import ArgumentParser
+internal import Platform
+internal import WriteFilter
+
+struct FilterCommitCommand: StatefulCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "commit", abstract: "Keep what this session wrote, or deleted, at some paths.",
+        discussion: """
+            It is durable when the command returns. In / it is brought to the disk at the next start, before anything runs; in a \
+            filtered folder at once, where no program works in it.
+            """)
+
+    @Argument(help: "Files and folders.") var paths: [PathArgument] = []
+    @Flag(help: "Everything that this session changed.") var all = false
+    @OptionGroup var place: FilterPathOption
+    @OptionGroup var state: StateOptions
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func validate() throws {
+        if paths.isEmpty != all { throw ValidationError("Give paths, or --all.") }
+    }
+
+    func isRecorded(in session: Session) -> Bool { true }
+
+    func perform(_ session: Session) throws -> Outcome {
+        let committed = try session.working {
+            try filter(session).commit(all ? nil : paths.map(\.absolute), in: place.place)
+        }
+        let count = Text.counted(UInt64(committed.changes), "change", "changes")
+        var lines: [String]
+        if committed.changes == 0 {
+            lines = ["nothing was changed there in this session"]
+        } else if committed.isApplied {
+            lines = ["\(count) kept, on the disk"]
+        } else {
+            lines = ["\(count) kept; brought to the disk at the next start"]
+        }
+        if !committed.users.isEmpty { lines.append("programs work in it: " + Text.programs(committed.users)) }
+        session.show(
+            [("changes", .number(UInt64(committed.changes))), ("applied", .flag(committed.isApplied))], summary: lines)
+        return .done
+    }
+}
+
+struct FilterDiscardCommand: StatefulCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "discard", abstract: "Forget what this session wrote, now, where that needs no restart.")
+
+    @Option(help: ArgumentHelp("The filtered folder (default: all).", valueName: "dir"))
+    var path: PathArgument?
+
+    @OptionGroup var state: StateOptions
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func isRecorded(in session: Session) -> Bool { true }
+
+    func perform(_ session: Session) throws -> Outcome {
+        try session.confirm("Forget what this session wrote?")
+        let (now, later) = try filter(session).discard(path?.absolute)
+        var lines = now.map { "\($0) is as it was protected" }
+        lines += later.map {
+            "\($0.path) forgets at the next start"
+                + ($0.users.isEmpty ? "" : "; programs work in it: \(Text.programs($0.users))")
+        }
+        session.show(
+            JSON.paths(now, key: "discarded") + JSON.paths(later.map(\.path), key: "atNextStart"),
+            summary: lines.isEmpty ? ["no write filter is active"] : lines)
+        return .done
+    }
+}
+
+struct FilterStartCommand: StatefulCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "start", abstract: "Start the filters of folders; the start of the machine runs it.",
+        shouldDisplay: false)
+
+    @OptionGroup var state: StateOptions
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func perform(_ session: Session) throws -> Outcome {
+        let alarms = try filter(session).start()
+        alarms.forEach(session.console.warning)
+        return alarms.isEmpty ? .done : .findings
+    }
+}
+
+struct FilterWatchCommand: StatefulCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "watch", abstract: "Remember how full the overlays are, and call the hooks; a timer runs it.",
+        discussion: """
+            Programs in /etc/holdfast/filter.d are called when a threshold is crossed, upwards or downwards, with the level \
+            (normal, warning or critical), the place, the bytes used and the limit.
+            """, shouldDisplay: false)
+
+    @OptionGroup var state: StateOptions
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func perform(_ session: Session) throws -> Outcome {
+        let level = try filter(session).watch(hooks: "/etc/holdfast/filter.d")
+        session.show([("level", .text(level.rawValue))], summary: [level.rawValue])
+        return level == .normal ? .done : .findings
+    }
+}
+
+struct FilterApplyCommand: StatefulCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "apply", abstract: "Bring to the disk what was committed; the initramfs runs it.",
+        shouldDisplay: false)
+
+    @OptionGroup var state: StateOptions
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func isRecorded(in session: Session) -> Bool { true }
+
+    func perform(_ session: Session) throws -> Outcome {
+        try filter(session).apply()
+        session.show([("applied", .flag(true))], summary: ["what was committed is on the disk"])
+        return .done
+    }
+}

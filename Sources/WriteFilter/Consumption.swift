@@ -1,0 +1,101 @@
+// How full an overlay is, what fills it, and when it will be full.
+
+internal import Glibc
+public import Platform
+
+/// How full one overlay is.
+public struct Consumption: Sendable {
+    public var used: UInt64
+    public var limit: UInt64
+    /// Bytes a minute, over the last ten minutes or since the start; nil where it does not grow.
+    public var growth: UInt64?
+
+    public var percent: UInt64 { limit == 0 ? 100 : used * 100 / limit }
+    /// Until it is full, at that pace.
+    public var minutesLeft: UInt64? { growth.map { (limit - min(used, limit)) / max($0, 1) } }
+
+    /// nil where there is no overlay.
+    static func now(of path: BytePath) -> Consumption? {
+        let overlay = FilterMounts.base(of: path).appending("overlay")
+        guard FilterMounts.lower(of: path) != nil, let space = try? Descriptor.open(overlay, .directory).space() else {
+            return nil
+        }
+        var result = Consumption(used: space.total - space.free, limit: space.total)
+        let now = seconds()
+        // The oldest of the last ten minutes.
+        if let oldest = samples(of: path).first(where: { now - $0.time <= 600 }), now > oldest.time + 5,
+            result.used > oldest.used
+        {
+            result.growth = (result.used - oldest.used) * 60 / UInt64(now - oldest.time)
+        }
+        return result
+    }
+
+    // MARK: The past
+
+    private static func file(of path: BytePath) -> BytePath { FilterMounts.base(of: path).appending("usage") }
+
+    /// Seconds since the machine started, so that a clock that is set does no harm.
+    private static func seconds() -> Int {
+        var time = timespec()
+        clock_gettime(CLOCK_BOOTTIME, &time)
+        return time.tv_sec
+    }
+
+    private static func samples(of path: BytePath) -> [(time: Int, used: UInt64)] {
+        guard let bytes = try? readWhole(file(of: path), limit: 1 << 16) else { return [] }
+        return String(decoding: bytes, as: UTF8.self).split(separator: "\n").compactMap { line in
+            let words = line.split(separator: " ")
+            guard words.count == 2, let time = Int(words[0]), let used = UInt64(words[1]) else { return nil }
+            return (time, used)
+        }
+    }
+
+    /// Remembers how full it is, for as long as the machine runs.
+    static func remember(_ path: BytePath) throws {
+        guard let now = now(of: path) else { return }
+        let all = samples(of: path).suffix(19) + [(seconds(), now.used)]
+        let text = all.map { "\($0.time) \($0.used)\n" }.joined()
+        try replaceFile(file(of: path), Array(text.utf8), mode: 0o644)
+    }
+}
+
+/// A folder that takes room in an overlay.
+public struct Consumer: Sendable {
+    public var folder: BytePath
+    /// In the folder itself, without those in it.
+    public var bytes: UInt64
+    public var files: UInt64
+    /// Programs that have files of it open.
+    public var programs: [RunningProcess] = []
+
+    /// Those that take the most, by what lies in them directly.
+    static func largest(_ count: Int, of path: BytePath) -> [Consumer] {
+        let upper = FilterMounts.base(of: path).appending("overlay").appending("upper")
+        guard let folder = try? Descriptor.open(upper, .directory) else { return [] }
+        var all: [Consumer] = []
+        walk(folder, path, into: &all)
+        var largest = Array(all.sorted { $0.bytes > $1.bytes }.prefix(count))
+        guard let device = try? Descriptor.open(path, .directory).status().device else { return largest }
+        for index in largest.indices {
+            largest[index].programs = RunningProcess.using(device: device, below: largest[index].folder)
+        }
+        return largest
+    }
+
+    private static func walk(_ folder: Descriptor, _ path: BytePath, into all: inout [Consumer]) {
+        guard let names = try? DirectoryListing(of: folder) else { return }
+        var own = Consumer(folder: path, bytes: 0, files: 0)
+        for index in 0..<names.count {
+            guard let status = try? folder.status(of: names[index]) else { continue }
+            if status.kind == .directory {
+                guard let below = try? folder.open(names[index], [.directory, .noFollow]) else { continue }
+                walk(below, path.appending(names[index]), into: &all)
+            } else {
+                own.bytes += status.allocated
+                own.files += 1
+            }
+        }
+        if own.bytes > 0 { all.append(own) }
+    }
+}

@@ -1,0 +1,112 @@
+// Everything that can go wrong with a write filter, as sentences: what happened, to what, why, and what mends it.
+
+public import Platform
+public import RestorePoints
+
+public enum FilterError: Error, Sendable, CustomStringConvertible {
+    case notSetUp(state: BytePath)
+    case notDecided(path: BytePath)
+    case damagedPlan(file: BytePath, reason: String)
+    case badPlace(path: BytePath, reason: String, mend: String?)
+    case badException(path: BytePath, reason: String, mend: String)
+    case unknownException(path: BytePath)
+    case tooSmall(size: UInt64, least: UInt64)
+    case tooLarge(size: UInt64, memory: UInt64)
+    case noOverlay
+    case noInitramfs
+    case notActive(path: BytePath)
+    case active(what: String)
+    case busy(path: BytePath, by: [RunningProcess])
+    case pendingRollback(target: String)
+    case notCommittable(path: BytePath, reason: String)
+    case locked
+    case program([String], status: Int32, complaint: String)
+    case notPermitted(String)
+    case system(SystemError)
+    case point(PointError)
+
+    /// What happened, to what, and why.
+    public var description: String {
+        switch self {
+        case .notSetUp(let state): "nothing is protected here yet: there is no \(state)"
+        case .notDecided(let path): "there is no write filter for \(path)"
+        case .damagedPlan(let file, let reason): "the filter's plan \(file) is damaged: \(reason)"
+        case .badPlace(let path, let reason, _): "\(path) cannot be filtered: \(reason)"
+        case .badException(let path, let reason, _): "\(path) cannot be an exception: \(reason)"
+        case .unknownException(let path): "\(path) is no exception"
+        case .tooSmall(let size, let least):
+            "an overlay of \(size >> 20) MiB is too small; \(least >> 20) MiB is the least"
+        case .tooLarge(let size, let memory):
+            "an overlay of \(size >> 20) MiB leaves the programs too little of the \(memory >> 20) MiB of memory"
+        case .noOverlay: "this kernel has no overlay file system"
+        case .noInitramfs: "the filter of / works from the initramfs, and initramfs-tools is not installed"
+        case .notActive(let path): "no write filter is active on \(path) in this session"
+        case .active(let what): "\(what) would be forgotten with this session: a write filter is active"
+        case .busy(let path, let users):
+            "programs work in \(path): " + users.prefix(5).map(\.description).joined(separator: ", ")
+        case .pendingRollback(let target): "the rollback to \(target) waits for the next boot"
+        case .notCommittable(let path, let reason): "\(path) cannot be committed: \(reason)"
+        case .locked: "another holdfast command is at work on the filter"
+        case .program(let words, let status, let complaint):
+            "`\(words.joined(separator: " "))` ended with \(status): \(complaint)"
+        case .notPermitted(let what): "not permitted to \(what)"
+        case .system(let error): error.description
+        case .point(let error): error.description
+        }
+    }
+
+    /// What mends it, if there is something.
+    public var mend: String? {
+        switch self {
+        case .notSetUp: "`holdfast setup --root /` protects this machine"
+        case .notDecided(let path):
+            path == "/" ? "`holdfast filter enable`" : "`holdfast filter enable --path \(path)`"
+        case .damagedPlan: "remove it and decide anew with `holdfast filter enable`; until then nothing is filtered"
+        case .badPlace(_, _, let mend): mend
+        case .badException(_, _, let mend): mend
+        case .unknownException: "`holdfast filter except list` shows them"
+        case .tooSmall, .tooLarge: "give another with --size"
+        case .noOverlay: "install a kernel with overlayfs (module overlay)"
+        case .noInitramfs: "`apt-get install initramfs-tools`, or filter a folder with --path"
+        case .notActive: "`holdfast filter status` tells what is"
+        case .active: "`holdfast filter service` boots writable once, `holdfast filter disable` from the next boot on"
+        case .busy: "stop them first; otherwise it is done at the next boot"
+        case .pendingRollback: "reboot, or take it back with `holdfast undo`"
+        case .notCommittable, .program, .system: nil
+        case .locked: "wait until it has ended"
+        case .notPermitted: "be root, or use sudo or doas"
+        case .point(let error): error.mend
+        }
+    }
+
+    /// 2: usage; 4: a safety rule or no permission; 1: failed, nothing lost.
+    public var exitStatus: Int32 {
+        switch self {
+        case .notSetUp, .notDecided, .unknownException, .tooSmall, .tooLarge, .notActive: 2
+        case .damagedPlan, .badPlace, .badException, .noOverlay, .noInitramfs, .active, .busy, .pendingRollback,
+            .notCommittable, .locked, .notPermitted:
+            4
+        case .program: 1
+        case .system(let error): error.isPermission ? 4 : 1
+        case .point(let error): error.exitStatus
+        }
+    }
+
+    static func wrapping(_ error: any Error) -> FilterError {
+        switch error {
+        case let error as FilterError: error
+        case let error as PointError: .point(error)
+        case let error as SystemError:
+            error.isPermission ? .notPermitted("\(error.operation) \(error.subject)") : .system(error)
+        default: .program([], status: 1, complaint: "\(error)")
+        }
+    }
+}
+
+/// Runs a program that has to succeed.
+func run(_ words: String...) throws {
+    let result = try runProgram(words)
+    if result.status != 0 {
+        throw FilterError.program(words, status: result.status, complaint: result.complaint)
+    }
+}

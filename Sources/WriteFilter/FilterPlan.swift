@@ -1,0 +1,142 @@
+// What a write filter is to do from the next boot on: one small text for each filtered place, which the script in the initramfs
+// reads as it is. It is replaced whole, and it ends with `end`, so that half of one is none.
+//
+//     path /
+//     enabled yes
+//     size 536870912
+//     mode 755
+//     warning 80
+//     critical 95
+//     except /var/log
+//     make /opt/recipes
+//     small /root 16777216 700
+//     end
+
+internal import Glibc
+public import Platform
+
+/// What is decided about one filtered place.
+public struct FilterPlan: Sendable, Hashable {
+    /// What is filtered.
+    public var path: BytePath
+    public var isEnabled = false
+    /// The bytes that the writes of a session may take.
+    public var size: UInt64
+    /// Its permissions: the uppermost folder of an overlay has its own.
+    public var mode: UInt32 = 0o755
+    /// Per cent of `size` from which on it is said.
+    public var warning: UInt64 = 80
+    public var critical: UInt64 = 95
+    /// Folders whose writes stay, by their whole paths.
+    public var exceptions: [BytePath] = []
+    /// Those of them that the next start makes, since they were not there when they were added.
+    public var toMake: Set<BytePath> = []
+    /// Folders that have some room of their own, so that a full overlay stops neither a login nor the shutdown.
+    public var small: [Small] = []
+
+    public struct Small: Sendable, Hashable {
+        public var path: BytePath
+        public var size: UInt64
+        public var mode: UInt32
+    }
+
+    public init(path: BytePath, size: UInt64) {
+        self.path = path
+        self.size = size
+    }
+
+    // MARK: As text
+
+    var text: String {
+        var lines = [
+            "path \(path)", "enabled \(isEnabled ? "yes" : "no")", "size \(size)",
+            "mode \(String(mode, radix: 8))", "warning \(warning)",
+            "critical \(critical)",
+        ]
+        lines += exceptions.map { (toMake.contains($0) ? "make " : "except ") + $0.description }
+        lines += small.map { "small \($0.path) \($0.size) \(String($0.mode, radix: 8))" }
+        return (lines + ["end", ""]).joined(separator: "\n")
+    }
+
+    /// - Throws: `FilterError.damagedPlan`
+    init(_ text: String, file: BytePath) throws {
+        func damaged(_ reason: String) -> FilterError { .damagedPlan(file: file, reason: reason) }
+        var lines = text.split(separator: "\n", omittingEmptySubsequences: false)[...]
+        guard lines.popLast() == "", lines.popLast() == "end" else { throw damaged("it has no end") }
+        guard let first = lines.popFirst(), first.hasPrefix("path /") else { throw damaged("it names no path") }
+        self.init(path: BytePath(String(first.dropFirst(5))), size: 0)
+        for line in lines {
+            let words = line.split(separator: " ").map(String.init)
+            switch (words.first, words.count) {
+            case ("enabled", 2) where ["yes", "no"].contains(words[1]): isEnabled = words[1] == "yes"
+            case ("size", 2), ("warning", 2), ("critical", 2):
+                guard let value = UInt64(words[1]) else { throw damaged("\(words[0]) is no number") }
+                switch words[0] {
+                case "size": size = value
+                case "warning": warning = value
+                default: critical = value
+                }
+            case ("except", 2), ("make", 2):
+                guard words[1].hasPrefix("/") else { throw damaged("an exception is no path") }
+                exceptions.append(BytePath(words[1]))
+                if words[0] == "make" { toMake.insert(BytePath(words[1])) }
+            case ("mode", 2):
+                guard let value = UInt32(words[1], radix: 8), value <= 0o7777 else { throw damaged("the mode is none") }
+                mode = value
+            case ("small", 4):
+                guard words[1].hasPrefix("/"), let value = UInt64(words[2]), let mode = UInt32(words[3], radix: 8),
+                    mode <= 0o7777
+                else { throw damaged("a small one is none") }
+                small.append(Small(path: BytePath(words[1]), size: value, mode: mode))
+            default: throw damaged("nobody knows what '\(printable(line.utf8))' means")
+            }
+        }
+        guard size > 0 else { throw damaged("it has no size") }
+    }
+}
+
+/// The folder with what is decided, beside the state of restore points.
+struct FilterArea {
+    let folder: BytePath
+
+    init(state: BytePath) { folder = state.appending("filter") }
+
+    /// One writable boot is wanted. Whoever starts takes it away first.
+    var serviceToken: BytePath { folder.appending("service") }
+
+    func planFile(of path: BytePath) -> BytePath { folder.appending(FilterMounts.name(of: path) + ".plan") }
+
+    /// nil where nothing was ever decided about the path.
+    func plan(of path: BytePath) throws -> FilterPlan? {
+        let file = planFile(of: path)
+        guard exists(file) else { return nil }
+        return try FilterPlan(String(decoding: readWhole(file, limit: 1 << 20), as: UTF8.self), file: file)
+    }
+
+    /// All plans, `/` first.
+    func plans() throws -> [FilterPlan] {
+        guard exists(folder) else { return [] }
+        let names = try DirectoryListing(of: Descriptor.open(folder, .directory))
+        return try (0..<names.count).compactMap { index -> FilterPlan? in
+            let name = String(decoding: names[index], as: UTF8.self)
+            guard name.hasSuffix(".plan"), let path = decodeHexadecimal(String(name.dropLast(5))) else { return nil }
+            return try plan(of: BytePath(path))
+        }
+    }
+
+    func write(_ plan: FilterPlan) throws {
+        try makeFolders(folder, mode: 0o755)
+        try replaceFile(planFile(of: plan.path), Array(plan.text.utf8), mode: 0o644)
+    }
+
+    /// Holds off other commands of the filter until it goes. One that is about to end is waited for.
+    func lock() throws -> Descriptor {
+        try makeFolders(folder, mode: 0o755)
+        let lock = try Descriptor.open(folder.appending("lock"), [.readWrite, .create])
+        for _ in 0..<20 {
+            if lock.tryLock() { return lock }
+            usleep(100_000)
+        }
+        throw FilterError.locked
+    }
+}

@@ -1,0 +1,200 @@
+// What is done within a session, at its start and about its writes: start, watch, commit, discard.
+
+public import Platform
+internal import RestorePoints
+
+extension WriteFilter {
+    // MARK: The start of the machine
+
+    /// Starts the filters of folders, and looks after what the initramfs did.
+    /// - Returns: what is not as it was decided, in sentences.
+    public func start() throws -> [String] {
+        try changing {
+            var alarms: [String] = []
+            let plans = try area.plans()
+            let isService = try takeServiceToken(plans)
+            for plan in plans {
+                if plan.path == "/" {
+                    if plan.isEnabled { try noteMade(plan) }
+                    continue
+                }
+                if FilterMounts.lower(of: plan.path) != nil || FilterMounts.forgets(plan.path) != nil { continue }
+                do {
+                    try StagedCommit.apply(area, for: plan.path, on: plan.path)
+                    if plan.isEnabled, !isService {
+                        try FolderOverlay.start(plan)
+                        try noteMade(plan)
+                    }
+                } catch {
+                    alarms.append("\(plan.path) is NOT protected: \(FilterError.wrapping(error))")
+                }
+            }
+            if FilterSession(path: "/").mode == .overlay { alarms += coverBoot() }
+            return try alarms + status(consumers: 0).flatMap(\.alarms)
+        }
+    }
+
+    /// A service start is spent by whoever comes first: by the initramfs where `/` is filtered, else here.
+    private func takeServiceToken(_ plans: [FilterPlan]) throws -> Bool {
+        if FilterSession(path: "/").mode == .service { return true }
+        guard exists(area.serviceToken) else { return false }
+        try removeFile(area.serviceToken)
+        try synchronizeFolder(area.folder)
+        return true
+    }
+
+    /// What is beside `/` and belongs to its kernel is filtered with it: a kernel that came without its modules would not start.
+    private func coverBoot() -> [String] {
+        ["/boot", "/boot/efi", "/efi"].map(BytePath.init(_:)).compactMap { place in
+            guard let mount = try? Mount.at(place), mount.source != FilterMounts.source,
+                FilterMounts.lower(of: place) == nil
+            else { return nil }
+            do {
+                // FAT has no names that an overlay could work with: it becomes read-only.
+                if mount.type == "vfat" {
+                    try remountReadOnly(place)
+                } else {
+                    try FolderOverlay.start(FilterPlan(path: place, size: 256 << 20))
+                }
+                return nil
+            } catch { return "\(place) is NOT protected: \(FilterError.wrapping(error))" }
+        }
+    }
+
+    /// Brings below what was committed, before anything uses `/`. For the initramfs.
+    public func apply() throws {
+        try changing {
+            if FilterMounts.lower(of: "/") != nil { throw FilterError.active(what: "this") }
+            try StagedCommit.apply(area, for: "/", on: "/")
+        }
+    }
+
+    // MARK: Fullness
+
+    public enum Level: String, Sendable, Comparable {
+        case normal, warning, critical
+
+        private var rank: Int { self == .normal ? 0 : self == .warning ? 1 : 2 }
+        public static func < (left: Level, right: Level) -> Bool { left.rank < right.rank }
+    }
+
+    /// Remembers how full the overlays are, and calls the hooks where a threshold was crossed.
+    /// - Parameter hooks: a folder of programs, each of which is told the level, the place, the bytes used and the limit.
+    /// - Returns: the highest level.
+    public func watch(hooks: BytePath) throws -> Level {
+        try translated {
+            var highest = Level.normal
+            for plan in try area.plans() {
+                guard let now = Consumption.now(of: plan.path) else { continue }
+                try Consumption.remember(plan.path)
+                let level: Level =
+                    now.percent >= plan.critical ? .critical : now.percent >= plan.warning ? .warning : .normal
+                highest = max(highest, level)
+                let file = FilterMounts.base(of: plan.path).appending("level")
+                let last = (try? readWhole(file, limit: 64)).flatMap {
+                    Level(rawValue: String(decoding: $0, as: UTF8.self))
+                }
+                if last ?? .normal == level { continue }
+                try replaceFile(file, Array(level.rawValue.utf8), mode: 0o644)
+                call(hooks, level, plan.path, now)
+            }
+            return highest
+        }
+    }
+
+    private func call(_ hooks: BytePath, _ level: Level, _ place: BytePath, _ now: Consumption) {
+        guard let folder = try? Descriptor.open(hooks, .directory), let names = try? DirectoryListing(of: folder) else {
+            return
+        }
+        for index in 0..<names.count {
+            let program = hooks.appending(names[index])
+            // One that fails stops neither the others nor the machine.
+            _ = try? runProgram([program.description, level.rawValue, place.description, "\(now.used)", "\(now.limit)"])
+        }
+    }
+
+    // MARK: What a session wrote
+
+    public struct Committed: Sendable {
+        /// Entries that were changed.
+        public var changes: Int
+        /// Whether the disk has them now; otherwise they are kept, and brought there at the next start.
+        public var isApplied: Bool
+        /// Programs for which that has to wait.
+        public var users: [RunningProcess] = []
+    }
+
+    /// Keeps what a session wrote, or deleted, at some paths. Durable on return.
+    /// - Parameter paths: in one filtered place; nil: everything in it.
+    public func commit(_ paths: [BytePath]?, in place: BytePath) throws -> Committed {
+        try changing {
+            guard let lower = FilterMounts.lower(of: place), let plan = try area.plan(of: place) else {
+                throw FilterError.notActive(path: place)
+            }
+            if let pending = try ProtectedTree.pending(state: state), pending.isWaiting {
+                throw FilterError.pendingRollback(target: pending.target.name)
+            }
+            let changes = Changes(
+                place, lower: lower, others: Set(plan.exceptions + plan.small.map(\.path) + [state, "/etc/fstab"]))
+            var items: [StagedCommit.Item] = []
+            for path in paths ?? [place] {
+                try check(path, plan)
+                items += try changes.items(for: path).filter { !items.contains($0) }
+            }
+            if items.isEmpty { return Committed(changes: 0, isApplied: true) }
+            try StagedCommit(area: area, place: place).stage(items)
+            let count = items.filter { if case .folder = $0 { false } else { true } }.count
+            if place == "/" { return Committed(changes: count, isApplied: false) }
+            return try bringBelow(plan, count)
+        }
+    }
+
+    private func check(_ path: BytePath, _ plan: FilterPlan) throws {
+        guard path == plan.path || path.isBelow(plan.path) else {
+            throw FilterError.notCommittable(path: path, reason: "it is not in \(plan.path)")
+        }
+        for exception in plan.exceptions where path == exception || path.isBelow(exception) {
+            throw FilterError.notCommittable(
+                path: path, reason: "it is in the exception \(exception), and stays anyway")
+        }
+        for small in plan.small where path == small.path || path.isBelow(small.path) {
+            throw FilterError.notCommittable(
+                path: path, reason: "\(small.path) has an overlay of its own, which is never kept")
+        }
+    }
+
+    /// The lower folder of an overlay that is there is never changed: the overlay goes for a moment, and comes back with all that it
+    /// held.
+    private func bringBelow(_ plan: FilterPlan, _ count: Int) throws -> Committed {
+        do {
+            try FolderOverlay.pausing(plan) {
+                try StagedCommit.apply(area, for: plan.path, on: FilterMounts.base(of: plan.path).appending("lower"))
+            }
+            return Committed(changes: count, isApplied: true)
+        } catch FilterError.busy(_, let users) { return Committed(changes: count, isApplied: false, users: users) }
+    }
+
+    /// Forgets now what can be forgotten without a restart: the overlays of folders that nothing uses.
+    /// - Returns: the places whose writes are forgotten, and those that forget them at the next start, with what uses them.
+    public func discard(_ place: BytePath?) throws -> (
+        now: [BytePath], later: [(path: BytePath, users: [RunningProcess])]
+    ) {
+        try changing {
+            var (now, later): ([BytePath], [(path: BytePath, users: [RunningProcess])]) = ([], [])
+            let plans = try area.plans().filter { place == nil || $0.path == place }
+            if let place, plans.isEmpty { throw FilterError.notDecided(path: place) }
+            for plan in plans where FilterMounts.lower(of: plan.path) != nil {
+                if plan.path == "/" {
+                    later.append(("/", []))
+                    continue
+                }
+                do {
+                    try FolderOverlay.stop(plan.path)
+                    if plan.isEnabled { try FolderOverlay.start(plan) }
+                    now.append(plan.path)
+                } catch FilterError.busy(_, let users) { later.append((plan.path, users)) }
+            }
+            return (now, later)
+        }
+    }
+}

@@ -1,0 +1,299 @@
+// The write filter of a machine: what is decided for the next start, and what is done at once where that is possible.
+
+internal import Glibc
+public import Images
+public import Platform
+public import RestorePoints
+
+public struct WriteFilter {
+    let state: BytePath
+    let area: FilterArea
+
+    /// - Parameter state: the folder with the state of restore points.
+    public init(state: BytePath) {
+        self.state = state
+        area = FilterArea(state: state)
+    }
+
+    // MARK: Looking
+
+    /// Whether anything was ever decided.
+    public var isDecided: Bool { (try? area.plans().isEmpty) == false }
+
+    public func plans() throws -> [FilterPlan] { try translated { try area.plans() } }
+
+    /// One filtered place: what is decided, and what is.
+    public struct Status: Sendable {
+        public var plan: FilterPlan
+        public var session: FilterSession
+        public var consumption: Consumption?
+        public var consumers: [Consumer]
+        /// Whether the next start runs without the filter, once.
+        public var isServiceNext: Bool
+        /// Commits that wait for the next start.
+        public var waitingCommits: Int
+        /// What is not as it was decided, in sentences.
+        public var alarms: [String]
+
+        public var isWarning: Bool { consumption.map { $0.percent >= plan.warning } ?? false }
+    }
+
+    /// Needs no privilege, but names the consumers and the programs only where it has it.
+    public func status(consumers: Int = 10) throws -> [Status] {
+        try translated {
+            try area.plans().map { plan in
+                let session = FilterSession(path: plan.path)
+                return Status(
+                    plan: plan, session: session, consumption: .now(of: plan.path),
+                    consumers: session.mode == .overlay ? Consumer.largest(consumers, of: plan.path) : [],
+                    isServiceNext: exists(area.serviceToken),
+                    waitingCommits: try StagedCommit.waiting(area, for: plan.path).count,
+                    alarms: alarms(plan, session))
+            }
+        }
+    }
+
+    private func alarms(_ plan: FilterPlan, _ session: FilterSession) -> [String] {
+        var alarms = session.alarms
+        if plan.path == "/", plan.isEnabled, !FilterSession.isKnown("/"), session.mode == .writable,
+            let decided = try? Descriptor.open(area.planFile(of: "/")).status().modified.seconds,
+            decided < Timestamp.now().seconds - secondsSinceStart
+        {
+            alarms.append(
+                "the initramfs did nothing about the filter: the machine is NOT protected; `holdfast filter enable` makes a new one"
+            )
+        }
+        alarms += session.exceptions.filter { !$0.isPersistent }.map(\.path)
+            .filter { path in !alarms.contains { $0.contains("exception \(path) ") } }
+            .map { "the exception \($0) does not reach the disk" }
+        return alarms
+    }
+
+    private var secondsSinceStart: Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_BOOTTIME, &time)
+        return Int64(time.tv_sec)
+    }
+
+    // MARK: Deciding
+
+    public struct Request: Sendable {
+        public var path: BytePath = "/"
+        /// nil: half of the memory, or what was decided before.
+        public var size: UInt64?
+        public var sets: [ExceptionSet] = []
+        public var warning: UInt64?
+        public var critical: UInt64?
+
+        public init() {}
+    }
+
+    public struct Enabled: Sendable {
+        public var plan: FilterPlan
+        /// The point of the state that is protected from now on.
+        public var point: RestorePoint?
+        /// Whether it is active now; otherwise from the next start on.
+        public var isActive: Bool
+        /// Programs for which it has to wait.
+        public var users: [RunningProcess] = []
+    }
+
+    /// Has a place filtered: `/` from the next start on, a folder at once where nothing uses it.
+    /// - Throws: `FilterError`
+    public func enable(_ request: Request, user: String, progress: Progress, findings: Findings) throws -> Enabled {
+        try changing {
+            let place = request.path
+            var plan = try area.plan(of: place) ?? FilterPlan(path: place, size: defaultSize)
+            let isNew = !plan.isEnabled
+            try check(place)
+            plan.size = request.size ?? plan.size
+            try check(size: plan.size)
+            plan.warning = request.warning ?? plan.warning
+            plan.critical = request.critical ?? plan.critical
+            plan.mode = try Descriptor.open(place, .directory).status().mode
+            if !exists(area.planFile(of: place)), place == "/" {
+                for path in ExceptionSet.standard where try isFolder(path) { try add(path, to: &plan) }
+            }
+            for set in request.sets { try add(set, to: &plan) }
+            plan.small = place == "/" ? smallOnes(beside: plan.exceptions) : []
+            let session = FilterSession(path: place)
+            var enabled = Enabled(plan: plan, isActive: session.mode == .overlay)
+            if place == "/" {
+                if session.mode != .overlay {
+                    try BootScript.install(state: state, isDistrusted: !alarms(plan, session).isEmpty)
+                }
+            } else {
+                try BootScript.installUnit(state: state)
+            }
+            if isNew, session.mode != .overlay {
+                let tree = try ProtectedTree.open(state: state, progress: progress, findings: findings)
+                var point = PointRequest(name: try tree.freeName("before-filter.\(Timestamp.now().text)"))
+                point.message = "what the write filter of \(place) protects"
+                enabled.point = try tree.create(point, user: user).point
+            }
+            // From here on it is decided.
+            plan.isEnabled = true
+            enabled.plan = plan
+            try area.write(plan)
+            if place != "/", session.mode != .overlay {
+                enabled.users = FolderOverlay.users(of: place)
+                if enabled.users.isEmpty {
+                    try FolderOverlay.start(plan)
+                    try noteMade(plan)
+                    enabled.isActive = true
+                }
+            }
+            return enabled
+        }
+    }
+
+    private func check(_ place: BytePath) throws {
+        guard (try? Descriptor.open(place, [.place, .noFollow]).status().kind) == .directory else {
+            throw FilterError.badPlace(path: place, reason: "it is no folder", mend: nil)
+        }
+        guard FilterArea.isPlain(place) else {
+            throw FilterError.badPlace(
+                path: place, reason: "the start of the machine cannot read such a name",
+                mend: "use a folder whose path has letters, digits and . _ - + : @ only")
+        }
+        _ = try runProgram(["modprobe", "-q", "overlay"])
+        let known = String(decoding: try readWhole("/proc/filesystems", limit: 1 << 16), as: UTF8.self)
+        guard known.contains("\toverlay\n") else { throw FilterError.noOverlay }
+        if place == "/" { return }
+        if state == place || state.isBelow(place) {
+            throw FilterError.badPlace(path: place, reason: "Holdfast's state is in it", mend: nil)
+        }
+        if FilterMounts.lower(of: place) == nil, FilterMounts.forgets(place) != nil {
+            throw FilterError.badPlace(path: place, reason: "it is in what is filtered already", mend: nil)
+        }
+        for other in try area.plans() where other.path != "/" && other.isEnabled {
+            if other.path.isBelow(place) || place.isBelow(other.path) {
+                throw FilterError.badPlace(
+                    path: place, reason: "\(other.path) is filtered by itself",
+                    mend: "`holdfast filter disable --path \(other.path)` first")
+            }
+        }
+    }
+
+    private var memory: UInt64 { UInt64(sysconf(Int32(_SC_PHYS_PAGES))) * UInt64(sysconf(Int32(_SC_PAGESIZE))) }
+    private static let leastSize: UInt64 = 16 << 20
+    private var defaultSize: UInt64 { ((memory / 2) >> 20) << 20 }
+
+    private func check(size: UInt64) throws {
+        if size < Self.leastSize { throw FilterError.tooSmall(size: size, least: Self.leastSize) }
+        if size > memory / 10 * 8 { throw FilterError.tooLarge(size: size, memory: memory) }
+    }
+
+    private func isFolder(_ path: BytePath) throws -> Bool {
+        guard let status = try? Descriptor.open(path, [.place, .noFollow]).status() else { return false }
+        return try status.kind == .directory && Mount.at(path) == nil
+    }
+
+    /// Folders in which a login, a shutdown and most programs want to write something, however full the overlay is.
+    private func smallOnes(beside exceptions: [BytePath]) -> [FilterPlan.Small] {
+        [("/root", 16), ("/tmp", 64), ("/var/tmp", 64), ("/var/lib/systemd", 8)].compactMap { place, size in
+            let path = BytePath(place)
+            guard let status = try? Descriptor.open(path, [.place, .noFollow]).status(), status.kind == .directory,
+                (try? Mount.at(path)) == nil || FilterMounts.lower(of: "/") != nil,
+                !exceptions.contains(where: { $0 == path || path.isBelow($0) || $0.isBelow(path) })
+            else { return nil }
+            return FilterPlan.Small(path: path, size: UInt64(size) << 20, mode: status.mode)
+        }
+    }
+
+    /// Has a place writable again: `/` from the next start on, a folder at once where nothing uses it.
+    /// - Returns: whether it is already, and the programs for which it has to wait.
+    public func disable(_ place: BytePath) throws -> (isWritable: Bool, users: [RunningProcess]) {
+        try changing {
+            guard var plan = try area.plan(of: place) else { throw FilterError.notDecided(path: place) }
+            plan.isEnabled = false
+            try area.write(plan)
+            if place == "/" { return (FilterSession(path: "/").mode != .overlay, []) }
+            do {
+                try FolderOverlay.stop(place)
+                return (true, [])
+            } catch FilterError.busy(_, let users) { return (false, users) }
+        }
+    }
+
+    /// Has the next start run without any filter, once.
+    public func service() throws {
+        try changing {
+            guard try area.plans().contains(where: \.isEnabled) else { throw FilterError.notDecided(path: "/") }
+            try replaceFile(area.serviceToken, Array("\(Timestamp.now().text)\n".utf8), mode: 0o644)
+        }
+    }
+
+    // MARK: Exceptions
+
+    /// Adds folders whose writes stay, from the next start of the filter on.
+    public func addExceptions(_ paths: [BytePath], _ set: ExceptionSet?, to place: BytePath) throws -> FilterPlan {
+        try changing {
+            guard var plan = try area.plan(of: place) else { throw FilterError.notDecided(path: place) }
+            for path in paths { try add(path, to: &plan) }
+            if let set { try add(set, to: &plan) }
+            if place == "/" { plan.small = smallOnes(beside: plan.exceptions) }
+            try area.write(plan)
+            return plan
+        }
+    }
+
+    private func add(_ path: BytePath, to plan: inout FilterPlan) throws {
+        let isThere = try ExceptionRule.check(path, in: plan.path, state: state)
+        if plan.exceptions.contains(where: { $0 == path || path.isBelow($0) }) { return }
+        plan.exceptions.removeAll { $0.isBelow(path) }
+        plan.toMake = plan.toMake.filter { !$0.isBelow(path) }
+        plan.exceptions.append(path)
+        // In a session of the filter, what matters is whether the disk has it.
+        let onDisk =
+            FilterMounts.lower(of: plan.path).map { exists($0.appending(plan.path.remainder(of: path))) } ?? isThere
+        if !onDisk { plan.toMake.insert(path) }
+    }
+
+    private func add(_ set: ExceptionSet, to plan: inout FilterPlan) throws {
+        let place = plan.path
+        for path in set.folders where (place == "/" || path.isBelow(place)) && exists(path) {
+            guard try isFolder(path) || FilterMounts.lower(of: place) != nil else { continue }
+            try add(path, to: &plan)
+        }
+    }
+
+    /// Takes exceptions out; their content stays where it is, and is protected from the next start of the filter on.
+    public func removeExceptions(_ paths: [BytePath], from place: BytePath) throws -> FilterPlan {
+        try changing {
+            guard var plan = try area.plan(of: place) else { throw FilterError.notDecided(path: place) }
+            for path in paths {
+                guard plan.exceptions.contains(path) else { throw FilterError.unknownException(path: path) }
+                plan.exceptions.removeAll { $0 == path }
+                plan.toMake.remove(path)
+            }
+            if place == "/" { plan.small = smallOnes(beside: plan.exceptions) }
+            try area.write(plan)
+            return plan
+        }
+    }
+
+    /// What was made at the start is an exception like any other from now on: if it is gone one day, that is said.
+    func noteMade(_ plan: FilterPlan) throws {
+        guard !plan.toMake.isEmpty, let lower = FilterMounts.lower(of: plan.path) else { return }
+        var plan = plan
+        plan.toMake = plan.toMake.filter { !exists(lower.appending(plan.path.remainder(of: $0))) }
+        try area.write(plan)
+    }
+
+    // MARK: One at a time
+
+    func changing<Result>(_ body: () throws -> Result) throws -> Result {
+        try translated {
+            guard HostFacts.isRoot else { throw FilterError.notPermitted("change the write filter") }
+            guard (try? ProtectedTree.facts(state: state)) != nil else { throw FilterError.notSetUp(state: state) }
+            let lock = try area.lock()
+            defer { withExtendedLifetime(lock) {} }
+            return try body()
+        }
+    }
+
+    func translated<Result>(_ body: () throws -> Result) throws -> Result {
+        do { return try body() } catch { throw FilterError.wrapping(error) }
+    }
+}

@@ -1,0 +1,118 @@
+// What a filter refuses, and what it makes of a plan that is not whole.
+
+import Images
+import Platform
+import RestorePoints
+import Testing
+import WriteFilter
+
+@Suite(.serialized, .enabled(if: HostFacts.isRoot, "filters are mounted by root"))
+struct FilterRuleTests {
+    private func refusal(_ body: () throws -> some Any) -> (status: Int32, mend: String?)? {
+        do {
+            _ = try body()
+            return nil
+        } catch let error as FilterError { return (error.exitStatus, error.mend) } catch { return (-1, nil) }
+    }
+
+    @Test(
+        "An exception that cannot be one is refused with its mend, and nothing changes",
+        arguments: ["conf/file", "link", "link/in", "../elsewhere", ".", "with blank", "quote'"])
+    func exceptions(_ name: String) throws {
+        let place = try FilteredPlace()
+        shell("cd \(place.root) && mkdir -p conf 'with blank' \"quote'\" && echo 1 > conf/file && ln -s conf link")
+        try place.setUp()
+        try place.enable()
+        let path = name == "." ? place.root : place.root.appending(name).normalized(relativeTo: "/")
+        let plan = try place.status.plan
+        let refusal = try #require(refusal { try place.filter.addExceptions([path], nil, to: place.root) })
+        #expect(refusal.status == 4 && refusal.mend != nil)
+        #expect(try place.status.plan == plan)
+    }
+
+    @Test(
+        "Places that cannot be filtered are refused: no folder, blanks, the state, one in another, too small, too large"
+    )
+    func places() throws {
+        let place = try FilteredPlace()
+        shell("cd \(place.root) && mkdir -p in/side 'with blank' && echo 1 > file")
+        try place.setUp()
+        func enable(_ path: BytePath, _ size: UInt64? = 32 << 20) -> Int32? {
+            var request = WriteFilter.Request()
+            request.path = path
+            request.size = size
+            let asked = request
+            return refusal {
+                try place.filter.enable(asked, user: "test", progress: Progress(), findings: Findings())
+            }?.status
+        }
+        for path in ["file", "nothing", "with blank"] { #expect(enable(place.root.appending(path)) == 4, "\(path)") }
+        #expect(enable(place.state) == 4)
+        #expect(enable(place.scratch) == 4)
+        #expect(enable(place.root, 1 << 20) == 2)
+        #expect(enable(place.root, 1 << 50) == 2)
+        #expect(try place.filter.plans().isEmpty && !shell("mount").contains("\(place.root)"))
+        #expect(enable(place.root.appending("in")) == nil)
+        #expect(enable(place.root.appending("in/side")) == 4)
+        #expect(enable(place.root) == 4)
+        _ = try place.filter.disable(place.root.appending("in"))
+        shell(
+            "rmdir \(FilterMounts.base(of: place.root.appending("in")))/* ; rm -r \(FilterMounts.base(of: place.root.appending("in")))"
+        )
+    }
+
+    @Test("What cannot be committed is refused, and nothing is kept")
+    func commits() throws {
+        let place = try FilteredPlace()
+        shell("cd \(place.root) && mkdir -p log && echo 1 > file")
+        try place.setUp()
+        #expect(refusal { try place.filter.commit(nil, in: place.root) }?.status == 2, "no filter is active")
+        try place.enable()
+        _ = try place.filter.addExceptions([place.root.appending("log")], nil, to: place.root)
+        _ = try place.filter.discard(nil)
+        shell("echo 2 > \(place.root)/log/l")
+        for path in ["log/l", "log", "../x"] {
+            let path = place.root.appending(path).normalized(relativeTo: "/")
+            #expect(refusal { try place.filter.commit([path], in: place.root) }?.status == 4, "\(path)")
+        }
+        #expect(try place.filter.commit([place.root.appending("file")], in: place.root).changes == 0)
+        #expect(try place.status.waitingCommits == 0)
+    }
+
+    @Test("Every plan that is cut or changed is damaged, or another plan: never a plan with an exception less")
+    func plans() throws {
+        let place = try FilteredPlace()
+        shell("mkdir -p \(place.root)/log \(place.root)/data")
+        try place.setUp()
+        try place.enable()
+        let plan = try place.filter.addExceptions(
+            ["log", "data"].map { place.root.appending($0) }, nil, to: place.root)
+        let file = "\(place.state)/filter/\(FilterMounts.name(of: place.root)).plan"
+        let whole = try readWhole(BytePath(file), limit: 1 << 16)
+        for length in 0..<whole.count {
+            try replaceFile(BytePath(file), Array(whole[..<length]))
+            #expect(throws: FilterError.self, "cut at \(length)") { try place.filter.plans() }
+        }
+        try replaceFile(BytePath(file), whole)
+        #expect(try place.filter.plans() == [plan])
+        for (old, new) in [
+            ("enabled yes", "enabled maybe"), ("size ", "size x"), ("except /", "except x/"), ("end\n", "end\nend\n"),
+            ("mode ", "mode 9"),
+        ] {
+            let text = String(decoding: whole, as: UTF8.self).replacing(old, with: new)
+            try replaceFile(BytePath(file), Array(text.utf8))
+            #expect(throws: FilterError.self, "\(new)") { try place.filter.plans() }
+        }
+        try replaceFile(BytePath(file), whole)
+    }
+
+    @Test("Without a set-up state, and without being decided, there is one sentence and its mend")
+    func notSetUp() throws {
+        let place = try FilteredPlace()
+        #expect(refusal { try place.enable() }?.status == 2)
+        try place.setUp()
+        #expect(refusal { try place.filter.disable(place.root) }?.status == 2)
+        #expect(refusal { try place.filter.service() }?.status == 2)
+        #expect(refusal { try place.filter.discard(place.root) }?.status == 2)
+    }
+}

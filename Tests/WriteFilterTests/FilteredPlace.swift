@@ -1,0 +1,76 @@
+// Where the tests of the write filter work: a folder with a filter, and what tools that know nothing of Holdfast say of it.
+
+import Cryptography
+import Glibc
+import Images
+import Platform
+import RestorePoints
+import Testing
+import WriteFilter
+
+/// A scratch folder with a protected tree; everything goes with it.
+final class FilteredPlace {
+    let scratch: BytePath
+    let root: BytePath
+    let state: BytePath
+    let filter: WriteFilter
+
+    init() throws {
+        scratch = BytePath("/tmp/holdfast-filter-\(try SecureRandom.bytes(6).map { String($0, radix: 16) }.joined())")
+        root = scratch.appending("plant")
+        state = scratch.appending("state")
+        filter = WriteFilter(state: state)
+        try makeFolders(root, mode: 0o755)
+    }
+
+    deinit {
+        let base = FilterMounts.base(of: root)
+        shell(
+            """
+            for i in 1 2 3 4 5 6 7 8; do umount \(root)/* \(root) \(base)/overlay \(base)/lower 2>/dev/null; done
+            rm -rf \(base); chattr -R -f -ia \(scratch)/state; rm -rf \(scratch)
+            """)
+    }
+
+    func setUp() throws {
+        _ = try ProtectedTree.setUp(
+            root: root, state: state, kind: .tree, progress: Progress(), findings: Findings())
+    }
+
+    @discardableResult
+    func enable(size: UInt64 = 64 << 20) throws -> WriteFilter.Enabled {
+        var request = WriteFilter.Request()
+        request.path = root
+        request.size = size
+        return try filter.enable(request, user: "test", progress: Progress(), findings: Findings())
+    }
+
+    var status: WriteFilter.Status {
+        get throws { try #require(filter.status().first) }
+    }
+
+    /// The folder as it is on the disk.
+    var lower: BytePath { FilterMounts.base(of: root).appending("lower") }
+
+    /// Everything about a folder: kinds, modes, owners, sizes, times, content, attributes and access lists. Shared inodes are left
+    /// out, since an overlay parts them.
+    func look(_ folder: BytePath? = nil, times: Bool = true) -> String {
+        let time = times ? "%T@" : ""
+        return shell(
+            """
+            cd \(folder ?? root) && find . -mindepth 1 \\( -type d -printf '%p %y %m %U %G \(time)\\n' -o -printf '%p %y %m %U %G %s \(time) %l\\n' \\) | sort
+            find . -type f -print0 | sort -z | xargs -0r sha256sum
+            find . -mindepth 1 -print0 | sort -z | xargs -0r getfattr -h -d -m '^user|^security' 2>/dev/null
+            find . -mindepth 1 -print0 | sort -z | xargs -0r getfacl -P 2>/dev/null
+            """)
+    }
+}
+
+@discardableResult
+func shell(_ command: String) -> String {
+    guard let result = try? runProgram(["bash", "-c", command]) else { return "cannot run bash" }
+    return String(decoding: result.output, as: UTF8.self)
+}
+
+/// With this set, tests go through all that they know instead of a sample.
+let runsAll = getenv("HOLDFAST_ALL") != nil
