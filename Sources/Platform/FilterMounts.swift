@@ -3,7 +3,7 @@
 //
 //     /run/holdfast/filter/<path in hexadecimal digits>/
 //         lower      what is protected, as it is on the disk
-//         overlay    the writes of this session, in a file system of its own
+//         overlay    the writes of this session, in a file system of its own, where memory holds them
 //         session    what was done at the start, a line each
 
 /// The places of an active filter.
@@ -12,6 +12,19 @@ public enum FilterMounts {
     /// What overlays and the memory below them are called in the list of mounts.
     public static let source: BytePath = "holdfast-filter"
 
+    /// What a clone is called that holds the writes of a session on the disk: a subvolume at the top level, or a dataset of the pool.
+    public static let session = "holdfast-session"
+
+    /// Whether a mount shows what a session has written, and forgets it.
+    public static func isSession(_ mount: Mount) -> Bool {
+        switch mount.type {
+        case "overlay", "tmpfs": mount.source == source
+        case "btrfs": mount.root == BytePath("/@\(session)")
+        case "zfs": mount.source.description.hasSuffix("/\(session)")
+        default: false
+        }
+    }
+
     public static func name(of path: BytePath) -> String { hexadecimal(path.bytes) }
 
     public static func base(of path: BytePath) -> BytePath { folder.appending(name(of: path)) }
@@ -19,17 +32,28 @@ public enum FilterMounts {
     /// What is protected, as it is on the disk; nil where no filter covers the path itself.
     public static func lower(of path: BytePath) -> BytePath? {
         let lower = base(of: path).appending("lower")
-        guard let there = try? Mount.at(lower), there.source != source else { return nil }
-        guard let mount = try? Mount.at(path), mount.type == "overlay", mount.source == source else { return nil }
+        guard let there = try? Mount.at(lower), !isSession(there) else { return nil }
+        guard let mount = try? Mount.at(path), isSession(mount) else { return nil }
         return lower
+    }
+
+    /// Where a path is on the disk, below the filter that covers it; nil where none does.
+    public static func below(_ path: BytePath) -> BytePath? {
+        var place = path
+        while true {
+            if let lower = lower(of: place) {
+                return lower.appending(path.bytes.dropFirst(place == "/" ? 1 : place.bytes.count + 1))
+            }
+            if place == place.parent { return nil }
+            place = place.parent
+        }
     }
 
     /// The filtered place that a path is in, and would be forgotten with; nil where what is written there stays.
     public static func forgets(_ path: BytePath) -> Mount? {
         var existing = path
         while !exists(existing), existing.parent != existing { existing = existing.parent }
-        guard let file = try? Descriptor.open(existing, .place), let mount = try? Mount.holding(file),
-            mount.source == source
+        guard let file = try? Descriptor.open(existing, .place), let mount = try? Mount.holding(file), isSession(mount)
         else { return nil }
         return mount
     }

@@ -73,6 +73,8 @@ struct BootFolders {
 
 final class BootFolder {
     private let folder: BytePath
+    /// Where it is on the disk: a write filter may cover it.
+    private let place: BytePath
     private let isMount: Bool
     private let store: LocalStore
     /// The boot loader's own parts belong to each other and to what is in front of the partitions, which no rollback touches.
@@ -80,9 +82,10 @@ final class BootFolder {
 
     init(_ place: BootPlace, area: BytePath, progress: Progress, findings: Findings) {
         folder = BytePath(decodeHexadecimal(place.path) ?? [])
+        self.place = FilterMounts.lower(of: folder) ?? folder
         isMount = place.isMount
-        own = Self.loader(in: folder)
-        store = LocalStore(root: folder, area: area, own: own, progress: progress, findings: findings)
+        own = Self.loader(in: self.place)
+        store = LocalStore(root: self.place, area: area, own: own, progress: progress, findings: findings)
     }
 
     var name: String { hexadecimal(folder.bytes) }
@@ -143,7 +146,7 @@ final class BootFolder {
 
     private func fingerprint() throws -> String {
         var text = ""
-        for entry in try FolderListing(Descriptor.open(folder, .directory), isThorough: false, own: own).entries {
+        for entry in try FolderListing(Descriptor.open(place, .directory), isThorough: false, own: own).entries {
             // A folder's time changes with names that come and go, as while a file is replaced.
             let time = entry.kind == .directory ? "" : "\(entry.modified.seconds).\(entry.modified.nanoseconds)"
             text +=

@@ -18,6 +18,8 @@ public final class ProtectedTree {
     public var root: BytePath { configuration.rootPath }
     /// Where the tree itself is: below a write filter, where one covers it.
     var place: BytePath { FilterMounts.lower(of: root) ?? root }
+    /// The folder with what Holdfast knows about it.
+    public var state: BytePath { area.folder }
     public var backendKind: BackendKind { configuration.backend }
 
     init(

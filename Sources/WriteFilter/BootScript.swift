@@ -134,7 +134,7 @@ enum BootScript {
             }
         return """
             #!/bin/sh
-            # Made by `holdfast filter enable`: puts an overlay over / and does what the plan says, line by line. All decisions are in the
+            # Made by `holdfast filter enable`: puts over / what forgets, and does what the plan says, line by line. All decisions are in the
             # plan; whatever is missing, the machine starts, and what was not done is written to $run/session and to the console.
             [ "$1" = prereqs ] && { echo holdfast; exit 0; }
             state='\(state)'
@@ -148,8 +148,8 @@ enum BootScript {
 
             # Where the state is.
             there=$rootmnt$state
-            source=
-            while read -r from where rest; do [ "$where" = "$rootmnt" ] && source=$from; done </proc/mounts
+            source= roottype=
+            while read -r from where kind rest; do [ "$where" = "$rootmnt" ] && source=$from && roottype=$kind; done </proc/mounts
             case "$type" in
                 btrfs) mount -t btrfs -o "$what" "$source" "$run/state" && there=$run/state ;;
                 zfs) mount -t zfs -o zfsutil "$what" "$run/state" && there=$run/state ;;
@@ -167,10 +167,11 @@ enum BootScript {
                 [ -d "$there" ] || alarm "the state $state is not there: nothing is known of a write filter"
                 leave writable
             fi
-            enabled= size= mode= whole=
+            enabled= overlay= size= mode= whole=
             while read -r word first rest; do
                 case "$word" in
                     enabled) enabled=$first ;;
+                    overlay) overlay=$first ;;
                     size) size=$first ;;
                     mode) mode=$first ;;
                     end) whole=yes ;;
@@ -207,32 +208,55 @@ enum BootScript {
                 alarm "the service start could not be marked as spent; the machine stays protected"
             fi
 
-            modprobe -q overlay
-            found=
-            while read -r first second; do [ "$first$second" = overlay ] || [ "$second" = overlay ] && found=yes; done </proc/filesystems
-            if [ -z "$found" ]; then
-                alarm "this kernel has no overlay file system: the machine is NOT protected"
-                leave writable
-            fi
-
             # Exceptions and the state are written on the file system itself.
             mount -o remount,rw "$rootmnt" || alarm "$rootmnt cannot be made writable: exceptions keep nothing"
-            if ! mount -t tmpfs -o "size=$size,mode=0755" \(FilterMounts.source) "$run/overlay"; then
-                alarm "there is no memory for the overlay: the machine is NOT protected"
-                leave writable
-            fi
-            mkdir -m "$mode" "$run/overlay/upper"
-            mkdir "$run/overlay/work"
             while read -r word first rest; do
                 [ "$word" = make ] && [ ! -e "$rootmnt$first" ] && mkdir -p "$rootmnt$first"
             done <"$plan"
-            mount -o move "$rootmnt" "$run/lower"
-            if ! mount -t overlay -o "lowerdir=$run/lower,upperdir=$run/overlay/upper,workdir=$run/overlay/work,xino=on" \(FilterMounts.source) "$rootmnt"; then
+
+            # What is protected goes aside, and something that forgets comes in its place; if that fails, it comes back.
+            back() {
                 mount -o move "$run/lower" "$rootmnt"
-                umount "$run/overlay"
-                alarm "the overlay could not be mounted: the machine is NOT protected"
+                umount "$run/overlay" 2>/dev/null
+                alarm "$1: the machine is NOT protected"
                 leave writable
-            fi
+            }
+            case "$overlay:$roottype" in
+                memory:*)
+                    modprobe -q overlay
+                    found=
+                    while read -r first second; do [ "$first$second" = overlay ] || [ "$second" = overlay ] && found=yes; done </proc/filesystems
+                    if [ -z "$found" ]; then
+                        alarm "this kernel has no overlay file system: the machine is NOT protected"
+                        leave writable
+                    fi
+                    mount -o move "$rootmnt" "$run/lower"
+                    mount -t tmpfs -o "size=$size,mode=0755" \(FilterMounts.source) "$run/overlay" || back "there is no memory for the overlay"
+                    mkdir -m "$mode" "$run/overlay/upper"
+                    mkdir "$run/overlay/work"
+                    mount -t overlay -o "lowerdir=$run/lower,upperdir=$run/overlay/upper,workdir=$run/overlay/work,\(FolderOverlay.options)" \(FilterMounts.source) "$rootmnt" ||
+                        back "the overlay could not be mounted" ;;
+                disk:btrfs)
+                    top=$run/top
+                    mkdir -p "$top"
+                    mount -o move "$rootmnt" "$run/lower"
+                    mount -t btrfs -o subvolid=5 "$source" "$top" || back "the top level cannot be mounted"
+                    [ ! -d "$top/@\(FilterMounts.session)" ] || btrfs subvolume delete "$top/@\(FilterMounts.session)" >/dev/null
+                    btrfs subvolume snapshot "$run/lower" "$top/@\(FilterMounts.session)" >/dev/null
+                    umount "$top"
+                    mount -t btrfs -o "subvol=/@\(FilterMounts.session)" "$source" "$rootmnt" || back "the clone could not be made" ;;
+                disk:zfs)
+                    clone=${source%%/*}/\(FilterMounts.session)
+                    mount -o move "$rootmnt" "$run/lower"
+                    zfs destroy -R "$source@\(FilterMounts.session)" 2>/dev/null
+                    zfs list "$clone" >/dev/null 2>&1 && zfs destroy "$clone"
+                    zfs snapshot "$source@\(FilterMounts.session)" &&
+                        zfs clone -o canmount=noauto -o mountpoint=/ "$source@\(FilterMounts.session)" "$clone"
+                    mount -t zfs -o zfsutil "$clone" "$rootmnt" || back "the clone could not be made" ;;
+                *)
+                    alarm "there is no overlay '$overlay' on $roottype: the machine is NOT protected"
+                    leave writable ;;
+            esac
             if [ "$there" = "$run/state" ]; then
                 mount -o move "$run/state" "$rootmnt$state"
             else
@@ -254,6 +278,9 @@ enum BootScript {
                     except | make)
                         if [ -d "$run/lower$path" ] && [ ! -h "$run/lower$path" ] && mount -o bind "$run/lower$path" "$rootmnt$path"; then
                             note "except $path yes"
+                            # Logs are written to the end: it goes with the last of the mounts, not before.
+                            mkdir -p "/run/systemd/system/$size.d"
+                            printf '[Unit]\\nDefaultDependencies=no\\n' >"/run/systemd/system/$size.d/holdfast.conf"
                         else
                             lock "$path"
                         fi ;;
@@ -264,7 +291,7 @@ enum BootScript {
                         mount -t tmpfs -o "size=$size,mode=0755" \(FilterMounts.source) "$few"
                         mkdir -m "$mode" "$few/upper"
                         mkdir "$few/work"
-                        mount -t overlay -o "lowerdir=$run/lower$path,upperdir=$few/upper,workdir=$few/work,xino=on" \(FilterMounts.source) "$rootmnt$path" &&
+                        mount -t overlay -o "lowerdir=$run/lower$path,upperdir=$few/upper,workdir=$few/work,\(FolderOverlay.options)" \(FilterMounts.source) "$rootmnt$path" &&
                             note "small $path" ;;
                 esac
             done <"$plan"

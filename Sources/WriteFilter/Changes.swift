@@ -1,21 +1,20 @@
-// What a session has changed, as its overlay has it (overlayfs, "whiteouts and opaque directories").
+// What a session has changed: what is seen, held against what is on the disk below. A file that was only touched counts as changed, since
+// its inode is another one or was changed later.
 
 internal import Glibc
 internal import Platform
 
-/// Finds in an overlay what makes the difference.
+/// Finds what makes the difference.
 struct Changes {
     let place: BytePath
     let lower: BytePath
-    let upper: BytePath
-    /// What is not the overlay's: exceptions, small overlays, Holdfast's own state.
-    let others: Set<BytePath>
+    /// Where what is seen ends: exceptions and whatever else is mounted in it have their own place on a disk.
+    private let border: TreeBorder
 
-    init(_ place: BytePath, lower: BytePath, others: Set<BytePath>) {
+    init(_ place: BytePath, lower: BytePath) throws {
         self.place = place
         self.lower = lower
-        self.others = others
-        upper = FilterMounts.base(of: place).appending("overlay").appending("upper")
+        border = TreeBorder(try Descriptor.open(place, .directory).status())
     }
 
     /// What has to be done below, so that a path is there as it is here; nothing where it is.
@@ -25,56 +24,57 @@ struct Changes {
         var way = place
         for component in place.remainder(of: path).split(separator: UInt8(ascii: "/")).dropLast() {
             way = way.appending(component)
-            guard let here = status(upper, way) else { return [] }
+            guard let here = status(way), !border.isCrossed(by: here) else {
+                throw FilterError.notCommittable(path: path, reason: "\(way) is not in this session's overlay")
+            }
             guard here.kind == .directory else {
                 throw FilterError.notCommittable(path: path, reason: "\(way) is no folder")
             }
-            if let below = status(lower, way), below.kind != .directory || isOpaque(way) {
+            let below = status(under(way))
+            if let below, below.kind != .directory {
                 throw FilterError.notCommittable(path: path, reason: "\(way) was replaced; commit that")
             }
-            if status(lower, way) == nil { items.append(.folder(way, here.modified)) }
+            if below == nil { items.append(.folder(way, here.modified)) }
         }
-        let found = try walk(path)
+        let found = try compare(path)
         return found.isEmpty ? [] : items + found
     }
 
-    private func walk(_ path: BytePath) throws -> [StagedCommit.Item] {
-        if others.contains(path) { return [] }
-        guard let here = status(upper, path) else { return [] }
-        if here.kind == .characterDevice, here.nodeMajor == 0, here.nodeMinor == 0 {
-            return status(lower, path) == nil ? [] : [.delete(path)]
-        }
-        guard here.kind == .directory else { return [.replace(path)] }
-        guard status(lower, path)?.kind == .directory, path == place || !isOpaque(path) else {
-            if let inside = others.first(where: { $0.isBelow(path) }) {
-                throw FilterError.notCommittable(path: path, reason: "\(inside) is in it, and stays anyway")
-            }
-            return [.replace(path)]
-        }
-        let folder = try Descriptor.open(at(upper, path), [.directory, .noFollow])
-        let names = try DirectoryListing(of: folder)
-        let below = try (0..<names.count).flatMap { try walk(path.appending(names[$0])) }
-        return path == place || (below.isEmpty && isSame(path)) ? below : [.folder(path, here.modified)] + below
+    private func compare(_ path: BytePath) throws -> [StagedCommit.Item] {
+        let below = status(under(path))
+        guard let here = status(path) else { return below == nil ? [] : [.delete(path)] }
+        if border.isCrossed(by: here) { return [] }
+        guard here.kind == .directory else { return below.map { isSame(here, $0) } == true ? [] : [.replace(path)] }
+        guard let below, below.kind == .directory else { return [.replace(path)] }
+        let names = try names(in: path).union(names(in: under(path))).sorted { $0.lexicographicallyPrecedes($1) }
+        let inside = try names.flatMap { try compare(path.appending($0)) }
+        let isUntouched =
+            inside.isEmpty && here.mode == below.mode && here.user == below.user && here.group == below.group
+            && here.modified == below.modified && attributes(of: path) == attributes(of: under(path))
+        return path == place || isUntouched ? inside : [.folder(path, here.modified)] + inside
     }
 
-    private func at(_ side: BytePath, _ path: BytePath) -> BytePath {
-        path == place ? side : side.appending(place.remainder(of: path))
+    private func isSame(_ here: FileStatus, _ below: FileStatus) -> Bool {
+        here.kind == below.kind && here.size == below.size && here.modified == below.modified
+            && here.changed == below.changed
     }
 
-    private func status(_ side: BytePath, _ path: BytePath) -> FileStatus? {
-        try? Descriptor.open(at(side, path), [.place, .noFollow]).status()
+    private func names(in folder: BytePath) throws -> Set<[UInt8]> {
+        let names = try DirectoryListing(of: Descriptor.open(folder, [.directory, .noFollow]))
+        return Set((0..<names.count).map { names[$0] })
     }
 
-    /// Whether nothing of what was below shows through.
-    private func isOpaque(_ path: BytePath) -> Bool {
-        guard let folder = try? Descriptor.open(at(upper, path), [.directory, .noFollow]) else { return false }
-        let name = Array("trusted.overlay.opaque".utf8)
-        return (try? folder.extendedAttributes().contains { $0.name == name && $0.value == [UInt8(ascii: "y")] })
-            ?? false
+    private func attributes(of folder: BytePath) -> [ExtendedAttribute]? {
+        try? Descriptor.open(folder, .directory).extendedAttributes()
+            .filter { !$0.name.starts(with: Array("trusted.overlay.".utf8)) }
+            .sorted { $0.name.lexicographicallyPrecedes($1.name) }
     }
 
-    private func isSame(_ path: BytePath) -> Bool {
-        guard let here = status(upper, path), let below = status(lower, path) else { return false }
-        return here.mode == below.mode && here.user == below.user && here.group == below.group
+    private func under(_ path: BytePath) -> BytePath {
+        path == place ? lower : lower.appending(place.remainder(of: path))
+    }
+
+    private func status(_ path: BytePath) -> FileStatus? {
+        try? Descriptor.open(path, [.place, .noFollow]).status()
     }
 }

@@ -14,19 +14,27 @@ public struct Consumption: Sendable {
     /// Until it is full, at that pace.
     public var minutesLeft: UInt64? { growth.map { (limit - min(used, limit)) / max($0, 1) } }
 
-    /// nil where there is no overlay.
+    /// nil where nothing is filtered.
     static func now(of path: BytePath) -> Consumption? {
-        let overlay = FilterMounts.base(of: path).appending("overlay")
-        guard FilterMounts.lower(of: path) != nil, let space = try? Descriptor.open(overlay, .directory).space() else {
-            return nil
-        }
-        var result = Consumption(used: space.total - space.free, limit: space.total)
+        guard let lower = FilterMounts.lower(of: path), let mount = try? Mount.at(path) else { return nil }
         let now = seconds()
+        var result: Consumption
+        if mount.type == "overlay" {
+            let overlay = FilterMounts.base(of: path).appending("overlay")
+            guard let space = try? Descriptor.open(overlay, .directory).space() else { return nil }
+            result = Consumption(used: space.total - space.free, limit: space.total)
+        } else {
+            // On the disk: what is free there goes since the start, whoever takes it.
+            guard let space = try? Descriptor.open(lower, .directory).space() else { return nil }
+            let first = samples(of: path).first?.free ?? space.free
+            result = Consumption(used: first - min(first, space.free), limit: first)
+        }
         // The oldest of the last ten minutes.
-        if let oldest = samples(of: path).first(where: { now - $0.time <= 600 }), now > oldest.time + 5,
-            result.used > oldest.used
+        if let oldest = samples(of: path).dropFirst().first(where: { now - $0.time <= 600 }), now > oldest.time + 5,
+            result.limit - min(result.limit, result.used) < oldest.free
         {
-            result.growth = (result.used - oldest.used) * 60 / UInt64(now - oldest.time)
+            let free = result.limit - min(result.limit, result.used)
+            result.growth = (oldest.free - free) * 60 / UInt64(now - oldest.time)
         }
         return result
     }
@@ -42,20 +50,22 @@ public struct Consumption: Sendable {
         return time.tv_sec
     }
 
-    private static func samples(of path: BytePath) -> [(time: Int, used: UInt64)] {
+    /// The first is that of the start, the others are the last twenty.
+    private static func samples(of path: BytePath) -> [(time: Int, free: UInt64)] {
         guard let bytes = try? readWhole(file(of: path), limit: 1 << 16) else { return [] }
         return String(decoding: bytes, as: UTF8.self).split(separator: "\n").compactMap { line in
             let words = line.split(separator: " ")
-            guard words.count == 2, let time = Int(words[0]), let used = UInt64(words[1]) else { return nil }
-            return (time, used)
+            guard words.count == 2, let time = Int(words[0]), let free = UInt64(words[1]) else { return nil }
+            return (time, free)
         }
     }
 
     /// Remembers how full it is, for as long as the machine runs.
     static func remember(_ path: BytePath) throws {
         guard let now = now(of: path) else { return }
-        let all = samples(of: path).suffix(19) + [(seconds(), now.used)]
-        let text = all.map { "\($0.time) \($0.used)\n" }.joined()
+        let all = samples(of: path)
+        let kept = all.prefix(1) + all.dropFirst().suffix(19) + [(seconds(), now.limit - min(now.limit, now.used))]
+        let text = kept.map { "\($0.time) \($0.free)\n" }.joined()
         try replaceFile(file(of: path), Array(text.utf8), mode: 0o644)
     }
 }
@@ -71,10 +81,17 @@ public struct Consumer: Sendable {
 
     /// Those that take the most, by what lies in them directly.
     static func largest(_ count: Int, of path: BytePath) -> [Consumer] {
+        guard count > 0, let mount = try? Mount.at(path) else { return [] }
         let upper = FilterMounts.base(of: path).appending("overlay").appending("upper")
-        guard let folder = try? Descriptor.open(upper, .directory) else { return [] }
         var all: [Consumer] = []
-        walk(folder, path, into: &all)
+        if mount.type == "overlay", let folder = try? Descriptor.open(upper, .directory) {
+            walk(folder, path, since: nil, (try? folder.status()).map { TreeBorder($0) }, into: &all)
+        } else if mount.type != "overlay", let folder = try? Descriptor.open(path, .directory),
+            // A clone has the times of what it was cloned from: what is newer is this session's.
+            let start = try? Descriptor.open(FilterSession.file(of: path)).status().changed
+        {
+            walk(folder, path, since: start, (try? folder.status()).map { TreeBorder($0) }, into: &all)
+        }
         var largest = Array(all.sorted { $0.bytes > $1.bytes }.prefix(count))
         guard let device = try? Descriptor.open(path, .directory).status().device else { return largest }
         for index in largest.indices {
@@ -83,15 +100,20 @@ public struct Consumer: Sendable {
         return largest
     }
 
-    private static func walk(_ folder: Descriptor, _ path: BytePath, into all: inout [Consumer]) {
+    private static func walk(
+        _ folder: Descriptor, _ path: BytePath, since start: Timestamp?, _ border: TreeBorder?,
+        into all: inout [Consumer]
+    ) {
         guard let names = try? DirectoryListing(of: folder) else { return }
         var own = Consumer(folder: path, bytes: 0, files: 0)
         for index in 0..<names.count {
-            guard let status = try? folder.status(of: names[index]) else { continue }
+            guard let status = try? folder.status(of: names[index]), border?.isCrossed(by: status) != true else {
+                continue
+            }
             if status.kind == .directory {
                 guard let below = try? folder.open(names[index], [.directory, .noFollow]) else { continue }
-                walk(below, path.appending(names[index]), into: &all)
-            } else {
+                walk(below, path.appending(names[index]), since: start, border, into: &all)
+            } else if start.map({ status.changed >= $0 }) ?? true {
                 own.bytes += status.allocated
                 own.files += 1
             }

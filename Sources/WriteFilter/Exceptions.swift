@@ -94,7 +94,7 @@ enum ExceptionRule {
                     "except the folder that it is in, \(path.parent)")
             }
         }
-        if let mount = try? Mount.at(path), mount.source != FilterMounts.source, FilterMounts.lower(of: "/") == nil {
+        if let mount = try? Mount.at(path), !FilterMounts.isSession(mount), FilterMounts.lower(of: "/") == nil {
             throw refuse("it is a mount of its own, which the filter leaves alone", "nothing needs to be done")
         }
         return true

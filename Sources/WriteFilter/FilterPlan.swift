@@ -3,12 +3,13 @@
 //
 //     path /
 //     enabled yes
+//     overlay memory
 //     size 536870912
 //     mode 755
 //     warning 80
 //     critical 95
-//     except /var/log
-//     make /opt/recipes
+//     except /var/log var-log.mount
+//     make /opt/recipes opt-recipes.mount
 //     small /root 16777216 700
 //     end
 
@@ -20,7 +21,8 @@ public struct FilterPlan: Sendable, Hashable {
     /// What is filtered.
     public var path: BytePath
     public var isEnabled = false
-    /// The bytes that the writes of a session may take.
+    public var overlay = Overlay.memory
+    /// The bytes of memory that the writes of a session may take.
     public var size: UInt64
     /// Its permissions: the uppermost folder of an overlay has its own.
     public var mode: UInt32 = 0o755
@@ -34,6 +36,14 @@ public struct FilterPlan: Sendable, Hashable {
     /// Folders that have some room of their own, so that a full overlay stops neither a login nor the shutdown.
     public var small: [Small] = []
 
+    /// Where the writes of a session are.
+    public enum Overlay: String, Sendable {
+        /// An overlay file system over memory, on any file system.
+        case memory
+        /// A clone of what is protected, on the same btrfs or pool, made afresh at each start. It has no limit but the disk's.
+        case disk
+    }
+
     public struct Small: Sendable, Hashable {
         public var path: BytePath
         public var size: UInt64
@@ -45,15 +55,32 @@ public struct FilterPlan: Sendable, Hashable {
         self.size = size
     }
 
+    /// What systemd calls the mount of a path (systemd.unit(5), "string escaping for inclusion in unit names").
+    static func unit(of path: BytePath) -> String {
+        let name = path.components.map { component in
+            component.enumerated().map { index, byte -> String in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: ":"), UInt8(ascii: "_"):
+                    String(UnicodeScalar(byte))
+                case UInt8(ascii: ".") where index > 0: "."
+                default: "\\x" + hexadecimal([byte])
+                }
+            }.joined()
+        }
+        return name.joined(separator: "-") + ".mount"
+    }
+
     // MARK: As text
 
     var text: String {
         var lines = [
-            "path \(path)", "enabled \(isEnabled ? "yes" : "no")", "size \(size)",
+            "path \(path)", "enabled \(isEnabled ? "yes" : "no")", "overlay \(overlay.rawValue)",
+            "size \(size)",
             "mode \(String(mode, radix: 8))", "warning \(warning)",
             "critical \(critical)",
         ]
-        lines += exceptions.map { (toMake.contains($0) ? "make " : "except ") + $0.description }
+        lines += exceptions.map { (toMake.contains($0) ? "make " : "except ") + "\($0) \(Self.unit(of: $0))" }
         lines += small.map { "small \($0.path) \($0.size) \(String($0.mode, radix: 8))" }
         return (lines + ["end", ""]).joined(separator: "\n")
     }
@@ -69,6 +96,9 @@ public struct FilterPlan: Sendable, Hashable {
             let words = line.split(separator: " ").map(String.init)
             switch (words.first, words.count) {
             case ("enabled", 2) where ["yes", "no"].contains(words[1]): isEnabled = words[1] == "yes"
+            case ("overlay", 2):
+                guard let kind = Overlay(rawValue: words[1]) else { throw damaged("the overlay is none") }
+                overlay = kind
             case ("size", 2), ("warning", 2), ("critical", 2):
                 guard let value = UInt64(words[1]) else { throw damaged("\(words[0]) is no number") }
                 switch words[0] {
@@ -76,7 +106,7 @@ public struct FilterPlan: Sendable, Hashable {
                 case "warning": warning = value
                 default: critical = value
                 }
-            case ("except", 2), ("make", 2):
+            case ("except", 3), ("make", 3):
                 guard words[1].hasPrefix("/") else { throw damaged("an exception is no path") }
                 exceptions.append(BytePath(words[1]))
                 if words[0] == "make" { toMake.insert(BytePath(words[1])) }

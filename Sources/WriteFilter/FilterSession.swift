@@ -56,7 +56,7 @@ public struct FilterSession: Sendable {
         guard let there = FileIdentity(below), let here = FileIdentity(folder),
             let mount = try? Mount.holding(Descriptor.open(folder, .place))
         else { return false }
-        return there == here && !mount.isReadOnly && mount.source != FilterMounts.source
+        return there == here && !mount.isReadOnly && !FilterMounts.isSession(mount)
     }
 
     static func write(_ lines: [String], for path: BytePath) throws {

@@ -46,7 +46,7 @@ extension WriteFilter {
     /// What is beside `/` and belongs to its kernel is filtered with it: a kernel that came without its modules would not start.
     private func coverBoot() -> [String] {
         ["/boot", "/boot/efi", "/efi"].map(BytePath.init(_:)).compactMap { place in
-            guard let mount = try? Mount.at(place), mount.source != FilterMounts.source,
+            guard let mount = try? Mount.at(place), !FilterMounts.isSession(mount),
                 FilterMounts.lower(of: place) == nil
             else { return nil }
             do {
@@ -134,8 +134,7 @@ extension WriteFilter {
             if let pending = try ProtectedTree.pending(state: state), pending.isWaiting {
                 throw FilterError.pendingRollback(target: pending.target.name)
             }
-            let changes = Changes(
-                place, lower: lower, others: Set(plan.exceptions + plan.small.map(\.path) + [state, "/etc/fstab"]))
+            let changes = try Changes(place, lower: lower)
             var items: [StagedCommit.Item] = []
             for path in paths ?? [place] {
                 try check(path, plan)

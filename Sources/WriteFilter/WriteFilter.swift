@@ -75,10 +75,21 @@ public struct WriteFilter {
         return Int64(time.tv_sec)
     }
 
+    /// What was committed belongs to the state of now, and is brought to it by the next start: until then there is no going back.
+    public func refuseWhileCommitsWait() throws {
+        try translated {
+            for plan in try area.plans() where try !StagedCommit.waiting(area, for: plan.path).isEmpty {
+                throw FilterError.commitsWait(path: plan.path)
+            }
+        }
+    }
+
     // MARK: Deciding
 
     public struct Request: Sendable {
         public var path: BytePath = "/"
+        /// nil: memory, or what was decided before.
+        public var overlay: FilterPlan.Overlay?
         /// nil: half of the memory, or what was decided before.
         public var size: UInt64?
         public var sets: [ExceptionSet] = []
@@ -106,6 +117,8 @@ public struct WriteFilter {
             var plan = try area.plan(of: place) ?? FilterPlan(path: place, size: defaultSize)
             let isNew = !plan.isEnabled
             try check(place)
+            plan.overlay = request.overlay ?? plan.overlay
+            if plan.overlay == .disk { try checkClone(of: place) }
             plan.size = request.size ?? plan.size
             try check(size: plan.size)
             plan.warning = request.warning ?? plan.warning
@@ -115,7 +128,7 @@ public struct WriteFilter {
                 for path in ExceptionSet.standard where try isFolder(path) { try add(path, to: &plan) }
             }
             for set in request.sets { try add(set, to: &plan) }
-            plan.small = place == "/" ? smallOnes(beside: plan.exceptions) : []
+            plan.small = smallOnes(of: plan)
             let session = FilterSession(path: place)
             var enabled = Enabled(plan: plan, isActive: session.mode == .overlay)
             if place == "/" {
@@ -175,6 +188,21 @@ public struct WriteFilter {
         }
     }
 
+    /// Clones want a file system that makes them, and leave out what is mounted or nested inside.
+    private func checkClone(of place: BytePath) throws {
+        func refuse(_ reason: String, _ mend: String) -> FilterError {
+            .badPlace(path: place, reason: reason, mend: mend)
+        }
+        let tree = try ProtectedTree.open(state: state, progress: Progress(), findings: Findings())
+        guard place == "/", tree.root == "/", tree.backendKind != .tree else {
+            throw refuse(
+                "only / on btrfs or ZFS has its writes on the disk", "have them in memory: `--overlay memory`")
+        }
+        if let finding = try tree.coverage().first(where: { $0.code.hasPrefix("nested-") }) {
+            throw refuse(finding.sentence, "have the writes in memory: `--overlay memory`")
+        }
+    }
+
     private var memory: UInt64 { UInt64(sysconf(Int32(_SC_PHYS_PAGES))) * UInt64(sysconf(Int32(_SC_PAGESIZE))) }
     private static let leastSize: UInt64 = 16 << 20
     private var defaultSize: UInt64 { ((memory / 2) >> 20) << 20 }
@@ -190,12 +218,13 @@ public struct WriteFilter {
     }
 
     /// Folders in which a login, a shutdown and most programs want to write something, however full the overlay is.
-    private func smallOnes(beside exceptions: [BytePath]) -> [FilterPlan.Small] {
-        [("/root", 16), ("/tmp", 64), ("/var/tmp", 64), ("/var/lib/systemd", 8)].compactMap { place, size in
+    private func smallOnes(of plan: FilterPlan) -> [FilterPlan.Small] {
+        guard plan.path == "/", plan.overlay == .memory else { return [] }
+        return [("/root", 16), ("/tmp", 64), ("/var/tmp", 64), ("/var/lib/systemd", 8)].compactMap { place, size in
             let path = BytePath(place)
             guard let status = try? Descriptor.open(path, [.place, .noFollow]).status(), status.kind == .directory,
                 (try? Mount.at(path)) == nil || FilterMounts.lower(of: "/") != nil,
-                !exceptions.contains(where: { $0 == path || path.isBelow($0) || $0.isBelow(path) })
+                !plan.exceptions.contains(where: { $0 == path || path.isBelow($0) || $0.isBelow(path) })
             else { return nil }
             return FilterPlan.Small(path: path, size: UInt64(size) << 20, mode: status.mode)
         }
@@ -232,7 +261,7 @@ public struct WriteFilter {
             guard var plan = try area.plan(of: place) else { throw FilterError.notDecided(path: place) }
             for path in paths { try add(path, to: &plan) }
             if let set { try add(set, to: &plan) }
-            if place == "/" { plan.small = smallOnes(beside: plan.exceptions) }
+            plan.small = smallOnes(of: plan)
             try area.write(plan)
             return plan
         }
@@ -267,7 +296,7 @@ public struct WriteFilter {
                 plan.exceptions.removeAll { $0 == path }
                 plan.toMake.remove(path)
             }
-            if place == "/" { plan.small = smallOnes(beside: plan.exceptions) }
+            plan.small = smallOnes(of: plan)
             try area.write(plan)
             return plan
         }

@@ -22,6 +22,15 @@ struct FilterPathOption: ParsableArguments {
     var place: BytePath { path?.absolute ?? "/" }
 }
 
+struct OverlayArgument: ExpressibleByArgument {
+    var kind: FilterPlan.Overlay
+
+    init?(argument: String) {
+        guard let kind = FilterPlan.Overlay(rawValue: argument) else { return nil }
+        self.kind = kind
+    }
+}
+
 struct ExceptionSetArgument: ExpressibleByArgument {
     var set: ExceptionSet
 
@@ -40,7 +49,8 @@ extension StatefulCommand {
 extension JSON {
     static func filter(_ plan: FilterPlan) -> [(String, JSON?)] {
         JSON.path(plan.path, key: "path") + [
-            ("enabled", .flag(plan.isEnabled)), ("size", .number(plan.size)), ("warning", .number(plan.warning)),
+            ("enabled", .flag(plan.isEnabled)), ("overlay", .text(plan.overlay.rawValue)), ("size", .number(plan.size)),
+            ("warning", .number(plan.warning)),
             ("critical", .number(plan.critical)),
         ] + JSON.paths(plan.exceptions, key: "exceptions")
     }

@@ -16,6 +16,12 @@ struct FilterEnableCommand: StatefulCommand {
     @OptionGroup var place: FilterPathOption
 
     @Option(
+        help: ArgumentHelp(
+            "Where writes are: memory (default), or for / on btrfs and ZFS disk, which has no limit but the disk's.",
+            valueName: "kind"))
+    var overlay: OverlayArgument?
+
+    @Option(
         help: ArgumentHelp("The memory that the writes of a session may take (default: half of it).", valueName: "n"))
     var size: SizeArgument?
 
@@ -48,6 +54,7 @@ struct FilterEnableCommand: StatefulCommand {
     func perform(_ session: Session) throws -> Outcome {
         var request = WriteFilter.Request()
         request.path = place.place
+        request.overlay = overlay?.kind
         request.size = size?.bytes
         request.sets = sets.map(\.set) + (light ? [.operator] : [])
         request.warning = warning
@@ -66,7 +73,10 @@ struct FilterEnableCommand: StatefulCommand {
         if !enabled.users.isEmpty {
             lines.append("not yet, since programs work in it: " + Text.programs(enabled.users))
         }
-        lines.append("writes may take \(Text.size(plan.size)) of memory, and are forgotten at each start")
+        lines.append(
+            plan.overlay == .memory
+                ? "writes may take \(Text.size(plan.size)) of memory, and are forgotten at each start"
+                : "writes go to a clone on the disk, which is made afresh at each start")
         lines.append(
             plan.exceptions.isEmpty
                 ? "no exceptions: everything in \(plan.path) is forgotten"

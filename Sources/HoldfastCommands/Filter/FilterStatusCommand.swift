@@ -16,7 +16,7 @@ struct FilterStatusCommand: StatefulCommand {
     func perform(_ session: Session) throws -> Outcome {
         let all = try filter(session).status()
         if session.console.isJSON {
-            session.console.document(.object([("filters", .list(all.map { .object(document($0)) }))]))
+            session.console.document(.object([("filters", .list(all.map { .object(JSON.filter($0)) }))]))
         } else if all.isEmpty {
             session.console.result("no write filter\n")
         }
@@ -33,14 +33,9 @@ struct FilterStatusCommand: StatefulCommand {
         return all.contains { $0.isWarning || !$0.alarms.isEmpty } ? .findings : .done
     }
 
-    private func next(_ status: WriteFilter.Status) -> String {
-        if !status.plan.isEnabled { return "writable" }
-        return status.isServiceNext ? "service" : "overlay"
-    }
-
     private func lines(_ status: WriteFilter.Status) -> [String] {
         var lines = [
-            "\(status.plan.path)", "  this session  \(status.session.mode.rawValue)", "  next session  \(next(status))",
+            "\(status.plan.path)", "  this session  \(status.session.mode.rawValue)", "  next session  \(status.next)",
         ]
         if let now = status.consumption {
             var line = "  overlay       \(Text.size(now.used)) of \(Text.size(now.limit)), \(now.percent) %"
@@ -71,11 +66,21 @@ struct FilterStatusCommand: StatefulCommand {
         }
         return lines
     }
+}
 
-    private func document(_ status: WriteFilter.Status) -> [(String, JSON?)] {
+extension WriteFilter.Status {
+    /// What the next start does, in a word.
+    var next: String {
+        if !plan.isEnabled { return "writable" }
+        return isServiceNext ? "service" : "overlay"
+    }
+}
+
+extension JSON {
+    static func filter(_ status: WriteFilter.Status) -> [(String, JSON?)] {
         let session = status.session
         return JSON.filter(status.plan) + [
-            ("session", .text(session.mode.rawValue)), ("next", .text(next(status))),
+            ("session", .text(session.mode.rawValue)), ("next", .text(status.next)),
             ("used", status.consumption.map { .number($0.used) }),
             ("limit", status.consumption.map { .number($0.limit) }),
             ("percent", status.consumption.map { .number($0.percent) }),

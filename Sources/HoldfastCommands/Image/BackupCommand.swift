@@ -53,6 +53,7 @@ struct BackupCommand: StatefulCommand {
     func perform(_ session: Session) throws -> Outcome {
         var request = BackupRequest(sources: sources.map(\.absolute), name: "")
         let snapshot = try view(for: &request, session)
+        lookBelowFilters(&request, session)
         defer { withExtendedLifetime(snapshot) {} }
         request.name = name?.text ?? defaultName(request.sources)
         request.excludes = excludes.map { $0.pattern(below: request.sources) }
@@ -114,6 +115,17 @@ struct BackupCommand: StatefulCommand {
         request.point = "snapshot"
         request.views[tree.root] = snapshot.path
         return snapshot
+    }
+
+    /// Under a write filter the image holds what is protected and the exceptions, never what the next start forgets.
+    private func lookBelowFilters(_ request: inout BackupRequest, _ session: Session) {
+        for source in request.sources where request.views[source] == nil {
+            guard let below = FilterMounts.below(source) else { continue }
+            session.console.warning(
+                "a write filter covers \(source): the image holds what is protected, and the exceptions")
+            request.views[source] = below
+            if request.point.isEmpty { request.point = "write filter" }
+        }
     }
 
     private func defaultName(_ sources: [BytePath]) -> String {

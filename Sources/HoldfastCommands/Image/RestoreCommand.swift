@@ -3,6 +3,7 @@
 internal import ArgumentParser
 internal import Images
 internal import Platform
+internal import WriteFilter
 
 struct RestoreCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
@@ -48,6 +49,9 @@ struct RestoreCommand: HoldfastCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         var request = RestoreRequest(target: to?.path ?? ".")
+        if let to, !dryRun, FilterMounts.forgets(to.absolute) != nil {
+            throw FilterError.active(what: "what is restored to \(to.path)")
+        }
         request.only = only.map(\.pattern)
         request.isDryRun = dryRun
         request.devices = devices

@@ -4,6 +4,7 @@ internal import ArgumentParser
 internal import Images
 internal import Platform
 internal import RestorePoints
+internal import WriteFilter
 
 struct StateOptions: ParsableArguments {
     @Option(
@@ -40,6 +41,7 @@ extension Session {
             }
             return .done
         }
+        try WriteFilter(state: tree.state).refuseWhileCommitsWait()
         if !console.isJSON { lines(plan, tree).dropLast().forEach(console.note) }
         try confirm(question(plan, tree))
         let switched = try working { try tree.carryOut(plan, user: HostFacts.userName) }

@@ -4,6 +4,7 @@ internal import ArgumentParser
 internal import Images
 internal import Platform
 internal import RestorePoints
+internal import WriteFilter
 
 struct BackendArgument: ExpressibleByArgument {
     var kind: BackendKind
@@ -44,6 +45,7 @@ struct SetupCommand: StatefulCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         let folder = state.folder(session)
+        if FilterMounts.lower(of: "/") != nil { throw FilterError.active(what: "what set-up installs") }
         if refresh {
             try state.open(session).refresh()
             session.show([("refreshed", .flag(true))], summary: ["what the boot runs is this program now"])

@@ -3,6 +3,7 @@
 internal import ArgumentParser
 internal import Platform
 internal import RestorePoints
+internal import WriteFilter
 
 struct StatusCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
@@ -20,6 +21,7 @@ struct StatusCommand: StatefulCommand {
         let points = try ProtectedTree.points(state: folder)
         let base = try ProtectedTree.base(state: folder)
         let pending = try ProtectedTree.pending(state: folder)
+        let filters = (try? filter(session).status(consumers: 0)) ?? []
         let freed = space ? try session.working { try state.open(session).space() } : nil
         if session.console.isJSON {
             session.console.document(
@@ -37,11 +39,19 @@ struct StatusCommand: StatefulCommand {
                         ("pending", pending.map { .text($0.target.name) }),
                         ("interrupted", pending.map { .flag(!$0.isWaiting) }),
                         ("missed", pending.map { .flag($0.isMissed) }),
+                        ("filters", .list(filters.map { .object(JSON.filter($0)) })),
                     ]))
         } else {
             session.console.result("\(protected.root) (\(protected.backend.rawValue))\n")
             session.console.result(points.isEmpty ? "no points\n" : table(points, freed, base))
+            for filter in filters {
+                let fullness = filter.consumption.map { ", \($0.percent) % full" } ?? ""
+                session.console.result(
+                    "write filter of \(filter.plan.path): \(filter.session.mode.rawValue)\(fullness); next start: \(filter.next)\n"
+                )
+            }
         }
+        for filter in filters { filter.alarms.forEach(session.console.warning) }
         if let pending {
             session.console.warning(
                 pending.isMissed
