@@ -143,6 +143,7 @@ struct StagedCommit {
         }
         // From here on it is done: a crash before repeats what has been done, to the same end.
         let done = commit.parent.appending("done-" + String(decoding: commit.lastComponent, as: UTF8.self))
+        if exists(done) { try run("rm", "-rf", "--", done.description) }
         try renameFile(commit, to: done)
         try run("rm", "-rf", "--", done.description)
     }

@@ -37,9 +37,11 @@ extension WriteFilter {
     /// A service start is spent by whoever comes first: by the initramfs where `/` is filtered, else here.
     private func takeServiceToken(_ plans: [FilterPlan]) throws -> Bool {
         if FilterSession(path: "/").mode == .service { return true }
-        guard exists(area.serviceToken) else { return false }
-        try removeFile(area.serviceToken)
-        try synchronizeFolder(area.folder)
+        // That of a `/` that is filtered is spent, or it could not be: then nothing runs without a filter.
+        guard exists(area.serviceToken), !plans.contains(where: { $0.path == "/" && $0.isEnabled }) else {
+            return false
+        }
+        try forgetService()
         return true
     }
 

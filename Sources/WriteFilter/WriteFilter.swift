@@ -148,6 +148,7 @@ public struct WriteFilter {
             plan.isEnabled = true
             enabled.plan = plan
             try area.write(plan)
+            try forgetService()
             if place != "/", session.mode != .overlay {
                 enabled.users = FolderOverlay.users(of: place)
                 if enabled.users.isEmpty {
@@ -237,6 +238,7 @@ public struct WriteFilter {
             guard var plan = try area.plan(of: place) else { throw FilterError.notDecided(path: place) }
             plan.isEnabled = false
             try area.write(plan)
+            try forgetService()
             if place == "/" { return (FilterSession(path: "/").mode != .overlay, []) }
             do {
                 try FolderOverlay.stop(place)
@@ -251,6 +253,13 @@ public struct WriteFilter {
             guard try area.plans().contains(where: \.isEnabled) else { throw FilterError.notDecided(path: "/") }
             try replaceFile(area.serviceToken, Array("\(Timestamp.now().text)\n".utf8), mode: 0o644)
         }
+    }
+
+    /// Whoever decides anew does not mean a start that was wanted before.
+    func forgetService() throws {
+        guard exists(area.serviceToken) else { return }
+        try removeFile(area.serviceToken)
+        try synchronizeFolder(area.folder)
     }
 
     // MARK: Exceptions

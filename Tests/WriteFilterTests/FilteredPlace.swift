@@ -24,11 +24,16 @@ final class FilteredPlace {
     }
 
     deinit {
+        leave()
+        shell("chattr -R -f -ia \(state); rm -rf \(scratch)")
+    }
+
+    /// What a power cut leaves of the mounts: nothing.
+    func leave() {
         let base = FilterMounts.base(of: root)
         shell(
             """
-            for i in 1 2 3 4 5 6 7 8; do umount \(root)/* \(root) \(base)/overlay \(base)/lower 2>/dev/null; done
-            rm -rf \(base); chattr -R -f -ia \(scratch)/state; rm -rf \(scratch)
+            for place in $(awk '{print $2}' /proc/self/mounts | grep -e '^\(root)' -e '^\(base)' | tac); do umount -l $place; done; rm -rf \(base)
             """)
     }
 
