@@ -156,9 +156,23 @@ enum BootScript {
             esac
             plan=$there/filter/\(FilterMounts.name(of: "/")).plan
 
+            # The clone that held the writes of the last session, where the disk did.
+            drop() {
+                case "$roottype" in
+                    btrfs)
+                        mkdir -p "$run/top"
+                        mount -t btrfs -o subvolid=5 "$source" "$run/top" || return
+                        [ ! -d "$run/top/@\(FilterMounts.session)" ] || btrfs subvolume delete "$run/top/@\(FilterMounts.session)" >/dev/null
+                        umount "$run/top" ;;
+                    zfs)
+                        old=$(zfs get -H -o value origin "${source%%/*}/\(FilterMounts.session)" 2>/dev/null) && zfs destroy -R "$old" ;;
+                esac
+            }
+
             # The machine goes on without a filter: the state is mounted again later, by itself.
             leave() {
                 note "mode $1"
+                drop
                 [ "$there" = "$run/state" ] && umount "$run/state"
                 exit 0
             }
@@ -237,19 +251,18 @@ enum BootScript {
                     mount -t overlay -o "lowerdir=$run/lower,upperdir=$run/overlay/upper,workdir=$run/overlay/work,\(FolderOverlay.options)" \(FilterMounts.source) "$rootmnt" ||
                         back "the overlay could not be mounted" ;;
                 disk:btrfs)
-                    top=$run/top
-                    mkdir -p "$top"
+                    drop
                     mount -o move "$rootmnt" "$run/lower"
-                    mount -t btrfs -o subvolid=5 "$source" "$top" || back "the top level cannot be mounted"
-                    [ ! -d "$top/@\(FilterMounts.session)" ] || btrfs subvolume delete "$top/@\(FilterMounts.session)" >/dev/null
-                    btrfs subvolume snapshot "$run/lower" "$top/@\(FilterMounts.session)" >/dev/null
-                    umount "$top"
+                    mount -t btrfs -o subvolid=5 "$source" "$run/top" || back "the top level cannot be mounted"
+                    btrfs subvolume snapshot "$run/lower" "$run/top/@\(FilterMounts.session)" >/dev/null
+                    umount "$run/top"
                     mount -t btrfs -o "subvol=/@\(FilterMounts.session)" "$source" "$rootmnt" || back "the clone could not be made" ;;
                 disk:zfs)
-                    clone=${source%%/*}/\(FilterMounts.session)
+                    drop
                     mount -o move "$rootmnt" "$run/lower"
+                    clone=${source%%/*}/\(FilterMounts.session)
+                    # What a start left that was cut between the two.
                     zfs destroy -R "$source@\(FilterMounts.session)" 2>/dev/null
-                    zfs list "$clone" >/dev/null 2>&1 && zfs destroy "$clone"
                     zfs snapshot "$source@\(FilterMounts.session)" &&
                         zfs clone -o canmount=noauto -o mountpoint=/ "$source@\(FilterMounts.session)" "$clone"
                     mount -t zfs -o zfsutil "$clone" "$rootmnt" || back "the clone could not be made" ;;
