@@ -28,9 +28,12 @@ var targets: [Target] = [
     .target(
         name: "WriteFilter", dependencies: ["RestorePoints", "Images", "Platform"], swiftSettings: swiftSettings),
     .target(
+        name: "Sanitization", dependencies: ["Images", "AuditLog", "Platform", "Cryptography"],
+        swiftSettings: swiftSettings),
+    .target(
         name: "HoldfastCommands",
         dependencies: [
-            "WriteFilter", "RestorePoints", "Images", "AuditLog", "Platform", "Cryptography",
+            "Sanitization", "WriteFilter", "RestorePoints", "Images", "AuditLog", "Platform", "Cryptography",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
             .product(name: "TOMLKit", package: "TOMLKit"),
         ], swiftSettings: swiftSettings),
@@ -49,6 +52,9 @@ var targets: [Target] = [
     .testTarget(
         name: "WriteFilterTests",
         dependencies: ["holdfast", "WriteFilter", "RestorePoints", "Images", "Platform", "Cryptography"],
+        swiftSettings: swiftSettings),
+    .testTarget(
+        name: "SanitizationTests", dependencies: ["holdfast", "Sanitization", "Images", "Platform", "Cryptography"],
         swiftSettings: swiftSettings),
     .testTarget(
         name: "CommandTests", dependencies: ["holdfast", "HoldfastCommands", "Platform"], swiftSettings: swiftSettings),

@@ -25,7 +25,7 @@ public final class Progress: Sendable {
         expectedItems.store(items, ordering: .relaxed)
     }
 
-    func add(bytes count: UInt64) { bytes.wrappingAdd(count, ordering: .relaxed) }
+    package func add(bytes count: UInt64) { bytes.wrappingAdd(count, ordering: .relaxed) }
     func add(items count: UInt64) { items.wrappingAdd(count, ordering: .relaxed) }
 
     /// Asks the work to stop at the next safe place. Safe in a signal handler.

@@ -106,6 +106,13 @@ int clinux_btrfs_children(int subvolume, uint64_t after, struct clinux_subvolume
 /// The subvolume that is mounted where none is named.
 int clinux_btrfs_default(int descriptor, uint64_t *id);
 
+/// Length and logical sector size of a block device, in bytes.
+int clinux_block_facts(int descriptor, uint64_t *bytes, uint32_t *sector);
+/// BLKDISCARD: tells a device that a range is not needed. Says nothing of whether the data is gone.
+int clinux_block_discard(int descriptor, uint64_t offset, uint64_t length);
+/// BLKFLSBUF: writes and drops what the kernel's cache holds of a device.
+int clinux_block_forget(int descriptor);
+
 /// Keeps secrets out of core dumps and away from debuggers of the same user.
 void clinux_refuse_core_dumps(void);
 

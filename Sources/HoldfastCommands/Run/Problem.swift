@@ -4,6 +4,7 @@ internal import Cryptography
 internal import Images
 internal import Platform
 internal import RestorePoints
+internal import Sanitization
 internal import WriteFilter
 
 /// The face's own errors, and what it makes of those from below.
@@ -34,6 +35,7 @@ struct Problem: Error, Equatable {
         case let error as ImageError: self.init(error.description, hint: error.mend, status: error.exitStatus)
         case let error as PointError: self.init(error.description, hint: error.mend, status: error.exitStatus)
         case let error as FilterError: self.init(error.description, hint: error.mend, status: error.exitStatus)
+        case let error as WipeError: self.init(error.description, hint: error.mend, status: error.exitStatus)
         case let error as CryptographyError: self.init(Self.clause(error.description), status: 1)
         default: self.init("\(error)", status: 1)
         }

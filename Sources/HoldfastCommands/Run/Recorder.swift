@@ -19,7 +19,7 @@ struct Recorder {
         log = AuditLog(folder: folder.appending("log"))
         self.session = session
         // `key add`, but `create NAME`.
-        let nouns = ["key", "store", "filter"]
+        let nouns = ["key", "store", "filter", "certificate"]
         let words = arguments.prefix { !$0.hasPrefix("-") }
         verb = words.prefix(words.first.map(nouns.contains) == true ? 2 : 1).joined(separator: " ")
         self.arguments = arguments.dropFirst(verb.isEmpty ? 0 : verb.split(separator: " ").count)

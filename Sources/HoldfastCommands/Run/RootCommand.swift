@@ -21,6 +21,8 @@ struct RootCommand: ParsableCommand {
             RestoreCommand.self,
             VerifyCommand.self,
             CopyCommand.self,
-            ExportCommand.self, ImportCommand.self, StoreCommand.self, KeyCommand.self,
+            ExportCommand.self, ImportCommand.self, StoreCommand.self, KeyCommand.self, DisksCommand.self,
+            WipeCommand.self,
+            CertificateCommand.self,
         ])
 }

@@ -136,6 +136,15 @@ final class Session: Sendable {
         if !answer { throw Problem.refused("not confirmed; nothing was changed") }
     }
 
+    /// What somebody types to show that this, and nothing else, is meant. `--yes` is no answer to that.
+    func typed(_ question: String) throws -> String {
+        guard let answer = try ask({ try $0.typed(question) }) else {
+            throw Problem.refused(
+                "this wants something typed, and there is no terminal to ask on", hint: "give it with --confirm")
+        }
+        return answer ?? ""
+    }
+
     /// The number of the line that somebody chooses, from 0.
     func choose(_ question: String, from lines: [String]) throws -> Int {
         guard let answer = try ask({ try $0.choose(question, from: lines) }) else {

@@ -47,6 +47,11 @@ struct Terminal {
         return ["y", "yes"].contains(String(decoding: answer, as: UTF8.self).lowercased())
     }
 
+    /// What was typed; nil where nothing was.
+    func typed(_ question: String) throws -> String? {
+        try line(question + ": ").map { String(decoding: $0, as: UTF8.self) }
+    }
+
     /// The number of a line, from 0; nil where the answer is no number of one.
     func choose(_ question: String, from lines: [String]) throws -> Int? {
         for text in lines { try device.write(Array((Text.safe(text) + "\n").utf8)) }

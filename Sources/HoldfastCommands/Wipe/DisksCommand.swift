@@ -1,0 +1,48 @@
+// `holdfast disks`: what there is, and what a wipe would say to it.
+
+internal import ArgumentParser
+internal import Platform
+
+struct DisksCommand: HoldfastCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "disks", abstract: "List the disks, and what uses them.",
+        discussion: "A disk that is used is not wiped. Being root shows what other users' programs have open.")
+
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func perform(_ session: Session) throws -> Outcome {
+        let disks = BlockDevice.disks()
+        if session.console.isJSON {
+            session.console.document(
+                .object([
+                    (
+                        "disks",
+                        .list(
+                            disks.map { disk in
+                                .object([
+                                    ("name", .text(disk.name)), ("model", .text(disk.model)),
+                                    ("serial", .text(disk.serial)), ("bytes", .number(disk.size)),
+                                    ("kind", .text(disk.kind.rawValue)), ("readOnly", .flag(disk.isReadOnly)),
+                                    ("partitions", .list(disk.partitions.map(JSON.text))),
+                                    ("uses", .list(disk.uses().map(JSON.text))),
+                                    ("levels", .list(disk.isReadOnly ? [] : [.text("clear")])),
+                                ])
+                            })
+                    )
+                ]))
+            return .done
+        }
+        var table = Table([
+            ("NAME", .left), ("KIND", .left), ("SIZE", .right), ("MODEL", .left), ("SERIAL", .left), ("USE", .left),
+        ])
+        for disk in disks {
+            let uses = disk.isReadOnly ? ["read-only"] : disk.uses()
+            table.add([
+                disk.name, disk.kind.rawValue, Text.size(disk.size), Text.safe(disk.model), Text.safe(disk.serial),
+                uses.isEmpty ? "free" : Text.safe(uses[0]) + (uses.count > 1 ? " (and \(uses.count - 1) more)" : ""),
+            ])
+        }
+        session.console.result(table.text)
+        return .done
+    }
+}

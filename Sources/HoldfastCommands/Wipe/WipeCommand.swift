@@ -1,0 +1,151 @@
+// `holdfast wipe`: overwrites a device, reads it back, and says in a certificate what came of it.
+
+internal import ArgumentParser
+internal import AuditLog
+internal import Images
+internal import Platform
+internal import Sanitization
+
+struct WipePatternArgument: ExpressibleByArgument {
+    var pattern: WipePattern
+
+    init?(argument: String) {
+        guard let pattern = WipePattern(argument) else { return nil }
+        self.pattern = pattern
+    }
+}
+
+struct VerificationArgument: ExpressibleByArgument {
+    var verification: WipeRequest.Verification
+
+    init?(argument: String) {
+        guard let verification = WipeRequest.Verification(rawValue: argument) else { return nil }
+        self.verification = verification
+    }
+}
+
+struct LevelArgument: ExpressibleByArgument {
+    var text: String
+
+    init?(argument: String) {
+        guard ["clear", "purge"].contains(argument) else { return nil }
+        text = argument
+    }
+}
+
+struct WipeCommand: StatefulCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "wipe", abstract: "Overwrite a device, read it back, and certify what came of it.",
+        discussion: """
+            What is in use is refused. The serial number has to be typed, or given with --confirm; a device without one is \
+            confirmed by its name. What interrupts it costs nothing: the same command goes on. Sectors that cannot be reached are named, \
+            and then the device is not wiped (exit status 3): destroy it.
+            """)
+
+    @Argument(help: "The device, as /dev/sdb.")
+    var device: PathArgument
+
+    @Option(help: ArgumentHelp("clear (overwrite).", valueName: "level"))
+    var level: LevelArgument?
+
+    @Option(help: ArgumentHelp("zero, random or a byte as 0x55.", valueName: "pattern"))
+    var pattern: WipePatternArgument?
+
+    @Option(help: ArgumentHelp("How often it is written over; once is enough.", valueName: "n"))
+    var passes = 1
+
+    @Option(help: ArgumentHelp("full (default) or sample, a tenth of it.", valueName: "how"))
+    var verify: VerificationArgument?
+
+    @Option(help: ArgumentHelp("The serial number of the device that is meant.", valueName: "serial"))
+    var confirm: String?
+
+    @Option(help: ArgumentHelp("Where the certificate goes; a signature and a page go beside it.", valueName: "file"))
+    var certificate: PathArgument?
+
+    @Option(
+        name: .customLong("field"),
+        help: ArgumentHelp(
+            "What the certificate is to say, as operator.name=… (see `certificate record`); may be repeated.",
+            valueName: "k=v"))
+    var fields: [TagArgument] = []
+
+    @Flag(help: "Begin an interrupted wipe anew.")
+    var restart = false
+
+    @OptionGroup var state: StateOptions
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func validate() throws {
+        guard (1...35).contains(passes) else { throw ValidationError("--passes goes from 1 to 35.") }
+        var certificate = Certificate()
+        for field in fields where !certificate.set(field.key, to: field.value) {
+            throw ValidationError("A certificate has no field \(field.key).")
+        }
+    }
+
+    func isRecorded(in session: Session) -> Bool { true }
+
+    func perform(_ session: Session) throws -> Outcome {
+        var request = WipeRequest()
+        request.pattern = pattern?.pattern ?? .random
+        request.passes = passes
+        request.verification = verify?.verification ?? .full
+        request.isRestart = restart
+        let wipe = try Wipe(device.absolute, request, state: state.folder(session))
+        if level?.text == "purge" {
+            throw WipeError.levelNotSupported(
+                device: wipe.device.name, level: "purge", reason: "firmware erases are not in this version")
+        }
+        try confirmDevice(wipe, session)
+        let report = try session.working { try wipe.run(session.progress) }
+        let head = (try? AuditLog(folder: state.folder(session).appending("log")).head())?.description
+        var document = Certificate(report, tool: Session.tool, logHead: head)
+        for field in fields { _ = document.set(field.key, to: field.value) }
+        var lines = [document.verdict, "verified: " + document.verification.method + ", " + Text.size(report.verified)]
+        if let certificate {
+            try document.write(certificate.absolute, key: Certificate.key(state: state.folder(session)))
+            lines.append("certificate \(certificate.path), with \(certificate.path).sig and \(certificate.path).html")
+        }
+        show(report, document, lines, session)
+        return report.isAchieved ? .done : .findings
+    }
+
+    private func show(_ report: WipeReport, _ document: Certificate, _ lines: [String], _ session: Session) {
+        func ranges(_ ranges: [DeviceRange]) -> JSON {
+            .list(ranges.map { .object([("start", .number($0.start)), ("length", .number($0.length))]) })
+        }
+        for range in report.bad.prefix(20) {
+            session.console.warning("not reached: \(range.length) bytes from \(range.start) on")
+        }
+        for range in report.different.prefix(20) {
+            session.console.warning("not what was written: \(range.length) bytes from \(range.start) on")
+        }
+        session.show(
+            [
+                ("device", .text(report.device.name)), ("serial", .text(report.device.serial)),
+                ("bytes", .number(report.device.size)), ("requested", .text(document.sanitization.methodRequested)),
+                ("achieved", .text(document.sanitization.methodAchieved)), ("verified", .number(report.verified)),
+                ("unreachable", ranges(report.bad)), ("different", ranges(report.different)),
+                ("interruptions", .number(UInt64(report.interruptions))),
+            ], summary: lines)
+    }
+
+    /// Shows what is about to happen, and has the serial number typed.
+    private func confirmDevice(_ wipe: Wipe, _ session: Session) throws {
+        let device = wipe.device
+        session.console.note(
+            "\(device.name): \(device.kind.rawValue) \(Text.safe(device.model)), serial number "
+                + (device.serial.isEmpty ? "none" : Text.safe(device.serial)) + ", \(Text.size(device.size))")
+        session.console.note(
+            "\(Text.counted(UInt64(passes), "pass", "passes")) of \(wipe.request.pattern), then \(wipe.request.verification.rawValue) verification"
+        )
+        if let (pass, position) = try wipe.interrupted, !restart {
+            session.console.note("it was interrupted in pass \(pass + 1) and goes on at \(Text.size(position))")
+        }
+        let given = try confirm ?? session.typed("Everything on it will be gone. Its serial number, or else its name")
+        guard given == device.confirmation else {
+            throw WipeError.notConfirmed(device: device.name, wanted: device.confirmation)
+        }
+    }
+}

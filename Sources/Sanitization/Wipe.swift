@@ -1,0 +1,226 @@
+// Wiping a device: overwriting every sector that can be addressed, and reading it back (NIST SP 800-88 Rev. 2, "clear").
+
+internal import Cryptography
+internal import Glibc
+public import Images
+public import Platform
+
+public struct WipeRequest: Sendable {
+    public enum Verification: String, Sendable {
+        /// Everything is read back.
+        case full
+        /// 2000 places, a tenth of the device, and its ends.
+        case sample
+    }
+
+    public var pattern = WipePattern.random
+    public var passes = 1
+    public var verification = Verification.full
+    /// Forgets an interrupted wipe and begins at the first sector.
+    public var isRestart = false
+
+    public init() {}
+}
+
+/// What came of a wipe.
+public struct WipeReport: Sendable {
+    public var device: BlockDevice
+    public var request: WipeRequest
+    public var started: Timestamp
+    public var ended: Timestamp
+    /// Sectors that could not be written or read.
+    public var bad: [DeviceRange]
+    /// Sectors that hold something else than what was written.
+    public var different: [DeviceRange]
+    /// Bytes that were read back.
+    public var verified: UInt64
+    /// How the places of a sample were chosen.
+    public var sampleSeed: UInt64?
+    public var interruptions: Int
+
+    /// Nothing but this is called wiped.
+    public var isAchieved: Bool { bad.isEmpty && different.isEmpty && verified > 0 }
+}
+
+public struct Wipe {
+    public let device: BlockDevice
+    public let request: WipeRequest
+    private let jobs: BytePath
+
+    /// - Parameter state: where an interrupted wipe is remembered.
+    /// - Throws: `WipeError` where the device is none, is in use or read-only.
+    public init(_ path: BytePath, _ request: WipeRequest, state: BytePath) throws {
+        guard let device = BlockDevice.at(path) else { throw WipeError.notADevice(path: path) }
+        self.device = device
+        self.request = request
+        jobs = state.appending("wipe")
+        try refuseUse()
+    }
+
+    /// - Throws: `WipeError.inUse`, `.readOnly`
+    private func refuseUse() throws {
+        if device.isReadOnly { throw WipeError.readOnly(device: device.name) }
+        let uses = device.uses()
+        if !uses.isEmpty { throw WipeError.inUse(device: device.name, uses: uses) }
+    }
+
+    /// The wipe of this device that was interrupted, as far as it came.
+    public var interrupted: (pass: Int, position: UInt64)? {
+        get throws {
+            guard let job = try WipeJob.read(WipeJob.file(in: jobs, for: device)), job.isOf(device) else { return nil }
+            return (job.pass, job.position)
+        }
+    }
+
+    /// Wipes it, or goes on where it was interrupted.
+    public func run(_ progress: Progress) throws -> WipeReport { try run(progress, beforeVerification: {}) }
+
+    /// For tests of the verification: something is done to the device between writing and reading back.
+    package func run(_ progress: Progress, beforeVerification: () -> Void) throws -> WipeReport {
+        do { return try wipe(progress, beforeVerification) } catch { throw WipeError.wrapping(error) }
+    }
+
+    private func wipe(_ progress: Progress, _ beforeVerification: () -> Void) throws -> WipeReport {
+        // Held from the last look to the end: nobody mounts it meanwhile.
+        let open = try hold()
+        let facts = try open.blockFacts()
+        guard BlockDevice.at(device.path) == device, facts.bytes == device.size else {
+            throw WipeError.changed(device: device.name)
+        }
+        let file = WipeJob.file(in: jobs, for: device)
+        var job = try begin(file)
+        progress.expect(bytes: device.size * UInt64(request.passes) + verifiedBytes(job), items: 0)
+        progress.add(bytes: device.size * UInt64(job.pass) + job.position)
+        try write(&job, file, open, facts.sector, progress)
+        beforeVerification()
+        let report = try verify(&job, file, open, facts.sector, progress)
+        try removeFile(file)
+        try synchronizeFolder(file.parent)
+        return report
+    }
+
+    private func hold() throws -> Descriptor {
+        do throws(SystemError) {
+            return try Descriptor.openExclusively(device.path)
+        } catch {
+            guard error.code == EBUSY else { throw error }
+            throw WipeError.inUse(device: device.name, uses: ["the kernel holds it (EBUSY)"])
+        }
+    }
+
+    // MARK: The job
+
+    private func begin(_ file: BytePath) throws -> WipeJob {
+        if !request.isRestart, var job = try WipeJob.read(file), job.isOf(device) {
+            guard job.pattern == request.pattern.description, job.passes == request.passes,
+                job.verification == request.verification.rawValue
+            else { throw WipeError.anotherJob(device: device.name, method: "\(job.passes) × \(job.pattern)") }
+            job.interruptions += 1
+            try job.write(file)
+            return job
+        }
+        let job = WipeJob(
+            name: device.name, serial: device.serial, model: device.model, size: device.size,
+            pattern: request.pattern.description, passes: request.passes,
+            verification: request.verification.rawValue, started: Timestamp.now().seconds,
+            key: hexadecimal(try SecureRandom.bytes(32)))
+        try job.write(file)
+        return job
+    }
+
+    // MARK: Passes
+
+    private func write(
+        _ job: inout WipeJob, _ file: BytePath, _ open: Descriptor, _ sector: Int, _ progress: Progress
+    ) throws {
+        while job.stage == .writing {
+            let source = try PatternSource(request.pattern, key: job.key(ofPass: job.pass))
+            let pass = DevicePass(open, size: device.size, sector: sector, source: source, progress: progress)
+            let before = job.bad
+            var current = job
+            defer { job = current }
+            try pass.write(from: job.position) { position in
+                current.position = position
+                current.bad = before
+                for range in pass.bad { DevicePass.add(range, to: &current.bad) }
+                try current.write(file)
+            }
+            current.pass += 1
+            current.position = 0
+            if current.pass == request.passes { current.stage = .verifying }
+            try current.write(file)
+        }
+    }
+
+    private func verify(
+        _ job: inout WipeJob, _ file: BytePath, _ open: Descriptor, _ sector: Int, _ progress: Progress
+    ) throws -> WipeReport {
+        let source = try PatternSource(request.pattern, key: job.key(ofPass: request.passes - 1))
+        let pass = DevicePass(open, size: device.size, sector: sector, source: source, progress: progress)
+        let from = job.position
+        let ranges = self.ranges(job, sector).compactMap { range -> DeviceRange? in
+            if range.end <= from { return nil }
+            let start = max(range.start, from)
+            return DeviceRange(start: start, length: range.end - start)
+        }
+        let (bad, different) = (job.bad, job.different)
+        var current = job
+        func note(_ position: UInt64) throws {
+            current.position = position
+            (current.bad, current.different) = (bad, different)
+            for range in pass.bad { DevicePass.add(range, to: &current.bad) }
+            for range in pass.different { DevicePass.add(range, to: &current.different) }
+            try current.write(file)
+        }
+        try pass.verify(ranges, note: note)
+        try note(device.size)
+        job = current
+        return WipeReport(
+            device: device, request: request, started: Timestamp(seconds: job.started, nanoseconds: 0),
+            ended: .now(), bad: job.bad, different: job.different, verified: verifiedBytes(job),
+            sampleSeed: request.verification == .sample ? seed(job) : nil, interruptions: job.interruptions)
+    }
+
+    private func verifiedBytes(_ job: WipeJob) -> UInt64 { ranges(job, 512).reduce(0) { $0 + $1.length } }
+
+    private func seed(_ job: WipeJob) -> UInt64 {
+        (decodeHexadecimal(job.key) ?? []).prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    /// What is read back: everything, or both ends and two places in each of a thousand parts, 5 % of it each.
+    private func ranges(_ job: WipeJob, _ sector: Int) -> [DeviceRange] {
+        guard request.verification == .sample, device.size >= 64 << 20 else {
+            return [DeviceRange(start: 0, length: device.size)]
+        }
+        var generator = SplitMix(state: seed(job))
+        let unit = UInt64(4096)
+        let part = device.size / 1000 / unit * unit
+        let sample = max(1, (part + 20 * unit - 1) / (20 * unit)) * unit
+        var ranges = [DeviceRange(start: 0, length: unit)]
+        for number in 0..<UInt64(1000) {
+            // One in each half, so that they do not meet.
+            for half in [UInt64(0), 1] {
+                let room = (part / 2 - sample) / unit + 1
+                let start = number * part + half * (part / 2 / unit * unit) + generator.next() % room * unit
+                let first = max(start, ranges.last?.end ?? 0)
+                if first < start + sample { ranges.append(DeviceRange(start: first, length: start + sample - first)) }
+            }
+        }
+        let last = max(device.size - unit, ranges.last?.end ?? 0)
+        if last < device.size { ranges.append(DeviceRange(start: last, length: device.size - last)) }
+        return ranges
+    }
+}
+
+/// Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (2014): it only chooses places.
+struct SplitMix {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var value = state
+        value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
+        return value ^ (value >> 31)
+    }
+}

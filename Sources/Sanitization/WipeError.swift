@@ -1,0 +1,76 @@
+// Everything that can go wrong with a wipe, as sentences: what happened, to what, why, and what mends it.
+
+public import Platform
+
+public enum WipeError: Error, Sendable, CustomStringConvertible {
+    case notADevice(path: BytePath)
+    case inUse(device: String, uses: [String])
+    case readOnly(device: String)
+    case notConfirmed(device: String, wanted: String)
+    case levelNotSupported(device: String, level: String, reason: String)
+    /// Another device than the one that was looked at has the name now.
+    case changed(device: String)
+    case anotherJob(device: String, method: String)
+    case damagedRecord(file: BytePath)
+    case interrupted
+    case badCertificate(file: BytePath, reason: String)
+    case library(String)
+    case system(SystemError)
+
+    /// What happened, to what, and why.
+    public var description: String {
+        switch self {
+        case .notADevice(let path): "\(path) is no block device"
+        case .inUse(let device, let uses): "\(device) is in use: " + uses.joined(separator: "; ")
+        case .readOnly(let device): "\(device) is read-only"
+        case .notConfirmed(let device, let wanted): "\(device) was not confirmed: what was typed is not \(wanted)"
+        case .levelNotSupported(let device, let level, let reason):
+            "\(device) cannot be wiped to the level \(level): \(reason)"
+        case .changed(let device): "\(device) is not the device any more that was looked at"
+        case .anotherJob(let device, let method): "a wipe of \(device) by \(method) was interrupted and is not finished"
+        case .damagedRecord(let file): "what \(file) knows of an interrupted wipe is damaged"
+        case .interrupted: "interrupted"
+        case .badCertificate(let file, let reason): "\(file) is not a certificate that holds: \(reason)"
+        case .library(let text): text
+        case .system(let error): error.description
+        }
+    }
+
+    /// What mends it, if there is something.
+    public var mend: String? {
+        switch self {
+        case .notADevice: "`holdfast disks` lists the disks"
+        case .inUse: "end what uses it first; a disk that the machine runs from is wiped from another system"
+        case .readOnly: "look for a switch on the medium, or `blockdev --setrw`"
+        case .notConfirmed: "`holdfast disks` shows serial numbers; a device without one is confirmed by its name"
+        case .levelNotSupported:
+            "`--level clear`, or destroy the medium and record that with `holdfast certificate record`"
+        case .changed: "begin again"
+        case .anotherJob(let device, _):
+            "repeat with the same options to go on, or with --restart to begin /dev/\(device) anew"
+        case .damagedRecord(let file): "remove \(file) and begin anew"
+        case .interrupted: "the same command goes on where it was"
+        case .badCertificate, .library, .system: nil
+        }
+    }
+
+    /// 2: usage; 4: a safety rule or no permission; 1: failed; 130: interrupted.
+    public var exitStatus: Int32 {
+        switch self {
+        case .notADevice: 2
+        case .inUse, .readOnly, .notConfirmed, .levelNotSupported, .changed, .anotherJob: 4
+        case .damagedRecord, .library: 1
+        case .badCertificate: 3
+        case .interrupted: 130
+        case .system(let error): error.isPermission ? 4 : 1
+        }
+    }
+
+    static func wrapping(_ error: any Error) -> WipeError {
+        switch error {
+        case let error as WipeError: error
+        case let error as SystemError: .system(error)
+        default: .library("\(error)")
+        }
+    }
+}

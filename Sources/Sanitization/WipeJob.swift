@@ -1,0 +1,71 @@
+// What is known of a wipe that is under way, on the disk of this machine: whatever ends it, the same command goes on from there.
+
+internal import Cryptography
+internal import FoundationEssentials
+internal import Platform
+
+/// A range of a device, in bytes.
+public struct DeviceRange: Codable, Hashable, Sendable {
+    public var start: UInt64
+    public var length: UInt64
+    public var end: UInt64 { start + length }
+
+    public init(start: UInt64, length: UInt64) {
+        self.start = start
+        self.length = length
+    }
+}
+
+/// The progress of a wipe, replaced whole and durably.
+struct WipeJob: Codable {
+    enum Stage: String, Codable { case writing, verifying }
+
+    var version = 1
+    /// Which device it is: a job is never continued on another one.
+    var name: String
+    var serial: String
+    var model: String
+    var size: UInt64
+    var pattern: String
+    var passes: Int
+    var verification: String
+    var started: Int64
+    /// 32 random bytes, from which each pass's key comes, in hexadecimal digits. It goes with the job.
+    var key: String
+    var pass = 0
+    var stage = Stage.writing
+    /// Everything before it has been written, or read back, and is durable.
+    var position: UInt64 = 0
+    var bad: [DeviceRange] = []
+    var different: [DeviceRange] = []
+    /// How often it was interrupted.
+    var interruptions = 0
+
+    /// The key of a pass.
+    func key(ofPass pass: Int) throws -> Secret {
+        try KeyDerivation.hkdf(
+            secret: Secret(decodeHexadecimal(key) ?? []), salt: [], info: Array("holdfast wipe pass \(pass)".utf8),
+            count: KeyStream.keyLength)
+    }
+
+    static func file(in folder: BytePath, for device: BlockDevice) -> BytePath {
+        folder.appending(hexadecimal(Array("\(device.name) \(device.serial)".utf8)) + ".json")
+    }
+
+    static func read(_ file: BytePath) throws -> WipeJob? {
+        guard exists(file) else { return nil }
+        guard let job = try? JSONDecoder().decode(WipeJob.self, from: Data(readWhole(file, limit: 1 << 24))),
+            job.version == 1
+        else { throw WipeError.damagedRecord(file: file) }
+        return job
+    }
+
+    func write(_ file: BytePath) throws {
+        try makeFolders(file.parent)
+        try replaceFile(file, Array(try JSONEncoder().encode(self)))
+    }
+
+    func isOf(_ device: BlockDevice) -> Bool {
+        name == device.name && serial == device.serial && model == device.model && size == device.size
+    }
+}

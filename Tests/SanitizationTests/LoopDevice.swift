@@ -1,0 +1,38 @@
+// Where wipes are tested: a file as a block device.
+
+import Cryptography
+import Glibc
+import Images
+import Platform
+import Testing
+
+/// A loop device over a file, with a folder for what Holdfast knows; everything goes with it.
+final class LoopDevice {
+    let scratch: BytePath
+    let file: BytePath
+    let path: BytePath
+    var state: BytePath { scratch.appending("state") }
+    var name: String { String(decoding: path.lastComponent, as: UTF8.self) }
+
+    init(_ bytes: Int, partitioned: Bool = false) throws {
+        scratch = BytePath("/var/tmp/holdfast-wipe-\(try SecureRandom.bytes(6).map { String($0, radix: 16) }.joined())")
+        file = scratch.appending("disk")
+        try makeFolders(scratch.appending("mount"))
+        shell("head -c \(bytes) /dev/urandom > \(file)")
+        if partitioned { shell("printf 'label: dos\\nsize=16M\\nsize=16M\\n' | sfdisk -q \(file)") }
+        path = BytePath(
+            shell("losetup --find --show \(partitioned ? "--partscan" : "") \(file)").split(separator: "\n").first
+                .map(String.init) ?? "/dev/null")
+    }
+
+    deinit { shell("umount \(scratch)/mount 2>/dev/null; losetup -d \(path); rm -rf \(scratch)") }
+}
+
+@discardableResult
+func shell(_ command: String) -> String {
+    guard let result = try? runProgram(["bash", "-c", command]) else { return "cannot run bash" }
+    return String(decoding: result.output, as: UTF8.self)
+}
+
+/// With this set, tests go through all that they know instead of a sample.
+let runsAll = getenv("HOLDFAST_ALL") != nil

@@ -1,0 +1,199 @@
+// Wiping: what is left, what is refused, what an interruption costs, and what is found when something is not as it was written.
+
+import Glibc
+import Images
+import Platform
+import Sanitization
+import Testing
+
+@Suite(.serialized, .enabled(if: HostFacts.isRoot, "devices are root's"))
+struct WipeTests {
+    private func request(
+        _ pattern: WipePattern = .random, _ verification: WipeRequest.Verification = .full, passes: Int = 1
+    ) -> WipeRequest {
+        var request = WipeRequest()
+        request.pattern = pattern
+        request.verification = verification
+        request.passes = passes
+        return request
+    }
+
+    @Test(
+        "Nothing of what was there is left, to the last sector, whatever is written",
+        arguments: [WipePattern.zero, .byte(0xa5), .random], [20_971_520, 20_971_520 + 512 * 7])
+    func overwrites(_ pattern: WipePattern, _ bytes: Int) throws {
+        let loop = try LoopDevice(bytes)
+        shell("cp \(loop.file) \(loop.scratch)/before")
+        let report = try Wipe(loop.path, request(pattern, passes: 2), state: loop.state).run(Progress())
+        #expect(report.isAchieved && report.verified == UInt64(bytes))
+        shell("sync \(loop.file)")
+        let left = shell(
+            """
+            cd \(loop.scratch); python3 -c 'a, b = open("before", "rb").read(), open("disk", "rb").read(); \
+            print(len(a) == len(b), sum(a[i:i + 16] == b[i:i + 16] for i in range(0, len(a), 16)))'
+            """)
+        #expect(left == "True 0\n")
+        switch pattern {
+        case .byte(let byte):
+            #expect(shell("tr -d '\\\(String(byte, radix: 8))' < \(loop.file) | wc -c") == "0\n")
+        case .random: #expect(shell("gzip -1 < \(loop.file) | wc -c").dropLast().count >= 8)
+        }
+        #expect(shell("ls \(loop.state)/wipe") == "", "what was known of the job goes with it")
+    }
+
+    @Test("What is in use is refused, with the reason, and nothing is written")
+    func refusals() throws {
+        struct Case { let name, use, undo, reason: String }
+        let cases = [
+            Case(name: "mounted", use: "mkfs.ext4 -q $d; mount $d $m", undo: "umount $m", reason: "is mounted at"),
+            Case(
+                name: "mounted elsewhere",
+                use: "mkfs.ext4 -q $d; unshare -m bash -c \"mount $d $m; sleep 60\" >/dev/null 2>&1 & sleep 1",
+                undo: "pkill -f 'sleep 60'; sleep 0.3", reason: "is mounted at"),
+            Case(
+                name: "lazily unmounted",
+                use: "mkfs.ext4 -q $d; mount $d $m; (cd $m; exec sleep 61) >/dev/null 2>&1 & sleep 0.5; umount -l $m",
+                undo: "pkill -f 'sleep 61'; sleep 0.3", reason: "EBUSY"),
+            Case(name: "swap", use: "mkswap -q $d; swapon $d", undo: "swapoff $d", reason: "is swap space"),
+            Case(
+                name: "second of a btrfs",
+                use: "truncate -s 200M $s/other; o=$(losetup -f --show $s/other); mkfs.btrfs -q $o $d; mount $o $m",
+                undo: "umount $m; losetup -d $(losetup -j $s/other -O NAME -n)", reason: "belongs to the mounted btrfs"),
+            Case(
+                name: "a loop stands on it", use: "losetup -f $d",
+                undo: "losetup -d $(losetup -l -n -O NAME,BACK-FILE | awk -v d=$d '$2==d {print $1}')",
+                reason: "stands on"),
+            Case(
+                name: "open in a program", use: "(exec 7<>$d; exec sleep 62) >/dev/null 2>&1 & sleep 0.3",
+                undo: "pkill -f 'sleep 62'; sleep 0.3", reason: "is open in sleep"),
+        ]
+        for one in cases {
+            let loop = try LoopDevice(200 << 20)
+            let words = "d=\(loop.path); s=\(loop.scratch); m=\(loop.scratch)/mount; "
+            shell(words + one.use)
+            defer { shell(words + one.undo) }
+            let before = shell("md5sum < \(loop.file)")
+            do {
+                _ = try Wipe(loop.path, request(), state: loop.state).run(Progress())
+                Issue.record("\(one.name): accepted")
+            } catch let error as WipeError {
+                #expect(error.description.contains(one.reason), "\(one.name): \(error)")
+                #expect(error.exitStatus == 4 && error.mend != nil)
+            }
+            #expect(shell("md5sum < \(loop.file)") == before, "\(one.name)")
+        }
+    }
+
+    /// Whether this kernel shows partitions of loop devices.
+    private static let hasPartitions =
+        (try? LoopDevice(64 << 20, partitioned: true)).map { exists(BytePath("\($0.path)p1")) } ?? false
+
+    @Test(
+        "A disk of which a partition is in use is refused, and so is its other partition",
+        .enabled(
+            if: hasPartitions,
+            "this kernel shows no partitions of loop devices; Tests/Lab/inside runs it where one does"))
+    func partitions() throws {
+        let loop = try LoopDevice(64 << 20, partitioned: true)
+        shell("mkfs.ext4 -q \(loop.path)p1; mount \(loop.path)p1 \(loop.scratch)/mount")
+        for path in [loop.path, BytePath("\(loop.path)p1"), BytePath("\(loop.path)p2")] {
+            #expect(throws: WipeError.self, "\(path)") { try Wipe(path, request(), state: loop.state) }
+        }
+        shell("umount \(loop.scratch)/mount")
+        #expect(try Wipe(BytePath("\(loop.path)p2"), request(.zero), state: loop.state).run(Progress()).isAchieved)
+        #expect(shell("tr -d '\\0' < \(loop.path)p2 | wc -c") == "0\n")
+        #expect(shell("blkid -p -o value -s TYPE \(loop.path)p1") == "ext4\n", "the other one is as it was")
+    }
+
+    @Test("The disk that the machine runs from is refused, and so is what is no device")
+    func others() throws {
+        let number = try #require(try Mount.holding(Descriptor.open("/", .directory))).device
+        if let root = BlockDevice(number: number) {
+            #expect(throws: WipeError.self) { try Wipe(root.path, request(), state: "/nowhere") }
+        }
+        for path: BytePath in ["/etc/passwd", "/dev/null", "/nowhere"] {
+            #expect(throws: WipeError.self) { try Wipe(path, request(), state: "/nowhere") }
+        }
+    }
+
+    @Test("One altered block of 4 KiB is found by full verification, every time")
+    func altered() throws {
+        let loop = try LoopDevice(32 << 20)
+        for number in 0..<(runsAll ? 100 : 20) {
+            let wipe = try Wipe(loop.path, request(), state: loop.state)
+            let place = number * 7919 % 8192
+            let wasAltered = Flag()
+            // As soon as all has been written, and before it is read back.
+            let report = try wipe.run(
+                Progress(),
+                beforeVerification: {
+                    shell(
+                        "printf 'x%.0s' {1..4096} | dd of=\(loop.path) bs=4096 seek=\(place) conv=notrunc oflag=direct status=none"
+                    )
+                    wasAltered.isSet = true
+                })
+            #expect(wasAltered.isSet)
+            #expect(!report.isAchieved)
+            #expect(report.different == [DeviceRange(start: UInt64(place * 4096), length: 4096)], "\(place)")
+        }
+    }
+
+    private final class Flag: @unchecked Sendable { var isSet = false }
+
+    @Test("A sample reads a tenth and both ends, elsewhere each time, and finds what is there")
+    func sample() throws {
+        let loop = try LoopDevice(128 << 20)
+        var seeds: Set<UInt64> = []
+        for _ in 0..<3 {
+            let report = try Wipe(loop.path, request(.zero, .sample), state: loop.state).run(Progress())
+            #expect(report.isAchieved && report.verified >= 12 << 20 && report.verified < 20 << 20)
+            seeds.insert(try #require(report.sampleSeed))
+        }
+        #expect(seeds.count == 3)
+        let report = try Wipe(loop.path, request(.zero, .sample), state: loop.state)
+            .run(Progress(), beforeVerification: { shell("head -c 134217728 /dev/urandom > \(loop.path)") })
+        #expect(!report.isAchieved && report.different.count > 1000)
+    }
+
+    @Test("A wipe that is killed anywhere goes on, does at most 64 MiB again, and is verified")
+    func resumes() throws {
+        let loop = try LoopDevice(400 << 20)
+        let program =
+            CommandLine.arguments.compactMap { argument -> String? in
+                let folder = BytePath(argument).parent
+                return [folder, folder.parent].map { "\($0)/holdfast" }.first { exists(BytePath($0)) }
+            }.first ?? "\(BytePath(#filePath).parent.parent.parent)/.build/debug/holdfast"
+        let command =
+            "env HOME=\(loop.scratch) HOLDFAST_CONFIG= \(program) wipe \(loop.path) --confirm \(loop.name) --state \(loop.state) --json"
+        var interruptions = 0
+        for round in 0..<(runsAll ? 20 : 6) {
+            let delay = 0.15 + Double(round % 7) * 0.2
+            shell("timeout -s KILL \(delay) \(command) >/dev/null 2>&1")
+            if let (_, position) = try Wipe(loop.path, request(), state: loop.state).interrupted {
+                interruptions += 1
+                #expect(position % (64 << 20) == 0 || position == 400 << 20)
+            }
+        }
+        #expect(interruptions > 2)
+        let end = shell("\(command)")
+        #expect(end.contains("\"achieved\":\"clear\"") && end.contains("\"verified\":419430400"), "\(end)")
+        // Other options are another job.
+        shell("timeout -s KILL 0.3 \(command) >/dev/null 2>&1")
+        if try Wipe(loop.path, request(), state: loop.state).interrupted != nil {
+            #expect(throws: WipeError.self) { try Wipe(loop.path, request(.zero), state: loop.state).run(Progress()) }
+            var anew = request(.zero)
+            anew.isRestart = true
+            #expect(try Wipe(loop.path, anew, state: loop.state).run(Progress()).isAchieved)
+        }
+    }
+
+    @Test("A stop that is asked for leaves a job that goes on")
+    func stops() throws {
+        let loop = try LoopDevice(64 << 20)
+        let progress = Progress()
+        progress.requestStop()
+        #expect(throws: WipeError.self) { try Wipe(loop.path, request(), state: loop.state).run(progress) }
+        let report = try Wipe(loop.path, request(), state: loop.state).run(Progress())
+        #expect(report.isAchieved && report.interruptions == 1)
+    }
+}
