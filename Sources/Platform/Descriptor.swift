@@ -183,6 +183,15 @@ public final class Descriptor: Sendable {
         return (UInt64(result.f_bavail) * UInt64(result.f_frsize), UInt64(result.f_blocks) * UInt64(result.f_frsize))
     }
 
+    /// Takes a lock like `tryLock`, from somebody who is about to give it back if need be: waits for two seconds at most.
+    public func tryLockPatiently() -> Bool {
+        for _ in 0..<20 {
+            if tryLock() { return true }
+            usleep(100_000)
+        }
+        return false
+    }
+
     /// Waits for an exclusive lock on this file, which goes with the descriptor.
     public func lock() throws(SystemError) { try check("lock", "the file") { flock(raw, LOCK_EX) } }
 

@@ -143,7 +143,7 @@ struct StateArea: Sendable {
     /// Holds off other commands that change this machine until it goes.
     func lock() throws -> Descriptor {
         let lock = try Descriptor.open(lockFile, [.readWrite, .create])
-        guard lock.tryLock() else { throw PointError.locked }
+        guard lock.tryLockPatiently() else { throw PointError.locked }
         return lock
     }
 }

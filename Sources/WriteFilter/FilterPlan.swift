@@ -13,7 +13,6 @@
 //     small /root 16777216 700
 //     end
 
-internal import Glibc
 public import Platform
 
 /// What is decided about one filtered place.
@@ -159,14 +158,11 @@ struct FilterArea {
         try replaceFile(planFile(of: plan.path), Array(plan.text.utf8), mode: 0o644)
     }
 
-    /// Holds off other commands of the filter until it goes. One that is about to end is waited for.
+    /// Holds off other commands of the filter until it goes.
     func lock() throws -> Descriptor {
         try makeFolders(folder, mode: 0o755)
         let lock = try Descriptor.open(folder.appending("lock"), [.readWrite, .create])
-        for _ in 0..<20 {
-            if lock.tryLock() { return lock }
-            usleep(100_000)
-        }
-        throw FilterError.locked
+        guard lock.tryLockPatiently() else { throw FilterError.locked }
+        return lock
     }
 }
