@@ -10,14 +10,19 @@ import Testing
 
 @Suite(.serialized, .enabled(if: HostFacts.isRoot, "points are made by root"))
 struct CrashTests {
-    /// The calls that change files, names, subvolumes or what is durable. strace counts each by itself.
-    private static let changes = [
-        "write", "pwrite64", "ftruncate", "rename", "renameat", "renameat2", "unlink", "unlinkat", "mkdir", "mkdirat",
-        "symlinkat",
-        "linkat", "mknodat", "fchownat", "fchown", "fchmod", "fchmodat", "utimensat", "fsetxattr", "lsetxattr",
-        "fremovexattr",
-        "ioctl", "fsync", "syncfs", "fallocate",
-    ]
+    /// The calls that change files, names, subvolumes or what is durable. strace counts each by itself. Where ZFS is, the machine is
+    /// emulated, and each round takes half a minute: there it is what parts one step from the next.
+    private static let changes =
+        Place.pool != nil
+        ? ["rename", "unlink", "fsync"]
+        : [
+            "write", "pwrite64", "ftruncate", "rename", "renameat", "renameat2", "unlink", "unlinkat", "mkdir",
+            "mkdirat",
+            "symlinkat",
+            "linkat", "mknodat", "fchownat", "fchown", "fchmod", "fchmodat", "utimensat", "fsetxattr", "lsetxattr",
+            "fremovexattr",
+            "ioctl", "fsync", "syncfs", "fallocate",
+        ]
 
     /// Places to be killed at, until the command comes to its end before each of them.
     private static func forEachPlace(step: Int, _ body: (_ call: String, _ number: Int) throws -> Bool) throws -> Int {
