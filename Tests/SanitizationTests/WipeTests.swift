@@ -48,12 +48,12 @@ struct WipeTests {
             Case(name: "mounted", use: "mkfs.ext4 -q $d; mount $d $m", undo: "umount $m", reason: "is mounted at"),
             Case(
                 name: "mounted elsewhere",
-                use: "mkfs.ext4 -q $d; unshare -m bash -c \"mount $d $m; sleep 60\" >/dev/null 2>&1 & sleep 1",
-                undo: "pkill -f 'sleep 60'; sleep 0.3", reason: "is mounted at"),
+                use: "mkfs.ext4 -q $d; unshare -m bash -c \"mount $d $m; sleep 4060\" >/dev/null 2>&1 & sleep 1",
+                undo: "pkill -f 'sleep 4060'; sleep 0.3", reason: "is mounted at"),
             Case(
                 name: "lazily unmounted",
-                use: "mkfs.ext4 -q $d; mount $d $m; (cd $m; exec sleep 61) >/dev/null 2>&1 & sleep 0.5; umount -l $m",
-                undo: "pkill -f 'sleep 61'; sleep 0.3", reason: "EBUSY"),
+                use: "mkfs.ext4 -q $d; mount $d $m; (cd $m; exec sleep 4061) >/dev/null 2>&1 & sleep 0.5; umount -l $m",
+                undo: "pkill -f 'sleep 4061'; sleep 0.3", reason: "EBUSY"),
             Case(name: "swap", use: "mkswap -q $d; swapon $d", undo: "swapoff $d", reason: "is swap space"),
             Case(
                 name: "second of a btrfs",
@@ -64,8 +64,8 @@ struct WipeTests {
                 undo: "losetup -d $(losetup -l -n -O NAME,BACK-FILE | awk -v d=$d '$2==d {print $1}')",
                 reason: "stands on"),
             Case(
-                name: "open in a program", use: "(exec 7<>$d; exec sleep 62) >/dev/null 2>&1 & sleep 0.3",
-                undo: "pkill -f 'sleep 62'; sleep 0.3", reason: "is open in sleep"),
+                name: "open in a program", use: "(exec 7<>$d; exec sleep 4062) >/dev/null 2>&1 & sleep 0.3",
+                undo: "pkill -f 'sleep 4062'; sleep 0.3", reason: "is open in sleep"),
         ]
         for one in cases {
             let loop = try LoopDevice(200 << 20)
