@@ -39,25 +39,32 @@ var targets: [Target] = [
         ], swiftSettings: swiftSettings),
     .executableTarget(name: "holdfast", dependencies: ["HoldfastCommands"], swiftSettings: swiftSettings),
 
+    .target(
+        name: "TestSupport", dependencies: ["Platform"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
     .testTarget(name: "PlatformTests", dependencies: ["Platform"], swiftSettings: swiftSettings),
     .testTarget(name: "CryptographyTests", dependencies: ["Cryptography", "Platform"], swiftSettings: swiftSettings),
     .testTarget(
         name: "AuditLogTests", dependencies: ["AuditLog", "Platform", "Cryptography"], swiftSettings: swiftSettings),
     .testTarget(
-        name: "ImagesTests", dependencies: ["Images", "Platform", "Cryptography"], swiftSettings: swiftSettings),
+        name: "ImagesTests", dependencies: ["TestSupport", "Images", "Platform", "Cryptography"],
+        swiftSettings: swiftSettings),
     .testTarget(
         name: "RestorePointsTests",
-        dependencies: ["holdfast", "RestorePoints", "Images", "AuditLog", "Platform", "Cryptography"],
+        dependencies: ["TestSupport", "holdfast", "RestorePoints", "Images", "AuditLog", "Platform", "Cryptography"],
         swiftSettings: swiftSettings),
     .testTarget(
         name: "WriteFilterTests",
-        dependencies: ["holdfast", "WriteFilter", "RestorePoints", "Images", "Platform", "Cryptography"],
+        dependencies: [
+            "TestSupport", "holdfast", "WriteFilter", "RestorePoints", "Images", "Platform", "Cryptography",
+        ],
         swiftSettings: swiftSettings),
     .testTarget(
-        name: "SanitizationTests", dependencies: ["holdfast", "Sanitization", "Images", "Platform", "Cryptography"],
+        name: "SanitizationTests",
+        dependencies: ["TestSupport", "holdfast", "Sanitization", "Images", "Platform", "Cryptography"],
         swiftSettings: swiftSettings),
     .testTarget(
-        name: "CommandTests", dependencies: ["holdfast", "HoldfastCommands", "Platform"], swiftSettings: swiftSettings),
+        name: "CommandTests", dependencies: ["TestSupport", "holdfast", "HoldfastCommands", "Platform"],
+        swiftSettings: swiftSettings),
 ]
 
 // The fuzzer brings its own `main`, so its target exists only where Tests/Fuzzing/run asks for it.

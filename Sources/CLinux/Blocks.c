@@ -15,5 +15,3 @@ int clinux_block_discard(int descriptor, uint64_t offset, uint64_t length) {
     uint64_t range[2] = {offset, length};
     return ioctl(descriptor, BLKDISCARD, range);
 }
-
-int clinux_block_forget(int descriptor) { return ioctl(descriptor, BLKFLSBUF, 0); }

@@ -30,10 +30,9 @@ int clinux_mount(const char *source, const char *target, const char *type, const
 
 const unsigned long clinux_MS_BIND = MS_BIND;
 const unsigned long clinux_MS_READ_ONLY_BIND = MS_REMOUNT | MS_BIND | MS_RDONLY;
-const unsigned long clinux_MS_READ_ONLY = MS_REMOUNT | MS_RDONLY;
 const unsigned long clinux_MS_PRIVATE = MS_PRIVATE;
 
-int clinux_unmount(const char *target, int lazily) { return umount2(target, UMOUNT_NOFOLLOW | (lazily ? MNT_DETACH : 0)); }
+int clinux_unmount(const char *target) { return umount2(target, UMOUNT_NOFOLLOW); }
 
 static int set_name(char *field, size_t size, const char *name) {
     size_t length = strlen(name);

@@ -41,6 +41,11 @@ public struct BytePath: Hashable, Sendable, CustomStringConvertible, Expressible
             && (other.bytes.last == UInt8(ascii: "/") || bytes[other.bytes.count] == UInt8(ascii: "/"))
     }
 
+    /// What comes after this folder in a path that is in it; empty for the folder itself.
+    public func remainder(of path: BytePath) -> ArraySlice<UInt8> {
+        path.bytes.dropFirst(self == "/" ? 1 : bytes.count + 1)
+    }
+
     /// Absolute and without `.`, `..` or double slashes, by its text alone: symbolic links are not looked up.
     public func normalized(relativeTo base: BytePath) -> BytePath {
         var result: [ArraySlice<UInt8>] = []

@@ -42,7 +42,7 @@ public enum FilterMounts {
         var place = path
         while true {
             if let lower = lower(of: place) {
-                return lower.appending(path.bytes.dropFirst(place == "/" ? 1 : place.bytes.count + 1))
+                return lower.appending(place.remainder(of: path))
             }
             if place == place.parent { return nil }
             place = place.parent

@@ -115,16 +115,14 @@ public func mountFolder(_ folder: BytePath, at target: BytePath) throws(SystemEr
     }
 }
 
-/// Makes one mount read-only, or with `wholly` the file system below it.
-public func remountReadOnly(_ target: BytePath, wholly: Bool = false) throws(SystemError) {
-    let flags = wholly ? clinux_MS_READ_ONLY : clinux_MS_READ_ONLY_BIND
+/// Makes one mount read-only, and not the file system below it.
+public func remountReadOnly(_ target: BytePath) throws(SystemError) {
     try check("make read-only", target.description) {
-        target.withCString { clinux_mount(nil, $0, nil, nil, flags) }
+        target.withCString { clinux_mount(nil, $0, nil, nil, clinux_MS_READ_ONLY_BIND) }
     }
 }
 
 /// Takes away the uppermost mount of a place.
-/// - Parameter lazily: programs that use it go on; it goes with the last of them.
-public func unmount(_ target: BytePath, lazily: Bool = false) throws(SystemError) {
-    try check("unmount", target.description) { target.withCString { clinux_unmount($0, lazily ? 1 : 0) } }
+public func unmount(_ target: BytePath) throws(SystemError) {
+    try check("unmount", target.description) { target.withCString { clinux_unmount($0) } }
 }

@@ -17,8 +17,6 @@ public struct FilterSession: Sendable {
     public var mode: Mode
     /// Folders whose writes stay, and whether they really do.
     public var exceptions: [(path: BytePath, isPersistent: Bool)] = []
-    /// Folders with some room of their own.
-    public var small: [BytePath] = []
     /// What was not as it was decided.
     public var alarms: [String] = []
 
@@ -38,7 +36,6 @@ public struct FilterSession: Sendable {
             switch words[0] {
             case "mode": if mode == .writable, words[1] == "service" { mode = .service }
             case "alarm": alarms.append(words[1])
-            case "small": small.append(BytePath(words[1]))
             case "except":
                 let place = BytePath(String(words[1].split(separator: " ").first ?? ""))
                 exceptions.append((place, words[1].hasSuffix(" yes") && isPersistent(place)))
@@ -50,9 +47,7 @@ public struct FilterSession: Sendable {
     /// Whether a folder really is what the disk has: the same file there and here.
     private func isPersistent(_ folder: BytePath) -> Bool {
         guard let lower = FilterMounts.lower(of: path) else { return true }
-        let below =
-            path == "/"
-            ? lower.appending(folder.bytes.dropFirst()) : lower.appending(folder.bytes.dropFirst(path.bytes.count + 1))
+        let below = lower.appending(path.remainder(of: folder))
         guard let there = FileIdentity(below), let here = FileIdentity(folder),
             let mount = try? Mount.holding(Descriptor.open(folder, .place))
         else { return false }

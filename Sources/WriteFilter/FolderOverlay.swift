@@ -108,10 +108,3 @@ enum FolderOverlay {
         return Array(Set(all)).sorted { $0.id < $1.id }
     }
 }
-
-extension BytePath {
-    /// What comes after this folder in a path that is in it; empty for the folder itself.
-    func remainder(of path: BytePath) -> ArraySlice<UInt8> {
-        path.bytes.dropFirst(self == "/" ? 1 : bytes.count + 1)
-    }
-}

@@ -17,9 +17,6 @@ public struct WriteFilter {
 
     // MARK: Looking
 
-    /// Whether anything was ever decided.
-    public var isDecided: Bool { (try? area.plans().isEmpty) == false }
-
     public func plans() throws -> [FilterPlan] { try translated { try area.plans() } }
 
     /// One filtered place: what is decided, and what is.

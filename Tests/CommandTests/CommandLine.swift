@@ -2,6 +2,7 @@
 
 import Glibc
 import Platform
+import TestSupport
 import Testing
 
 /// A scratch folder with a user of its own in it: home, configuration, state and cache.
@@ -31,27 +32,14 @@ final class Workplace: Sendable {
 
     /// Runs `holdfast` with these words, which the shell splits and expands; `holdfast` may also stand later in a pipe.
     @discardableResult
-    func holdfast(_ arguments: String) -> Outcome { shell("\(Self.program) \(arguments)") }
+    func holdfast(_ arguments: String) -> Outcome { shell("\(builtProgram) \(arguments)") }
 
     @discardableResult
     func shell(_ command: String) -> Outcome {
-        let text = "mkdir -p \(path)/home; export \(environment) PATH=\(Self.folder):$PATH; cd \(path); \(command)"
+        let folder = BytePath(builtProgram).parent
+        let text = "mkdir -p \(path)/home; export \(environment) PATH=\(folder):$PATH; cd \(path); \(command)"
         return runShell(text)
     }
-
-    /// Where the built program is: beside the tests.
-    static let folder: String = {
-        var buffer = [CChar](repeating: 0, count: 4096)
-        let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
-        // Under `swift test` the process is the test runner of the build folder, or swiftpm's helper: look for ours.
-        let own = String(decoding: buffer.prefix(max(0, count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        let candidates =
-            [getenv("HOLDFAST_BINARY_FOLDER").map { String(cString: $0) }, BytePath(own).parent.description]
-            .compactMap { $0 } + CommandLine.arguments.map { BytePath($0).parent.description }
-        return candidates.first { exists(BytePath("\($0)/holdfast")) } ?? ".build/debug"
-    }()
-
-    static var program: String { "\(folder)/holdfast" }
 }
 
 struct Outcome: Sendable, CustomStringConvertible {
@@ -78,13 +66,3 @@ func runShell(_ command: String) -> Outcome {
         status: status & 0x7f == 0 ? status >> 8 & 0xff : 128 + (status & 0x7f),
         output: String(decoding: output, as: UTF8.self))
 }
-
-/// The folder of this package.
-let packageFolder: String = {
-    var path = BytePath(#filePath)
-    for _ in 0..<3 { path = path.parent }
-    return path.description
-}()
-
-/// Whether the long matrices are asked for.
-let runsAll = getenv("HOLDFAST_ALL") != nil

@@ -1,5 +1,6 @@
 // Kills, power cuts and full disks: what was there stays, and the next run goes on.
 
+import TestSupport
 import Testing
 
 @Suite(.serialized) struct CrashTests {
@@ -92,7 +93,7 @@ import Testing
         place.shell("cp -a tree tree1; head -c 700000 /dev/urandom > tree/new; rm tree/a/b/7; cp -a home home1")
         let replay = "python3 \(packageFolder)/Tests/Tools/replay-writes.py"
         let recorded = place.shell(
-            "\(replay) record --out rec --below store -- \(Workplace.program) backup tree --to store --quiet --name second"
+            "\(replay) record --out rec --below store -- \(builtProgram) backup tree --to store --quiet --name second"
         )
         #expect(recorded.status == 0, "\(recorded)")
         place.shell(

@@ -1,5 +1,6 @@
 // Trees come back as they were, judged by tools that know nothing of Holdfast.
 
+import TestSupport
 import Testing
 
 @Suite struct ExactnessTests {

@@ -1,5 +1,6 @@
 // What cannot be done is refused with a sentence, the status that the charter gives it, and what mends it.
 
+import TestSupport
 import Testing
 
 @Suite struct RefusalTests {
@@ -60,7 +61,7 @@ import Testing
         )
         place.shell("mkdir -m 777 open; chmod 711 ..")
         let backup = place.shell(
-            "install -m 755 \(Workplace.program) ./hf; setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=$PWD/open XDG_CONFIG_HOME=$PWD/open/c XDG_STATE_HOME=$PWD/open/s XDG_CACHE_HOME=$PWD/open/k ./hf backup tree --to open/store"
+            "install -m 755 \(builtProgram) ./hf; setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=$PWD/open XDG_CONFIG_HOME=$PWD/open/c XDG_STATE_HOME=$PWD/open/s XDG_CACHE_HOME=$PWD/open/k ./hf backup tree --to open/store"
         )
         #expect(backup.status == 3, "\(backup)")
         #expect(backup.output.contains("tree/secret"), "\(backup)")

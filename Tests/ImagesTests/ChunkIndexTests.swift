@@ -3,6 +3,7 @@
 import Cryptography
 import Glibc
 import Platform
+import TestSupport
 import Testing
 
 @testable import Images

@@ -4,10 +4,10 @@ import Cryptography
 import Glibc
 import Images
 import Platform
+import TestSupport
 import Testing
 
 /// Whether the long matrices are asked for: every place instead of a sample.
-let runsAll = getenv("HOLDFAST_ALL") != nil
 
 @Suite struct DamageTests {
     /// An image of some 32 KB in one file, and the tree in it.

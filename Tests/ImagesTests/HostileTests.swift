@@ -4,6 +4,7 @@
 import Cryptography
 import Glibc
 import Platform
+import TestSupport
 import Testing
 
 @testable import Images

@@ -100,25 +100,38 @@ def make_btrfs(disk, rootfs, scratch, size=6 << 30):
     install_grub(disk, "/@rootfs/boot/grub", scratch)
 
 
-def make_zfs(disk, rootfs, scratch, size=6 << 30):
-    """/ in the boot environment lab/ROOT/debian, which the boot finds by the pool's bootfs; /boot on ext4 beside it."""
-    partition(disk, size, ("512M", ""))
+def fill_boot(disk, rootfs, scratch, menu):
+    """/boot on ext4 in the first partition, with GRUB and its menu; returns the kernel's version."""
     with Loop(disk, START, 512 * MIB) as device:
         run("mkfs.ext4", "-q", "-L", "lab-boot", device)
         with Mounted(device, scratch / "mount") as boot:
             run("tar", "-C", boot, "--strip-components=2", "-xf", rootfs, "./boot")
             kernel = next(boot.glob("vmlinuz-*")).name[len("vmlinuz-"):]
-            (boot / "vmlinuz").symlink_to(f"vmlinuz-{kernel}")
-            (boot / "initrd.img").symlink_to(f"initrd.img-{kernel}")
+            for name in ("vmlinuz", "initrd.img"):
+                if not (boot / name).is_symlink():
+                    (boot / name).symlink_to(f"{name}-{kernel}")
             (boot / "grub").mkdir(exist_ok=True)
-            (boot / "grub/grub.cfg").write_text(entry("zfs:AUTO", "ro zfs_force=1", ""))
+            (boot / "grub/grub.cfg").write_text(menu)
     install_grub(disk, "/grub", scratch)
-    # Only a kernel with ZFS can fill the rest: that of another machine, which is thrown away.
-    helper = scratch / "helper"
-    helper.mkdir(exist_ok=True)
-    make_tree(helper / "disk", rootfs, scratch)
-    machine = Machine(helper, helper / "disk", disk)
+    return kernel
+
+
+def helper(disk, rootfs, scratch):
+    """Another machine, which is thrown away, with the disk as its second and the root beside it."""
+    folder = scratch / "helper"
+    folder.mkdir(exist_ok=True)
+    make_tree(folder / "disk", rootfs, scratch)
+    machine = Machine(folder, folder / "disk", disk)
     os.link(rootfs, machine.shared / "rootfs.tar")
+    return machine
+
+
+def make_zfs(disk, rootfs, scratch, size=6 << 30):
+    """/ in the boot environment lab/ROOT/debian, which the boot finds by the pool's bootfs; /boot on ext4 beside it."""
+    partition(disk, size, ("512M", ""))
+    fill_boot(disk, rootfs, scratch, entry("zfs:AUTO", "ro zfs_force=1", ""))
+    # Only a kernel with ZFS can fill the rest.
+    machine = helper(disk, rootfs, scratch)
     machine.run("""
         modprobe zfs
         zpool create -f -o ashift=12 -O compression=lz4 -O atime=off -O acltype=posixacl -O xattr=sa -O mountpoint=none -R /mnt lab /dev/vdb2
@@ -130,7 +143,7 @@ def make_zfs(disk, rootfs, scratch, size=6 << 30):
         echo 'LABEL=lab-boot /boot ext4 defaults 0 2' >/mnt/etc/fstab
         zpool export lab
     """, timeout=600)
-    shutil.rmtree(helper)
+    shutil.rmtree(machine.scratch)
 
 
 def make_tree(disk, rootfs, scratch, size=6 << 30):
@@ -144,6 +157,31 @@ def make_tree(disk, rootfs, scratch, size=6 << 30):
             (root / "boot/grub").mkdir(exist_ok=True)
             (root / "boot/grub/grub.cfg").write_text(entry("LABEL=lab-root", "ro", ""))
     install_grub(disk, "/boot/grub", scratch)
+
+
+def make_luks(disk, rootfs, scratch, size=6 << 30):
+    """/ on ext4 in LUKS, which the initramfs opens with a key of its own; /boot on ext4 beside it."""
+    partition(disk, size, ("512M", ""))
+    kernel = fill_boot(disk, rootfs, scratch, entry("/dev/mapper/lab-root", "ro", ""))
+    # Only a kernel with device-mapper can fill the rest.
+    machine = helper(disk, rootfs, scratch)
+    machine.run(f"""
+        mkdir /root/keys; dd if=/dev/urandom of=/root/keys/root.key bs=64 count=1 status=none; chmod 600 /root/keys/root.key
+        cryptsetup luksFormat -q --pbkdf pbkdf2 --pbkdf-force-iterations 1000 /dev/vdb2 /root/keys/root.key
+        cryptsetup open --key-file /root/keys/root.key /dev/vdb2 lab-root
+        mkfs.ext4 -q /dev/mapper/lab-root; mount /dev/mapper/lab-root /mnt
+        tar -C /mnt --xattrs --xattrs-include='*' --exclude='./boot/*' -xf /lab/rootfs.tar
+        echo '/dev/mapper/lab-root / ext4 errors=remount-ro 0 1' >/mnt/etc/fstab
+        echo 'LABEL=lab-boot /boot ext4 defaults 0 2' >>/mnt/etc/fstab
+        cp -r /root/keys /mnt/etc/keys
+        echo "lab-root UUID=$(blkid -s UUID -o value /dev/vdb2) /etc/keys/root.key luks,initramfs" >/mnt/etc/crypttab
+        echo 'KEYFILE_PATTERN=/etc/keys/*.key' >>/mnt/etc/cryptsetup-initramfs/conf-hook
+        mount /dev/vdb1 /mnt/boot
+        for place in dev proc sys; do mount --rbind /$place /mnt/$place; done
+        chroot /mnt update-initramfs -u -k {kernel}
+        umount /mnt/boot; sync
+    """, timeout=600)
+    shutil.rmtree(machine.scratch)
 
 
 class Machine:

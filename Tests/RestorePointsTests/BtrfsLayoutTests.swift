@@ -3,6 +3,7 @@
 import Images
 import Platform
 import RestorePoints
+import TestSupport
 import Testing
 
 @Suite(.serialized, .enabled(if: HostFacts.isRoot, "points are made by root"))
@@ -152,7 +153,7 @@ struct BtrfsLayoutTests {
                 """
                 echo '\(table)' > \(place.scratch)/fstab
                 unshare -m bash -c 'mount --bind \(place.scratch)/fstab /etc/fstab; cd /
-                c="\(CrashTests.program) rollback good --state \(place.state)"
+                c="\(builtProgram) rollback good --state \(place.state)"
                 $c --dry-run --json 2>/dev/null; $c --yes >/dev/null 2>&1; echo $?'
                 """)
             return said.contains("\"code\":\"\(code)\"") && said.hasSuffix("\n4\n")

@@ -6,6 +6,7 @@ import Glibc
 import Images
 import Platform
 import RestorePoints
+import TestSupport
 import Testing
 
 @Suite(.serialized, .enabled(if: HostFacts.isRoot, "points are made by root"))
@@ -24,37 +25,13 @@ struct CrashTests {
             "ioctl", "fsync", "syncfs", "fallocate",
         ]
 
-    /// Places to be killed at, until the command comes to its end before each of them.
-    private static func forEachPlace(step: Int, _ body: (_ call: String, _ number: Int) throws -> Bool) throws -> Int {
-        var count = 0
-        for call in changes {
-            var number = 1
-            while try !body(call, number) {
-                count += 1
-                number += number < 3 || runsAll ? 1 : step
-                try #require(number < 5000)
-            }
-        }
-        return count
-    }
-
-    static var program: String {
-        // The one that was built with these tests.
-        CommandLine.arguments.compactMap { argument in
-            let folder = BytePath(argument).parent
-            return [folder, folder.parent].map { "\($0)/holdfast" }.first { exists(BytePath($0)) }
-        }.first ?? "\(packageFolder)/.build/debug/holdfast"
-    }
-
-    private static let packageFolder = BytePath(#filePath).parent.parent.parent
-
     /// Runs a command that is killed at the given call; whether it came to its end.
     private func run(_ command: String, _ place: Place, killedAt call: String, _ number: Int) -> Bool {
         let environment = "HOME=\(place.scratch) XDG_CONFIG_HOME=\(place.scratch)/config HOLDFAST_CONFIG="
         let text = shell(
             """
             \(environment) strace -f -qq -o /dev/null -e trace=\(call) -e inject=\(call):signal=KILL:when=\(number) \
-            \(Self.program) \(command) --state \(place.state) --yes --quiet >\(place.scratch)/out 2>&1; echo $?
+            \(builtProgram) \(command) --state \(place.state) --yes --quiet >\(place.scratch)/out 2>&1; echo $?
             """)
         return text == "0\n"
     }
@@ -86,7 +63,7 @@ struct CrashTests {
         _ = try tree.create(PointRequest(name: "bad"), user: "test")
         let bad = place.look()
         var states = (old: 0, new: 0)
-        let places = try Self.forEachPlace(step: 7) { call, number in
+        let places = try forEachPlace(of: Self.changes, step: 7) { call, number in
             let isWhole = run("rollback good", place, killedAt: call, number)
             let tree = try place.open()
             _ = try tree.recover()
@@ -120,7 +97,7 @@ struct CrashTests {
         fill(place)
         let tree = try place.setUp()
         let state = place.look()
-        let places = try Self.forEachPlace(step: 5) { call, number in
+        let places = try forEachPlace(of: Self.changes, step: 5) { call, number in
             let isWhole = run("create made", place, killedAt: call, number)
             let what = "killed at \(call) \(number)"
             let names = try tree.points().map(\.name)
@@ -150,7 +127,7 @@ struct CrashTests {
         _ = try tree.create(PointRequest(name: "good"), user: "test")
         spoil(place)
         let state = place.look()
-        let places = try Self.forEachPlace(step: 5) { call, number in
+        let places = try forEachPlace(of: Self.changes, step: 5) { call, number in
             if try !tree.points().contains(where: { $0.name == "goes" }) {
                 _ = try tree.create(PointRequest(name: "goes"), user: "test")
             }
@@ -176,14 +153,14 @@ struct CrashTests {
         let place = try Place(kind)
         fill(place)
         let state = place.look()
-        let places = try Self.forEachPlace(step: 5) { call, number in
+        let places = try forEachPlace(of: Self.changes, step: 5) { call, number in
             shell(
                 "chattr -R -f -a \(place.state); rm -rf \(place.state); btrfs -q subvolume delete \(place.scratch)/mount/@holdfast 2>/dev/null"
             )
             let isWhole = run("setup --root \(place.root)", place, killedAt: call, number)
             let what = "killed at \(call) \(number)"
             if !isWhole {
-                _ = shell("\(Self.program) setup --root \(place.root) --state \(place.state) --quiet")
+                _ = shell("\(builtProgram) setup --root \(place.root) --state \(place.state) --quiet")
             }
             let tree = try place.open()
             try #require(tree.points().map(\.name) == ["factoryreset"], "\(what)")

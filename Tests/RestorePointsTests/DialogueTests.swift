@@ -5,6 +5,7 @@ import Glibc
 import Images
 import Platform
 import RestorePoints
+import TestSupport
 import Testing
 
 @Suite(.serialized, .enabled(if: HostFacts.isRoot, "points are made by root"))
@@ -14,7 +15,7 @@ struct DialogueTests {
         shell(
             """
             export HOME=\(place.scratch)/home XDG_CONFIG_HOME= XDG_STATE_HOME= XDG_CACHE_HOME= HOLDFAST_CONFIG=
-            mkdir -p $HOME/bin; ln -sf \(CrashTests.program) $HOME/bin/holdfast; ln -sf \(CrashTests.program) $HOME/bin/restorepoint
+            mkdir -p $HOME/bin; ln -sf \(builtProgram) $HOME/bin/holdfast; ln -sf \(builtProgram) $HOME/bin/restorepoint
             PATH=$HOME/bin:$PATH; S="--state \(place.state)"; cd \(place.scratch); { \(command); } >$HOME/out 2>&1; s=$?; tr -d "\\r" <$HOME/out; echo $s
             """
         ).split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init)

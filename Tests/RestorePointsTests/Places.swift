@@ -5,6 +5,7 @@ import Glibc
 import Images
 import Platform
 import RestorePoints
+import TestSupport
 import Testing
 
 /// A scratch folder with a tree that can be protected; everything goes with it.
@@ -78,9 +79,6 @@ final class Place {
     }
 }
 
-/// Whether the long matrices are asked for: every place instead of a sample.
-let runsAll = getenv("HOLDFAST_ALL") != nil
-
 /// The codes for which a rollback is refused; carrying it out throws then, each has a mend, and the file stays as it is.
 func refusals(_ tree: ProtectedTree, to point: RestorePoint, _ place: Place) throws -> [String] {
     let plan = try tree.planRollback(to: point, discardNewer: false)
@@ -91,28 +89,4 @@ func refusals(_ tree: ProtectedTree, to point: RestorePoint, _ place: Place) thr
     }
     #expect(shell("cat \(place.root)/file") == "bad")
     return refusals.map(\.code)
-}
-
-@discardableResult
-func shell(_ command: String) -> String {
-    var pipes: [CInt] = [0, 0]
-    guard pipe(&pipes) == 0 else { return "" }
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    posix_spawn_file_actions_adddup2(&actions, pipes[1], 1)
-    posix_spawn_file_actions_addclose(&actions, pipes[0])
-    posix_spawn_file_actions_addclose(&actions, pipes[1])
-    var child = pid_t()
-    let words: [String] = ["/bin/bash", "-c", command]
-    var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
-    arguments.append(nil)
-    defer { arguments.forEach { free($0) } }
-    let spawned = posix_spawn(&child, "/bin/bash", &actions, nil, &arguments, environ)
-    close(pipes[1])
-    guard spawned == 0 else { return "" }
-    let output = Descriptor(owning: pipes[0])
-    let bytes = (try? readWhole(output, limit: 1 << 28, named: "the shell's output")) ?? []
-    var status: CInt = 0
-    waitpid(child, &status, 0)
-    return String(decoding: bytes, as: UTF8.self)
 }

@@ -4,6 +4,7 @@ import Glibc
 import Images
 import Platform
 import RestorePoints
+import TestSupport
 import Testing
 
 @Suite(.serialized, .enabled(if: HostFacts.isRoot, "points are made by root"))

@@ -5,6 +5,7 @@ import Glibc
 import Images
 import Platform
 import RestorePoints
+import TestSupport
 import Testing
 
 @Suite(.serialized, .enabled(if: HostFacts.isRoot, "points are made by root"))
@@ -18,7 +19,7 @@ struct RunningRootTests {
         init() throws {
             place = try Place(.tree)
             path = place.root
-            let program = CrashTests.program
+            let program = builtProgram
             shell(
                 """
                 cd \(path); mkdir -p etc/initramfs-tools opt/plc var/lib tmp program; echo one > opt/plc/version

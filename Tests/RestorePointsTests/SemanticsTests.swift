@@ -3,6 +3,7 @@
 import Images
 import Platform
 import RestorePoints
+import TestSupport
 import Testing
 
 @Suite(.serialized, .enabled(if: HostFacts.isRoot, "points are made by root"))

@@ -4,6 +4,7 @@ import Glibc
 import Images
 import Platform
 import RestorePoints
+import TestSupport
 import Testing
 
 @Suite(.serialized, .enabled(if: HostFacts.isRoot, "points are made by root"))
@@ -12,7 +13,7 @@ struct SnapshotBackupTests {
         shell(
             """
             export HOME=\(place.scratch)/home XDG_CONFIG_HOME= XDG_STATE_HOME= XDG_CACHE_HOME= HOLDFAST_CONFIG=
-            mkdir -p $HOME; cd \(place.scratch); \(CrashTests.program) \(command) 2>&1
+            mkdir -p $HOME; cd \(place.scratch); \(builtProgram) \(command) 2>&1
             """)
     }
 

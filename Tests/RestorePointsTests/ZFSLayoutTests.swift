@@ -4,6 +4,7 @@ import Glibc
 import Images
 import Platform
 import RestorePoints
+import TestSupport
 import Testing
 
 @Suite(.serialized, .enabled(if: Place.pool != nil, "there is no ZFS here; Tests/Lab/inside runs these where it is"))
@@ -94,7 +95,7 @@ struct ZFSLayoutTests {
         let trace = place.scratch.appending("trace")
         shell(
             """
-            HOME=\(place.scratch) HOLDFAST_CONFIG= strace -f -qq -o \(trace) -e trace=execve \(CrashTests.program) create one \
+            HOME=\(place.scratch) HOLDFAST_CONFIG= strace -f -qq -o \(trace) -e trace=execve \(builtProgram) create one \
             --state \(place.state) --quiet
             """)
         #expect(shell("grep -c 'execve(.* = 0' \(trace)") == "3\n", "itself and two")

@@ -5,6 +5,7 @@ import Glibc
 import Images
 import Platform
 import Sanitization
+import TestSupport
 import Testing
 
 struct CertificateTests {

@@ -4,6 +4,7 @@ import Cryptography
 import Glibc
 import Images
 import Platform
+import TestSupport
 import Testing
 
 /// A loop device over a file, with a folder for what Holdfast knows; everything goes with it.
@@ -27,12 +28,3 @@ final class LoopDevice {
 
     deinit { shell("umount \(scratch)/mount 2>/dev/null; losetup -d \(path); rm -rf \(scratch)") }
 }
-
-@discardableResult
-func shell(_ command: String) -> String {
-    guard let result = try? runProgram(["bash", "-c", command]) else { return "cannot run bash" }
-    return String(decoding: result.output, as: UTF8.self)
-}
-
-/// With this set, tests go through all that they know instead of a sample.
-let runsAll = getenv("HOLDFAST_ALL") != nil

@@ -4,6 +4,7 @@ import Glibc
 import Images
 import Platform
 import Sanitization
+import TestSupport
 import Testing
 
 @Suite(.serialized, .enabled(if: HostFacts.isRoot, "devices are root's"))
@@ -158,13 +159,8 @@ struct WipeTests {
     @Test("A wipe that is killed anywhere goes on, does at most 64 MiB again, and is verified")
     func resumes() throws {
         let loop = try LoopDevice(400 << 20)
-        let program =
-            CommandLine.arguments.compactMap { argument -> String? in
-                let folder = BytePath(argument).parent
-                return [folder, folder.parent].map { "\($0)/holdfast" }.first { exists(BytePath($0)) }
-            }.first ?? "\(BytePath(#filePath).parent.parent.parent)/.build/debug/holdfast"
         let command =
-            "env HOME=\(loop.scratch) HOLDFAST_CONFIG= \(program) wipe \(loop.path) --confirm \(loop.name) --state \(loop.state) --json"
+            "env HOME=\(loop.scratch) HOLDFAST_CONFIG= \(builtProgram) wipe \(loop.path) --confirm \(loop.name) --state \(loop.state) --json"
         var interruptions = 0
         for round in 0..<(runsAll ? 20 : 6) {
             let delay = 0.15 + Double(round % 7) * 0.2

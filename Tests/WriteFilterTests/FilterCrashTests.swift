@@ -5,6 +5,7 @@ import Glibc
 import Images
 import Platform
 import RestorePoints
+import TestSupport
 import Testing
 import WriteFilter
 
@@ -15,33 +16,13 @@ struct FilterCrashTests {
         "utimensat", "fsetxattr", "fsync", "syncfs", "mount", "umount2", "ioctl",
     ]
 
-    private static var program: String {
-        CommandLine.arguments.compactMap { argument in
-            let folder = BytePath(argument).parent
-            return [folder, folder.parent].map { "\($0)/holdfast" }.first { exists(BytePath($0)) }
-        }.first ?? "\(BytePath(#filePath).parent.parent.parent)/.build/debug/holdfast"
-    }
-
     /// Runs a command, and the programs that it calls, killed at a call; whether it came to its end.
     private func run(_ command: String, _ place: FilteredPlace, killedAt call: String, _ number: Int) -> Bool {
         shell(
             """
             HOME=\(place.scratch) HOLDFAST_CONFIG= strace -f -qq -o /dev/null -e trace=\(call) -e inject=\(call):signal=KILL:when=\(number) \
-            \(Self.program) \(command) --state \(place.state) --yes --quiet >\(place.scratch)/out 2>&1; echo $?
+            \(builtProgram) \(command) --state \(place.state) --yes --quiet >\(place.scratch)/out 2>&1; echo $?
             """) == "0\n"
-    }
-
-    private func forEachPlace(_ body: (_ call: String, _ number: Int) throws -> Bool) throws -> Int {
-        var count = 0
-        for call in Self.changes {
-            var number = 1
-            while try !body(call, number) {
-                count += 1
-                number += number < 3 || runsAll ? 1 : 5
-                try #require(number < 3000)
-            }
-        }
-        return count
     }
 
     /// The machine starts again: mounts are gone, and the start runs.
@@ -64,7 +45,7 @@ struct FilterCrashTests {
         shell("cd \(place.root); \(new)")
         let after = place.look(times: false)
         var seen = (old: 0, new: 0)
-        let places = try forEachPlace { call, number in
+        let places = try forEachPlace(of: Self.changes, step: 5) { call, number in
             let isWhole = run("filter commit --all --path \(place.root)", place, killedAt: call, number)
             try restart(place)
             let now = place.look(times: false)
@@ -91,7 +72,7 @@ struct FilterCrashTests {
         shell("cd \(place.root); mkdir log data; echo 1 > a; echo l > log/l")
         try place.setUp()
         let options = "--path \(place.root)"
-        let places = try forEachPlace { call, number in
+        let places = try forEachPlace(of: Self.changes, step: 5) { call, number in
             var isWhole = run("filter enable --size 32MB \(options)", place, killedAt: call, number)
             try restart(place)
             let isEnabled = try place.filter.plans().first?.isEnabled ?? false

@@ -5,6 +5,7 @@ import Glibc
 import Images
 import Platform
 import RestorePoints
+import TestSupport
 import Testing
 import WriteFilter
 
@@ -70,12 +71,3 @@ final class FilteredPlace {
             """)
     }
 }
-
-@discardableResult
-func shell(_ command: String) -> String {
-    guard let result = try? runProgram(["bash", "-c", command]) else { return "cannot run bash" }
-    return String(decoding: result.output, as: UTF8.self)
-}
-
-/// With this set, tests go through all that they know instead of a sample.
-let runsAll = getenv("HOLDFAST_ALL") != nil

@@ -110,8 +110,6 @@ int clinux_btrfs_default(int descriptor, uint64_t *id);
 int clinux_block_facts(int descriptor, uint64_t *bytes, uint32_t *sector);
 /// BLKDISCARD: tells a device that a range is not needed. Says nothing of whether the data is gone.
 int clinux_block_discard(int descriptor, uint64_t offset, uint64_t length);
-/// BLKFLSBUF: writes and drops what the kernel's cache holds of a device.
-int clinux_block_forget(int descriptor);
 
 /// Keeps secrets out of core dumps and away from debuggers of the same user.
 void clinux_refuse_core_dumps(void);
@@ -128,12 +126,11 @@ void clinux_each_library(void (*body)(const char *path, void *context), void *co
 /// Mounts `source` at `target` (mount(2)); `source`, `type` and `options` may be null where the flags want none.
 int clinux_mount(const char *source, const char *target, const char *type, const char *options, unsigned long flags);
 extern const unsigned long clinux_MS_BIND;
-/// MS_REMOUNT with MS_RDONLY: of one mount, or of the whole file system.
+/// MS_REMOUNT with MS_RDONLY, of one mount.
 extern const unsigned long clinux_MS_READ_ONLY_BIND;
-extern const unsigned long clinux_MS_READ_ONLY;
 extern const unsigned long clinux_MS_PRIVATE;
 /// umount2(2), never following a link.
-int clinux_unmount(const char *target, int lazily);
+int clinux_unmount(const char *target);
 
 /// A file that no name leads to and that goes with its descriptor.
 int clinux_memory_file(void);

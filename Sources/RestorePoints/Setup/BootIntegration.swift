@@ -1,7 +1,7 @@
 // What makes the boot run `recover` before anything uses the tree: a copy of this program in the state area, a systemd unit, and
 // for `/` on a plain tree a script in the initramfs. The scripts decide nothing; they call the copy.
 
-package import Platform
+internal import Platform
 
 package enum BootIntegration {
     private static let hook: BytePath = "/etc/initramfs-tools/scripts/local-bottom/holdfast"
@@ -73,7 +73,7 @@ package enum BootIntegration {
 
     /// Whether a path can stand in other programs' files as it is: a backslash would be an escape there, a percent sign a
     /// specifier, a quote an end.
-    package static func isPlain(_ path: BytePath) -> Bool {
+    private static func isPlain(_ path: BytePath) -> Bool {
         path.bytes.allSatisfy { $0 > 0x20 && $0 < 0x7f && !Array(#"\%"'$"#.utf8).contains($0) }
     }
 
