@@ -52,6 +52,8 @@ public struct Certificate: Codable, Sendable, Hashable {
         /// Ranges, in bytes, that could not be written or read.
         public var unreachable: [DeviceRange] = []
         public var witness = notRecorded
+        /// What else there is to know, as why it was not achieved.
+        public var remarks = notRecorded
     }
 
     public struct Verification: Codable, Sendable, Hashable {
@@ -83,25 +85,38 @@ public struct Certificate: Codable, Sendable, Hashable {
         medium.mediaType = device.kind.rawValue
         medium.bytes = device.size
         medium.kernelName = device.name
-        sanitization.methodRequested = "clear"
-        sanitization.methodAchieved = report.isAchieved ? "clear" : "not achieved"
-        sanitization.technique = "overwrite of every addressable sector, \(report.request.pattern)"
-        sanitization.passes = report.request.passes
+        sanitization.methodRequested = report.request.level.rawValue
+        sanitization.methodAchieved = report.achieved?.rawValue ?? "not achieved"
         sanitization.tool = tool
         sanitization.started = report.started.text
         sanitization.ended = report.ended.text
         sanitization.interruptions = report.interruptions
         sanitization.unreachable = report.bad
-        verification.method =
-            report.request.verification == .full ? "full read back and comparison" : "sample read back and comparison"
+        sanitization.remarks = ([report.failure].compactMap { $0 } + report.notes).joined(separator: "; ")
+        if sanitization.remarks.isEmpty { sanitization.remarks = "none" }
         verification.bytes = report.verified
-        verification.sampleSeed = report.sampleSeed.map { "\($0)" } ?? Self.notRecorded
-        let share = device.size == 0 ? 0 : report.verified * 1000 / device.size
-        verification.probability = share >= 1000 ? "100 %" : "\(share / 10).\(share % 10) %"
         verification.different = report.different
+        switch report.method {
+        case .overwrite: describeOverwrite(report)
+        case .firmware(let ability):
+            sanitization.technique = "\(ability.technique.text), by the firmware of the drive"
+            sanitization.passes = 1
+            verification.method = "16 random markers, written before at both ends and in between, looked for afterwards"
+        }
         sanitizedBy.name = HostFacts.userName
         sanitizedBy.date = report.ended.text
         if let logHead { self.logHead = logHead }
+    }
+
+    private mutating func describeOverwrite(_ report: WipeReport) {
+        sanitization.technique = "overwrite of every addressable sector, \(report.request.pattern)"
+        sanitization.passes = report.request.passes
+        verification.method =
+            report.request.verification == .full ? "full read back and comparison" : "sample read back and comparison"
+        verification.sampleSeed = report.sampleSeed.map { "\($0)" } ?? Self.notRecorded
+        let size = report.device.size
+        let share = size == 0 ? 0 : report.verified * 1000 / size
+        verification.probability = share >= 1000 ? "100 %" : "\(share / 10).\(share % 10) %"
     }
 
     // MARK: What people add

@@ -28,7 +28,7 @@ extension Certificate {
             ("Method requested", sanitization.methodRequested), ("Method achieved", sanitization.methodAchieved),
             ("Technique", sanitization.technique), ("Passes", "\(sanitization.passes)"), ("Tool", sanitization.tool),
             ("Started", sanitization.started), ("Ended", sanitization.ended), ("Interruptions", "\(sanitization.interruptions)"),
-            ("Not reached", ranges(sanitization.unreachable)), ("Witness", sanitization.witness),
+            ("Not reached", ranges(sanitization.unreachable)), ("Witness", sanitization.witness), ("Remarks", sanitization.remarks),
         ]))
         \(section("Verification", [
             ("Method", verification.method), ("Bytes read back", "\(verification.bytes)"), ("Seed of the sample", verification.sampleSeed),
@@ -52,7 +52,7 @@ extension Certificate {
     public var verdict: String {
         let what = "\(medium.model), serial number \(medium.serialNumber)"
         if sanitization.methodAchieved == "not achieved" {
-            return "Incomplete: \(what) still holds what could not be overwritten. Destroy the medium."
+            return "Incomplete: \(what) may still hold what it held. Destroy the medium."
         }
         return "\(what): \(sanitization.methodAchieved)"
     }

@@ -16,17 +16,23 @@ final class DevicePass {
     let sector: Int
     let source: PatternSource
     let progress: Progress
+    /// As fast as it goes, where nil.
+    let bytesPerSecond: UInt64?
     /// Ranges that could not be written or read.
     private(set) var bad: [DeviceRange] = []
     /// Ranges that hold something else than what was written.
     private(set) var different: [DeviceRange] = []
 
-    init(_ device: Descriptor, size: UInt64, sector: Int, source: PatternSource, progress: Progress) {
+    init(
+        _ device: Descriptor, size: UInt64, sector: Int, source: PatternSource, progress: Progress,
+        bytesPerSecond: UInt64? = nil
+    ) {
         self.device = device
         self.size = size
         self.sector = sector
         self.source = source
         self.progress = progress
+        self.bytesPerSecond = bytesPerSecond
     }
 
     // MARK: Writing
@@ -45,6 +51,12 @@ final class DevicePass {
         }
         try device.synchronize()
         try note(size)
+    }
+
+    /// Writes ranges, durably.
+    func write(_ ranges: [DeviceRange]) throws {
+        try forEachBlock(in: ranges) { block, offset in try write(block, at: offset) }
+        try device.synchronize()
     }
 
     private func write(_ block: UnsafeRawBufferPointer, at offset: UInt64) throws {
@@ -73,6 +85,19 @@ final class DevicePass {
             if since >= Self.stepLength {
                 since = 0
                 try note(offset + UInt64(expected.count))
+            }
+        }
+    }
+
+    /// Reads ranges back; what still holds what was written there is `different` from what it ought to be after an erase.
+    func findUnchanged(_ ranges: [DeviceRange]) throws {
+        try verify(ranges) { _ in }
+        let changed = different
+        different = []
+        for range in ranges {
+            for start in stride(from: range.start, to: range.end, by: sector)
+            where !(changed + bad).contains(where: { $0.start <= start && start < $0.end }) {
+                Self.add(DeviceRange(start: start, length: UInt64(sector)), to: &different)
             }
         }
     }
@@ -177,12 +202,21 @@ final class DevicePass {
             filled.close()
             thread.join()
         }
+        let began = ContinuousClock.now
+        var done: UInt64 = 0
         while let block = filled.pop() {
             if progress.isStopRequested { throw WipeError.interrupted }
             try body(UnsafeRawBufferPointer(rebasing: block.buffer[..<block.count]), block.offset)
+            done += UInt64(block.count)
             free.push(block)
+            if let bytesPerSecond { Self.waitUntil(began + .seconds(Double(done) / Double(bytesPerSecond))) }
         }
         if let failure = maker.failure { throw failure }
+    }
+
+    private static func waitUntil(_ moment: ContinuousClock.Instant) {
+        let microseconds = (moment - .now) / .microseconds(1)
+        if microseconds > 0 { usleep(UInt32(min(microseconds, 60e6))) }
     }
 
     /// One thread at a time uses it.

@@ -1,4 +1,5 @@
-// Wiping a device: overwriting every sector that can be addressed, and reading it back (NIST SP 800-88 Rev. 2, "clear").
+// Wiping a device: overwriting every sector that can be addressed, and reading it back (NIST SP 800-88 Rev. 2, "clear"), or having its
+// firmware erase it ("purge").
 
 internal import Cryptography
 internal import Glibc
@@ -13,9 +14,21 @@ public struct WipeRequest: Sendable {
         case sample
     }
 
+    public enum Technique: Hashable, Sendable {
+        case overwrite
+        case firmware(FirmwareTechnique)
+    }
+
+    public var level = WipeLevel.clear
+    /// nil: for clear it is overwritten, for purge it is the best that the firmware offers.
+    public var technique: Technique?
     public var pattern = WipePattern.random
     public var passes = 1
     public var verification = Verification.full
+    /// As fast as the device goes, where nil.
+    public var bytesPerSecond: UInt64?
+    /// Whether the device is told afterwards that it need keep nothing. That counts for nothing.
+    public var isDiscarded = false
     /// Forgets an interrupted wipe and begins at the first sector.
     public var isRestart = false
 
@@ -26,6 +39,7 @@ public struct WipeRequest: Sendable {
 public struct WipeReport: Sendable {
     public var device: BlockDevice
     public var request: WipeRequest
+    public var method: WipeMethod
     public var started: Timestamp
     public var ended: Timestamp
     /// Sectors that could not be written or read.
@@ -37,28 +51,63 @@ public struct WipeReport: Sendable {
     /// How the places of a sample were chosen.
     public var sampleSeed: UInt64?
     public var interruptions: Int
+    /// Why the firmware did not erase.
+    public var failure: String?
+    /// What else there is to know.
+    public var notes: [String] = []
 
-    /// Nothing but this is called wiped.
-    public var isAchieved: Bool { bad.isEmpty && different.isEmpty && verified > 0 }
+    /// What was reached; nil where anything may be left. Nothing else is called wiped.
+    public var achieved: WipeLevel? {
+        failure == nil && bad.isEmpty && different.isEmpty && verified > 0 ? method.level : nil
+    }
+    public var isAchieved: Bool { achieved.map { $0 >= request.level } ?? false }
+}
+
+/// How a device is wiped.
+public enum WipeMethod: Hashable, Sendable {
+    case overwrite
+    case firmware(FirmwareAbility)
+
+    /// How far it reaches.
+    public var level: WipeLevel {
+        switch self {
+        case .overwrite: .clear
+        case .firmware(let ability): ability.level
+        }
+    }
 }
 
 public struct Wipe {
     public let device: BlockDevice
     public let request: WipeRequest
-    private let jobs: BytePath
+    public let method: WipeMethod
+    let jobs: BytePath
+    /// For tests: what speaks for the firmware of a drive of some kind.
+    let replay: (kind: BlockDevice.Kind, channel: any FirmwareChannel)?
 
     /// - Parameter state: where an interrupted wipe is remembered.
-    /// - Throws: `WipeError` where the device is none, is in use or read-only.
+    /// - Throws: `WipeError` where the device is none, is in use or read-only, or does not reach the level.
     public init(_ path: BytePath, _ request: WipeRequest, state: BytePath) throws {
+        try self.init(path, request, state: state, replay: nil)
+    }
+
+    package init(
+        _ path: BytePath, _ request: WipeRequest, state: BytePath,
+        replay: (kind: BlockDevice.Kind, channel: any FirmwareChannel)?
+    ) throws {
         guard let device = BlockDevice.at(path) else { throw WipeError.notADevice(path: path) }
         self.device = device
         self.request = request
+        self.replay = replay
         jobs = state.appending("wipe")
-        try refuseUse()
+        try Self.refuseUse(of: device)
+        do {
+            method = try Self.method(for: request, of: device, jobs, replay)
+        } catch { throw WipeError.wrapping(error) }
     }
 
     /// - Throws: `WipeError.inUse`, `.readOnly`
-    private func refuseUse() throws {
+    private static func refuseUse(of device: BlockDevice) throws {
         if device.isReadOnly { throw WipeError.readOnly(device: device.name) }
         let uses = device.uses()
         if !uses.isEmpty { throw WipeError.inUse(device: device.name, uses: uses) }
@@ -70,6 +119,11 @@ public struct Wipe {
             guard let job = try WipeJob.read(WipeJob.file(in: jobs, for: device)), job.isOf(device) else { return nil }
             return (job.pass, job.position)
         }
+    }
+
+    private var technique: FirmwareTechnique? {
+        if case .firmware(let ability) = method { return ability.technique }
+        return nil
     }
 
     /// Wipes it, or goes on where it was interrupted.
@@ -89,14 +143,33 @@ public struct Wipe {
         }
         let file = WipeJob.file(in: jobs, for: device)
         var job = try begin(file)
+        if case .firmware(let ability) = method {
+            return try erase(ability, open, facts.sector, &job, file, progress)
+        }
         progress.expect(bytes: device.size * UInt64(request.passes) + verifiedBytes(job), items: 0)
         progress.add(bytes: device.size * UInt64(job.pass) + job.position)
         try write(&job, file, open, facts.sector, progress)
         beforeVerification()
-        let report = try verify(&job, file, open, facts.sector, progress)
+        var report = try verify(&job, file, open, facts.sector, progress)
+        if request.isDiscarded { report.notes.append(try discard(open, facts.sector, job)) }
+        try finish(file)
+        return report
+    }
+
+    func finish(_ file: BytePath) throws {
         try removeFile(file)
         try synchronizeFolder(file.parent)
-        return report
+    }
+
+    /// Says what the device made of it: some say yes and keep everything.
+    private func discard(_ open: Descriptor, _ sector: Int, _ job: WipeJob) throws -> String {
+        guard open.discardAll(device.size) else { return "the device does not take a discard" }
+        let source = try PatternSource(request.pattern, key: job.key(ofPass: request.passes - 1))
+        let pass = DevicePass(open, size: device.size, sector: sector, source: source, progress: Progress())
+        try pass.verify([DeviceRange(start: 0, length: min(device.size, 1 << 20))]) { _ in }
+        return pass.different.isEmpty && request.pattern != .zero
+            ? "the device said yes to a discard and kept what was written; that counts for nothing"
+            : "discarded afterwards, which counts for nothing"
     }
 
     private func hold() throws -> Descriptor {
@@ -113,7 +186,7 @@ public struct Wipe {
     private func begin(_ file: BytePath) throws -> WipeJob {
         if !request.isRestart, var job = try WipeJob.read(file), job.isOf(device) {
             guard job.pattern == request.pattern.description, job.passes == request.passes,
-                job.verification == request.verification.rawValue
+                job.verification == request.verification.rawValue, job.technique == technique
             else { throw WipeError.anotherJob(device: device.name, method: "\(job.passes) × \(job.pattern)") }
             job.interruptions += 1
             try job.write(file)
@@ -122,7 +195,7 @@ public struct Wipe {
         let job = WipeJob(
             name: device.name, serial: device.serial, model: device.model, size: device.size,
             pattern: request.pattern.description, passes: request.passes,
-            verification: request.verification.rawValue, started: Timestamp.now().seconds,
+            verification: request.verification.rawValue, technique: technique, started: Timestamp.now().seconds,
             key: hexadecimal(try SecureRandom.bytes(32)))
         try job.write(file)
         return job
@@ -135,7 +208,9 @@ public struct Wipe {
     ) throws {
         while job.stage == .writing {
             let source = try PatternSource(request.pattern, key: job.key(ofPass: job.pass))
-            let pass = DevicePass(open, size: device.size, sector: sector, source: source, progress: progress)
+            let pass = DevicePass(
+                open, size: device.size, sector: sector, source: source, progress: progress,
+                bytesPerSecond: request.bytesPerSecond)
             let before = job.bad
             var current = job
             defer { job = current }
@@ -156,7 +231,9 @@ public struct Wipe {
         _ job: inout WipeJob, _ file: BytePath, _ open: Descriptor, _ sector: Int, _ progress: Progress
     ) throws -> WipeReport {
         let source = try PatternSource(request.pattern, key: job.key(ofPass: request.passes - 1))
-        let pass = DevicePass(open, size: device.size, sector: sector, source: source, progress: progress)
+        let pass = DevicePass(
+            open, size: device.size, sector: sector, source: source, progress: progress,
+            bytesPerSecond: request.bytesPerSecond)
         let from = job.position
         let ranges = self.ranges(job, sector).compactMap { range -> DeviceRange? in
             if range.end <= from { return nil }
@@ -176,7 +253,7 @@ public struct Wipe {
         try note(device.size)
         job = current
         return WipeReport(
-            device: device, request: request, started: Timestamp(seconds: job.started, nanoseconds: 0),
+            device: device, request: request, method: method, started: Timestamp(seconds: job.started, nanoseconds: 0),
             ended: .now(), bad: job.bad, different: job.different, verified: verifiedBytes(job),
             sampleSeed: request.verification == .sample ? seed(job) : nil, interruptions: job.interruptions)
     }

@@ -13,6 +13,11 @@ public enum WipeError: Error, Sendable, CustomStringConvertible {
     case anotherJob(device: String, method: String)
     case damagedRecord(file: BytePath)
     case interrupted
+    /// The drive goes on erasing by itself.
+    case eraseGoesOn
+    case eraseStuck
+    /// A firmware failed in a way that has to be mended before anything else.
+    case firmware(device: String, reason: String)
     case badCertificate(file: BytePath, reason: String)
     case library(String)
     case system(SystemError)
@@ -30,6 +35,9 @@ public enum WipeError: Error, Sendable, CustomStringConvertible {
         case .anotherJob(let device, let method): "a wipe of \(device) by \(method) was interrupted and is not finished"
         case .damagedRecord(let file): "what \(file) knows of an interrupted wipe is damaged"
         case .interrupted: "interrupted"
+        case .eraseGoesOn: "interrupted; the drive goes on erasing by itself"
+        case .eraseStuck: "the drive has shown no progress for an hour or more; it is NOT erased"
+        case .firmware(let device, let reason): "\(device) is NOT erased: \(reason)"
         case .badCertificate(let file, let reason): "\(file) is not a certificate that holds: \(reason)"
         case .library(let text): text
         case .system(let error): error.description
@@ -50,6 +58,8 @@ public enum WipeError: Error, Sendable, CustomStringConvertible {
             "repeat with the same options to go on, or with --restart to begin /dev/\(device) anew"
         case .damagedRecord(let file): "remove \(file) and begin anew"
         case .interrupted: "the same command goes on where it was"
+        case .eraseGoesOn, .eraseStuck: "the same command goes on watching; what never ends is a medium to destroy"
+        case .firmware: "the same command tries again to put it right"
         case .badCertificate, .library, .system: nil
         }
     }
@@ -59,9 +69,9 @@ public enum WipeError: Error, Sendable, CustomStringConvertible {
         switch self {
         case .notADevice: 2
         case .inUse, .readOnly, .notConfirmed, .levelNotSupported, .changed, .anotherJob: 4
-        case .damagedRecord, .library: 1
+        case .damagedRecord, .library, .eraseStuck, .firmware: 1
         case .badCertificate: 3
-        case .interrupted: 130
+        case .interrupted, .eraseGoesOn: 130
         case .system(let error): error.isPermission ? 4 : 1
         }
     }
@@ -70,6 +80,7 @@ public enum WipeError: Error, Sendable, CustomStringConvertible {
         switch error {
         case let error as WipeError: error
         case let error as SystemError: .system(error)
+        case let error as FirmwareFailure: .library(error.description)
         default: .library("\(error)")
         }
     }

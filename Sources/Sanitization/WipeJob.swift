@@ -18,7 +18,7 @@ public struct DeviceRange: Codable, Hashable, Sendable {
 
 /// The progress of a wipe, replaced whole and durably.
 struct WipeJob: Codable {
-    enum Stage: String, Codable { case writing, verifying }
+    enum Stage: String, Codable { case writing, verifying, erasing }
 
     var version = 1
     /// Which device it is: a job is never continued on another one.
@@ -29,6 +29,8 @@ struct WipeJob: Codable {
     var pattern: String
     var passes: Int
     var verification: String
+    /// What the firmware was asked for; nil where it is overwritten.
+    var technique: FirmwareTechnique?
     var started: Int64
     /// 32 random bytes, from which each pass's key comes, in hexadecimal digits. It goes with the job.
     var key: String

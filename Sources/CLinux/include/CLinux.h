@@ -111,6 +111,18 @@ int clinux_block_facts(int descriptor, uint64_t *bytes, uint32_t *sector);
 /// BLKDISCARD: tells a device that a range is not needed. Says nothing of whether the data is gone.
 int clinux_block_discard(int descriptor, uint64_t offset, uint64_t length);
 
+/// SG_IO: one SCSI command; `sense_length` is the room, and then what came. Returns the status of the command, or -1.
+int clinux_scsi(int descriptor, const uint8_t *command, uint8_t command_length, int writes, void *data, uint32_t length, uint8_t *sense,
+                uint8_t *sense_length, uint32_t milliseconds);
+/// NVME_IOCTL_ID: the namespace that a block device is.
+int clinux_nvme_namespace(int descriptor);
+/// NVME_IOCTL_ADMIN_CMD; data is read from the device. Returns the status of the command, or -1.
+int clinux_nvme_admin(int descriptor, uint8_t opcode, uint32_t namespace_id, uint32_t word10, uint32_t word11, void *data, uint32_t length,
+                      uint32_t milliseconds);
+/// MMC_IOC_CMD; data is read from the device. `response` is the first word of the answer.
+int clinux_mmc(int descriptor, uint32_t opcode, uint32_t argument, uint32_t flags, int writes, void *data, uint32_t length,
+               uint32_t *response, uint32_t milliseconds);
+
 /// Keeps secrets out of core dumps and away from debuggers of the same user.
 void clinux_refuse_core_dumps(void);
 

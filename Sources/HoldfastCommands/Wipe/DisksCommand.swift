@@ -2,6 +2,7 @@
 
 internal import ArgumentParser
 internal import Platform
+internal import Sanitization
 
 struct DisksCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
@@ -25,7 +26,8 @@ struct DisksCommand: HoldfastCommand {
                                     ("kind", .text(disk.kind.rawValue)), ("readOnly", .flag(disk.isReadOnly)),
                                     ("partitions", .list(disk.partitions.map(JSON.text))),
                                     ("uses", .list(disk.uses().map(JSON.text))),
-                                    ("levels", .list(disk.isReadOnly ? [] : [.text("clear")])),
+                                    ("levels", .list(levels(of: disk).map(JSON.text))),
+                                    ("techniques", .list(Wipe.abilities(of: disk).map(technique))),
                                 ])
                             })
                     )
@@ -33,16 +35,33 @@ struct DisksCommand: HoldfastCommand {
             return .done
         }
         var table = Table([
-            ("NAME", .left), ("KIND", .left), ("SIZE", .right), ("MODEL", .left), ("SERIAL", .left), ("USE", .left),
+            ("NAME", .left), ("KIND", .left), ("SIZE", .right), ("MODEL", .left), ("SERIAL", .left), ("LEVELS", .left),
+            ("USE", .left),
         ])
         for disk in disks {
             let uses = disk.isReadOnly ? ["read-only"] : disk.uses()
             table.add([
                 disk.name, disk.kind.rawValue, Text.size(disk.size), Text.safe(disk.model), Text.safe(disk.serial),
+                levels(of: disk).joined(separator: ", "),
                 uses.isEmpty ? "free" : Text.safe(uses[0]) + (uses.count > 1 ? " (and \(uses.count - 1) more)" : ""),
             ])
         }
         session.console.result(table.text)
         return .done
+    }
+
+    /// What a wipe could reach now.
+    private func levels(of disk: BlockDevice) -> [String] {
+        if disk.isReadOnly { return [] }
+        let isPurge = Wipe.abilities(of: disk).contains { $0.level == .purge && $0.hindrance == nil }
+        return ["clear"] + (isPurge ? ["purge"] : [])
+    }
+
+    private func technique(_ ability: FirmwareAbility) -> JSON {
+        .object([
+            ("name", .text(ability.technique.rawValue)), ("level", .text(ability.level.rawValue)),
+            ("seconds", ability.seconds.map { .number(UInt64($0)) }),
+            ("hindrance", ability.hindrance.map(JSON.text)),
+        ])
     }
 }

@@ -1,4 +1,4 @@
-// `holdfast wipe`: overwrites a device, reads it back, and says in a certificate what came of it.
+// `holdfast wipe`: overwrites a device or has its firmware erase it, looks what is left, and says in a certificate what came of it.
 
 internal import ArgumentParser
 internal import AuditLog
@@ -25,11 +25,25 @@ struct VerificationArgument: ExpressibleByArgument {
 }
 
 struct LevelArgument: ExpressibleByArgument {
-    var text: String
+    var level: WipeLevel
 
     init?(argument: String) {
-        guard ["clear", "purge"].contains(argument) else { return nil }
-        text = argument
+        guard let level = WipeLevel(rawValue: argument) else { return nil }
+        self.level = level
+    }
+}
+
+struct TechniqueArgument: ExpressibleByArgument {
+    var technique: WipeRequest.Technique
+
+    init?(argument: String) {
+        if argument == "overwrite" {
+            technique = .overwrite
+        } else if let firmware = FirmwareTechnique(rawValue: argument) {
+            technique = .firmware(firmware)
+        } else {
+            return nil
+        }
     }
 }
 
@@ -45,8 +59,17 @@ struct WipeCommand: StatefulCommand {
     @Argument(help: "The device, as /dev/sdb.")
     var device: PathArgument
 
-    @Option(help: ArgumentHelp("clear (overwrite).", valueName: "level"))
+    @Option(
+        help: ArgumentHelp(
+            "clear (default: overwrite) or purge (the drive's firmware erases also what no overwrite reaches).",
+            valueName: "level"))
     var level: LevelArgument?
+
+    @Option(
+        help: ArgumentHelp(
+            "overwrite, or what the firmware offers: \(FirmwareTechnique.allCases.map(\.rawValue).joined(separator: ", ")) (default: the best for the level).",
+            valueName: "name"))
+    var technique: TechniqueArgument?
 
     @Option(help: ArgumentHelp("zero, random or a byte as 0x55.", valueName: "pattern"))
     var pattern: WipePatternArgument?
@@ -70,6 +93,12 @@ struct WipeCommand: StatefulCommand {
             valueName: "k=v"))
     var fields: [TagArgument] = []
 
+    @Option(help: ArgumentHelp("At most so many bytes a second, as 20MB.", valueName: "size"))
+    var rate: SizeArgument?
+
+    @Flag(help: "Afterwards tell the device that it need keep nothing. That counts for nothing.")
+    var discard = false
+
     @Flag(help: "Begin an interrupted wipe anew.")
     var restart = false
 
@@ -91,12 +120,12 @@ struct WipeCommand: StatefulCommand {
         request.pattern = pattern?.pattern ?? .random
         request.passes = passes
         request.verification = verify?.verification ?? .full
+        request.level = level?.level ?? .clear
+        request.technique = technique?.technique
+        request.bytesPerSecond = rate?.bytes
+        request.isDiscarded = discard
         request.isRestart = restart
         let wipe = try Wipe(device.absolute, request, state: state.folder(session))
-        if level?.text == "purge" {
-            throw WipeError.levelNotSupported(
-                device: wipe.device.name, level: "purge", reason: "firmware erases are not in this version")
-        }
         try confirmDevice(wipe, session)
         let report = try session.working { try wipe.run(session.progress) }
         let head = (try? AuditLog(folder: state.folder(session).appending("log")).head())?.description
@@ -115,17 +144,22 @@ struct WipeCommand: StatefulCommand {
         func ranges(_ ranges: [DeviceRange]) -> JSON {
             .list(ranges.map { .object([("start", .number($0.start)), ("length", .number($0.length))]) })
         }
+        if let failure = report.failure { session.console.warning("not erased: \(failure)") }
+        for note in report.notes { session.console.note(note) }
         for range in report.bad.prefix(20) {
             session.console.warning("not reached: \(range.length) bytes from \(range.start) on")
         }
         for range in report.different.prefix(20) {
-            session.console.warning("not what was written: \(range.length) bytes from \(range.start) on")
+            let what = report.method == .overwrite ? "not what was written" : "still what was written before the erase"
+            session.console.warning("\(what): \(range.length) bytes from \(range.start) on")
         }
         session.show(
             [
                 ("device", .text(report.device.name)), ("serial", .text(report.device.serial)),
                 ("bytes", .number(report.device.size)), ("requested", .text(document.sanitization.methodRequested)),
                 ("achieved", .text(document.sanitization.methodAchieved)), ("verified", .number(report.verified)),
+                ("technique", .text(document.sanitization.technique)), ("failure", report.failure.map(JSON.text)),
+                ("notes", .list(report.notes.map(JSON.text))),
                 ("unreachable", ranges(report.bad)), ("different", ranges(report.different)),
                 ("interruptions", .number(UInt64(report.interruptions))),
             ], summary: lines)
@@ -137,10 +171,17 @@ struct WipeCommand: StatefulCommand {
         session.console.note(
             "\(device.name): \(device.kind.rawValue) \(Text.safe(device.model)), serial number "
                 + (device.serial.isEmpty ? "none" : Text.safe(device.serial)) + ", \(Text.size(device.size))")
-        session.console.note(
-            "\(Text.counted(UInt64(passes), "pass", "passes")) of \(wipe.request.pattern), then \(wipe.request.verification.rawValue) verification"
-        )
-        if let (pass, position) = try wipe.interrupted, !restart {
+        switch wipe.method {
+        case .overwrite:
+            session.console.note(
+                "\(Text.counted(UInt64(passes), "pass", "passes")) of \(wipe.request.pattern), then \(wipe.request.verification.rawValue) verification"
+            )
+        case .firmware(let ability):
+            let time = ability.seconds.map { ", some \(max(1, $0 / 60)) min as the drive says" } ?? ""
+            session.console.note(
+                "\(ability.technique.rawValue) by the drive's firmware (\(ability.level.rawValue))\(time)")
+        }
+        if wipe.method == .overwrite, let (pass, position) = try wipe.interrupted, !restart {
             session.console.note("it was interrupted in pass \(pass + 1) and goes on at \(Text.size(position))")
         }
         let given = try confirm ?? session.typed("Everything on it will be gone. Its serial number, or else its name")
