@@ -110,12 +110,12 @@ public struct BlockDevice: Sendable, Hashable {
 
     // MARK: sysfs
 
-    static func text(_ file: String) -> String? {
+    package static func text(_ file: String) -> String? {
         guard let bytes = try? readWhole(BytePath(file), limit: 4096) else { return nil }
         return printable(bytes.filter { $0 != UInt8(ascii: "\n") && $0 != 0 }).trimmed
     }
 
-    static func names(in folder: String) -> [String] {
+    package static func names(in folder: String) -> [String] {
         guard let folder = try? Descriptor.open(BytePath(folder), .directory),
             let names = try? DirectoryListing(of: folder)
         else { return [] }

@@ -183,6 +183,13 @@ public final class Descriptor: Sendable {
         return (UInt64(result.f_bavail) * UInt64(result.f_frsize), UInt64(result.f_blocks) * UInt64(result.f_frsize))
     }
 
+    /// Bytes of the file system that hold nothing, whoever may have them.
+    public func emptySpace() throws(SystemError) -> UInt64 {
+        var result = statvfs()
+        try check("look at", "the file system") { fstatvfs(raw, &result) }
+        return UInt64(result.f_bfree) * UInt64(result.f_frsize)
+    }
+
     /// Takes a lock like `tryLock`, from somebody who is about to give it back if need be: waits for two seconds at most.
     public func tryLockPatiently() -> Bool {
         for _ in 0..<20 {

@@ -186,6 +186,16 @@ public final class ProtectedTree {
         return point
     }
 
+    /// The points that have something at a path, which is absolute and in the tree.
+    public func points(holding path: BytePath) throws -> [RestorePoint] {
+        let place = BytePath(Array(root.remainder(of: path)))
+        return try translated {
+            try area.readTable().points.filter { point in
+                try backend.listing(of: point.handle).entries.contains { $0.path == place }
+            }
+        }
+    }
+
     /// What differs between two states; nil is the live tree.
     public func diff(
         from old: RestorePoint?, to new: RestorePoint?, content: Bool

@@ -109,7 +109,12 @@ public struct Wipe {
     /// - Throws: `WipeError.inUse`, `.readOnly`
     private static func refuseUse(of device: BlockDevice) throws {
         if device.isReadOnly { throw WipeError.readOnly(device: device.name) }
-        let uses = device.uses()
+        var uses = device.uses()
+        // Whoever looks at all devices, as udev and losetup do, has them open for a moment.
+        for _ in 0..<5 where !uses.isEmpty && uses.allSatisfy({ $0.contains(" is open in ") }) {
+            usleep(200_000)
+            uses = device.uses()
+        }
         if !uses.isEmpty { throw WipeError.inUse(device: device.name, uses: uses) }
     }
 

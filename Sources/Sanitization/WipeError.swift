@@ -4,6 +4,8 @@ public import Platform
 
 public enum WipeError: Error, Sendable, CustomStringConvertible {
     case notADevice(path: BytePath)
+    case notAPath(path: BytePath, reason: String)
+    case wantsReserve(path: BytePath)
     case inUse(device: String, uses: [String])
     case readOnly(device: String)
     case notConfirmed(device: String, wanted: String)
@@ -26,6 +28,8 @@ public enum WipeError: Error, Sendable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .notADevice(let path): "\(path) is no block device"
+        case .notAPath(let path, let reason): "\(path) cannot be wiped: \(reason)"
+        case .wantsReserve(let path): "the machine runs from the file system of \(path), and would have no room left"
         case .inUse(let device, let uses): "\(device) is in use: " + uses.joined(separator: "; ")
         case .readOnly(let device): "\(device) is read-only"
         case .notConfirmed(let device, let wanted): "\(device) was not confirmed: what was typed is not \(wanted)"
@@ -48,6 +52,8 @@ public enum WipeError: Error, Sendable, CustomStringConvertible {
     public var mend: String? {
         switch self {
         case .notADevice: "`holdfast disks` lists the disks"
+        case .notAPath: "a disk is wiped as /dev/…, what is free on a file system with --free-space"
+        case .wantsReserve: "leave it some with --reserve 500MB"
         case .inUse: "end what uses it first; a disk that the machine runs from is wiped from another system"
         case .readOnly: "look for a switch on the medium, or `blockdev --setrw`"
         case .notConfirmed: "`holdfast disks` shows serial numbers; a device without one is confirmed by its name"
@@ -67,8 +73,8 @@ public enum WipeError: Error, Sendable, CustomStringConvertible {
     /// 2: usage; 4: a safety rule or no permission; 1: failed; 130: interrupted.
     public var exitStatus: Int32 {
         switch self {
-        case .notADevice: 2
-        case .inUse, .readOnly, .notConfirmed, .levelNotSupported, .changed, .anotherJob: 4
+        case .notADevice, .notAPath: 2
+        case .wantsReserve, .inUse, .readOnly, .notConfirmed, .levelNotSupported, .changed, .anotherJob: 4
         case .damagedRecord, .library, .eraseStuck, .firmware: 1
         case .badCertificate: 3
         case .interrupted, .eraseGoesOn: 130

@@ -111,6 +111,19 @@ int clinux_block_facts(int descriptor, uint64_t *bytes, uint32_t *sector);
 /// BLKDISCARD: tells a device that a range is not needed. Says nothing of whether the data is gone.
 int clinux_block_discard(int descriptor, uint64_t offset, uint64_t length);
 
+/// Has ext4 bring everything from its journal to its place, and write zeros over the journal.
+int clinux_clear_journal(int descriptor);
+/// fallocate(2) from the beginning on.
+int clinux_allocate(int descriptor, uint64_t length);
+
+struct clinux_extent {
+    uint64_t logical, physical, length;
+    /// Whether others have the same blocks, and whether they are not simply there: packed into an inode, compressed, or not yet placed.
+    uint8_t is_last, is_shared, is_elsewhere;
+};
+/// Where the content of a file is from `start` on (FS_IOC_FIEMAP); at most 64 at once.
+int clinux_extents(int descriptor, uint64_t start, struct clinux_extent *result, uint32_t capacity);
+
 /// SG_IO: one SCSI command; `sense_length` is the room, and then what came. Returns the status of the command, or -1.
 int clinux_scsi(int descriptor, const uint8_t *command, uint8_t command_length, int writes, void *data, uint32_t length, uint8_t *sense,
                 uint8_t *sense_length, uint32_t milliseconds);

@@ -49,15 +49,26 @@ struct TechniqueArgument: ExpressibleByArgument {
 
 struct WipeCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
-        commandName: "wipe", abstract: "Overwrite a device, read it back, and certify what came of it.",
+        commandName: "wipe", abstract: "Wipe a device, and certify what came of it; or files, or free space.",
         discussion: """
             What is in use is refused. The serial number has to be typed, or given with --confirm; a device without one is \
             confirmed by its name. What interrupts it costs nothing: the same command goes on. Sectors that cannot be reached are named, \
             and then the device is not wiped (exit status 3): destroy it.
+
+            Files are overwritten where they are, read back from the device, and removed. Where the file system or the medium puts what is \
+            written elsewhere, that is said, and the exit status is 3.
             """)
 
-    @Argument(help: "The device, as /dev/sdb.")
+    @Argument(help: ArgumentHelp("The device, as /dev/sdb, or a file or folder.", valueName: "device|path"))
     var device: PathArgument
+
+    @Flag(help: "Wipe what is free on the file system of a folder.")
+    var freeSpace = false
+
+    @Option(
+        help: ArgumentHelp(
+            "With --free-space: so much stays free, for those who work there meanwhile.", valueName: "size"))
+    var reserve: SizeArgument?
 
     @Option(
         help: ArgumentHelp(
@@ -108,6 +119,7 @@ struct WipeCommand: StatefulCommand {
     func validate() throws {
         guard (1...35).contains(passes) else { throw ValidationError("--passes goes from 1 to 35.") }
         var certificate = Certificate()
+        guard reserve == nil || freeSpace else { throw ValidationError("--reserve goes with --free-space.") }
         for field in fields where !certificate.set(field.key, to: field.value) {
             throw ValidationError("A certificate has no field \(field.key).")
         }
@@ -116,6 +128,7 @@ struct WipeCommand: StatefulCommand {
     func isRecorded(in session: Session) -> Bool { true }
 
     func perform(_ session: Session) throws -> Outcome {
+        if freeSpace || BlockDevice.at(device.absolute) == nil, exists(device.absolute) { return try wipePath(session) }
         var request = WipeRequest()
         request.pattern = pattern?.pattern ?? .random
         request.passes = passes

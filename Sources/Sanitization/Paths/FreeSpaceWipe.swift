@@ -1,0 +1,151 @@
+// Wiping what is free on a file system: files take all of it, are overwritten and read back, and go.
+
+internal import Cryptography
+internal import Glibc
+public import Images
+public import Platform
+
+public struct FreeSpaceWipe {
+    public let path: BytePath
+    public let reach: Reach
+    /// Bytes that are to stay free for those who work there meanwhile.
+    public let reserve: UInt64
+    public let free: UInt64
+
+    private static let prefix = Array(".holdfast-wipe-".utf8)
+    /// The length of one file that takes space; some file systems have no larger ones.
+    private static let fileLength: UInt64 = 1 << 30
+
+    /// - Parameter reserve: nil where nothing has to stay free.
+    /// - Throws: `WipeError`, also where the machine runs from the file system and nothing is to stay free.
+    public init(_ path: BytePath, reserve: UInt64?) throws {
+        do {
+            self.path = path
+            self.reserve = reserve ?? 0
+            let folder = try Descriptor.open(path, .directory)
+            guard let mount = try Mount.holding(folder) else {
+                throw WipeError.notAPath(path: path, reason: "it is on no file system that can be told")
+            }
+            if mount.isReadOnly { throw WipeError.readOnly(device: path.description) }
+            let root = try Descriptor.open("/", .directory).status()
+            if reserve == nil, try folder.status().device == root.device {
+                throw WipeError.wantsReserve(path: path)
+            }
+            reach = Reach(mount)
+            free = try folder.space().free
+        } catch { throw WipeError.wrapping(error) }
+    }
+
+    public func run(_ progress: Progress) throws -> PathWipeReport {
+        do { return try wipe(progress) } catch { throw WipeError.wrapping(error) }
+    }
+
+    private func wipe(_ progress: Progress) throws -> PathWipeReport {
+        let parent = try Descriptor.open(path, .directory)
+        // What an interrupted one left.
+        try removeLeftovers(parent)
+        let name = Self.prefix + Array(hexadecimal(try SecureRandom.bytes(6)).utf8)
+        try parent.makeDirectory(name)
+        // Whatever ends this, the space is given back; what a kill leaves goes with the next call.
+        defer { try? removeLeftovers(parent) }
+        let folder = try parent.open(name, .directory)
+        var report = PathWipeReport(reasons: reach.reasons, notes: reach.notes)
+        let overwrite = try FileOverwrite(reach, progress)
+        let kept = reserve == 0 ? takeReserve() : nil
+        defer { kept.map { giveBack($0) } }
+        progress.expect(bytes: free > reserve ? free - reserve : 0, items: 0)
+        while let file = try take(folder, number: report.files) {
+            report.files += 1
+            report.bytes += try file.status().size
+            if let reason = try overwrite.overwrite(file) { report.add(reason) }
+        }
+        report.verified = overwrite.verified
+        let left = try folder.emptySpace()
+        if left > 0 { report.add("\(left) bytes could not be taken or were left free, and are as they were") }
+        // The blocks that hold names and places of these files held something else before. They are written to their places now: once the
+        // files are gone, they never would be.
+        if reach.hasJournal, !folder.clearJournal() {
+            report.add("a few blocks with names and places of files, and the journal, may be as they were")
+        }
+        report.notes.append(
+            "the ends of other files' last blocks and names that were removed from folders are not reached")
+        return report
+    }
+
+    // MARK: What ext4 keeps for itself
+
+    /// ext4 keeps some blocks for its own growth that no file can have (Documentation/ABI/testing/sysfs-fs-ext4, reserved_clusters). The
+    /// number is that of the mounted file system alone: a kill leaves it at 0 until it is mounted again.
+    private var reservedClusters: BytePath? {
+        let file = reach.device.map { BytePath("/sys/fs/ext4/\($0.name)/reserved_clusters") }
+        return file.flatMap { exists($0) ? $0 : nil }
+    }
+
+    private func takeReserve() -> [UInt8]? {
+        guard let file = reservedClusters, let before = try? readWhole(file, limit: 64) else { return nil }
+        try? Descriptor.open(file, .write).write(Array("0\n".utf8))
+        return before
+    }
+
+    private func giveBack(_ number: [UInt8]) {
+        guard let file = reservedClusters else { return }
+        try? Descriptor.open(file, .write).write(number)
+    }
+
+    // MARK: Taking space
+
+    /// A file that takes as much of what is free as one can; nil where nothing is left to take.
+    private func take(_ folder: Descriptor, number: UInt64) throws -> Descriptor? {
+        let name = Array("\(number)".utf8)
+        let file: Descriptor
+        do throws(SystemError) {
+            file = try folder.open(name, [.readWrite, .create, .exclusive])
+        } catch {
+            guard error.code == ENOSPC else { throw error }
+            return nil
+        }
+        var length = Self.fileLength
+        if reserve > 0 {
+            let free = try folder.space().free
+            length = min(length, free > reserve ? free - reserve : 0) / 4096 * 4096
+        }
+        while length >= 512 {
+            do throws(SystemError) {
+                try allocate(file, length)
+                return file
+            } catch {
+                guard error.code == ENOSPC else { throw error }
+                try file.truncate(to: 0)
+                length /= 2
+            }
+        }
+        return nil
+    }
+
+    /// Where the file system cannot give blocks unwritten, zeros take them.
+    private func allocate(_ file: Descriptor, _ length: UInt64) throws(SystemError) {
+        do throws(SystemError) {
+            try file.allocate(length)
+        } catch {
+            guard error.code == EOPNOTSUPP else { throw error }
+            let zeros = [UInt8](repeating: 0, count: Int(min(length, 1 << 20)))
+            var done: UInt64 = 0
+            while done < length {
+                try file.write(Array(zeros.prefix(Int(min(UInt64(zeros.count), length - done)))))
+                done += UInt64(zeros.count)
+            }
+            try file.synchronize()
+        }
+    }
+
+    private func removeLeftovers(_ parent: Descriptor) throws {
+        let names = try DirectoryListing(of: parent)
+        for index in 0..<names.count where names[index].starts(with: Self.prefix) {
+            let folder = try parent.open(names[index], .directory)
+            let files = try DirectoryListing(of: folder)
+            for file in 0..<files.count { try folder.remove(files[file]) }
+            try parent.remove(names[index], directory: true)
+        }
+        try parent.synchronize()
+    }
+}

@@ -1,0 +1,155 @@
+// Wiping files: overwriting them where they are, reading them back from the device, and taking their names away. It is part of a medium only,
+// and no sanitization of it (NIST SP 800-88 Rev. 2, 4.2).
+
+internal import Cryptography
+internal import Glibc
+public import Images
+public import Platform
+
+/// What came of wiping files or free space.
+public struct PathWipeReport: Sendable {
+    public var files: UInt64 = 0
+    public var bytes: UInt64 = 0
+    /// Bytes that were read back from the device.
+    public var verified: UInt64 = 0
+    /// Why old content may be left.
+    public var reasons: [String] = []
+    public var notes: [String] = []
+
+    public var isAchieved: Bool { reasons.isEmpty }
+
+    mutating func add(_ reason: String) {
+        if !reasons.contains(reason) { reasons.append(reason) }
+    }
+}
+
+public struct PathWipe {
+    public let path: BytePath
+    public let reach: Reach
+    /// What there is to wipe.
+    public let files: UInt64
+    public let bytes: UInt64
+
+    private let folder: Descriptor
+    private let name: [UInt8]
+
+    /// - Throws: `WipeError` where it is nothing to wipe, or is in use.
+    public init(_ path: BytePath) throws {
+        do {
+            self.path = path
+            guard path != "/", !path.lastComponent.isEmpty else {
+                throw WipeError.notAPath(path: path, reason: "it is everything")
+            }
+            folder = try Descriptor.open(path.parent, .directory)
+            name = path.lastComponent
+            let status = try folder.status(of: name)
+            guard status.kind == .file || status.kind == .directory else {
+                throw WipeError.notAPath(path: path, reason: "it is neither a file nor a folder")
+            }
+            guard try folder.status().mount == status.mount else {
+                throw WipeError.notAPath(path: path, reason: "something is mounted there")
+            }
+            guard let mount = try Mount.holding(folder.open(name, .place)) else {
+                throw WipeError.notAPath(path: path, reason: "it is on no file system that can be told")
+            }
+            reach = Reach(mount)
+            let users = RunningProcess.using(device: status.device, below: path)
+            if !users.isEmpty {
+                throw WipeError.inUse(device: path.description, uses: users.map { "it is open in \($0)" })
+            }
+            var (files, bytes) = (UInt64(0), UInt64(0))
+            try Self.walk(folder, name, TreeBorder(status)) { _, _, status in
+                files += 1
+                if status.kind == .file { bytes += status.allocated }
+            }
+            (self.files, self.bytes) = (files, bytes)
+        } catch { throw WipeError.wrapping(error) }
+    }
+
+    /// Wipes it. A stop leaves whole what was not begun; the same command takes the rest.
+    public func run(_ progress: Progress) throws -> PathWipeReport {
+        do { return try wipe(progress) } catch { throw WipeError.wrapping(error) }
+    }
+
+    /// First all content and the names below go; then, once that has come to its place on the medium, the entries. Up to the very last
+    /// step it is found by its name: whatever ends this, the same command takes the rest.
+    private func wipe(_ progress: Progress) throws -> PathWipeReport {
+        var report = PathWipeReport(reasons: reach.reasons, notes: reach.notes)
+        progress.expect(bytes: bytes, items: 0)
+        let overwrite = try FileOverwrite(reach, progress)
+        let border = TreeBorder(try folder.status(of: name))
+        var kept: Set<FileIdentity> = []
+        try Self.walk(folder, name, border) { folder, name, status in
+            report.files += 1
+            if status.kind == .file {
+                report.bytes += status.size
+                if status.linkCount > 1 { report.notes.append("\(printable(name)) has other names, which stay") }
+                do {
+                    let file = try folder.open(name, [.readWrite, .nonBlocking])
+                    if let reason = try overwrite.overwrite(file) { report.add(reason) }
+                    try file.truncate(to: 0)
+                } catch let error as SystemError {
+                    report.add("\(printable(name)) is as it was: \(error)")
+                    kept.insert(FileIdentity(status))
+                    return
+                }
+            }
+        }
+        let top = FileIdentity(try folder.status(of: name))
+        try Self.walk(folder, name, border) { folder, name, status in
+            if try Self.holdsAny(of: kept, folder, name, status) {
+                kept.insert(FileIdentity(status))
+            } else if FileIdentity(status) != top {
+                try Self.conceal(folder, name)
+            }
+        }
+        var isCleared = folder.clearJournal()
+        try folder.synchronizeFileSystem()
+        try Self.walk(folder, name, border) { folder, name, status in
+            if kept.contains(FileIdentity(status)) { return }
+            try folder.remove(name, directory: status.kind == .directory)
+        }
+        try folder.synchronize()
+        isCleared = folder.clearJournal() && isCleared
+        if reach.hasJournal, !isCleared {
+            report.notes.append("names may be left in the journal of the file system")
+        }
+        report.verified = overwrite.verified
+        return report
+    }
+
+    private static func holdsAny(
+        of kept: Set<FileIdentity>, _ folder: Descriptor, _ name: [UInt8], _ status: FileStatus
+    ) throws -> Bool {
+        if kept.isEmpty || kept.contains(FileIdentity(status)) { return !kept.isEmpty }
+        guard status.kind == .directory else { return false }
+        let opened = try folder.open(name, .directory)
+        let names = try DirectoryListing(of: opened)
+        return try (0..<names.count).contains { kept.contains(FileIdentity(try opened.status(of: names[$0]))) }
+    }
+
+    /// Another name of the same length takes the place of this one. Where all of them are taken, a short name stays as it is.
+    private static func conceal(_ folder: Descriptor, _ name: [UInt8]) throws {
+        for _ in 0..<100 {
+            let other = name.map { _ in UInt8.random(in: UInt8(ascii: "a")...UInt8(ascii: "z")) }
+            let moved = Result { () throws(SystemError) in try folder.move(name, to: other, in: folder) }
+            if case .failure(let error) = moved, error.code == EEXIST { continue }
+            return try moved.get()
+        }
+    }
+
+    /// Everything below, what is in a folder before the folder, without leaving the file system.
+    private static func walk(
+        _ folder: Descriptor, _ name: [UInt8], _ border: TreeBorder,
+        _ body: (_ folder: Descriptor, _ name: [UInt8], _ status: FileStatus) throws -> Void
+    ) throws {
+        let status = try folder.status(of: name)
+        if border.isCrossed(by: status) { return }
+        if status.kind == .directory {
+            let opened = try folder.open(name, .directory)
+            let names = try DirectoryListing(of: opened)
+            for index in 0..<names.count { try walk(opened, names[index], border, body) }
+        }
+        try body(folder, name, status)
+    }
+}
