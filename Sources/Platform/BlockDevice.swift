@@ -75,7 +75,8 @@ public struct BlockDevice: Sendable, Hashable {
             Self.text("\(whole)/device/vendor"),
             Self.text("\(whole)/device/model") ?? Self.text("\(whole)/device/name"),
         ]
-        .compactMap { $0 }.filter { $0 != "ATA" && !$0.isEmpty }.joined(separator: " ")
+        // A virtio disk has its vendor as a number.
+        .compactMap { $0 }.filter { $0 != "ATA" && !$0.hasPrefix("0x") && !$0.isEmpty }.joined(separator: " ")
         serial = Self.serial(whole, place)
     }
 

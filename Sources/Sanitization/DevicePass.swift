@@ -8,7 +8,7 @@ internal import Platform
 
 final class DevicePass {
     static let blockLength = 4 << 20
-    /// After so many bytes what has been done is durable, and noted: at most this is done again.
+    /// After so many bytes of reading back it is noted how far that is.
     static let stepLength: UInt64 = 64 << 20
 
     let device: Descriptor
@@ -37,20 +37,26 @@ final class DevicePass {
 
     // MARK: Writing
 
-    /// Writes from a position to the end. `note` is called whenever everything before a position is durable.
-    func write(from position: UInt64, note: (UInt64) throws -> Void) throws {
-        var noted = position
-        try forEachBlock(in: [DeviceRange(start: position, length: size - position)]) { block, offset in
-            try write(block, at: offset)
-            progress.add(bytes: UInt64(block.count))
-            if offset + UInt64(block.count) - noted >= Self.stepLength {
-                try device.synchronize()
-                noted = offset + UInt64(block.count)
-                try note(noted)
-            }
+    /// Writes from a position to the end. `note` is called by another thread whenever everything before a position is durable, with the
+    /// sectors that could not be written.
+    func write(from position: UInt64, note: @escaping (UInt64, [DeviceRange]) throws -> Void) throws {
+        let device = device
+        let durable = DurablePosition(position) {
+            try device.synchronize()
+            try note($0, $1)
         }
-        try device.synchronize()
-        try note(size)
+        do {
+            try forEachBlock(in: [DeviceRange(start: position, length: size - position)]) { block, offset in
+                try write(block, at: offset)
+                progress.add(bytes: UInt64(block.count))
+                let next = UInt64(Self.blockLength)
+                try durable.advance(to: offset + UInt64(block.count), next: next, bad: bad)
+            }
+        } catch {
+            try durable.end()
+            throw error
+        }
+        try durable.end()
     }
 
     /// Writes ranges, durably.

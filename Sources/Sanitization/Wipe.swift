@@ -51,6 +51,8 @@ public struct WipeReport: Sendable {
     /// How the places of a sample were chosen.
     public var sampleSeed: UInt64?
     public var interruptions: Int
+    /// How long the writing and the reading back took in this run, in seconds.
+    public var seconds: (writing: Double, reading: Double) = (0, 0)
     /// Why the firmware did not erase.
     public var failure: String?
     /// What else there is to know.
@@ -131,6 +133,21 @@ public struct Wipe {
         return nil
     }
 
+    /// Seconds that overwriting and reading back take, as far as reading its beginning tells; nil where it cannot be read.
+    public var estimate: Double? {
+        let length = Int(min(device.size, 32 << 20))
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: length, alignment: 4096)
+        defer { buffer.deallocate() }
+        let began = ContinuousClock.now
+        guard length > 0, let open = try? Descriptor.openUncached(device.path),
+            (try? open.read(into: buffer, at: 0)) == length
+        else { return nil }
+        let share = request.verification == .full ? 1 : 0.1
+        let measured = (ContinuousClock.now - began) / .seconds(1) / Double(length)
+        let seconds = max(measured, request.bytesPerSecond.map { 1 / Double($0) } ?? 0)
+        return seconds * Double(device.size) * (Double(request.passes) + share)
+    }
+
     /// Wipes it, or goes on where it was interrupted.
     public func run(_ progress: Progress) throws -> WipeReport { try run(progress, beforeVerification: {}) }
 
@@ -153,9 +170,12 @@ public struct Wipe {
         }
         progress.expect(bytes: device.size * UInt64(request.passes) + verifiedBytes(job), items: 0)
         progress.add(bytes: device.size * UInt64(job.pass) + job.position)
+        let began = ContinuousClock.now
         try write(&job, file, open, facts.sector, progress)
         beforeVerification()
+        let written = ContinuousClock.now
         var report = try verify(&job, file, open, facts.sector, progress)
+        report.seconds = ((written - began) / .seconds(1), (ContinuousClock.now - written) / .seconds(1))
         if request.isDiscarded { report.notes.append(try discard(open, facts.sector, job)) }
         try finish(file)
         return report
@@ -216,19 +236,18 @@ public struct Wipe {
             let pass = DevicePass(
                 open, size: device.size, sector: sector, source: source, progress: progress,
                 bytesPerSecond: request.bytesPerSecond)
-            let before = job.bad
-            var current = job
-            defer { job = current }
-            try pass.write(from: job.position) { position in
-                current.position = position
-                current.bad = before
-                for range in pass.bad { DevicePass.add(range, to: &current.bad) }
-                try current.write(file)
+            let began = job
+            try pass.write(from: job.position) { position, bad in
+                var now = began
+                now.position = position
+                for range in bad { DevicePass.add(range, to: &now.bad) }
+                try now.write(file)
             }
-            current.pass += 1
-            current.position = 0
-            if current.pass == request.passes { current.stage = .verifying }
-            try current.write(file)
+            for range in pass.bad { DevicePass.add(range, to: &job.bad) }
+            job.pass += 1
+            job.position = 0
+            if job.pass == request.passes { job.stage = .verifying }
+            try job.write(file)
         }
     }
 

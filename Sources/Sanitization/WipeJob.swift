@@ -50,8 +50,12 @@ struct WipeJob: Codable {
             count: KeyStream.keyLength)
     }
 
+    /// A device that was pulled and plugged in again may have another name: where it has a serial number, that and the partition tell which
+    /// one it is.
     static func file(in folder: BytePath, for device: BlockDevice) -> BytePath {
-        folder.appending(hexadecimal(Array("\(device.name) \(device.serial)".utf8)) + ".json")
+        let part = device.disk.map { device.name.dropFirst($0.count) } ?? ""
+        let identity = device.serial.isEmpty ? device.name : "\(device.serial) \(part)"
+        return folder.appending(hexadecimal(Array(identity.utf8)) + ".json")
     }
 
     static func read(_ file: BytePath) throws -> WipeJob? {
@@ -68,6 +72,7 @@ struct WipeJob: Codable {
     }
 
     func isOf(_ device: BlockDevice) -> Bool {
-        name == device.name && serial == device.serial && model == device.model && size == device.size
+        serial == device.serial && model == device.model && size == device.size
+            && (!serial.isEmpty || name == device.name)
     }
 }

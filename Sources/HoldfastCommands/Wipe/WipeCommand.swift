@@ -171,6 +171,8 @@ struct WipeCommand: StatefulCommand {
                 ("device", .text(report.device.name)), ("serial", .text(report.device.serial)),
                 ("bytes", .number(report.device.size)), ("requested", .text(document.sanitization.methodRequested)),
                 ("achieved", .text(document.sanitization.methodAchieved)), ("verified", .number(report.verified)),
+                ("writingMilliseconds", .number(UInt64(report.seconds.writing * 1000))),
+                ("readingMilliseconds", .number(UInt64(report.seconds.reading * 1000))),
                 ("technique", .text(document.sanitization.technique)), ("failure", report.failure.map(JSON.text)),
                 ("notes", .list(report.notes.map(JSON.text))),
                 ("unreachable", ranges(report.bad)), ("different", ranges(report.different)),
@@ -188,6 +190,7 @@ struct WipeCommand: StatefulCommand {
         case .overwrite:
             session.console.note(
                 "\(Text.counted(UInt64(passes), "pass", "passes")) of \(wipe.request.pattern), then \(wipe.request.verification.rawValue) verification"
+                    + (wipe.estimate.map { ", \(Text.duration(UInt64($0.rounded(.up)))) or more" } ?? "")
             )
         case .firmware(let ability):
             let time = ability.seconds.map { ", some \(max(1, $0 / 60)) min as the drive says" } ?? ""
