@@ -291,9 +291,11 @@ enum BootScript {
                     except | make)
                         if [ -d "$run/lower$path" ] && [ ! -h "$run/lower$path" ] && mount -o bind "$run/lower$path" "$rootmnt$path"; then
                             note "except $path yes"
-                            # Logs are written to the end: it goes with the last of the mounts, not before.
-                            mkdir -p "/run/systemd/system/$size.d"
-                            printf '[Unit]\\nDefaultDependencies=no\\n' >"/run/systemd/system/$size.d/holdfast.conf"
+                            # Logs are written to the end: it goes with the last of the mounts, not before. A drop-in would not be read, as
+                            # there is no unit that it belongs to.
+                            mkdir -p /run/systemd/system
+                            printf '[Unit]\\nDefaultDependencies=no\\n[Mount]\\nWhat=%s\\nWhere=%s\\nType=none\\nOptions=bind\\n' \\
+                                "$run/lower$path" "$path" >"/run/systemd/system/$size"
                         else
                             lock "$path"
                         fi ;;

@@ -177,6 +177,9 @@ struct WipeTests {
                 interruptions += 1
                 let written = Int(shell("sync \(loop.file); \(last)").dropLast()) ?? .max
                 #expect(pass == 1 || written <= Int(position) + (64 << 20), "\(written) written, \(position) noted")
+            } else {
+                // It came to its end; another one begins.
+                shell("cp \(loop.file) \(loop.scratch)/before")
             }
         }
         #expect(interruptions > 2)
