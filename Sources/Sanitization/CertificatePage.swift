@@ -50,7 +50,8 @@ extension Certificate {
 
     /// The result in a sentence.
     public var verdict: String {
-        let what = "\(medium.model), serial number \(medium.serialNumber)"
+        let known = [medium.model, medium.serialNumber].filter { $0 != Self.notRecorded }
+        let what = known.isEmpty ? medium.kernelName : known.joined(separator: ", serial number ")
         if sanitization.methodAchieved == "not achieved" {
             return "Incomplete: \(what) may still hold what it held. Destroy the medium."
         }

@@ -27,7 +27,7 @@ public enum WipeError: Error, Sendable, CustomStringConvertible {
     /// What happened, to what, and why.
     public var description: String {
         switch self {
-        case .notADevice(let path): "\(path) is no block device"
+        case .notADevice(let path): "\(path) is no block device, and no file or folder"
         case .notAPath(let path, let reason): "\(path) cannot be wiped: \(reason)"
         case .wantsReserve(let path): "the machine runs from the file system of \(path), and would have no room left"
         case .inUse(let device, let uses): "\(device) is in use: " + uses.joined(separator: "; ")
@@ -57,6 +57,7 @@ public enum WipeError: Error, Sendable, CustomStringConvertible {
         case .inUse: "end what uses it first; a disk that the machine runs from is wiped from another system"
         case .readOnly: "look for a switch on the medium, or `blockdev --setrw`"
         case .notConfirmed: "`holdfast disks` shows serial numbers; a device without one is confirmed by its name"
+        case .levelNotSupported(_, "clear", _): "leave --technique away: then it is overwritten"
         case .levelNotSupported:
             "`--level clear`, or destroy the medium and record that with `holdfast certificate record`"
         case .changed: "begin again"

@@ -183,9 +183,10 @@ struct WipeCommand: StatefulCommand {
     /// Shows what is about to happen, and has the serial number typed.
     private func confirmDevice(_ wipe: Wipe, _ session: Session) throws {
         let device = wipe.device
+        let facts = [device.kind.rawValue, device.model].filter { !$0.isEmpty }.joined(separator: " ")
+        let serial = device.serial.isEmpty ? "none" : Text.safe(device.serial)
         session.console.note(
-            "\(device.name): \(device.kind.rawValue) \(Text.safe(device.model)), serial number "
-                + (device.serial.isEmpty ? "none" : Text.safe(device.serial)) + ", \(Text.size(device.size))")
+            "\(device.name): \(Text.safe(facts)), serial number \(serial), \(Text.size(device.size))")
         switch wipe.method {
         case .overwrite:
             session.console.note(
