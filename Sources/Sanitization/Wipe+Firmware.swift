@@ -67,7 +67,8 @@ extension Wipe {
         do {
             result = try erase.run(open, size: device.size, sector: sector, job: &job, file: file)
         } catch let failure as FirmwareFailure {
-            throw WipeError.firmware(device: device.name, reason: failure.description)
+            let place = failure.leavesPassword ? "; the password is the first half of `key` in \(file)" : ""
+            throw WipeError.firmware(device: device.name, reason: failure.description + place)
         }
         try finish(file)
         return WipeReport(
@@ -75,6 +76,7 @@ extension Wipe {
             started: Timestamp(seconds: job.started, nanoseconds: 0), ended: .now(), bad: result.bad,
             different: result.different, verified: result.failure == nil ? FirmwareErase.markedBytes(device.size) : 0,
             interruptions: job.interruptions, failure: result.failure,
-            notes: device.kind == .mmc ? ["the boot areas of the card are not part of it"] : [])
+            notes: device.kind == .mmc
+                ? ["the boot areas and partitions of their own that a card may have are not part of it"] : [])
     }
 }

@@ -209,11 +209,20 @@ public struct Wipe {
     // MARK: The job
 
     private func begin(_ file: BytePath) throws -> WipeJob {
-        if !request.isRestart, var job = try WipeJob.read(file), job.isOf(device) {
+        if var job = try WipeJob.read(file), job.isOf(device), !request.isRestart || job.mayHaveLeftPassword {
+            // The record is the only place of that password: it is not given up for another job.
+            if job.mayHaveLeftPassword, job.technique != technique {
+                throw WipeError.passwordOwed(device: device.name, technique: job.technique?.rawValue ?? "")
+            }
             guard job.pattern == request.pattern.description, job.passes == request.passes,
                 job.verification == request.verification.rawValue, job.technique == technique
-            else { throw WipeError.anotherJob(device: device.name, method: "\(job.passes) × \(job.pattern)") }
+            else {
+                let method = job.technique?.rawValue ?? "\(job.passes) × \(job.pattern)"
+                throw WipeError.anotherJob(device: device.name, method: method)
+            }
             job.interruptions += 1
+            // Nobody knows what has become of the device meanwhile: it is read back from the beginning, and all of it.
+            if job.stage == .verifying { (job.position, job.different) = (0, []) }
             try job.write(file)
             return job
         }
@@ -276,10 +285,16 @@ public struct Wipe {
         try pass.verify(ranges, note: note)
         try note(device.size)
         job = current
+        var request = request
+        request.verification = verification(of: job)
         return WipeReport(
             device: device, request: request, method: method, started: Timestamp(seconds: job.started, nanoseconds: 0),
             ended: .now(), bad: job.bad, different: job.different, verified: verifiedBytes(job),
-            sampleSeed: request.verification == .sample ? seed(job) : nil, interruptions: job.interruptions)
+            sampleSeed: verification(of: job) == .sample ? seed(job) : nil, interruptions: job.interruptions)
+    }
+
+    private func verification(of job: WipeJob) -> WipeRequest.Verification {
+        job.interruptions > 0 ? .full : request.verification
     }
 
     private func verifiedBytes(_ job: WipeJob) -> UInt64 { ranges(job, 512).reduce(0) { $0 + $1.length } }
@@ -290,7 +305,7 @@ public struct Wipe {
 
     /// What is read back: everything, or both ends and two places in each of a thousand parts, 5 % of it each.
     private func ranges(_ job: WipeJob, _ sector: Int) -> [DeviceRange] {
-        guard request.verification == .sample, device.size >= 64 << 20 else {
+        guard verification(of: job) == .sample, device.size >= 64 << 20 else {
             return [DeviceRange(start: 0, length: device.size)]
         }
         var generator = SplitMix(state: seed(job))

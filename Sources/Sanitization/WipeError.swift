@@ -13,6 +13,8 @@ public enum WipeError: Error, Sendable, CustomStringConvertible {
     /// Another device than the one that was looked at has the name now.
     case changed(device: String)
     case anotherJob(device: String, method: String)
+    /// An interrupted security erase may have left a password, which only its record knows.
+    case passwordOwed(device: String, technique: String)
     case damagedRecord(file: BytePath)
     case interrupted
     /// The drive goes on erasing by itself.
@@ -37,6 +39,8 @@ public enum WipeError: Error, Sendable, CustomStringConvertible {
             "\(device) cannot be wiped to the level \(level): \(reason)"
         case .changed(let device): "\(device) is not the device any more that was looked at"
         case .anotherJob(let device, let method): "a wipe of \(device) by \(method) was interrupted and is not finished"
+        case .passwordOwed(let device, _):
+            "an interrupted security erase may have left a password on \(device), which has to go first"
         case .damagedRecord(let file): "what \(file) knows of an interrupted wipe is damaged"
         case .interrupted: "interrupted"
         case .eraseGoesOn: "interrupted; the drive goes on erasing by itself"
@@ -63,7 +67,10 @@ public enum WipeError: Error, Sendable, CustomStringConvertible {
         case .changed: "begin again"
         case .anotherJob(let device, _):
             "repeat with the same options to go on, or with --restart to begin /dev/\(device) anew"
-        case .damagedRecord(let file): "remove \(file) and begin anew"
+        case .passwordOwed(let device, let technique):
+            "`holdfast wipe /dev/\(device) --technique \(technique)` takes it away"
+        case .damagedRecord(let file):
+            "move \(file) away and begin anew; after a security erase keep it, as its `key` begins with the drive's password"
         case .interrupted: "the same command goes on where it was"
         case .eraseGoesOn, .eraseStuck: "the same command goes on watching; what never ends is a medium to destroy"
         case .firmware: "the same command tries again to put it right"
@@ -75,7 +82,8 @@ public enum WipeError: Error, Sendable, CustomStringConvertible {
     public var exitStatus: Int32 {
         switch self {
         case .notADevice, .notAPath: 2
-        case .wantsReserve, .inUse, .readOnly, .notConfirmed, .levelNotSupported, .changed, .anotherJob: 4
+        case .wantsReserve, .inUse, .readOnly, .notConfirmed, .levelNotSupported, .changed, .anotherJob, .passwordOwed:
+            4
         case .damagedRecord, .library, .eraseStuck, .firmware: 1
         case .badCertificate: 3
         case .interrupted, .eraseGoesOn: 130

@@ -61,7 +61,8 @@ struct WipeJob: Codable {
     static func read(_ file: BytePath) throws -> WipeJob? {
         guard exists(file) else { return nil }
         guard let job = try? JSONDecoder().decode(WipeJob.self, from: Data(readWhole(file, limit: 1 << 24))),
-            job.version == 1
+            job.version == 1, job.position <= job.size, (0...35).contains(job.pass), (1...35).contains(job.passes),
+            (job.bad + job.different).allSatisfy({ $0.start <= job.size && $0.length <= job.size })
         else { throw WipeError.damagedRecord(file: file) }
         return job
     }
@@ -69,6 +70,11 @@ struct WipeJob: Codable {
     func write(_ file: BytePath) throws {
         try makeFolders(file.parent)
         try replaceFile(file, Array(try JSONEncoder().encode(self)))
+    }
+
+    /// Whether a password may be set on the drive that only this record knows.
+    var mayHaveLeftPassword: Bool {
+        stage == .erasing && (technique == .securityErase || technique == .securityEraseEnhanced)
     }
 
     func isOf(_ device: BlockDevice) -> Bool {

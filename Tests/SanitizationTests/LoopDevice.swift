@@ -26,5 +26,8 @@ final class LoopDevice {
                 .map(String.init) ?? "/dev/null")
     }
 
-    deinit { shell("umount \(scratch)/mount 2>/dev/null; losetup -d \(path); rm -rf \(scratch)") }
+    deinit {
+        shell(
+            "umount \(scratch)/mount 2>/dev/null; losetup -d \(path); chattr -R -f -ia \(scratch); rm -rf \(scratch)")
+    }
 }

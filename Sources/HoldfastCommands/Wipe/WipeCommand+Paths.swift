@@ -22,6 +22,11 @@ extension WipeCommand {
         session.console.note(
             "\(device.path): \(Text.counted(wipe.files, "entry", "entries")), \(Text.size(wipe.bytes))")
         for reason in wipe.reach.reasons { session.console.warning(reason) }
+        if wipe.linked > 0 {
+            session.console.warning(
+                "\(Text.counted(wipe.linked, "file has", "files have")) names elsewhere, too; what they hold will be gone there as well"
+            )
+        }
         let holders = holders(of: wipe.path, session)
         for holder in holders { session.console.warning(holder) }
         try session.confirm("Wipe \(device.path)?")

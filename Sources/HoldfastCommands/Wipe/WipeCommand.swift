@@ -140,13 +140,25 @@ struct WipeCommand: StatefulCommand {
         request.isRestart = restart
         let wipe = try Wipe(device.absolute, request, state: state.folder(session))
         try confirmDevice(wipe, session)
+        // What would keep a certificate from being written shows before hours of work, not after.
+        if let certificate {
+            _ = try Certificate.key(state: state.folder(session))
+            guard exists(certificate.absolute.parent) else {
+                throw Problem.usage("there is no folder \(certificate.absolute.parent) for the certificate")
+            }
+        }
         let report = try session.working { try wipe.run(session.progress) }
         let head = (try? AuditLog(folder: state.folder(session).appending("log")).head())?.description
         var document = Certificate(report, tool: Session.tool, logHead: head)
         for field in fields { _ = document.set(field.key, to: field.value) }
         var lines = [document.verdict, "verified: " + document.verification.method + ", " + Text.size(report.verified)]
         if let certificate {
-            try document.write(certificate.absolute, key: Certificate.key(state: state.folder(session)))
+            do {
+                try document.write(certificate.absolute, key: Certificate.key(state: state.folder(session)))
+            } catch {
+                show(report, document, lines, session)
+                throw error
+            }
             lines.append("certificate \(certificate.path), with \(certificate.path).sig and \(certificate.path).html")
         }
         show(report, document, lines, session)

@@ -63,9 +63,12 @@ struct ATADrive: FirmwareDrive {
         let identity = try identity()
         var result: [FirmwareAbility] = []
         if identity[59] & 1 << 12 != 0 {
-            let frozen = try sanitizeRegisters().map { $0.count & 1 << 13 != 0 } ?? false
-            let reason =
-                frozen ? "its sanitize commands are frozen; take its power away and give it back, then repeat" : nil
+            let count = try? sanitizeRegisters().count
+            let reason: String? =
+                count == nil
+                ? "what is in front of it does not tell how a sanitize goes"
+                : (count ?? 0) & 1 << 13 != 0
+                    ? "its sanitize commands are frozen; take its power away and give it back, then repeat" : nil
             for (bit, technique) in [
                 (15, FirmwareTechnique.sanitizeBlock), (13, .sanitizeCrypto), (14, .sanitizeOverwrite),
             ] where identity[59] & 1 << bit != 0 {
@@ -122,15 +125,29 @@ struct ATADrive: FirmwareDrive {
             if try identity().isEnabled {
                 throw FirmwareFailure("the password outlived the erase, which was none then")
             }
-        } catch {
-            try cleanUp(password: password)
-            throw error
+        } catch let cause {
+            do {
+                try cleanUp(password: password)
+            } catch {
+                throw FirmwareFailure("\(cause); \(error)", leavesPassword: true)
+            }
+            throw cause
         }
     }
 
+    /// - Throws: always a `FirmwareFailure` that says that the password may still be there.
     func cleanUp(password: [UInt8]) throws {
-        guard !password.isEmpty, try identity().isEnabled else { return }
-        if try identity().isLocked { try? write(0xf2, Self.page(password), "SECURITY UNLOCK") }
+        let now: Identity
+        do { now = try identity() } catch {
+            throw FirmwareFailure(
+                "whether the password that was set is still there cannot be told (\(error))", leavesPassword: true)
+        }
+        guard now.isEnabled else { return }
+        if now.isFrozen {
+            throw FirmwareFailure(
+                "our password is set, and it is frozen: take its power away and give it back", leavesPassword: true)
+        }
+        if now.isLocked { try? write(0xf2, Self.page(password), "SECURITY UNLOCK") }
         try? write(0xf6, Self.page(password), "SECURITY DISABLE PASSWORD")
         if (try? identity().isEnabled) != false {
             throw FirmwareFailure("the password that was set could not be taken away", leavesPassword: true)
@@ -139,9 +156,7 @@ struct ATADrive: FirmwareDrive {
 
     func state(of technique: FirmwareTechnique) throws -> FirmwareState {
         guard technique != .securityErase, technique != .securityEraseEnhanced else { return .done }
-        guard let registers = try sanitizeRegisters() else {
-            return .failed("SANITIZE STATUS is not answered")
-        }
+        let registers = try sanitizeRegisters()
         // COUNT: 15 came to a good end, 14 goes on.
         if registers.count & 1 << 14 != 0 { return .running(UInt16(truncatingIfNeeded: registers.address)) }
         if registers.count & 1 << 15 != 0 { return .done }
@@ -199,14 +214,13 @@ struct ATADrive: FirmwareDrive {
         return registers
     }
 
-    /// nil: the command is not answered.
-    private func sanitizeRegisters() throws -> Registers? {
-        try? registers(Self.block(command: 0xb4), "SANITIZE STATUS")
+    private func sanitizeRegisters() throws -> Registers {
+        try registers(Self.block(command: 0xb4), "SANITIZE STATUS")
     }
 
     private func rejected(_ name: String, _ reply: FirmwareReply) -> FirmwareFailure {
-        let key =
-            reply.sense.isEmpty ? nil : reply.sense[0] & 0x7f >= 0x72 ? reply.sense[1] : reply.sense.dropFirst(2).first
+        let isDescriptor = (reply.sense.first ?? 0) & 0x7f >= 0x72
+        let key = reply.sense.dropFirst(isDescriptor ? 1 : 2).first
         return FirmwareFailure("\(name) was rejected" + (key.map { " (sense key \($0 & 0x0f))" } ?? ""))
     }
 

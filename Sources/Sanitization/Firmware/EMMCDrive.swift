@@ -22,8 +22,14 @@ struct EMMCDrive: FirmwareDrive {
 
     func abilities() throws -> [FirmwareAbility] {
         // SEC_FEATURE_SUPPORT, SEC_SANITIZE.
-        guard try registers()[231] & 1 << 6 != 0 else { return [] }
-        return [FirmwareAbility(technique: .sanitizeBlock, level: .purge)]
+        let registers = try registers()
+        guard registers[231] & 1 << 6 != 0 else { return [] }
+        let isSmall = Firmware.number(registers, at: 212, count: 4) <= 1 << 22
+        return [
+            FirmwareAbility(
+                technique: .sanitizeBlock, level: .purge,
+                hindrance: isSmall ? "a card of 2 GiB or less counts in bytes, which is not supported" : nil)
+        ]
     }
 
     func start(_ ability: FirmwareAbility, password: [UInt8]) throws {

@@ -59,9 +59,20 @@ struct FirmwareErase {
 
     /// Until it has ended; nil where the drive says that it did what it was asked for.
     private func watch(_ size: UInt64) throws -> String? {
-        var (last, since, shown) = (UInt16(0), 0, UInt64(0))
+        var (last, since, shown, unanswered) = (UInt16(0), 0, UInt64(0), 0)
         while true {
-            switch try drive.state(of: ability.technique) {
+            let state: FirmwareState
+            do {
+                state = try drive.state(of: ability.technique)
+                unanswered = 0
+            } catch {
+                // A drive at work may be too busy to answer for a while; it is not said to have failed for that.
+                unanswered += 1
+                if unanswered > 12 { throw FirmwareFailure("it does not tell how its erase goes: \(error)") }
+                channel.wait(seconds: 5)
+                continue
+            }
+            switch state {
             case .done: return nil
             case .failed(let reason): return reason
             case .idle: return "the drive knows nothing of an erase that it was asked for"

@@ -25,8 +25,11 @@ struct NVMeDrive: FirmwareDrive {
     }
 
     /// Both commands may reach further than the namespace that is meant.
-    private func otherNamespaces() throws -> Int {
-        let list = try read(0x06, namespace: 0, word10: 2, count: 4096, "the list of namespaces")
+    private func otherNamespaces(_ controller: [UInt8]) throws -> Int {
+        // Where the drive manages namespaces there may be some that this machine does not see: all that are allocated count.
+        let isManaged = controller[256] & 8 != 0
+        let list = try read(
+            0x06, namespace: 0, word10: isManaged ? 0x10 : 2, count: 4096, "the list of namespaces")
         let own = try channel.namespace()
         return stride(from: 0, to: 4096, by: 4).map { Firmware.number(list, at: $0, count: 4) }
             .count { $0 != 0 && $0 != Int(own) }
@@ -34,13 +37,13 @@ struct NVMeDrive: FirmwareDrive {
 
     func abilities() throws -> [FirmwareAbility] {
         let controller = try controller()
-        let others = try otherNamespaces()
+        let others = try otherNamespaces(controller)
         var result: [FirmwareAbility] = []
         let sanitize = controller[328]
         let reason =
             others == 0
             ? nil
-            : "it would reach \(others) other namespace\(others == 1 ? "" : "s") of the drive; delete them first, or detach them"
+            : "it would reach \(others) other namespace\(others == 1 ? "" : "s") of the drive; delete what need not be kept"
         for (bit, technique, offset) in [
             (1, FirmwareTechnique.sanitizeBlock, 12), (0, .sanitizeCrypto, 16), (2, .sanitizeOverwrite, 8),
         ] where sanitize & 1 << bit != 0 {
@@ -85,7 +88,8 @@ struct NVMeDrive: FirmwareDrive {
         let now = try read(0x06, namespace: namespace, word10: 0, count: 4096, "Identify Namespace")
         let (size, protection) = (UInt32(now[26]), UInt32(now[29]))
         let word =
-            size & 0xf | (size >> 4 & 1) << 4 | (protection & 7) << 5 | (protection >> 3 & 1) << 8 | secureErase << 9
+            size & 0xf | (size >> 5 & 3) << 12 | (size >> 4 & 1) << 4 | (protection & 7) << 5 | (protection >> 3 & 1)
+            << 8 | secureErase << 9
         let reply = try channel.send(.nvme(0x80, namespace: namespace, word10: word), seconds: 24 * 3600)
         guard reply.status == 0 else { throw rejected("Format NVM", reply) }
     }

@@ -41,6 +41,9 @@ final class FileOverwrite {
             return device == nil
                 ? hindrance : "the file system does not tell where its blocks are, so that they could be read back"
         }
+        guard extents.allSatisfy({ $0.place % 512 == 0 && $0.length % 512 == 0 }) else {
+            return "its content is packed or compressed"
+        }
         for extent in extents { try write(file, extent) }
         try file.synchronize()
         if extents.contains(where: \.isShared) { return "its blocks belong to other files or snapshots, too" }

@@ -110,14 +110,14 @@ public struct FreeSpaceWipe {
             length = min(length, free > reserve ? free - reserve : 0) / 4096 * 4096
         }
         while length >= 512 {
-            do throws(SystemError) {
-                try allocate(file, length)
-                return file
-            } catch {
-                guard error.code == ENOSPC else { throw error }
+            let taken = Result { () throws(SystemError) in try allocate(file, length) }
+            if case .failure(let error) = taken, error.code == ENOSPC {
                 try file.truncate(to: 0)
                 length /= 2
+                continue
             }
+            try taken.get()
+            return file
         }
         return nil
     }
@@ -128,11 +128,14 @@ public struct FreeSpaceWipe {
             try file.allocate(length)
         } catch {
             guard error.code == EOPNOTSUPP else { throw error }
-            let zeros = [UInt8](repeating: 0, count: Int(min(length, 1 << 20)))
+            let zeros = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
+            defer { zeros.deallocate() }
+            zeros.initializeMemory(as: UInt8.self, repeating: 0)
             var done: UInt64 = 0
             while done < length {
-                try file.write(Array(zeros.prefix(Int(min(UInt64(zeros.count), length - done)))))
-                done += UInt64(zeros.count)
+                let count = Int(min(UInt64(zeros.count), length - done))
+                try file.write(UnsafeRawBufferPointer(rebasing: zeros[..<count]), at: Int64(done))
+                done += UInt64(count)
             }
             try file.synchronize()
         }

@@ -29,6 +29,8 @@ public struct PathWipe {
     /// What there is to wipe.
     public let files: UInt64
     public let bytes: UInt64
+    /// Files that have names elsewhere, too: what they hold is gone there as well.
+    public let linked: UInt64
 
     private let folder: Descriptor
     private let name: [UInt8]
@@ -36,12 +38,15 @@ public struct PathWipe {
     /// - Throws: `WipeError` where it is nothing to wipe, or is in use.
     public init(_ path: BytePath) throws {
         do {
-            self.path = path
             guard path != "/", !path.lastComponent.isEmpty else {
                 throw WipeError.notAPath(path: path, reason: "it is everything")
             }
             folder = try Descriptor.open(path.parent, .directory)
             name = path.lastComponent
+            // As the kernel calls it: whoever has it open is known by that name.
+            let parent = try Descriptor.open("/proc/self/fd", .directory).readLink(Array("\(folder.raw)".utf8))
+            let path = BytePath(parent).appending(name)
+            self.path = path
             let status = try folder.status(of: name)
             guard status.kind == .file || status.kind == .directory else {
                 throw WipeError.notAPath(path: path, reason: "it is neither a file nor a folder")
@@ -58,11 +63,17 @@ public struct PathWipe {
                 throw WipeError.inUse(device: path.description, uses: users.map { "it is open in \($0)" })
             }
             var (files, bytes) = (UInt64(0), UInt64(0))
+            var names: [FileIdentity: (seen: UInt32, all: UInt32)] = [:]
             try Self.walk(folder, name, TreeBorder(status)) { _, _, status in
                 files += 1
-                if status.kind == .file { bytes += status.allocated }
+                guard status.kind == .file else { return }
+                bytes += status.allocated
+                if status.linkCount > 1 {
+                    names[FileIdentity(status), default: (0, status.linkCount)].seen += 1
+                }
             }
             (self.files, self.bytes) = (files, bytes)
+            linked = UInt64(names.values.count { $0.seen < $0.all })
         } catch { throw WipeError.wrapping(error) }
     }
 
@@ -76,6 +87,7 @@ public struct PathWipe {
     private func wipe(_ progress: Progress) throws -> PathWipeReport {
         var report = PathWipeReport(reasons: reach.reasons, notes: reach.notes)
         progress.expect(bytes: bytes, items: 0)
+        if linked > 0 { report.notes.append("\(linked) files had names elsewhere, too, and hold nothing there now") }
         let overwrite = try FileOverwrite(reach, progress)
         let border = TreeBorder(try folder.status(of: name))
         var kept: Set<FileIdentity> = []
@@ -83,15 +95,11 @@ public struct PathWipe {
             report.files += 1
             if status.kind == .file {
                 report.bytes += status.size
-                if status.linkCount > 1 { report.notes.append("\(printable(name)) has other names, which stay") }
                 do {
-                    let file = try folder.open(name, [.readWrite, .nonBlocking])
-                    if let reason = try overwrite.overwrite(file) { report.add(reason) }
-                    try file.truncate(to: 0)
+                    try Self.content(folder, name, overwrite, &report)
                 } catch let error as SystemError {
-                    report.add("\(printable(name)) is as it was: \(error)")
+                    report.add("\(printable(name)): \(error)")
                     kept.insert(FileIdentity(status))
-                    return
                 }
             }
         }
@@ -116,6 +124,24 @@ public struct PathWipe {
         }
         report.verified = overwrite.verified
         return report
+    }
+
+    /// - Throws: where it is still there, whether it was begun or not, as the sentence says.
+    private static func content(
+        _ folder: Descriptor, _ name: [UInt8], _ overwrite: FileOverwrite, _ report: inout PathWipeReport
+    ) throws {
+        let file: Descriptor
+        do throws(SystemError) {
+            file = try folder.open(name, [.readWrite, .nonBlocking])
+        } catch {
+            throw SystemError(error.code, "open, and it is as it was,", printable(name))
+        }
+        do {
+            if let reason = try overwrite.overwrite(file) { report.add(reason) }
+            try file.truncate(to: 0)
+        } catch let error as SystemError {
+            throw SystemError(error.code, "finish, and it may be overwritten in part,", printable(name))
+        }
     }
 
     private static func holdsAny(
@@ -144,7 +170,9 @@ public struct PathWipe {
         _ body: (_ folder: Descriptor, _ name: [UInt8], _ status: FileStatus) throws -> Void
     ) throws {
         let status = try folder.status(of: name)
-        if border.isCrossed(by: status) { return }
+        if border.isCrossed(by: status) {
+            throw WipeError.notAPath(path: BytePath(name), reason: "something is mounted there, or it is a subvolume")
+        }
         if status.kind == .directory {
             let opened = try folder.open(name, .directory)
             let names = try DirectoryListing(of: opened)

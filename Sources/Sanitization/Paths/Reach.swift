@@ -59,6 +59,8 @@ public struct Reach: Sendable {
                 reasons.append("\(disk.name) does not say that it rotates; flash writes elsewhere")
             }
         case .virtual, .other: notes.append("what \(disk.name) stands on is not seen from here")
+        case .mapper where !Self.isPlain(disk):
+            reasons.append("\(disk.name) may keep old blocks: it is a snapshot, stands on one, or is not known")
         case .mapper, .raid:
             for below in BlockDevice.names(in: "/sys/class/block/\(disk.name)/slaves").sorted() {
                 if let below = BlockDevice(named: below) { look(at: below) }
@@ -69,6 +71,12 @@ public struct Reach: Sendable {
             else { return notes.append("what \(disk.name) stands on is not seen from here") }
             look(at: mount)
         }
+    }
+
+    /// Encryption, and volumes that are simply there; LVM marks what its snapshots and pools are made of behind a dash.
+    private static func isPlain(_ mapping: BlockDevice) -> Bool {
+        let name = BlockDevice.text("/sys/class/block/\(mapping.name)/dm/uuid") ?? ""
+        return name.hasPrefix("CRYPT-") || name.hasPrefix("LVM-") && !name.dropFirst(4).contains("-")
     }
 
     private static func journalsData(_ mount: Mount) -> Bool {
