@@ -8,8 +8,6 @@ internal import Platform
 
 final class DevicePass {
     static let blockLength = 4 << 20
-    /// After so many bytes of reading back it is noted how far that is.
-    static let stepLength: UInt64 = 64 << 20
 
     let device: Descriptor
     let size: UInt64
@@ -80,24 +78,18 @@ final class DevicePass {
     // MARK: Reading back
 
     /// Reads ranges back and compares them with what was written.
-    func verify(_ ranges: [DeviceRange], note: (UInt64) throws -> Void) throws {
+    func verify(_ ranges: [DeviceRange]) throws {
         let block = Self.buffer()
         defer { block.deallocate() }
-        var since: UInt64 = 0
         try forEachBlock(in: ranges) { expected, offset in
             try compare(UnsafeMutableRawBufferPointer(rebasing: block[..<expected.count]), with: expected, at: offset)
             progress.add(bytes: UInt64(expected.count))
-            since += UInt64(expected.count)
-            if since >= Self.stepLength {
-                since = 0
-                try note(offset + UInt64(expected.count))
-            }
         }
     }
 
     /// Reads ranges back; what still holds what was written there is `different` from what it ought to be after an erase.
     func findUnchanged(_ ranges: [DeviceRange]) throws {
-        try verify(ranges) { _ in }
+        try verify(ranges)
         let changed = different
         different = []
         for range in ranges {

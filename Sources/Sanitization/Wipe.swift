@@ -120,7 +120,7 @@ public struct Wipe {
         if !uses.isEmpty { throw WipeError.inUse(device: device.name, uses: uses) }
     }
 
-    /// The wipe of this device that was interrupted, as far as it came.
+    /// The wipe of this device that was interrupted, as far as it came; with all passes written it is being read back.
     public var interrupted: (pass: Int, position: UInt64)? {
         get throws {
             guard let job = try WipeJob.read(WipeJob.file(in: jobs, for: device)), job.isOf(device) else { return nil }
@@ -174,7 +174,7 @@ public struct Wipe {
         try write(&job, file, open, facts.sector, progress)
         beforeVerification()
         let written = ContinuousClock.now
-        var report = try verify(&job, file, open, facts.sector, progress)
+        var report = try verify(job, open, facts.sector, progress)
         report.seconds = ((written - began) / .seconds(1), (ContinuousClock.now - written) / .seconds(1))
         if request.isDiscarded { report.notes.append(try discard(open, facts.sector, job)) }
         try finish(file)
@@ -191,7 +191,7 @@ public struct Wipe {
         guard open.discardAll(device.size) else { return "the device does not take a discard" }
         let source = try PatternSource(request.pattern, key: job.key(ofPass: request.passes - 1))
         let pass = DevicePass(open, size: device.size, sector: sector, source: source, progress: Progress())
-        try pass.verify([DeviceRange(start: 0, length: min(device.size, 1 << 20))]) { _ in }
+        try pass.verify([DeviceRange(start: 0, length: min(device.size, 1 << 20))])
         return pass.different.isEmpty && request.pattern != .zero
             ? "the device said yes to a discard and kept what was written; that counts for nothing"
             : "discarded afterwards, which counts for nothing"
@@ -221,8 +221,6 @@ public struct Wipe {
                 throw WipeError.anotherJob(device: device.name, method: method)
             }
             job.interruptions += 1
-            // Nobody knows what has become of the device meanwhile: it is read back from the beginning, and all of it.
-            if job.stage == .verifying { (job.position, job.different) = (0, []) }
             try job.write(file)
             return job
         }
@@ -261,38 +259,24 @@ public struct Wipe {
     }
 
     private func verify(
-        _ job: inout WipeJob, _ file: BytePath, _ open: Descriptor, _ sector: Int, _ progress: Progress
+        _ job: WipeJob, _ open: Descriptor, _ sector: Int, _ progress: Progress
     ) throws -> WipeReport {
+        var job = job
         let source = try PatternSource(request.pattern, key: job.key(ofPass: request.passes - 1))
         let pass = DevicePass(
             open, size: device.size, sector: sector, source: source, progress: progress,
             bytesPerSecond: request.bytesPerSecond)
-        let from = job.position
-        let ranges = self.ranges(job, sector).compactMap { range -> DeviceRange? in
-            if range.end <= from { return nil }
-            let start = max(range.start, from)
-            return DeviceRange(start: start, length: range.end - start)
-        }
-        let (bad, different) = (job.bad, job.different)
-        var current = job
-        func note(_ position: UInt64) throws {
-            current.position = position
-            (current.bad, current.different) = (bad, different)
-            for range in pass.bad { DevicePass.add(range, to: &current.bad) }
-            for range in pass.different { DevicePass.add(range, to: &current.different) }
-            try current.write(file)
-        }
-        try pass.verify(ranges, note: note)
-        try note(device.size)
-        job = current
+        try pass.verify(ranges(job, sector))
+        for range in pass.bad { DevicePass.add(range, to: &job.bad) }
         var request = request
         request.verification = verification(of: job)
         return WipeReport(
             device: device, request: request, method: method, started: Timestamp(seconds: job.started, nanoseconds: 0),
-            ended: .now(), bad: job.bad, different: job.different, verified: verifiedBytes(job),
+            ended: .now(), bad: job.bad, different: pass.different, verified: verifiedBytes(job),
             sampleSeed: verification(of: job) == .sample ? seed(job) : nil, interruptions: job.interruptions)
     }
 
+    /// Nobody knows what has become of the device since an interruption: then all of it is read back, from the beginning.
     private func verification(of job: WipeJob) -> WipeRequest.Verification {
         job.interruptions > 0 ? .full : request.verification
     }

@@ -36,10 +36,9 @@ struct WipeJob: Codable {
     var key: String
     var pass = 0
     var stage = Stage.writing
-    /// Everything before it has been written, or read back, and is durable.
+    /// Everything before it has been written in this pass, and is durable.
     var position: UInt64 = 0
     var bad: [DeviceRange] = []
-    var different: [DeviceRange] = []
     /// How often it was interrupted.
     var interruptions = 0
 
@@ -62,7 +61,7 @@ struct WipeJob: Codable {
         guard exists(file) else { return nil }
         guard let job = try? JSONDecoder().decode(WipeJob.self, from: Data(readWhole(file, limit: 1 << 24))),
             job.version == 1, job.position <= job.size, (0...35).contains(job.pass), (1...35).contains(job.passes),
-            (job.bad + job.different).allSatisfy({ $0.start <= job.size && $0.length <= job.size })
+            job.bad.allSatisfy({ $0.start <= job.size && $0.length <= job.size })
         else { throw WipeError.damagedRecord(file: file) }
         return job
     }

@@ -211,7 +211,10 @@ struct WipeCommand: StatefulCommand {
                 "\(ability.technique.rawValue) by the drive's firmware (\(ability.level.rawValue))\(time)")
         }
         if wipe.method == .overwrite, let (pass, position) = try wipe.interrupted, !restart {
-            session.console.note("it was interrupted in pass \(pass + 1) and goes on at \(Text.size(position))")
+            session.console.note(
+                pass == passes
+                    ? "it was interrupted while it was read back, which begins anew"
+                    : "it was interrupted in pass \(pass + 1) and goes on at \(Text.size(position))")
         }
         let given = try confirm ?? session.typed("Everything on it will be gone. Its serial number, or else its name")
         guard given == device.confirmation else {

@@ -72,7 +72,7 @@ final class FileOverwrite {
         guard let device else { return hindrance }
         let pass = DevicePass(device, size: size, sector: 512, source: source, progress: Progress())
         let ranges = Self.places(extents)
-        try pass.verify(ranges) { _ in }
+        try pass.verify(ranges)
         verified += ranges.reduce(0) { $0 + $1.length }
         if let range = pass.different.first {
             return "the device does not hold what was written, at \(range.start)"
