@@ -224,6 +224,7 @@ public struct Wipe {
             try job.write(file)
             return job
         }
+        if technique?.setsPassword == true { try refuseMemory() }
         let job = WipeJob(
             name: device.name, serial: device.serial, model: device.model, size: device.size,
             pattern: request.pattern.description, passes: request.passes,
@@ -231,6 +232,15 @@ public struct Wipe {
             key: hexadecimal(try SecureRandom.bytes(32)))
         try job.write(file)
         return job
+    }
+
+    /// What is in memory is gone with the power, and the drive's password with it.
+    private func refuseMemory() throws {
+        try makeFolders(jobs)
+        let mount = try Mount.holding(Descriptor.open(jobs, .directory))
+        if let mount, ["tmpfs", "ramfs", "overlay"].contains(mount.type) {
+            throw WipeError.recordInMemory(folder: jobs)
+        }
     }
 
     // MARK: Passes

@@ -15,6 +15,8 @@ public enum WipeError: Error, Sendable, CustomStringConvertible {
     case anotherJob(device: String, method: String)
     /// An interrupted security erase may have left a password, which only its record knows.
     case passwordOwed(device: String, technique: String)
+    /// A security erase whose record would be lost with the power.
+    case recordInMemory(folder: BytePath)
     case damagedRecord(file: BytePath)
     case interrupted
     /// The drive goes on erasing by itself.
@@ -41,6 +43,8 @@ public enum WipeError: Error, Sendable, CustomStringConvertible {
         case .anotherJob(let device, let method): "a wipe of \(device) by \(method) was interrupted and is not finished"
         case .passwordOwed(let device, _):
             "an interrupted security erase may have left a password on \(device), which has to go first"
+        case .recordInMemory(let folder):
+            "\(folder) is in memory, and a power cut would lose the password that the drive has while it erases itself"
         case .damagedRecord(let file): "what \(file) knows of an interrupted wipe is damaged"
         case .interrupted: "interrupted"
         case .eraseGoesOn: "interrupted; the drive goes on erasing by itself"
@@ -69,6 +73,7 @@ public enum WipeError: Error, Sendable, CustomStringConvertible {
             "repeat with the same options to go on, or with --restart to begin /dev/\(device) anew"
         case .passwordOwed(let device, let technique):
             "`holdfast wipe /dev/\(device) --technique \(technique)` takes it away"
+        case .recordInMemory: "give a folder on a disk or a stick that stays with --state"
         case .damagedRecord(let file):
             "move \(file) away and begin anew; after a security erase keep it, as its `key` begins with the drive's password"
         case .interrupted: "the same command goes on where it was"
@@ -82,7 +87,8 @@ public enum WipeError: Error, Sendable, CustomStringConvertible {
     public var exitStatus: Int32 {
         switch self {
         case .notADevice, .notAPath: 2
-        case .wantsReserve, .inUse, .readOnly, .notConfirmed, .levelNotSupported, .changed, .anotherJob, .passwordOwed:
+        case .wantsReserve, .inUse, .readOnly, .notConfirmed, .levelNotSupported, .changed, .anotherJob, .passwordOwed,
+            .recordInMemory:
             4
         case .damagedRecord, .library, .eraseStuck, .firmware: 1
         case .badCertificate: 3

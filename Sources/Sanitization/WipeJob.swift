@@ -72,9 +72,7 @@ struct WipeJob: Codable {
     }
 
     /// Whether a password may be set on the drive that only this record knows.
-    var mayHaveLeftPassword: Bool {
-        stage == .erasing && (technique == .securityErase || technique == .securityEraseEnhanced)
-    }
+    var mayHaveLeftPassword: Bool { stage == .erasing && technique?.setsPassword == true }
 
     func isOf(_ device: BlockDevice) -> Bool {
         serial == device.serial && model == device.model && size == device.size

@@ -147,6 +147,19 @@ struct FirmwareTests {
         #expect(shell("ls \(loop.state)/wipe") == "")
     }
 
+    @Test("A security erase whose password a power cut would lose is refused, and no password is set")
+    func inMemory() throws {
+        let loop = try LoopDevice(20 << 20)
+        let state = BytePath("/dev/shm/holdfast-\(loop.name)")
+        defer { shell("rm -rf \(state)") }
+        let drive = try replay("sata-enhanced", loop)
+        var request = WipeRequest()
+        request.level = .purge
+        let wipe = try Wipe(loop.path, request, state: state, replay: (drive.kind, drive))
+        #expect(throws: WipeError.self) { try wipe.run(Progress()) }
+        #expect(!drive.hasSent(ata: 0xf1))
+    }
+
     @Test("An erase that goes on by itself is watched, and not begun again")
     func goesOn() throws {
         let loop = try LoopDevice(20 << 20)

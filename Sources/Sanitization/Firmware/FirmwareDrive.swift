@@ -22,6 +22,9 @@ public enum FirmwareTechnique: String, Codable, Sendable, CaseIterable {
     case format = "format"
     case formatCrypto = "format-crypto"
 
+    /// Whether the drive has a password while it is at it.
+    var setsPassword: Bool { self == .securityErase || self == .securityEraseEnhanced }
+
     var text: String {
         switch self {
         case .sanitizeBlock: "sanitize, block erase"
