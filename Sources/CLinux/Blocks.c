@@ -1,6 +1,7 @@
 #define _GNU_SOURCE 1
 #include "CLinux.h"
 
+#include <fcntl.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <string.h>
@@ -17,6 +18,8 @@ int clinux_block_discard(int descriptor, uint64_t offset, uint64_t length) {
     uint64_t range[2] = {offset, length};
     return ioctl(descriptor, BLKDISCARD, range);
 }
+
+int clinux_allocate(int descriptor, uint64_t length) { return fallocate(descriptor, 0, 0, (off_t)length); }
 
 int clinux_extents(int descriptor, uint64_t start, struct clinux_extent *result, uint32_t capacity) {
     union {

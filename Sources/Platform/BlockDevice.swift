@@ -39,6 +39,9 @@ public struct BlockDevice: Sendable, Hashable {
     /// What somebody types to confirm that this one is meant.
     public var confirmation: String { serial.isEmpty ? name : serial }
 
+    /// The disk that it is on, or itself.
+    public var wholeDisk: BlockDevice { disk.flatMap { BlockDevice(named: $0) } ?? self }
+
     /// All disks that have a size, by their names. Partitions are in them.
     public static func disks() -> [BlockDevice] {
         names(in: "/sys/block").sorted().compactMap { BlockDevice(named: $0) }.filter { $0.size > 0 }
@@ -146,6 +149,14 @@ extension Descriptor {
         try Descriptor(
             owning: check("open", path.description) {
                 path.withCString { clinux_openat(AT_FDCWD, $0, O_RDWR | O_EXCL | O_CLOEXEC | clinux_O_DIRECT, 0) }
+            })
+    }
+
+    /// Opens a block device for reading only, past the kernel's cache.
+    public static func openUncached(_ path: BytePath) throws(SystemError) -> Descriptor {
+        try Descriptor(
+            owning: check("open", path.description) {
+                path.withCString { clinux_openat(AT_FDCWD, $0, O_RDONLY | O_CLOEXEC | clinux_O_DIRECT, 0) }
             })
     }
 

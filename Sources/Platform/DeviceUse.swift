@@ -6,7 +6,7 @@ extension BlockDevice {
     /// What uses this device, a partition of it, or the disk that it is on, in sentences. What only the kernel knows shows when it is opened
     /// exclusively.
     public func uses() -> [String] {
-        let whole = disk.flatMap { BlockDevice(named: $0) } ?? self
+        let whole = wholeDisk
         let all = [whole] + whole.partitions.compactMap { BlockDevice(named: $0) }
         var found: [String] = []
         for device in all {

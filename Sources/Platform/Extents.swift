@@ -44,14 +44,6 @@ extension Descriptor {
         }
     }
 
-    /// Opens a device for reading, past the kernel's cache.
-    public static func openUncached(_ path: BytePath) throws(SystemError) -> Descriptor {
-        try Descriptor(
-            owning: check("open", path.description) {
-                path.withCString { clinux_openat(AT_FDCWD, $0, O_RDONLY | O_CLOEXEC | clinux_O_DIRECT, 0) }
-            })
-    }
-
     /// Has the file system bring everything from its journal to its place, and write zeros over the journal; whether it did. ext4 can,
     /// from Linux 5.14 on.
     public func clearJournal() -> Bool { clinux_clear_journal(raw) == 0 }

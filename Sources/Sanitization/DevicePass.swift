@@ -69,7 +69,7 @@ final class DevicePass {
         } catch {
             guard error.isMedium else { throw error }
             if block.count <= sector {
-                return Self.add(DeviceRange(start: offset, length: UInt64(block.count)), to: &bad)
+                return bad.add(DeviceRange(start: offset, length: UInt64(block.count)))
             }
             for half in halves(of: block) { try write(half.part, at: offset + UInt64(half.start)) }
         }
@@ -90,12 +90,12 @@ final class DevicePass {
     /// Reads ranges back; what still holds what was written there is `different` from what it ought to be after an erase.
     func findUnchanged(_ ranges: [DeviceRange]) throws {
         try verify(ranges)
-        let changed = different
+        let gone = different + bad
         different = []
         for range in ranges {
             for start in stride(from: range.start, to: range.end, by: sector)
-            where !(changed + bad).contains(where: { $0.start <= start && start < $0.end }) {
-                Self.add(DeviceRange(start: start, length: UInt64(sector)), to: &different)
+            where !gone.contains(where: { $0.start <= start && start < $0.end }) {
+                different.add(DeviceRange(start: start, length: UInt64(sector)))
             }
         }
     }
@@ -109,7 +109,7 @@ final class DevicePass {
         } catch {
             guard error.isMedium else { throw error }
             if block.count <= sector {
-                return Self.add(DeviceRange(start: offset, length: UInt64(block.count)), to: &bad)
+                return bad.add(DeviceRange(start: offset, length: UInt64(block.count)))
             }
             for half in halves(of: expected) {
                 try compare(
@@ -123,7 +123,7 @@ final class DevicePass {
         else { return }
         for start in stride(from: 0, to: block.count, by: sector)
         where memcmp(left + start, right + start, sector) != 0 {
-            Self.add(DeviceRange(start: offset + UInt64(start), length: UInt64(sector)), to: &different)
+            different.add(DeviceRange(start: offset + UInt64(start), length: UInt64(sector)))
         }
     }
 
@@ -133,15 +133,6 @@ final class DevicePass {
             (0, UnsafeRawBufferPointer(rebasing: block[..<middle])),
             (middle, UnsafeRawBufferPointer(rebasing: block[middle...])),
         ]
-    }
-
-    /// Neighbours become one.
-    static func add(_ range: DeviceRange, to ranges: inout [DeviceRange]) {
-        if let last = ranges.last, last.end == range.start {
-            ranges[ranges.count - 1].length += range.length
-        } else if !ranges.contains(where: { $0.start <= range.start && range.end <= $0.end }) {
-            ranges.append(range)
-        }
     }
 
     // MARK: Blocks

@@ -9,9 +9,17 @@ extension Wipe {
     /// What the firmware of a device says it can do, the best first; empty where there is none that Holdfast can speak to.
     public static func abilities(of device: BlockDevice) -> [FirmwareAbility] {
         guard device.disk == nil, let open = try? Descriptor.open(device.path, .nonBlocking),
-            let drive = Firmware.drive(device.kind, serial: device.serial, DeviceChannel(device: open))
+            let drive = drive(of: device, open, nil)?.drive
         else { return [] }
         return (try? drive.abilities()) ?? []
+    }
+
+    /// What speaks for the firmware of an open device; nil where Holdfast knows nothing to say to it.
+    private static func drive(
+        of device: BlockDevice, _ open: Descriptor, _ replay: (kind: BlockDevice.Kind, channel: any FirmwareChannel)?
+    ) -> (drive: any FirmwareDrive, channel: any FirmwareChannel)? {
+        let channel = replay?.channel ?? DeviceChannel(device: open)
+        return Firmware.drive(replay?.kind ?? device.kind, serial: device.serial, channel).map { ($0, channel) }
     }
 
     /// - Throws: `WipeError.levelNotSupported`, before anything has happened.
@@ -33,8 +41,8 @@ extension Wipe {
         guard device.disk == nil else {
             throw refuse("it is a part of \(device.disk ?? "a disk"), and firmware erases the whole")
         }
-        let channel = try replay?.channel ?? DeviceChannel(device: Descriptor.open(device.path, .nonBlocking))
-        guard let drive = Firmware.drive(replay?.kind ?? device.kind, serial: device.serial, channel) else {
+        let open = try Descriptor.open(device.path, .nonBlocking)
+        guard let drive = drive(of: device, open, replay)?.drive else {
             throw refuse("\(device.kind.rawValue) devices offer no erase of their own that Holdfast can ask for")
         }
         let abilities = try drive.abilities()
@@ -57,8 +65,7 @@ extension Wipe {
         _ ability: FirmwareAbility, _ open: Descriptor, _ sector: Int, _ job: inout WipeJob, _ file: BytePath,
         _ progress: Progress
     ) throws -> WipeReport {
-        let channel = replay?.channel ?? DeviceChannel(device: open)
-        guard let drive = Firmware.drive(replay?.kind ?? device.kind, serial: device.serial, channel) else {
+        guard let (drive, channel) = Self.drive(of: device, open, replay) else {
             throw WipeError.changed(device: device.name)
         }
         progress.expect(bytes: device.size, items: 0)

@@ -189,8 +189,7 @@ public struct Wipe {
     /// Says what the device made of it: some say yes and keep everything.
     private func discard(_ open: Descriptor, _ sector: Int, _ job: WipeJob) throws -> String {
         guard open.discardAll(device.size) else { return "the device does not take a discard" }
-        let source = try PatternSource(request.pattern, key: job.key(ofPass: request.passes - 1))
-        let pass = DevicePass(open, size: device.size, sector: sector, source: source, progress: Progress())
+        let pass = try pass(request.passes - 1, of: job, open, sector, Progress())
         try pass.verify([DeviceRange(start: 0, length: min(device.size, 1 << 20))])
         return pass.different.isEmpty && request.pattern != .zero
             ? "the device said yes to a discard and kept what was written; that counts for nothing"
@@ -245,22 +244,29 @@ public struct Wipe {
 
     // MARK: Passes
 
+    /// What writes a pass of a job, or compares with it.
+    private func pass(
+        _ number: Int, of job: WipeJob, _ open: Descriptor, _ sector: Int, _ progress: Progress
+    ) throws -> DevicePass {
+        DevicePass(
+            open, size: device.size, sector: sector,
+            source: try PatternSource(request.pattern, key: job.key(ofPass: number)), progress: progress,
+            bytesPerSecond: request.bytesPerSecond)
+    }
+
     private func write(
         _ job: inout WipeJob, _ file: BytePath, _ open: Descriptor, _ sector: Int, _ progress: Progress
     ) throws {
         while job.stage == .writing {
-            let source = try PatternSource(request.pattern, key: job.key(ofPass: job.pass))
-            let pass = DevicePass(
-                open, size: device.size, sector: sector, source: source, progress: progress,
-                bytesPerSecond: request.bytesPerSecond)
+            let pass = try pass(job.pass, of: job, open, sector, progress)
             let began = job
             try pass.write(from: job.position) { position, bad in
                 var now = began
                 now.position = position
-                for range in bad { DevicePass.add(range, to: &now.bad) }
+                for range in bad { now.bad.add(range) }
                 try now.write(file)
             }
-            for range in pass.bad { DevicePass.add(range, to: &job.bad) }
+            for range in pass.bad { job.bad.add(range) }
             job.pass += 1
             job.position = 0
             if job.pass == request.passes { job.stage = .verifying }
@@ -272,12 +278,9 @@ public struct Wipe {
         _ job: WipeJob, _ open: Descriptor, _ sector: Int, _ progress: Progress
     ) throws -> WipeReport {
         var job = job
-        let source = try PatternSource(request.pattern, key: job.key(ofPass: request.passes - 1))
-        let pass = DevicePass(
-            open, size: device.size, sector: sector, source: source, progress: progress,
-            bytesPerSecond: request.bytesPerSecond)
+        let pass = try pass(request.passes - 1, of: job, open, sector, progress)
         try pass.verify(ranges(job, sector))
-        for range in pass.bad { DevicePass.add(range, to: &job.bad) }
+        for range in pass.bad { job.bad.add(range) }
         var request = request
         request.verification = verification(of: job)
         return WipeReport(

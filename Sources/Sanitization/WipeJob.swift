@@ -16,6 +16,17 @@ public struct DeviceRange: Codable, Hashable, Sendable {
     }
 }
 
+extension [DeviceRange] {
+    /// Neighbours become one.
+    mutating func add(_ range: DeviceRange) {
+        if let last, last.end == range.start {
+            self[count - 1].length += range.length
+        } else if !contains(where: { $0.start <= range.start && range.end <= $0.end }) {
+            append(range)
+        }
+    }
+}
+
 /// The progress of a wipe, replaced whole and durably.
 struct WipeJob: Codable {
     enum Stage: String, Codable { case writing, verifying, erasing }

@@ -20,14 +20,15 @@ struct DisksCommand: HoldfastCommand {
                         "disks",
                         .list(
                             disks.map { disk in
-                                .object([
+                                let abilities = Wipe.abilities(of: disk)
+                                return .object([
                                     ("name", .text(disk.name)), ("model", .text(disk.model)),
                                     ("serial", .text(disk.serial)), ("bytes", .number(disk.size)),
                                     ("kind", .text(disk.kind.rawValue)), ("readOnly", .flag(disk.isReadOnly)),
                                     ("partitions", .list(disk.partitions.map(JSON.text))),
                                     ("uses", .list(disk.uses().map(JSON.text))),
-                                    ("levels", .list(levels(of: disk).map(JSON.text))),
-                                    ("techniques", .list(Wipe.abilities(of: disk).map(technique))),
+                                    ("levels", .list(levels(of: disk, abilities).map(JSON.text))),
+                                    ("techniques", .list(abilities.map(technique))),
                                 ])
                             })
                     )
@@ -42,7 +43,7 @@ struct DisksCommand: HoldfastCommand {
             let uses = disk.isReadOnly ? ["read-only"] : disk.uses()
             table.add([
                 disk.name, disk.kind.rawValue, Text.size(disk.size), Text.safe(disk.model), Text.safe(disk.serial),
-                levels(of: disk).joined(separator: ", "),
+                levels(of: disk, Wipe.abilities(of: disk)).joined(separator: ", "),
                 uses.isEmpty ? "free" : Text.safe(uses[0]) + (uses.count > 1 ? " (and \(uses.count - 1) more)" : ""),
             ])
         }
@@ -51,9 +52,9 @@ struct DisksCommand: HoldfastCommand {
     }
 
     /// What a wipe could reach now.
-    private func levels(of disk: BlockDevice) -> [String] {
+    private func levels(of disk: BlockDevice, _ abilities: [FirmwareAbility]) -> [String] {
         if disk.isReadOnly { return [] }
-        let isPurge = Wipe.abilities(of: disk).contains { $0.level == .purge && $0.hindrance == nil }
+        let isPurge = abilities.contains { $0.level == .purge && $0.hindrance == nil }
         return ["clear"] + (isPurge ? ["purge"] : [])
     }
 

@@ -32,7 +32,7 @@ extension WipeCommand {
         try session.confirm("Wipe \(device.path)?")
         var report = try session.working { try wipe.run(session.progress) }
         report.reasons += holders
-        return show(report, "wiped \(device.path)", mend: "wipe the whole disk when it goes", session)
+        return show(report, "wiped \(device.path)", session)
     }
 
     private func wipeFreeSpace(_ session: Session) throws -> Outcome {
@@ -41,14 +41,17 @@ extension WipeCommand {
         for reason in wipe.reach.reasons { session.console.warning(reason) }
         try session.confirm("Fill and wipe what is free there?")
         let report = try session.working { try wipe.run(session.progress) }
-        return show(report, "wiped what is free on \(device.path)", mend: "wipe the whole disk when it goes", session)
+        return show(report, "wiped what is free on \(device.path)", session)
     }
 
-    private func show(_ report: PathWipeReport, _ done: String, mend: String, _ session: Session) -> Outcome {
+    private func show(_ report: PathWipeReport, _ done: String, _ session: Session) -> Outcome {
         for note in report.notes { session.console.note(note) }
         var lines = ["\(done): \(Text.size(report.bytes)), \(Text.size(report.verified)) read back from the device"]
         if !report.isAchieved {
-            lines = ["not achieved: " + report.reasons.joined(separator: "; "), "what to do instead: \(mend)"]
+            lines = [
+                "not achieved: " + report.reasons.joined(separator: "; "),
+                "what to do instead: wipe the whole disk when it goes",
+            ]
         }
         session.show(
             [

@@ -155,7 +155,7 @@ struct ATADrive: FirmwareDrive {
     }
 
     func state(of technique: FirmwareTechnique) throws -> FirmwareState {
-        guard technique != .securityErase, technique != .securityEraseEnhanced else { return .done }
+        if technique.setsPassword { return .done }
         let registers = try sanitizeRegisters()
         // COUNT: 15 came to a good end, 14 goes on.
         if registers.count & 1 << 14 != 0 { return .running(UInt16(truncatingIfNeeded: registers.address)) }
@@ -166,7 +166,6 @@ struct ATADrive: FirmwareDrive {
     // MARK: Commands
 
     struct Registers: Hashable {
-        var error: UInt8
         var status: UInt8
         var count: UInt16
         var address: UInt64
@@ -235,7 +234,7 @@ struct ATADrive: FirmwareDrive {
                 let address = [7, 9, 11, 6, 8, 10].enumerated()
                     .reduce(UInt64(0)) { $0 | UInt64(part[$1.element]) << (8 * $1.offset) }
                 return Registers(
-                    error: part[3], status: part[13], count: UInt16(part[4]) << 8 | UInt16(part[5]), address: address)
+                    status: part[13], count: UInt16(part[4]) << 8 | UInt16(part[5]), address: address)
             }
             position += Int(part[1]) + 2
         }

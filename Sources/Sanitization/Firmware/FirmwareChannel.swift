@@ -47,6 +47,7 @@ struct DeviceChannel: FirmwareChannel {
     func send(_ command: FirmwareCommand, seconds: Int) throws(SystemError) -> FirmwareReply {
         let milliseconds = UInt32(min(seconds, 4_000_000)) * 1000
         var data = [UInt8](repeating: 0, count: command.reads)
+        if case .scsi(_, let writes, _) = command, !writes.isEmpty { data = writes }
         var sense = [UInt8](repeating: 0, count: 64)
         var senseLength = UInt8(sense.count)
         var response: UInt32 = 0
@@ -54,9 +55,8 @@ struct DeviceChannel: FirmwareChannel {
         let status = try check("send a command to", "the firmware") { () -> CInt in
             switch command {
             case .scsi(let block, let writes, _):
-                if !writes.isEmpty { data = writes }
                 return clinux_scsi(
-                    device.raw, block, UInt8(block.count), writes.isEmpty ? 0 : 1, &data, UInt32(data.count), &sense,
+                    device.raw, block, UInt8(block.count), writes.isEmpty ? 0 : 1, &data, length, &sense,
                     &senseLength, milliseconds)
             case .nvme(let opcode, let namespace, let word10, let word11, _):
                 return clinux_nvme_admin(

@@ -44,10 +44,11 @@ struct NVMeDrive: FirmwareDrive {
             others == 0
             ? nil
             : "it would reach \(others) other namespace\(others == 1 ? "" : "s") of the drive; delete what need not be kept"
+        let log = sanitize & 7 == 0 ? [] : (try? log()) ?? []
         for (bit, technique, offset) in [
             (1, FirmwareTechnique.sanitizeBlock, 12), (0, .sanitizeCrypto, 16), (2, .sanitizeOverwrite, 8),
         ] where sanitize & 1 << bit != 0 {
-            let estimate = Firmware.number((try? log()) ?? [], at: offset, count: 4)
+            let estimate = Firmware.number(log, at: offset, count: 4)
             result.append(
                 FirmwareAbility(
                     technique: technique, level: .purge,

@@ -82,7 +82,7 @@ final class FileOverwrite {
 
     private static func places(_ extents: [FileExtent]) -> [DeviceRange] {
         var ranges: [DeviceRange] = []
-        for extent in extents { DevicePass.add(DeviceRange(start: extent.place, length: extent.length), to: &ranges) }
+        for extent in extents { ranges.add(DeviceRange(start: extent.place, length: extent.length)) }
         return ranges
     }
 }

@@ -50,7 +50,7 @@ public struct Reach: Sendable {
 
     /// Down to the disks that it stands on.
     private mutating func look(at device: BlockDevice) {
-        let disk = device.disk.flatMap { BlockDevice(named: $0) } ?? device
+        let disk = device.wholeDisk
         switch disk.kind {
         case .nvme, .mmc, .sd: reasons.append("\(disk.name) is flash, which writes elsewhere")
         case .usb: reasons.append("\(disk.name) is behind USB, and most likely flash, which writes elsewhere")
