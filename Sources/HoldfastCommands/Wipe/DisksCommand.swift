@@ -43,7 +43,7 @@ struct DisksCommand: HoldfastCommand {
             let uses = disk.isReadOnly ? ["read-only"] : disk.uses()
             table.add([
                 disk.name, disk.kind.rawValue, Text.size(disk.size), Text.safe(disk.model), Text.safe(disk.serial),
-                levels(of: disk, Wipe.abilities(of: disk)).joined(separator: ", "),
+                levels(of: disk, disk.isReadOnly ? [] : Wipe.abilities(of: disk)).joined(separator: ", "),
                 uses.isEmpty ? "free" : Text.safe(uses[0]) + (uses.count > 1 ? " (and \(uses.count - 1) more)" : ""),
             ])
         }
