@@ -47,6 +47,7 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
     private var checkpoints: [ObjectID] = []
     /// What this run has created in the store so far, by name.
     private var created: [String] = []
+    private var isRootBegun = false
 
     private(set) var newBytes: UInt64 = 0
     private(set) var storedBytes: UInt64 = 0
@@ -75,26 +76,39 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
     // MARK: Earlier runs
 
     /// Volumes that a checkpoint of an ended run names are durable and can be cited; the others were never finished and go,
-    /// unless the run got as far as its root.
+    /// unless the run got as far as its root. Where a root cannot be read now, nothing goes: it may name anything.
     private func takeOverEndedRuns() throws {
+        if endedRuns.isEmpty { return }
+        let named = try? volumesOfRoots()  // Only then is anything removed.
         for ended in endedRuns {
-            var durable: Set<ObjectID> = Set(index.volumes.map(\.reference.id))
+            var durable = named ?? []
             for (_, volumes) in try Self.checkpoints(of: ended.id, in: store) {
                 try store.add(volumes, to: index)
                 durable.formUnion(volumes.map(\.id))
             }
             if try isCommitted(ended) {
                 try store.finishFirstCopy(Self.rootID(of: ended.id))
-            } else {
+            } else if named != nil {
                 try removeVolumes(of: ended.id, except: durable)
             }
         }
     }
 
+    /// What the roots of this group name. A root that cannot be read now may name anything, so this throws.
+    private func volumesOfRoots() throws -> Set<ObjectID> {
+        var named: Set<ObjectID> = []
+        for id in try store.rootIDs() where try !store.isLeftover(id) {
+            let reader = try store.rootReader(id)
+            guard reader.header.type == .image, reader.header.group == writerKey.group.id else { continue }
+            named.formUnion(try ImageRoot(reader).volumes.map(\.id))
+        }
+        return named
+    }
+
     /// Whether the run's root is there, whole or damaged: then its volumes are an image's.
     private func isCommitted(_ run: RunRecord) throws -> Bool {
         let id = try Self.rootID(of: run.id)
-        return !store.objects.copies(StoreName.image(id)).isEmpty && !store.isLeftover(id)
+        return try !store.objects.copies(StoreName.image(id)).isEmpty && !store.isLeftover(id)
     }
 
     private static func checkpointID(of run: ObjectID, number: Int) throws -> ObjectID {
@@ -108,7 +122,7 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
         var result: [(id: ObjectID, volumes: [VolumeReference])] = []
         while true {
             let id = try checkpointID(of: run, number: result.count)
-            if store.objects.copies(StoreName.image(id)).isEmpty { return result }
+            if try store.objects.copies(StoreName.image(id)).isEmpty { return result }
             var volumes: [VolumeReference] = []
             if let reader = try? store.rootReader(id), reader.header.type == .checkpoint,
                 (try? reader.verifySignature()) != nil,
@@ -131,7 +145,7 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
         while missing < 8 {
             let id = try ObjectID.derived(run: run, number: number)
             let name = StoreName.volume(id)
-            let copies = [name, name + ".2"].filter { (try? store.objects.open($0)) != nil }
+            let copies = try [name, name + ".2"].filter { try store.objects.open($0) != nil }
             missing = copies.isEmpty ? missing + 1 : 0
             number += 1
             if kept.contains(id) { continue }
@@ -148,13 +162,7 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
     private func clearEndedRuns(newRoot: [VolumeReference]) throws {
         for checkpoint in checkpoints { try store.objects.remove(StoreName.image(checkpoint)) }
         guard !endedRuns.isEmpty else { return }
-        var named = Set(newRoot.map(\.id))
-        for id in try store.rootIDs() where !store.isLeftover(id) {
-            let reader = try store.rootReader(id)
-            guard reader.header.type == .image, reader.header.group == writerKey.group.id else { continue }
-            // A root that cannot be read now may name anything: this throws, and what is left over stays.
-            named.formUnion(try ImageRoot(reader).volumes.map(\.id))
-        }
+        let named = try volumesOfRoots().union(newRoot.map(\.id))
         for ended in endedRuns {
             for (id, _) in try Self.checkpoints(of: ended.id, in: store) {
                 try store.objects.remove(StoreName.image(id))
@@ -170,7 +178,7 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
     /// A root of which not even the header was written cannot say whose it is; its name can.
     private func removeTornRoot(of run: ObjectID) throws {
         let id = try Self.rootID(of: run)
-        if store.isLeftover(id) { try store.objects.remove(StoreName.image(id) + ".2") }
+        if try store.isLeftover(id) { try store.objects.remove(StoreName.image(id) + ".2") }
     }
 
     private static func rootID(of run: ObjectID) throws -> ObjectID { try .derived(run: run, number: .max) }
@@ -337,6 +345,9 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
             try $0.append(.body, body.encoded())
         }
         // The commit point. A crash before it leaves volumes that the next run removes; between the two copies, an image.
+        // Nobody can tell a failed write from one of which only the answer was lost: from the first byte of a root on, nothing that
+        // it names is removed by this run. The next one sees what became of it.
+        isRootBegun = true
         try store.objects.putTwice(StoreName.image(id), bytes)
 
         // What follows only saves time and space; a failure here costs no image.
@@ -348,12 +359,13 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
         return (id, label)
     }
 
-    /// Ends without an image: removes what can be removed at once. What checkpoints name stays for the next run.
+    /// Ends without an image: removes what can be removed at once. What checkpoints name stays for the next run, and so does
+    /// everything once a root was begun: it may be there.
     func abandon() {
         finisher.close()
         finisherThread?.join()
         let durable = finisherState.withLock { checkpoints }
-        if durable.isEmpty {
+        if durable.isEmpty && !isRootBegun {
             for name in created { try? store.objects.remove(name) }
             if endedRuns.isEmpty { run.remove() }
         }

@@ -23,6 +23,16 @@ extension ByteSource {
     }
 }
 
+extension ByteSource {
+    /// Whether an object's bytes end as they should: with a trailer that gives their length. A failed read is an error, not a no.
+    func isWhole() throws -> Bool {
+        guard length >= UInt64(Format.headerLength + Format.trailerLength) else { return false }
+        let tail = try read(at: length - UInt64(Format.trailerLength), count: Format.trailerLength)
+        guard let trailer = try? ObjectTrailer(decoding: tail) else { return false }  // It is no trailer.
+        return trailer.length == length
+    }
+}
+
 final class MemorySource: ByteSource {
     let bytes: [UInt8]
     init(_ bytes: [UInt8]) { self.bytes = bytes }

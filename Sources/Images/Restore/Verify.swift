@@ -89,7 +89,7 @@ private final class Verifier: @unchecked Sendable {
             guard reader.header.type == .image else { return nil }
             if reader.objectKey == nil && reader.indexKey == nil { return nil }
             let root = try ImageRoot(reader)
-            for copy in [name, name + ".2"] where copy != name || !store.isFirstCopyUnfinished(id) {
+            for copy in [name, name + ".2"] where try copy != name || !store.isFirstCopyUnfinished(id) {
                 guard let bytes = try? store.objects.read(copy, limit: Format.maximumSmallFrameLength) else {
                     damaged(copy, "this copy is missing; the other one is whole")
                     continue
@@ -103,7 +103,8 @@ private final class Verifier: @unchecked Sendable {
             report.images += 1
             return root
         } catch {
-            if store.isLeftover(id) { return nil }
+            // Where nobody can tell, it is named.
+            if (try? store.isLeftover(id)) == true { return nil }
             damaged(name, "\(error)")
             return nil
         }
@@ -153,7 +154,11 @@ private final class Verifier: @unchecked Sendable {
             try progress.checkStop()
             report.volumes += 1
             let name = StoreName.volume(volume.id)
-            let copies = store.objects.copies(name)
+            let copies: [any ByteSource]
+            do { copies = try store.objects.readableCopies(name) } catch {
+                damaged(name, "\(error)")
+                continue
+            }
             guard let whole = try? ObjectReader(copies, subject: name, keyring: store.keyring) else {
                 damaged(name, copies.isEmpty ? "it is missing" : "neither of its headers is whole")
                 continue

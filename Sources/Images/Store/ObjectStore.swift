@@ -55,9 +55,22 @@ extension ObjectStore {
         return try source.read(at: 0, count: Int(source.length))
     }
 
-    /// Both copies of an object, as far as they can be read.
-    func copies(_ name: String) -> [any ByteSource] {
-        [name, name + ".2"].compactMap { try? open($0) }
+    /// Both copies of an object, as far as they are there. One that cannot be opened is an error: it is not absent.
+    func copies(_ name: String) throws -> [any ByteSource] {
+        try [name, name + ".2"].compactMap { try open($0) }
+    }
+
+    /// The copies that can be opened, for whoever reads past damage; throws where none can and one of them failed.
+    func readableCopies(_ name: String) throws -> [any ByteSource] {
+        var failure: (any Error)?
+        let result = [name, name + ".2"].compactMap { name -> (any ByteSource)? in
+            do { return try open(name) } catch {
+                failure = error
+                return nil
+            }
+        }
+        if result.isEmpty, let failure { throw failure }
+        return result
     }
 }
 

@@ -51,39 +51,41 @@ extension Store {
     }
 
     func rootReader(_ id: ObjectID) throws -> ObjectReader {
+        var failure: (any Error)?
         let copies = [StoreName.image(id), StoreName.image(id) + ".2"].compactMap { name -> MemorySource? in
-            guard let bytes = try? objects.read(name, limit: Format.maximumSmallFrameLength) else { return nil }
-            return MemorySource(bytes)
+            do {
+                return try objects.read(name, limit: Format.maximumSmallFrameLength).map(MemorySource.init)
+            } catch {
+                failure = error
+                return nil
+            }
         }
+        // A copy that could not be read is not one that is missing: what the other one lacks may be in it.
+        if copies.isEmpty, let failure { throw ImageError.wrapping(failure, subject: "image \(id)") }
         return try ObjectReader(copies, subject: "image \(id)", keyring: keyring)
     }
 
     /// What an interrupted run leaves of a root or a checkpoint: one copy, without its end. A root that was whole once has two.
-    func isLeftover(_ id: ObjectID) -> Bool {
-        let copies = objects.copies(StoreName.image(id))
+    /// A copy that cannot be read is an error: it is no leftover for that.
+    func isLeftover(_ id: ObjectID) throws -> Bool {
+        let copies = try objects.copies(StoreName.image(id))
         guard copies.count == 1, let copy = copies.first else { return false }
-        guard copy.length >= UInt64(Format.trailerLength) else { return true }
-        let tail = try? copy.read(
-            at: copy.length - UInt64(Format.trailerLength), count: Format.trailerLength)
-        guard let tail, let trailer = try? ObjectTrailer(decoding: tail) else { return true }
-        return trailer.length != copy.length
+        return try !copy.isWhole()
     }
 
     /// Whether a run ended between the two copies of its root: the second is whole, the first is missing or shorter. That is no
     /// damage; the next run of the same machine writes the first copy.
-    func isFirstCopyUnfinished(_ id: ObjectID) -> Bool {
+    func isFirstCopyUnfinished(_ id: ObjectID) throws -> Bool {
         let name = StoreName.image(id)
-        guard let second = try? objects.open(name + ".2"),
-            let reader = try? ObjectReader([second], subject: name, keyring: keyring), reader.trailer() != nil
-        else { return false }
-        guard let first = try? objects.open(name) else { return true }
-        return first.length < second.length
+        guard let second = try objects.open(name + ".2"), try second.isWhole() else { return false }
+        guard let first = try objects.open(name) else { return true }
+        return try first.length < second.length && !first.isWhole()
     }
 
     /// Writes the first copy of such a root.
     func finishFirstCopy(_ id: ObjectID) throws {
         let name = StoreName.image(id)
-        guard isFirstCopyUnfinished(id),
+        guard try isFirstCopyUnfinished(id),
             let bytes = try objects.read(name + ".2", limit: Format.maximumSmallFrameLength)
         else { return }
         try objects.remove(name)
@@ -105,7 +107,8 @@ extension Store {
                 }
                 result.append(ImageSummary(id: id, label: try ImageRoot(reader).label))
             } catch {
-                if isLeftover(id) { continue }
+                // Where nobody can tell, it is shown: a list that is too long costs less than one that hides an image.
+                if (try? isLeftover(id)) == true { continue }
                 result.append(ImageSummary(id: id, label: nil, problem: "\(error)", isDamaged: true))
             }
         }
@@ -158,7 +161,7 @@ extension Store {
 
     func volumeReader(_ id: ObjectID) throws -> ObjectReader {
         let name = StoreName.volume(id)
-        let copies = objects.copies(name)
+        let copies = try objects.readableCopies(name)
         if copies.isEmpty { throw ImageError.damaged(subject: "volume \(id)", detail: "it is missing") }
         return try ObjectReader(copies, subject: "volume \(id)", keyring: keyring)
     }
