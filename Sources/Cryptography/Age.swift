@@ -94,6 +94,16 @@ public enum Age {
         file.withUnsafeBytes { isPassphraseEncrypted($0) }
     }
 
+    /// The length of the text in a binary age file of at most 64 KiB, told without a key; nil where its header or the least payload is
+    /// not there: it is torn, or no age file.
+    public static func textLength(_ file: [UInt8]) -> Int? {
+        let header = file.withUnsafeBytes { file in
+            try? AgeHeader(parsing: file)  // What does not parse has none.
+        }
+        guard let header, file.count - header.length >= AgePayload.overhead else { return nil }
+        return file.count - header.length - AgePayload.overhead
+    }
+
     private static func encrypt(
         _ plaintext: UnsafeRawBufferPointer, _ stanzas: [AgeStanza], _ fileKey: Secret
     ) throws(CryptographyError) -> [UInt8] {

@@ -5,6 +5,8 @@
 enum AgePayload {
     static let chunkLength = 65536
     static let nonceLength = 16
+    /// Nonce and tag: what a payload of one chunk has beside its text.
+    static let overhead = nonceLength + CipherContext.tagLength
 
     /// The payload's nonce and its sealed chunks.
     static func seal(_ plaintext: UnsafeRawBufferPointer, fileKey: Secret) throws(CryptographyError) -> [UInt8] {

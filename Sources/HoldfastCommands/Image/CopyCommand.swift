@@ -62,7 +62,7 @@ struct CopyCommand: HoldfastCommand {
                 return try session.working {
                     try Store.replicate(
                         fromPath, to: place.path, images: names, credentials: credentials, machine: machine,
-                        progress: progress)
+                        progress: progress, findings: findings)
                 }
             }
             let (store, other) = (try session.open(from, for: .read), try session.open(to, for: .write))

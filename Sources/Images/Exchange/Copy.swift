@@ -28,7 +28,7 @@ extension Store {
     /// - Parameter images: ids or prefixes of ids; all where there is none. Names need a key.
     public static func replicate(
         _ from: BytePath, to: BytePath, images: [String], credentials: Credentials, machine: MachineState,
-        progress: Progress
+        progress: Progress, findings: Findings
     ) throws -> CopyReport {
         do {
             let source = DirectoryStore(from)
@@ -56,21 +56,23 @@ extension Store {
                 bytes: (volumes + wanted).reduce(0) { $0 + $1.length }, items: UInt64(volumes.count + wanted.count))
             var report = CopyReport()
             // The same steps as in making a store, and what an interrupted copy did not get to.
-            for key in keys { try copyObject(key, from: source, to: target, progress, &report) }
+            for key in keys { try copyObject(key, from: source, to: target, progress, findings, &report) }
             try finishHeader(target, store: id)
             for volume in volumes {
-                if try copyObject(volume, from: source, to: target, progress, &report) { report.volumes += 1 }
+                if try copyObject(volume, from: source, to: target, progress, findings, &report) { report.volumes += 1 }
             }
             // Second copies first, as everywhere: a root without its second copy is never the only one.
             for root in wanted.sorted(by: {
                 ($0.name.hasSuffix(".2") ? 0 : 1, $0.name) < ($1.name.hasSuffix(".2") ? 0 : 1, $1.name)
             }) {
                 if try isWholeRoot(root, in: source),
-                    try copyObject(root, from: source, to: target, progress, &report), !root.name.hasSuffix(".2")
+                    try copyObject(root, from: source, to: target, progress, findings, &report),
+                    !root.name.hasSuffix(".2")
                 {
                     report.images += 1
                 }
             }
+            report.findings = findings.count
             return report
         } catch { throw ImageError.wrapping(error, subject: to.description) }
     }
@@ -84,18 +86,35 @@ extension Store {
         return reader.header.type == .image && reader.trailer() != nil
     }
 
+    /// Copies one object, unless the target has it.
+    ///
+    /// What exists in the target stays, whatever the source says: that may be a stick that was pulled while it was written, or
+    /// somebody's forgery. Only what its own bytes prove torn is replaced, and only by something whole; that is what an interrupted
+    /// copy leaves. Where both are whole and differ, both stay, and it is said.
     @discardableResult
     private static func copyObject(
         _ object: StoredObject, from source: DirectoryStore, to target: DirectoryStore, _ progress: Progress,
-        _ report: inout CopyReport
+        _ findings: Findings, _ report: inout CopyReport
     ) throws -> Bool {
         progress.add(items: 1)
         if let there = try target.open(object.name) {
-            if there.length == object.length {
+            guard let input = try source.open(object.name) else { return false }
+            if try there.length == input.length && beginAlike(there, input) {
                 progress.add(bytes: object.length)
                 return false
             }
-            // Shorter: an interrupted copy left it. Nothing refers to it yet, since roots come last.
+            guard try !isWhole(there, object.name), try isWhole(input, object.name) else {
+                progress.add(bytes: object.length)
+                // What is torn in the source is the affair of who wrote it; the target's own is as good or better.
+                if try there.length == input.length || isWhole(input, object.name) {
+                    findings.add(
+                        Finding(
+                            .damaged, BytePath(object.name),
+                            "\(source.subject) and \(target.subject) hold different objects of this name; both stay as they are"
+                        ))
+                }
+                return false
+            }
             try target.remove(object.name)
         }
         guard let input = try source.open(object.name) else { return false }
@@ -116,6 +135,18 @@ extension Store {
             sink.abandon()
             throw error
         }
+    }
+
+    /// Whether an object ends as its kind does: with a trailer, or as an age file that holds something.
+    private static func isWhole(_ object: any ByteSource, _ name: String) throws -> Bool {
+        if !name.hasPrefix("k/") { return try object.isWhole() }
+        return Age.textLength(try object.read(at: 0, count: Int(min(object.length, 1 << 16)))) ?? 0 > 0
+    }
+
+    /// Whether two objects of one length begin alike: their heads hold what was made at random.
+    private static func beginAlike(_ a: any ByteSource, _ b: any ByteSource) throws -> Bool {
+        let count = Int(min(a.length, b.length, UInt64(Format.headerLength)))
+        return try a.read(at: 0, count: count) == b.read(at: 0, count: count)
     }
 
     /// Copies images into another store; their chunks keep their compression and get new ids and keys.
