@@ -17,23 +17,26 @@ var targets: [Target] = [
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
 
-    .target(name: "Platform", dependencies: ["CLinux"], swiftSettings: swiftSettings),
-    .target(name: "Cryptography", dependencies: ["CCrypto", "CLinux"], swiftSettings: swiftSettings),
+    .target(name: "Reporting", swiftSettings: swiftSettings),
+    .target(name: "Platform", dependencies: ["Reporting", "CLinux"], swiftSettings: swiftSettings),
+    .target(name: "Cryptography", dependencies: ["Reporting", "CCrypto", "CLinux"], swiftSettings: swiftSettings),
     .target(name: "AuditLog", dependencies: ["Platform", "Cryptography"], swiftSettings: swiftSettings),
     .target(
-        name: "Images", dependencies: ["Platform", "Cryptography", "CZstd", "CArchive"], swiftSettings: swiftSettings),
-    .target(
-        name: "RestorePoints", dependencies: ["Images", "AuditLog", "Platform", "Cryptography"],
+        name: "Images", dependencies: ["Platform", "Cryptography", "Reporting", "CZstd", "CArchive"],
         swiftSettings: swiftSettings),
     .target(
-        name: "WriteFilter", dependencies: ["RestorePoints", "Images", "Platform"], swiftSettings: swiftSettings),
+        name: "RestorePoints", dependencies: ["Images", "AuditLog", "Platform", "Cryptography", "Reporting"],
+        swiftSettings: swiftSettings),
     .target(
-        name: "Sanitization", dependencies: ["Images", "AuditLog", "Platform", "Cryptography"],
+        name: "WriteFilter", dependencies: ["RestorePoints", "Platform", "Reporting"], swiftSettings: swiftSettings),
+    .target(
+        name: "Sanitization", dependencies: ["AuditLog", "Platform", "Cryptography", "Reporting", "CLinux"],
         swiftSettings: swiftSettings),
     .target(
         name: "HoldfastCommands",
         dependencies: [
             "Sanitization", "WriteFilter", "RestorePoints", "Images", "AuditLog", "Platform", "Cryptography",
+            "Reporting",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
             .product(name: "TOMLKit", package: "TOMLKit"),
         ], swiftSettings: swiftSettings),
@@ -46,21 +49,24 @@ var targets: [Target] = [
     .testTarget(
         name: "AuditLogTests", dependencies: ["AuditLog", "Platform", "Cryptography"], swiftSettings: swiftSettings),
     .testTarget(
-        name: "ImagesTests", dependencies: ["TestSupport", "Images", "Platform", "Cryptography"],
+        name: "ImagesTests", dependencies: ["TestSupport", "Images", "Platform", "Cryptography", "Reporting"],
         swiftSettings: swiftSettings),
     .testTarget(
         name: "RestorePointsTests",
-        dependencies: ["TestSupport", "holdfast", "RestorePoints", "Images", "AuditLog", "Platform", "Cryptography"],
+        dependencies: [
+            "TestSupport", "holdfast", "RestorePoints", "Images", "AuditLog", "Platform", "Cryptography", "Reporting",
+        ],
         swiftSettings: swiftSettings),
     .testTarget(
         name: "WriteFilterTests",
         dependencies: [
             "TestSupport", "holdfast", "WriteFilter", "RestorePoints", "Images", "Platform", "Cryptography",
+            "Reporting",
         ],
         swiftSettings: swiftSettings),
     .testTarget(
         name: "SanitizationTests",
-        dependencies: ["TestSupport", "holdfast", "Sanitization", "Images", "Platform", "Cryptography"],
+        dependencies: ["TestSupport", "holdfast", "Sanitization", "Platform", "Cryptography", "Reporting"],
         swiftSettings: swiftSettings),
     .testTarget(
         name: "CommandTests", dependencies: ["TestSupport", "holdfast", "HoldfastCommands", "Platform"],
@@ -71,7 +77,7 @@ var targets: [Target] = [
 if getenv("HOLDFAST_FUZZING") != nil {
     targets.append(
         .executableTarget(
-            name: "Fuzzing", dependencies: ["Images", "Cryptography", "Platform"], path: "Tests/Fuzzing",
+            name: "Fuzzing", dependencies: ["Images", "Cryptography", "Platform", "Reporting"], path: "Tests/Fuzzing",
             exclude: ["run"],
             swiftSettings: swiftSettings + [.unsafeFlags(["-parse-as-library"])]))
 }

@@ -1,9 +1,11 @@
 // What can go wrong in this target, in one closed set, so that the layers above can switch over it.
 
+public import Reporting
+
 /// A failure of a cryptographic operation.
 ///
 /// The description is a sentence for people and never contains key material.
-public enum CryptographyError: Error, Hashable, CustomStringConvertible {
+public enum CryptographyError: Explained, Hashable {
     /// A call of OpenSSL's libcrypto failed; the text is the call with OpenSSL's own explanation.
     case library(String)
     /// Sealed data was changed, truncated, or sealed under another key, nonce or context.
@@ -27,4 +29,6 @@ public enum CryptographyError: Error, Hashable, CustomStringConvertible {
         case .unsupported(let what): "Not supported: \(what)."
         }
     }
+
+    public var sentence: String { clause(description) }
 }

@@ -2,8 +2,9 @@
 // status is the error's own, so that no command decides it anew.
 
 public import Platform
+public import Reporting
 
-public enum ImageError: Error, Hashable, Sendable, CustomStringConvertible {
+public enum ImageError: Explained, Hashable {
     case notAStore(path: String)
     case alreadyAStore(path: String)
     case folderInUse(path: String)
@@ -25,7 +26,6 @@ public enum ImageError: Error, Hashable, Sendable, CustomStringConvertible {
     case notPermitted(subject: String, operation: String)
     case system(SystemError)
     case library(String)
-    case interrupted
 
     /// What happened, to what, and why.
     public var description: String {
@@ -55,7 +55,6 @@ public enum ImageError: Error, Hashable, Sendable, CustomStringConvertible {
         case .notPermitted(let subject, let operation): "no permission to \(operation) \(subject)"
         case .system(let error): error.description
         case .library(let text): text
-        case .interrupted: "interrupted"
         }
     }
 
@@ -83,7 +82,7 @@ public enum ImageError: Error, Hashable, Sendable, CustomStringConvertible {
         case .notSeekable: "write it to a file first"
         case .full: "free some space, or use a larger medium; the next run goes on from here"
         case .notPermitted: "repeat as root, or as its owner"
-        case .system, .library, .interrupted: nil
+        case .system, .library: nil
         }
     }
 
@@ -95,9 +94,12 @@ public enum ImageError: Error, Hashable, Sendable, CustomStringConvertible {
             2
         case .damaged, .truncated: 3
         case .lastRecipient, .otherHardware, .notPermitted, .foreignStore: 4
-        case .interrupted: 130
         default: 1
         }
+    }
+
+    public var cause: (any Error)? {
+        if case .system(let error) = self { error } else { nil }
     }
 
     /// A failed system call, told apart where people can do something about it.

@@ -1,6 +1,8 @@
 // File names are bytes. Swift strings would replace what is not UTF-8, so names and paths are kept as bytes
 // throughout and become text only where a person reads them.
 
+public import Reporting
+
 /// A path as the bytes that the kernel gets.
 public struct BytePath: Hashable, Sendable, CustomStringConvertible, ExpressibleByStringLiteral {
     public var bytes: [UInt8]
@@ -108,4 +110,11 @@ public func printable(_ bytes: some Sequence<UInt8>) -> String {
         index += length
     }
     return result
+}
+
+extension Finding {
+    /// About a path.
+    public init(_ kind: Kind, _ path: BytePath, _ reason: String) {
+        self.init(kind, subject: path.description, path: path.bytes, reason)
+    }
 }

@@ -1,9 +1,10 @@
 // The one place where errno becomes an error, and where EINTR is repeated.
 
 internal import Glibc
+public import Reporting
 
 /// A system call that failed: which, on what, and with which errno.
-public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
+public struct SystemError: Explained, Hashable {
     public let code: CInt
     /// What was being done, as a verb: "open", "write".
     public let operation: String

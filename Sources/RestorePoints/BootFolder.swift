@@ -4,6 +4,7 @@
 internal import Cryptography
 internal import Images
 internal import Platform
+internal import Reporting
 
 /// A folder that goes with the points of a tree.
 struct BootPlace: Codable, Hashable, Sendable {

@@ -2,8 +2,9 @@
 
 public import Images
 public import Platform
+public import Reporting
 
-public enum PointError: Error, Sendable, CustomStringConvertible {
+public enum PointError: Explained {
     case notSetUp(state: BytePath)
     case alreadySetUp(state: BytePath, root: BytePath)
     case noBackend(root: BytePath, reason: String)
@@ -112,13 +113,23 @@ public enum PointError: Error, Sendable, CustomStringConvertible {
         }
     }
 
-    static func wrapping(_ error: any Error) -> PointError {
+    public var cause: (any Error)? {
+        switch self {
+        case .system(let error): error
+        case .image(let error): error
+        default: nil
+        }
+    }
+
+    static func wrapping(_ error: any Error) -> any Explained {
         switch error {
         case let error as PointError: error
+        case let error as Interrupted: error
         case let error as SystemError:
-            error.isPermission ? .notPermitted("\(error.operation) \(error.subject)") : .system(error)
-        case let error as ImageError: .image(error)
-        default: .library("\(error)")
+            error.isPermission
+                ? PointError.notPermitted("\(error.operation) \(error.subject)") : PointError.system(error)
+        case let error as ImageError: PointError.image(error)
+        default: PointError.library("\(error)")
         }
     }
 }

@@ -1,8 +1,9 @@
 // A protected tree and its points: setting up, looking, creating, destroying.
 
 internal import AuditLog
-public import Images
+internal import Images
 public import Platform
+public import Reporting
 
 /// What the commands of restore points work on.
 public final class ProtectedTree {

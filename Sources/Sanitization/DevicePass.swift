@@ -3,8 +3,8 @@
 
 internal import Cryptography
 internal import Glibc
-internal import Images
 internal import Platform
+internal import Reporting
 
 final class DevicePass {
     static let blockLength = 4 << 20
@@ -194,7 +194,7 @@ final class DevicePass {
         let began = ContinuousClock.now
         var done: UInt64 = 0
         while let block = filled.pop() {
-            if progress.isStopRequested { throw WipeError.interrupted }
+            try progress.checkStop(mend: WipeError.howToGoOn)
             try body(UnsafeRawBufferPointer(rebasing: block.buffer[..<block.count]), block.offset)
             done += UInt64(block.count)
             free.push(block)

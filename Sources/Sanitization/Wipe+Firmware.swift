@@ -2,8 +2,8 @@
 
 internal import Cryptography
 internal import Glibc
-internal import Images
 public import Platform
+internal import Reporting
 
 extension Wipe {
     /// What the firmware of a device says it can do, the best first; empty where there is none that Holdfast can speak to.

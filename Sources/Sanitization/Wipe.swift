@@ -3,8 +3,8 @@
 
 internal import Cryptography
 internal import Glibc
-public import Images
 public import Platform
+public import Reporting
 
 public struct WipeRequest: Sendable {
     public enum Verification: String, Sendable {

@@ -1,8 +1,9 @@
 // Everything that can go wrong with a wipe, as sentences: what happened, to what, why, and what mends it.
 
 public import Platform
+public import Reporting
 
-public enum WipeError: Error, Sendable, CustomStringConvertible {
+public enum WipeError: Explained {
     case notADevice(path: BytePath)
     case notAPath(path: BytePath, reason: String)
     case wantsReserve(path: BytePath)
@@ -18,7 +19,6 @@ public enum WipeError: Error, Sendable, CustomStringConvertible {
     /// A security erase whose record would be lost with the power.
     case recordInMemory(folder: BytePath)
     case damagedRecord(file: BytePath)
-    case interrupted
     /// The drive goes on erasing by itself.
     case eraseGoesOn
     case eraseStuck
@@ -27,6 +27,9 @@ public enum WipeError: Error, Sendable, CustomStringConvertible {
     case badCertificate(file: BytePath, reason: String)
     case library(String)
     case system(SystemError)
+
+    /// What mends an interruption.
+    static let howToGoOn = "the same command goes on where it was"
 
     /// What happened, to what, and why.
     public var description: String {
@@ -46,7 +49,6 @@ public enum WipeError: Error, Sendable, CustomStringConvertible {
         case .recordInMemory(let folder):
             "\(folder) is in memory, and a power cut would lose the password that the drive has while it erases itself"
         case .damagedRecord(let file): "what \(file) knows of an interrupted wipe is damaged"
-        case .interrupted: "interrupted"
         case .eraseGoesOn: "interrupted; the drive goes on erasing by itself"
         case .eraseStuck: "the drive has shown no progress for an hour or more; it is NOT erased"
         case .firmware(let device, let reason): "\(device) is NOT erased: \(reason)"
@@ -76,7 +78,6 @@ public enum WipeError: Error, Sendable, CustomStringConvertible {
         case .recordInMemory: "give a folder on a disk or a stick that stays with --state"
         case .damagedRecord(let file):
             "move \(file) away and begin anew; after a security erase keep it, as its `key` begins with the drive's password"
-        case .interrupted: "the same command goes on where it was"
         case .eraseGoesOn, .eraseStuck: "the same command goes on watching; what never ends is a medium to destroy"
         case .firmware: "the same command tries again to put it right"
         case .badCertificate, .library, .system: nil
@@ -92,17 +93,21 @@ public enum WipeError: Error, Sendable, CustomStringConvertible {
             4
         case .damagedRecord, .library, .eraseStuck, .firmware: 1
         case .badCertificate: 3
-        case .interrupted, .eraseGoesOn: 130
+        case .eraseGoesOn: 130
         case .system(let error): error.isPermission ? 4 : 1
         }
     }
 
-    static func wrapping(_ error: any Error) -> WipeError {
+    public var cause: (any Error)? {
+        if case .system(let error) = self { error } else { nil }
+    }
+
+    static func wrapping(_ error: any Error) -> any Explained {
         switch error {
         case let error as WipeError: error
-        case let error as SystemError: .system(error)
-        case let error as FirmwareFailure: .library(error.description)
-        default: .library("\(error)")
+        case let error as Interrupted: error
+        case let error as SystemError: WipeError.system(error)
+        default: WipeError.library("\(error)")
         }
     }
 }

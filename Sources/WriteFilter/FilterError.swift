@@ -1,9 +1,10 @@
 // Everything that can go wrong with a write filter, as sentences: what happened, to what, why, and what mends it.
 
 public import Platform
+public import Reporting
 public import RestorePoints
 
-public enum FilterError: Error, Sendable, CustomStringConvertible {
+public enum FilterError: Explained {
     case notSetUp(state: BytePath)
     case notDecided(path: BytePath)
     case damagedPlan(file: BytePath, reason: String)
@@ -25,6 +26,8 @@ public enum FilterError: Error, Sendable, CustomStringConvertible {
     case notPermitted(String)
     case system(SystemError)
     case point(PointError)
+    /// What else failed on the way, in its own words.
+    case underlying(any Error)
 
     /// What happened, to what, and why.
     public var description: String {
@@ -54,6 +57,7 @@ public enum FilterError: Error, Sendable, CustomStringConvertible {
         case .notPermitted(let what): "not permitted to \(what)"
         case .system(let error): error.description
         case .point(let error): error.description
+        case .underlying(let error): explained(error).sentence
         }
     }
 
@@ -79,6 +83,7 @@ public enum FilterError: Error, Sendable, CustomStringConvertible {
         case .locked: "wait until it has ended"
         case .notPermitted: "be root, or use sudo or doas"
         case .point(let error): error.mend
+        case .underlying(let error): explained(error).mend
         }
     }
 
@@ -93,16 +98,28 @@ public enum FilterError: Error, Sendable, CustomStringConvertible {
         case .program: 1
         case .system(let error): error.isPermission ? 4 : 1
         case .point(let error): error.exitStatus
+        case .underlying(let error): explained(error).exitStatus
         }
     }
 
-    static func wrapping(_ error: any Error) -> FilterError {
+    public var cause: (any Error)? {
+        switch self {
+        case .system(let error): error
+        case .point(let error): error
+        case .underlying(let error): error
+        default: nil
+        }
+    }
+
+    static func wrapping(_ error: any Error) -> any Explained {
         switch error {
         case let error as FilterError: error
-        case let error as PointError: .point(error)
+        case let error as Interrupted: error
+        case let error as PointError: FilterError.point(error)
         case let error as SystemError:
-            error.isPermission ? .notPermitted("\(error.operation) \(error.subject)") : .system(error)
-        default: .program([], status: 1, complaint: "\(error)")
+            error.isPermission
+                ? FilterError.notPermitted("\(error.operation) \(error.subject)") : FilterError.system(error)
+        default: FilterError.underlying(error)
         }
     }
 }

@@ -1,8 +1,8 @@
 // The write filter of a machine: what is decided for the next start, and what is done at once where that is possible.
 
 internal import Glibc
-public import Images
 public import Platform
+public import Reporting
 public import RestorePoints
 
 public struct WriteFilter {

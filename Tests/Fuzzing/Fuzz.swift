@@ -4,6 +4,7 @@
 
 import Glibc
 import Platform
+import Reporting
 
 @testable import Cryptography
 @testable import Images

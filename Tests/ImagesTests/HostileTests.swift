@@ -4,6 +4,7 @@
 import Cryptography
 import Glibc
 import Platform
+import Reporting
 import TestSupport
 import Testing
 

@@ -3,6 +3,7 @@
 import Cryptography
 import Images
 import Platform
+import Reporting
 import Testing
 
 @Suite struct RoundTripTests {

@@ -2,6 +2,7 @@
 
 import Glibc
 import Platform
+import Reporting
 import Testing
 
 @testable import Images

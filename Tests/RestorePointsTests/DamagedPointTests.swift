@@ -2,6 +2,7 @@
 
 import Images
 import Platform
+import Reporting
 import RestorePoints
 import TestSupport
 import Testing

@@ -3,6 +3,7 @@
 import Glibc
 import Images
 import Platform
+import Reporting
 import RestorePoints
 import TestSupport
 import Testing

@@ -2,7 +2,6 @@
 
 import Cryptography
 import Glibc
-import Images
 import Platform
 import Sanitization
 import TestSupport

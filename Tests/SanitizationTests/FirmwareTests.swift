@@ -1,7 +1,7 @@
 // What drives answer that no machine at hand has: nothing but an erase that ended well, and left nothing of what was written before, is one.
 
-import Images
 import Platform
+import Reporting
 import Sanitization
 import TestSupport
 import Testing

@@ -1,8 +1,8 @@
 // Wiping files and free space: what is left on the device, as an independent search finds it, and what is said of it.
 
 import Glibc
-import Images
 import Platform
+import Reporting
 import Sanitization
 import TestSupport
 import Testing

@@ -1,8 +1,8 @@
 // Wiping: what is left, what is refused, what an interruption costs, and what is found when something is not as it was written.
 
 import Glibc
-import Images
 import Platform
+import Reporting
 import Sanitization
 import TestSupport
 import Testing
@@ -200,7 +200,9 @@ struct WipeTests {
         let loop = try LoopDevice(64 << 20)
         let progress = Progress()
         progress.requestStop()
-        #expect(throws: WipeError.self) { try Wipe(loop.path, request(), state: loop.state).run(progress) }
+        #expect(throws: Interrupted(mend: "the same command goes on where it was")) {
+            try Wipe(loop.path, request(), state: loop.state).run(progress)
+        }
         let report = try Wipe(loop.path, request(), state: loop.state).run(Progress())
         #expect(report.isAchieved && report.interruptions == 1)
     }

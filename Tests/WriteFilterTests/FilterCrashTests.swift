@@ -2,8 +2,8 @@
 // it, and what is protected as it was or with all that was committed.
 
 import Glibc
-import Images
 import Platform
+import Reporting
 import RestorePoints
 import TestSupport
 import Testing

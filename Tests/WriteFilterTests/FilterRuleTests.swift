@@ -1,7 +1,7 @@
 // What a filter refuses, and what it makes of a plan that is not whole.
 
-import Images
 import Platform
+import Reporting
 import RestorePoints
 import TestSupport
 import Testing
@@ -14,6 +14,17 @@ struct FilterRuleTests {
             _ = try body()
             return nil
         } catch let error as FilterError { return (error.exitStatus, error.mend) } catch { return (-1, nil) }
+    }
+
+    @Test("What else failed under a filter is told in its own words, with its mend and exit status")
+    func underlying() {
+        let cause = FilterError.notDecided(path: "/srv")
+        let error = FilterError.underlying(cause)
+        #expect(error.sentence == cause.sentence && error.mend == cause.mend && error.exitStatus == cause.exitStatus)
+        #expect(error.cause is FilterError)
+        struct Unknown: Error, CustomStringConvertible { let description = "the disk hums" }
+        #expect(FilterError.underlying(Unknown()).sentence == "the disk hums")
+        #expect(FilterError.underlying(Unknown()).exitStatus == 1)
     }
 
     @Test(

@@ -4,6 +4,7 @@ import Cryptography
 import Glibc
 import Images
 import Platform
+import Reporting
 import RestorePoints
 import TestSupport
 import Testing

@@ -1,8 +1,8 @@
 // A filtered folder: what is written is forgotten, what is excepted stays, what is committed stays, and nothing else.
 
 import Glibc
-import Images
 import Platform
+import Reporting
 import RestorePoints
 import TestSupport
 import Testing

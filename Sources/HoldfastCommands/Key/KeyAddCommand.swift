@@ -27,7 +27,7 @@ struct KeyAddCommand: HoldfastCommand {
             do {
                 added = .age(try AgeRecipient(recipient))
             } catch {
-                throw Problem.usage("cannot use the recipient \(recipient): \(Problem.clause(error.description))")
+                throw Problem.usage("cannot use the recipient \(recipient): \(error.sentence)")
             }
         }
         try store.add(added)

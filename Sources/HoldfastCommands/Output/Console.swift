@@ -2,8 +2,8 @@
 // standard error, so one object writes both there: a message goes above the line, which is drawn anew below it.
 
 internal import Glibc
-internal import Images
 internal import Platform
+internal import Reporting
 
 final class Console: @unchecked Sendable {
     /// Findings on a terminal before the rest is only counted, and in a JSON document.

@@ -2,6 +2,7 @@
 
 internal import Images
 internal import Platform
+internal import Reporting
 
 enum JSON {
     case text(String)
@@ -62,7 +63,8 @@ extension JSON {
     }
 
     static func finding(_ finding: Finding) -> JSON {
-        .object([("kind", .text(finding.kind.rawValue))] + path(finding.path) + [("reason", .text(finding.reason))])
+        let place = finding.path.map { path(BytePath($0)) } ?? [("path", .text(finding.subject))]
+        return .object([("kind", .text(finding.kind.rawValue))] + place + [("reason", .text(finding.reason))])
     }
 
     /// What a label says, the same words for every command.

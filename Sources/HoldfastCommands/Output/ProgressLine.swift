@@ -1,8 +1,8 @@
 // Shows long work while it lasts: a line on a terminal, ten times a second, or a JSON line a second for programs.
 
 internal import Glibc
-internal import Images
 internal import Platform
+internal import Reporting
 
 final class ProgressLine: Sendable {
     private let thread: WorkerThread?

@@ -29,7 +29,7 @@ enum IdentityFile {
         do {
             return try AgeIdentity.identities(inFile: bytes)
         } catch {
-            throw Problem.usage("cannot use the identity \(path): \(Problem.clause(error.description))")
+            throw Problem.usage("cannot use the identity \(path): \(error.sentence)")
         }
     }
 

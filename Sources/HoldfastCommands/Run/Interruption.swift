@@ -2,14 +2,14 @@
 // waits for the signals, so that no code runs in a handler.
 
 internal import Glibc
-internal import Images
 internal import Platform
+internal import Reporting
 
 enum Interruption {
     static let status: Int32 = 130
 
     /// To be called before any other thread exists: those inherit what is blocked.
-    static func watch(_ progress: Progress) {
+    static func watch(_ stop: Stop) {
         signal(SIGPIPE, SIG_IGN)
         // Whoever started this with a signal ignored (`nohup`, a shell's background) wants it to stay so.
         let signals = [SIGINT, SIGTERM, SIGHUP].filter { !isIgnored($0) }
@@ -21,8 +21,8 @@ enum Interruption {
             while true {
                 var number: CInt = 0
                 guard sigwait(&awaited, &number) == 0 else { continue }
-                if progress.isStopRequested { _exit(status) }
-                progress.requestStop()
+                if stop.isStopRequested { _exit(status) }
+                stop.requestStop()
                 if number == SIGINT && isatty(2) == 1 {
                     let text = Array("\r\u{1b}[Kstopping at the next safe place; Ctrl-C again ends at once\n".utf8)
                     _ = text.withUnsafeBytes { write(2, $0.baseAddress, $0.count) }

@@ -1,14 +1,9 @@
 // Why a command ends without its work done: one sentence, what mends it, and the exit status.
 
-internal import Cryptography
-internal import Images
-internal import Platform
-internal import RestorePoints
-internal import Sanitization
-internal import WriteFilter
+internal import Reporting
 
 /// The face's own errors, and what it makes of those from below.
-struct Problem: Error, Equatable {
+struct Problem: Explained, Equatable {
     var message: String
     var hint: String?
     var status: Int32
@@ -30,22 +25,13 @@ struct Problem: Error, Equatable {
     }
 
     init(_ error: any Error) {
-        switch error {
-        case let problem as Problem: self = problem
-        case let error as ImageError: self.init(error.description, hint: error.mend, status: error.exitStatus)
-        case let error as PointError: self.init(error.description, hint: error.mend, status: error.exitStatus)
-        case let error as FilterError: self.init(error.description, hint: error.mend, status: error.exitStatus)
-        case let error as WipeError: self.init(error.description, hint: error.mend, status: error.exitStatus)
-        case let error as CryptographyError: self.init(Self.clause(error.description), status: 1)
-        default: self.init("\(error)", status: 1)
-        }
+        let error = explained(error)
+        self.init(error.sentence, hint: error.mend, status: error.exitStatus)
     }
 
-    /// A sentence without its capital and its full stop, as messages after `error:` are.
-    static func clause(_ sentence: String) -> String {
-        let text = sentence.hasSuffix(".") ? sentence.dropLast() : sentence[...]
-        return text.prefix(1).lowercased() + text.dropFirst()
-    }
+    var description: String { message }
+    var mend: String? { hint }
+    var exitStatus: Int32 { status }
 
     var document: JSON {
         .object([("message", .text(message)), ("hint", hint.map(JSON.text)), ("status", .number(UInt64(status)))])

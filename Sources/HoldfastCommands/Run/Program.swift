@@ -2,14 +2,14 @@
 
 internal import ArgumentParser
 internal import Glibc
-internal import Images
 internal import Platform
+internal import Reporting
 
 /// Runs the command line of this process and ends it.
 public func main() -> Never {
     keepStandardDescriptors()
     let progress = Progress()
-    Interruption.watch(progress)
+    Interruption.watch(progress.stop)
     HostFacts.raiseOpenFileLimit()
     refuseCoreDumps()
     exit(
@@ -46,7 +46,7 @@ func run(
         // Its last line says "See 'holdfast backup --help' for more information."
         let help = text.split(separator: "\n").last.map { $0.split(separator: "'") } ?? []
         let problem = Problem.usage(
-            Problem.clause(root.message(for: error)), hint: help.count == 3 ? "`\(help[1])` tells more" : nil)
+            clause(root.message(for: error)), hint: help.count == 3 ? "`\(help[1])` tells more" : nil)
         report(problem, on: Console(isJSON: arguments.contains("--json")))
         return problem.status
     }

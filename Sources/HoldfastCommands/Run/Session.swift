@@ -3,6 +3,7 @@
 internal import Cryptography
 internal import Images
 internal import Platform
+internal import Reporting
 
 final class Session: Sendable {
     static let tool = "holdfast 0.1.0"
@@ -122,7 +123,7 @@ final class Session: Sendable {
 
     /// nil: there is no terminal.
     private func ask<R>(_ question: (Terminal) throws -> R) throws -> R? {
-        guard let terminal = Terminal(progress) else { return nil }
+        guard let terminal = Terminal(progress.stop) else { return nil }
         return try console.pausing { try question(terminal) }
     }
 

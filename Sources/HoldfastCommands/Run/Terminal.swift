@@ -3,19 +3,19 @@
 
 internal import Cryptography
 internal import Glibc
-internal import Images
 internal import Platform
+internal import Reporting
 
 struct Terminal {
     static let patience = Duration.seconds(60)
     private let device: Descriptor
-    private let progress: Progress
+    private let stop: Stop
 
     /// nil: there is no terminal.
-    init?(_ progress: Progress) {
+    init?(_ stop: Stop) {
         guard let device = try? Descriptor.open("/dev/tty", .readWrite) else { return nil }
         self.device = device
-        self.progress = progress
+        self.stop = stop
     }
 
     /// One line without its end; nil where none came in time, or the end of the input.
@@ -25,7 +25,7 @@ struct Terminal {
         var ready = pollfd(fd: device.raw, events: Int16(POLLIN), revents: 0)
         while ContinuousClock.now < deadline {
             let status = poll(&ready, 1, 200)
-            if progress.isStopRequested { throw ImageError.interrupted }
+            try stop.checkStop()
             if status <= 0 { continue }
             // A terminal hands out whole lines, of at most 4095 bytes.
             var buffer = [UInt8](repeating: 0, count: 4096)

@@ -2,6 +2,7 @@
 
 internal import Cryptography
 public import Platform
+public import Reporting
 
 public struct BackupRequest: Sendable {
     public var sources: [BytePath]
@@ -72,7 +73,7 @@ extension Store {
     ///
     /// The image exists when this returns. Whatever ends it earlier leaves no image, and what was durable is used by the next
     /// run.
-    /// - Throws: `ImageError`; `.interrupted` after `progress.requestStop()`.
+    /// - Throws: `ImageError`; `Interrupted` after `progress.requestStop()`.
     public func backup(
         _ request: BackupRequest, machine: MachineState, progress: Progress, findings: Findings
     ) throws -> BackupReport {
@@ -159,7 +160,7 @@ extension Pipeline {
     func check(unless error: any Error) throws {
         do {
             try check()
-        } catch ImageError.interrupted {
+        } catch is Interrupted {
             return
         }
     }
@@ -167,12 +168,13 @@ extension Pipeline {
 
 extension ImageError {
     /// Any error as one that knows its sentence and exit status.
-    static func wrapping(_ error: any Error, subject: String) -> ImageError {
+    static func wrapping(_ error: any Error, subject: String) -> any Explained {
         switch error {
         case let error as ImageError: error
+        case let error as Interrupted: error
         case let error as SystemError: ImageError(error, on: subject)
-        case let error as FormatError: .damaged(subject: subject, detail: error.description)
-        default: .library("\(error)")
+        case let error as FormatError: ImageError.damaged(subject: subject, detail: error.description)
+        default: ImageError.library("\(error)")
         }
     }
 }

@@ -5,6 +5,7 @@
 internal import Cryptography
 internal import Glibc
 internal import Platform
+internal import Reporting
 
 /// The id of a chunk that is still being computed.
 final class ChunkTicket: @unchecked Sendable {
@@ -141,7 +142,7 @@ final class Pipeline: @unchecked Sendable {
     /// A buffer to fill; waits until one is free.
     func buffer() throws -> ChunkJob {
         try check()
-        guard let job = free.pop() else { throw ImageError.interrupted }
+        guard let job = free.pop() else { throw Interrupted() }
         job.inputLength = 0
         job.isDone = false
         job.ticket = ChunkTicket()
@@ -173,7 +174,7 @@ final class Pipeline: @unchecked Sendable {
 
     /// Stops after a failure of the walk itself.
     func cancel() {
-        fail(ImageError.interrupted)
+        fail(Interrupted())
         toCompute.close()
         inOrder.close()
         threads.forEach { $0.join() }

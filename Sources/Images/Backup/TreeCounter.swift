@@ -1,6 +1,7 @@
 // How much there is to back up, counted beside the work: a person who waits wants to know how long. Nothing is opened but folders.
 
 internal import Platform
+internal import Reporting
 internal import Synchronization
 
 final class TreeCounter: Sendable {

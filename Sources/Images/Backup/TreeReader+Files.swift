@@ -3,6 +3,7 @@
 internal import Cryptography
 internal import Glibc
 internal import Platform
+internal import Reporting
 
 extension TreeReader {
     func file(_ name: [UInt8], _ status: FileStatus, in folder: Descriptor) throws {

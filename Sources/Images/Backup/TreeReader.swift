@@ -4,6 +4,7 @@
 internal import Cryptography
 internal import Glibc
 internal import Platform
+internal import Reporting
 
 final class TreeReader {
     struct Options {

@@ -5,6 +5,7 @@ internal import CArchive
 internal import Cryptography
 internal import Glibc
 internal import Platform
+public import Reporting
 
 /// libarchive's error text, which says more than its status.
 func archiveError(_ archive: OpaquePointer, _ step: String) -> ImageError {

@@ -4,6 +4,7 @@ internal import CArchive
 internal import Cryptography
 internal import Glibc
 internal import Platform
+internal import Reporting
 
 final class ArchiveExporter {
     private let archive: OpaquePointer

@@ -4,6 +4,7 @@ internal import CArchive
 internal import Cryptography
 internal import Glibc
 internal import Platform
+internal import Reporting
 
 /// Reads an archive into an image. Archives need not be in order, and name folders after their content or never: entries are
 /// put below the folders that their paths name, folders that are open stay open.

@@ -3,6 +3,7 @@
 
 internal import Cryptography
 public import Platform
+public import Reporting
 
 public struct CopyReport: Sendable {
     public var images: UInt64 = 0

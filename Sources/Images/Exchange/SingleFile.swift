@@ -3,6 +3,7 @@
 internal import Cryptography
 internal import Glibc
 public import Platform
+public import Reporting
 
 /// Where a single-file image goes.
 public struct SingleFileOutput: Sendable {

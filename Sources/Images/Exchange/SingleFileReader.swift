@@ -3,6 +3,7 @@
 internal import Cryptography
 internal import Glibc
 public import Platform
+public import Reporting
 
 /// The objects in a stream of bytes. Holds one at a time.
 final class ObjectStream {
@@ -229,7 +230,7 @@ final class SingleFileImageReader: BatchedImageReader {
     }
 
     private func lose(_ reason: String) {
-        losses.append(Finding(.damaged, BytePath(stream.subject), reason))
+        losses.append(Finding(.damaged, subject: stream.subject, reason))
     }
 
     func nextBatch() throws -> ManifestBatch? {

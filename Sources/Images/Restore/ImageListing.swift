@@ -2,6 +2,7 @@
 
 internal import Cryptography
 public import Platform
+internal import Reporting
 
 /// One entry of a tree, in an image or on a disk, as comparisons see it.
 public struct ListedEntry: Sendable {
@@ -66,7 +67,7 @@ public final class ImageListing {
         }
         while let batch = try reader.nextBatch() {
             if let problem = reader.problems().first {
-                throw ImageError.damaged(subject: problem.path.description, detail: problem.reason)
+                throw ImageError.damaged(subject: problem.subject, detail: problem.reason)
             }
             guard let records = batch.records else { continue }
             chunks = batch.chunks

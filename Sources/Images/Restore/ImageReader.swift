@@ -3,6 +3,7 @@
 
 internal import Cryptography
 internal import Platform
+internal import Reporting
 
 /// An image that can be read, from a store or a single file.
 public protocol ImageReader: AnyObject {
@@ -121,7 +122,7 @@ final class StoreImageReader: BatchedImageReader {
                 }
                 try index.add(rows, volume: number)
             } catch {
-                losses.append(Finding(.damaged, BytePath(StoreName.volume(volume.id)), "\(error)"))
+                losses.append(Finding(.damaged, subject: StoreName.volume(volume.id), "\(error)"))
             }
         }
         chunks = VolumeChunks(store: store, index: index)
@@ -136,7 +137,7 @@ final class StoreImageReader: BatchedImageReader {
             return ManifestBatch(records: Array(workspace.content), chunks: chunks)
         } catch {
             losses.append(
-                Finding(.damaged, BytePath("manifest, part \(next) of \(pieces.count)"), "\(error)"))
+                Finding(.damaged, subject: "manifest, part \(next) of \(pieces.count)", "\(error)"))
             return ManifestBatch(records: nil, chunks: chunks)
         }
     }

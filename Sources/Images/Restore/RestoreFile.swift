@@ -3,6 +3,7 @@
 internal import Cryptography
 internal import Glibc
 internal import Platform
+internal import Reporting
 
 final class RestoreFile: @unchecked Sendable {
     var entry: Entry

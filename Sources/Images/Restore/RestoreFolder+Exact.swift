@@ -3,6 +3,7 @@
 
 internal import Glibc
 internal import Platform
+internal import Reporting
 
 extension RestoreFolder {
     /// Whether another file system is mounted on it, as on `/proc`: to be exact about this one means to leave that one alone.

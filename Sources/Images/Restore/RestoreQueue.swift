@@ -2,6 +2,7 @@
 
 internal import Cryptography
 internal import Platform
+internal import Reporting
 
 /// A chunk, and the parts of files that it holds. Filled by the walk, then used by one worker.
 final class RestoreJob: @unchecked Sendable {

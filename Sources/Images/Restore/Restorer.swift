@@ -5,6 +5,7 @@
 internal import Cryptography
 internal import Glibc
 public import Platform
+public import Reporting
 
 public struct RestoreRequest: Sendable {
     public var target: BytePath
@@ -131,7 +132,7 @@ final class Restorer: @unchecked Sendable {
                 do {
                     try walk(records, batch.chunks)
                 } catch let error as FormatError {
-                    findings.add(Finding(.damaged, BytePath(reader.restoredSubject), error.description))
+                    findings.add(Finding(.damaged, subject: reader.restoredSubject, error.description))
                     loseTrack()
                 }
                 // What a pipe gave is gone with the next batch.

@@ -2,6 +2,7 @@
 
 internal import Cryptography
 internal import Platform
+public import Reporting
 
 public struct VerifyReport: Sendable {
     public var images: UInt64 = 0
@@ -43,7 +44,7 @@ private final class Verifier: @unchecked Sendable {
     }
 
     private func damaged(_ name: String, _ reason: String) {
-        findings.add(Finding(.damaged, BytePath(name), reason))
+        findings.add(Finding(.damaged, subject: name, reason))
     }
 
     func run(image: ObjectID?, readData: Bool) throws -> VerifyReport {

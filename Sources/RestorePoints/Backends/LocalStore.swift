@@ -4,6 +4,7 @@
 internal import Cryptography
 internal import Images
 internal import Platform
+internal import Reporting
 
 /// Images of one folder, kept on the machine itself.
 final class LocalStore {

@@ -5,6 +5,7 @@
 
 internal import Images
 internal import Platform
+internal import Reporting
 
 final class TreeBackend: Backend {
     private let root: BytePath

@@ -3,6 +3,7 @@
 internal import Cryptography
 internal import Images
 public import Platform
+internal import Reporting
 
 /// One entry that is not the same in two trees.
 public struct Difference: Sendable, Hashable {
@@ -23,7 +24,7 @@ public struct Difference: Sendable, Hashable {
         var (left, right) = (0, 0)
         let (before, after) = (old.entries, new.entries)
         while left < before.count || right < after.count {
-            if progress.isStopRequested { throw ImageError.interrupted }
+            try progress.checkStop()
             if right == after.count || left < before.count && isBefore(before[left].path, after[right].path) {
                 result.append(Difference(kind: .removed, path: before[left].path))
                 left += 1

@@ -3,8 +3,8 @@
 
 internal import Cryptography
 internal import Glibc
-internal import Images
 internal import Platform
+internal import Reporting
 
 struct FirmwareErase {
     let drive: any FirmwareDrive

@@ -2,8 +2,8 @@
 
 internal import Cryptography
 internal import Glibc
-internal import Images
 internal import Platform
+internal import Reporting
 
 final class FileOverwrite {
     private let source: PatternSource
@@ -58,7 +58,7 @@ final class FileOverwrite {
     private func write(_ file: Descriptor, _ extent: FileExtent) throws {
         var done: UInt64 = 0
         while done < extent.length {
-            if progress.isStopRequested { throw WipeError.interrupted }
+            try progress.checkStop(mend: WipeError.howToGoOn)
             let count = Int(min(UInt64(buffer.count), extent.length - done))
             let block = UnsafeMutableRawBufferPointer(rebasing: buffer[..<((count + 15) / 16 * 16)])
             try source.fill(block, at: (extent.place + done) / 16 * 16)

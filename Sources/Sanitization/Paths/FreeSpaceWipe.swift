@@ -2,8 +2,8 @@
 
 internal import Cryptography
 internal import Glibc
-public import Images
 public import Platform
+public import Reporting
 
 public struct FreeSpaceWipe {
     public let path: BytePath

@@ -3,8 +3,8 @@
 
 internal import Cryptography
 internal import Glibc
-public import Images
 public import Platform
+public import Reporting
 
 /// What came of wiping files or free space.
 public struct PathWipeReport: Sendable {

@@ -1,0 +1,50 @@
+// What a person has to know although the work went on.
+
+internal import Synchronization
+
+/// Something that a person has to know and that did not stop the work: each makes the exit status 3.
+public struct Finding: Sendable, Hashable, CustomStringConvertible {
+    public enum Kind: String, Sendable {
+        /// Could not be read and is missing from the image.
+        case unreadable
+        /// Changed while it was read.
+        case inconsistent
+        /// Damaged or missing in the store.
+        case damaged
+        /// Could not be restored, or not wholly.
+        case notRestored
+    }
+    public var kind: Kind
+    /// What it is about, as people read it: a printable path, or "manifest, part 3 of 9".
+    public var subject: String
+    /// The bytes of the path, where it is about one; programs get them where the text differs.
+    public var path: [UInt8]?
+    public var reason: String
+
+    public init(_ kind: Kind, subject: String, path: [UInt8]? = nil, _ reason: String) {
+        self.kind = kind
+        self.subject = subject
+        self.path = path
+        self.reason = reason
+    }
+
+    public var description: String { "\(subject): \(reason)" }
+}
+
+/// Collects findings and notes from all threads and hands each to whoever shows them.
+public final class Findings: Sendable {
+    private let report: @Sendable (Finding) -> Void
+    private let number = Mutex<UInt64>(0)
+
+    /// - Parameter report: called for each finding, by one thread at a time.
+    public init(report: @escaping @Sendable (Finding) -> Void = { _ in }) { self.report = report }
+
+    public var count: UInt64 { number.withLock { $0 } }
+
+    package func add(_ finding: Finding) {
+        number.withLock {
+            $0 += 1
+            report(finding)
+        }
+    }
+}

@@ -1,0 +1,31 @@
+// How work is asked to end early, and the one error that it then ends with.
+
+internal import Synchronization
+
+/// Asked for by one thread, looked at by all that work.
+public final class Stop: Sendable {
+    private let isRequested = Atomic<Bool>(false)
+
+    public init() {}
+
+    /// Asks the work to stop at the next safe place. Safe in a signal handler.
+    public func requestStop() { isRequested.store(true, ordering: .relaxed) }
+    public var isStopRequested: Bool { isRequested.load(ordering: .relaxed) }
+
+    /// A safe place to stop.
+    /// - Parameter mend: how the work goes on, where a person has to know.
+    /// - Throws: `Interrupted`.
+    public func checkStop(mend: String? = nil) throws {
+        if isStopRequested { throw Interrupted(mend: mend) }
+    }
+}
+
+/// The work ended because a person or the system asked it to.
+public struct Interrupted: Explained, Hashable {
+    public let mend: String?
+
+    public init(mend: String? = nil) { self.mend = mend }
+
+    public var description: String { "interrupted" }
+    public var exitStatus: Int32 { 130 }
+}
