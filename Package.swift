@@ -21,6 +21,7 @@ var targets: [Target] = [
     .target(name: "Platform", dependencies: ["Reporting", "CLinux"], swiftSettings: swiftSettings),
     .target(name: "Cryptography", dependencies: ["Reporting", "CCrypto", "CLinux"], swiftSettings: swiftSettings),
     .target(name: "AuditLog", dependencies: ["Platform", "Cryptography"], swiftSettings: swiftSettings),
+    .target(name: "Stores", dependencies: ["Platform", "Reporting"], swiftSettings: swiftSettings),
     .target(
         name: "Images", dependencies: ["Platform", "Cryptography", "Reporting", "CZstd", "CArchive"],
         swiftSettings: swiftSettings),

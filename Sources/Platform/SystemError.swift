@@ -26,6 +26,14 @@ public struct SystemError: Explained, Hashable {
     /// Whether there is no such thing (ENOENT).
     public var isAbsent: Bool { code == ENOENT }
 
+    /// Whether something of this name is there already (EEXIST).
+    public var isPresent: Bool { code == EEXIST }
+
+    /// Whether the medium or the server is gone: pulled, unmounted, not answering.
+    public var isUnreachable: Bool {
+        [ENODEV, ENXIO, ENOTCONN, ESTALE, ETIMEDOUT, EHOSTDOWN, EHOSTUNREACH, ESHUTDOWN, ENOMEDIUM].contains(code)
+    }
+
     /// Whether the caller lacks the right (EACCES, EPERM, EROFS).
     public var isPermission: Bool { code == EACCES || code == EPERM || code == EROFS }
 }

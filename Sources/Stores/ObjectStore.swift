@@ -1,0 +1,140 @@
+// What a store is: named, immutable objects somewhere. It knows names and bytes, no keys and no format. A folder, an SFTP server and an
+// object store can each be one file; what they promise is checked by one suite of behaviours (StoresTests).
+
+/// Objects by their names, which are relative and have `/` between their parts.
+///
+/// Calls block; they come from threads of their own, several at once.
+public protocol ObjectStore: AnyObject, Sendable {
+    /// What people know it by, without secrets.
+    var subject: String { get }
+    /// How many calls at once are worth it: 2 for a disk, 16 for a server far away.
+    var connections: Int { get }
+
+    /// All objects below a folder, with their lengths; none where there is no such folder. A part that cannot be listed is an error.
+    func list(_ folder: String) throws(StoreError) -> [StoredObject]
+
+    /// Opens an object for reading.
+    /// - Parameter length: its length where the caller knows it, so that nobody has to ask; a wrong one ends reads with `.ended`.
+    /// - Throws: `.absent` where there is none.
+    func open(_ name: String, length: UInt64?) throws(StoreError) -> any ByteSource
+
+    /// Begins a new object, which never replaces one. Whether one of this name is there already is said here or, at the latest, by
+    /// `commit`: `.exists`.
+    func create(_ name: String) throws(StoreError) -> any ObjectUpload
+
+    /// Writes a small object whole. It is durable on return. One of this name stays: `.exists`.
+    func put(_ name: String, _ bytes: [UInt8]) throws(StoreError)
+
+    /// Removes an object; one that is not there is fine.
+    func remove(_ name: String) throws(StoreError)
+}
+
+public struct StoredObject: Hashable, Sendable {
+    public var name: String
+    /// In bytes.
+    public var length: UInt64
+
+    public init(name: String, length: UInt64) {
+        self.name = name
+        self.length = length
+    }
+
+    public var lastComponent: Substring {
+        name[(name.lastIndex(of: "/").map { name.index(after: $0) } ?? name.startIndex)...]
+    }
+}
+
+/// An object that is being written. Not for two threads at once.
+public protocol ObjectUpload: AnyObject, Sendable {
+    func append(_ bytes: UnsafeRawBufferPointer) throws(StoreError)
+    /// Makes the object durable under its name. Before it returns, nothing may refer to it. May be called again after it has failed.
+    func commit() throws(StoreError)
+    /// Removes what was written, as far as possible.
+    func abandon()
+}
+
+/// Bytes that can be read at any place.
+public protocol ByteSource: AnyObject, Sendable {
+    var length: UInt64 { get }
+    /// Fills the buffer from `offset` on.
+    /// - Throws: `.ended` where there is less.
+    func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws(StoreError)
+}
+
+extension ByteSource {
+    public func read(at offset: UInt64, count: Int) throws(StoreError) -> [UInt8] {
+        guard count >= 0, offset <= length, UInt64(count) <= length - offset else {
+            throw StoreError(.ended, "read", "it")
+        }
+        var failure: StoreError?
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+            do throws(StoreError) {
+                try read(at: offset, into: UnsafeMutableRawBufferPointer(buffer))
+                filled = count
+            } catch { failure = error }
+        }
+        if let failure { throw failure }
+        return bytes
+    }
+}
+
+/// Bytes in memory.
+public final class MemorySource: ByteSource {
+    public let bytes: [UInt8]
+    public init(_ bytes: [UInt8]) { self.bytes = bytes }
+    public var length: UInt64 { UInt64(bytes.count) }
+
+    public func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws(StoreError) {
+        guard offset <= length, UInt64(buffer.count) <= length - offset else { throw StoreError(.ended, "read", "it") }
+        bytes.withUnsafeBytes {
+            buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[Int(offset)..<Int(offset) + buffer.count]))
+        }
+    }
+}
+
+extension ObjectStore {
+    /// Opens an object; nil where there is none. Every other failure is one.
+    public func openIfPresent(_ name: String, length: UInt64? = nil) throws(StoreError) -> (any ByteSource)? {
+        do throws(StoreError) {
+            return try open(name, length: length)
+        } catch {
+            if error.reason == .absent { return nil }
+            throw error
+        }
+    }
+
+    /// Whether there is an object of this name. A failure is no answer.
+    public func contains(_ name: String) throws(StoreError) -> Bool { try openIfPresent(name) != nil }
+
+    public func put(_ name: String, _ bytes: [UInt8]) throws(StoreError) {
+        let upload = try create(name)
+        do throws(StoreError) {
+            try upload.append(bytes)
+            try upload.commit()
+        } catch {
+            // One that is there already is not ours to remove.
+            if error.reason != .exists { upload.abandon() }
+            throw error
+        }
+    }
+
+    /// The whole bytes of a small object; nil where there is none.
+    /// - Parameter limit: the longest that is read; a longer one ends with `.failed`.
+    public func read(_ name: String, limit: Int) throws(StoreError) -> [UInt8]? {
+        guard let source = try openIfPresent(name) else { return nil }
+        guard source.length <= UInt64(limit) else {
+            throw StoreError(.failed, "read", "\(name) of \(subject)", "it is longer than such an object can be")
+        }
+        return try source.read(at: 0, count: Int(source.length))  // safe: at most `limit`
+    }
+}
+
+extension ObjectUpload {
+    public func append(_ bytes: [UInt8]) throws(StoreError) {
+        var failure: StoreError?
+        bytes.withUnsafeBytes { bytes in
+            do throws(StoreError) { try append(bytes) } catch { failure = error }
+        }
+        if let failure { throw failure }
+    }
+}
