@@ -11,21 +11,25 @@ public struct ExtendedAttribute: Hashable, Sendable {
         self.name = name
         self.value = value
     }
+
+    /// Bytes that it takes, with some for what stands around it.
+    public var length: Int { name.count + value.count + 16 }
 }
 
 extension Descriptor {
     /// All attributes of the open file, sorted by name; none where the file system has none.
-    public func extendedAttributes() throws(SystemError) -> [ExtendedAttribute] {
+    /// - Parameter limit: what their lengths may add up to (E2BIG): a user's own may be some hundred megabytes.
+    public func extendedAttributes(limit: Int = .max) throws(SystemError) -> [ExtendedAttribute] {
         try Self.attributes(
-            list: { clinux_flistxattr(raw, $0, $1) }, get: { clinux_fgetxattr(raw, $0, $1, $2) })
+            limit: limit, list: { clinux_flistxattr(raw, $0, $1) }, get: { clinux_fgetxattr(raw, $0, $1, $2) })
     }
 
     /// The same for what cannot be opened (links, FIFOs, sockets, devices), by way of /proc, without following.
-    public func extendedAttributes(of name: [UInt8]) throws(SystemError) -> [ExtendedAttribute] {
+    public func extendedAttributes(of name: [UInt8], limit: Int = .max) throws(SystemError) -> [ExtendedAttribute] {
         let path = Array("/proc/self/fd/\(raw)/".utf8) + name
         return try withNullTerminated(path) { path throws(SystemError) in
             try Self.attributes(
-                list: { clinux_llistxattr(path, $0, $1) }, get: { clinux_lgetxattr(path, $0, $1, $2) })
+                limit: limit, list: { clinux_llistxattr(path, $0, $1) }, get: { clinux_lgetxattr(path, $0, $1, $2) })
         }
     }
 
@@ -76,7 +80,7 @@ extension Descriptor {
     }
 
     private static func attributes(
-        list: (UnsafeMutablePointer<CChar>?, Int) -> Int,
+        limit: Int, list: (UnsafeMutablePointer<CChar>?, Int) -> Int,
         get: (UnsafePointer<CChar>, UnsafeMutableRawPointer?, Int) -> Int
     ) throws(SystemError) -> [ExtendedAttribute] {
         // Nearly every file has none, so the first question is asked with no buffer.
@@ -90,12 +94,16 @@ extension Descriptor {
             throw error
         }
         var result: [ExtendedAttribute] = []
+        var length = 0
         for name in names.split(separator: 0).map(Array.init) {
             do throws(SystemError) {
                 let value = try grown("read the attribute", printable(name)) { buffer, size in
                     withNullTerminated(name) { get($0, buffer, size) }
                 }
-                result.append(ExtendedAttribute(name: name, value: value))
+                let attribute = ExtendedAttribute(name: name, value: value)
+                length += attribute.length
+                if length > limit { throw SystemError(E2BIG, "hold the attributes of", "the file") }
+                result.append(attribute)
             } catch {
                 if error.code == ENODATA { continue }  // removed since it was listed
                 throw error

@@ -297,7 +297,7 @@ extension Fixture {
         let room = UnsafeMutableRawBufferPointer.allocate(
             byteCount: ChunkEncoder.capacity(for: content.count), alignment: 64)
         defer { room.deallocate() }
-        let count = content.withUnsafeBytes { encoder.prepare($0, id: id, into: room) }
+        let count = try content.withUnsafeBytes { try encoder.prepare($0, id: id, into: room) }
         let chunk = PreparedChunk(
             id: id, plain: UnsafeRawBufferPointer(rebasing: room[..<count]), contentLength: content.count)
         var body = ImageBody()

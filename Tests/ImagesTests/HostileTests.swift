@@ -529,7 +529,7 @@ final class HostileImage {
         let room = UnsafeMutableRawBufferPointer.allocate(
             byteCount: ChunkEncoder.capacity(for: content.count), alignment: 64)
         defer { room.deallocate() }
-        let count = content.withUnsafeBytes { encoder.prepare($0, id: id, into: room) }
+        let count = try content.withUnsafeBytes { try encoder.prepare($0, id: id, into: room) }
         return (id, Array(room[..<count]))
     }
 
@@ -551,8 +551,17 @@ final class HostileImage {
     func forged(
         content: [UInt8], claims: Int, codec: UInt8? = nil, id: [UInt8]? = nil, before: [UInt8] = []
     ) throws {
-        var (honest, plain) = try prepared(content)
-        let stored = Int(plain[33]) | Int(plain[34]) << 8 | Int(plain[35]) << 16 | Int(plain[36]) << 24
+        // The encoder makes none that is too long; but decompressors take frames one after the other for one.
+        var honest = try content.withUnsafeBytes { try encoder.digest(of: $0) }
+        var plain: [UInt8] = []
+        for start in stride(from: 0, to: content.count, by: Format.maximumChunkLength) {
+            let (_, part) = try prepared(Array(content[start...].prefix(Format.maximumChunkLength)))
+            let stored = Int(part[33]) | Int(part[34]) << 8 | Int(part[35]) << 16 | Int(part[36]) << 24
+            if plain.isEmpty { plain = Array(part[..<Format.chunkHeadLength]) }
+            plain += part[Format.chunkHeadLength...].prefix(stored)
+        }
+        honest.withUnsafeBytes { plain.replaceSubrange(..<32, with: $0) }
+        let stored = plain.count - Format.chunkHeadLength
         plain.insert(contentsOf: before, at: Format.chunkHeadLength)
         plain.set(UInt32(stored + before.count), at: 33)
         plain.set(UInt32(claims), at: 37)
@@ -561,7 +570,6 @@ final class HostileImage {
             plain.replaceSubrange(..<32, with: id)
             honest = digest(id)
         }
-        plain.removeLast(plain.count - Format.chunkHeadLength - stored - before.count)
         plain += [UInt8](repeating: 0, count: paddedLength(plain.count) - plain.count)
         held.append((honest, plain, min(claims, Format.maximumChunkLength)))
         records.file("forged", slices: [(UInt64(min(claims, Format.maximumChunkLength)), honest, 0)])

@@ -296,7 +296,7 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
     func take(_ piece: ManifestPiece) throws {
         var reader = RecordReader(piece.bytes)
         while let item = try reader.next() {
-            try cacheWriter?.append(piece.bytes[item.record])
+            cacheWriter?.append(piece.bytes[item.record])
             if item.kind == .state { continue }
             try cutter.add(
                 item.kind, piece.bytes, record: item.record, payload: item.payload.position..<item.payload.end,
@@ -309,7 +309,8 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
             let id = try manifestEncoder.digest(of: content)
             body.pieces.append(ImageBody.Piece(id: id, length: content.count))
             if try cite(id) { return }
-            let count = manifestEncoder.prepare(content, id: id, into: manifestBuffer)
+            try checkManifest(bytes)
+            let count = try manifestEncoder.prepare(content, id: id, into: manifestBuffer)
             try append(
                 PreparedChunk(
                     id: id, plain: UnsafeRawBufferPointer(rebasing: manifestBuffer[..<count]),

@@ -99,7 +99,7 @@ final class Pipeline: @unchecked Sendable {
                 let content = job.content
                 job.id = try zeros.digest(of: content) { try encoder.digest(of: $0) }
                 job.isKnown = try output.isKnown(job.id)
-                if !job.isKnown { job.outputLength = encoder.prepare(content, id: job.id, into: job.output) }
+                if !job.isKnown { job.outputLength = try encoder.prepare(content, id: job.id, into: job.output) }
             } catch { fail(error) }
             monitor.withLock {
                 job.isDone = true

@@ -8,25 +8,26 @@ internal import Reporting
 extension TreeReader {
     func file(_ name: [UInt8], _ status: FileStatus, in folder: Descriptor) throws {
         counts.files += 1
-        var entry = Entry(name: name, status: status, owners: &owners)
         let descriptor: Descriptor
-        var opened: FileStatus
+        let opened: FileStatus
         do throws(SystemError) {
             descriptor = try folder.open(name, .nonBlocking)
             opened = try descriptor.status()
         } catch {
             if error.code == ENOENT { return }
             findings.add(Finding(.unreadable, fullPath(name), error.reason))
+            var entry = newEntry(name, status)
             entry.remarks = .unreadable
-            piece.bytes.append(record: .entry, entry.encoded())
+            if isAllowed(entry) { piece.bytes.append(record: .entry, entry.encoded()) }
             return
         }
         guard opened.kind == .file else {
             return findings.add(Finding(.inconsistent, fullPath(name), "replaced while it was read"))
         }
         counts.filesRead += 1
-        entry = Entry(name: name, status: opened, owners: &owners)
+        var entry = newEntry(name, opened)
         addAttributes(of: descriptor, to: &entry)
+        guard isAllowed(entry) else { return }
         if opened.size == 0 {
             state(opened)
             piece.bytes.append(record: .entry, entry.encoded())
@@ -72,7 +73,7 @@ extension TreeReader {
                 entry.remarks = .inconsistent
                 findings.add(Finding(.inconsistent, fullPath(entry.name), "changed while it was read"))
             }
-            entry.modified = before.modified
+            entry.modified = before.modified.possible
             entry.size = UInt64(count)
             appendSmall(entry, before, job: job, start: start, count: count, isWhole: isWhole)
             if Segment.ends(after: entry.name, in: folderName, size: UInt64(count)) { closeSegment() }

@@ -45,7 +45,8 @@ struct FileState: Hashable, Sendable {
     }
 }
 
-/// Writes a cache as a run goes on; it gets its name only when the run's root is durable.
+/// Writes a cache as a run goes on; it gets its name only when the run's root is durable. One that cannot be written costs the next run
+/// time, and this one nothing.
 final class WalkCacheWriter {
     private let path: BytePath
     private let temporary: BytePath
@@ -53,6 +54,7 @@ final class WalkCacheWriter {
     private var buffer: [UInt8] = []
     private var hash: SHA256Stream?
     private var isFinished = false
+    private var hasFailed = false
 
     init(_ path: BytePath) throws {
         self.path = path
@@ -62,9 +64,14 @@ final class WalkCacheWriter {
         buffer = WalkCacheReader.magic
     }
 
-    func append(_ bytes: ArraySlice<UInt8>) throws {
+    func append(_ bytes: ArraySlice<UInt8>) {
+        if hasFailed { return }
         buffer.append(contentsOf: bytes)
-        if buffer.count >= 1 << 18 { try flush() }
+        guard buffer.count >= 1 << 18 else { return }
+        do { try flush() } catch {
+            hasFailed = true
+            buffer = []
+        }
     }
 
     private func flush() throws {
@@ -76,6 +83,7 @@ final class WalkCacheWriter {
     /// Gives the cache its name. A crash leaves the old one; a torn one is told by its check.
     /// - Parameter sparse: segments whose files the next run reads again.
     func finish(parent: ObjectID, sparse: [Digest]) throws {
+        if hasFailed { return }
         for id in sparse { buffer += id.bytes }
         var end = parent.bytes
         end.append(integer: UInt32(sparse.count))
@@ -87,12 +95,13 @@ final class WalkCacheWriter {
         try renameFile(temporary, to: path, durably: false)
     }
 
+    // What is left of it is a file of this run's own name, which nothing reads.
     deinit { if !isFinished { try? removeFile(temporary) } }
 }
 
-/// Reads a cache along with the walk.
+/// Reads a cache along with the walk. One that can no longer be read, or makes no sense, ends there: what follows is read from the tree.
 final class WalkCacheReader {
-    static let magic = Array("holdfast walk 2\n".utf8)
+    static let magic = Array("holdfast walk 3\n".utf8)
 
     /// An entry of the cache at the current place.
     struct Item {
@@ -119,6 +128,7 @@ final class WalkCacheReader {
 
     /// Opens a cache; nil where there is none or it is damaged: then everything is read.
     init?(_ path: BytePath) {
+        // Whatever is wrong with it: without a cache everything is read.
         guard let file = try? Descriptor.open(path), let size = try? file.status().size,
             let (parent, count) = try? Self.check(file, size: size)
         else { return nil }
@@ -126,23 +136,27 @@ final class WalkCacheReader {
         self.parent = parent
         // After the records: the sparse segments, the last record, the check.
         let end = Int64(size) - Int64(Self.tailLength) - 32 - Int64(count) * 32
+        // As above.
         guard end > 0, let sparse = try? Self.digests(in: file, at: end, count: count) else { return nil }
         self.sparse = sparse
         remaining = end
         buffer = [UInt8](repeating: 0, count: 1 << 18)
+        // As above.
         guard (try? skipBytes(Self.magic.count)) != nil else { return nil }
     }
 
     /// Compares the whole file with its check: what is believed here is never read again.
     private static func check(_ file: Descriptor, size: UInt64) throws -> (parent: ObjectID, sparse: Int) {
-        guard size >= UInt64(magic.count + tailLength + 32) else { throw FormatError("too short") }
+        guard size >= UInt64(magic.count + tailLength + 32), size <= UInt64(Int64.max) else {
+            throw FormatError("its length cannot be")
+        }
         var hash = try SHA256Stream()
         var buffer = [UInt8](repeating: 0, count: 1 << 18)
         var offset: Int64 = 0
         let end = Int64(size) - 32
         var tail: [UInt8] = []
         while offset < end {
-            let want = min(buffer.count, Int(end - offset))
+            let want = min(buffer.count, Int(clamping: end - offset))
             let count = try buffer.withUnsafeMutableBytes {
                 try file.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[..<want]), at: offset)
             }
@@ -186,7 +200,7 @@ final class WalkCacheReader {
             position = 0
         }
         if buffer.count < count { buffer += [UInt8](repeating: 0, count: count - buffer.count) }
-        let want = min(buffer.count - filled, Int(remaining))
+        let want = min(buffer.count - filled, Int(clamping: remaining))
         let got = try buffer.withUnsafeMutableBytes {
             try file.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[filled..<filled + want]), at: offset)
         }
@@ -203,29 +217,41 @@ final class WalkCacheReader {
         position += count
     }
 
+    private var isBroken = false
+
     /// The next record: its kind and bytes, without taking it.
-    private func peek() throws -> (kind: UInt8, length: Int, payload: Range<Int>)? {
+    private func peek() -> (kind: UInt8, length: Int, payload: Range<Int>)? {
+        if isBroken { return nil }
+        do { return try record() } catch {
+            isBroken = true
+            return nil
+        }
+    }
+
+    private func record() throws -> (kind: UInt8, length: Int, payload: Range<Int>)? {
         if filled == position && remaining == 0 { return nil }
-        let available = min(11, filled - position + Int(min(remaining, 11)))
+        let available = min(11, filled - position + Int(clamping: min(remaining, 11)))
         try fill(available)
         var reader = WireReader(buffer, position..<position + available)
         let kind = try reader.byte()
         let count = try reader.varint()
-        guard count < 1 << 30 else { throw FormatError("a record is too long") }
+        guard let count = Int(exactly: count), count <= Format.maximumRecordLength else {
+            throw FormatError("a record is too long")
+        }
         let head = reader.position - position
-        try fill(head + Int(count))
-        return (kind, head + Int(count), position + head..<position + head + Int(count))
+        try fill(head + count)
+        return (kind, head + count, position + head..<position + head + count)
     }
 
     // MARK: The walk
 
     /// Enters the source at this path, if the cache goes on with it.
-    func enterSource() throws -> Item? {
+    func enterSource() -> Item? {
         current = nil
-        while let record = try peek() {
+        while let record = peek() {
             if record.kind == RecordKind.source.rawValue {
                 position += record.length
-                return try load()
+                return load()
             }
             position += record.length
         }
@@ -233,8 +259,15 @@ final class WalkCacheReader {
     }
 
     /// Reads the item at the current place of the current folder; nil at its end.
-    private func load() throws -> Item? {
-        guard let first = try peek() else { return nil }
+    private func load() -> Item? {
+        do { return try item() } catch {
+            isBroken = true
+            return nil
+        }
+    }
+
+    private func item() throws -> Item? {
+        guard let first = peek() else { return nil }
         var records: [UInt8] = []
         var state: FileState?
         var record = first
@@ -242,7 +275,7 @@ final class WalkCacheReader {
             state = try FileState(decoding: WireReader(buffer, first.payload))
             records = Array(buffer[position..<position + first.length])
             position += first.length
-            guard let next = try peek() else { return nil }
+            guard let next = peek() else { return nil }
             record = next
         }
         guard record.kind == RecordKind.enter.rawValue || record.kind == RecordKind.entry.rawValue else { return nil }
@@ -253,7 +286,7 @@ final class WalkCacheReader {
         let name = try ManifestPosition.name(records, payload.position..<payload.end)
         position += record.length
         var contentFollows = false
-        if record.kind == RecordKind.entry.rawValue, let next = try peek() {
+        if record.kind == RecordKind.entry.rawValue, let next = peek() {
             contentFollows =
                 next.kind == RecordKind.content.rawValue || next.kind == RecordKind.finish.rawValue
                 || next.kind == RecordKind.restart.rawValue
@@ -264,29 +297,29 @@ final class WalkCacheReader {
     }
 
     /// The item of this name in the current folder, or nil. Items before it are passed over; names are asked for in order.
-    func find(_ name: [UInt8]) throws -> Item? {
+    func find(_ name: [UInt8]) -> Item? {
         while true {
-            if current == nil { current = try load() }
+            if current == nil { current = load() }
             guard let item = current else { return nil }
             if name.lexicographicallyPrecedes(item.name) { return nil }
             current = nil
             if item.name == name { return item }
-            try pass(item)
+            pass(item)
         }
     }
 
     /// Skips what belongs to an item that was loaded: its content, or its children.
-    func pass(_ item: Item) throws {
+    func pass(_ item: Item) {
         if item.isDirectory {
-            try leave()
+            leave()
         } else if item.contentFollows {
-            try content { _, _ in }
+            content { _, _ in }
         }
     }
 
-    /// Hands out the content records of the item that was found last, *finish* included.
-    func content(_ body: (_ record: ArraySlice<UInt8>, _ payload: WireReader) throws -> Void) throws {
-        while let record = try peek() {
+    /// Hands out the content records of the item that was found last, *finish* included unless the cache ends before it.
+    func content(_ body: (_ record: ArraySlice<UInt8>, _ payload: WireReader) throws -> Void) rethrows {
+        while let record = peek() {
             guard
                 record.kind == RecordKind.content.rawValue || record.kind == RecordKind.restart.rawValue
                     || record.kind == RecordKind.finish.rawValue
@@ -298,11 +331,11 @@ final class WalkCacheReader {
     }
 
     /// Passes over the rest of the folder that was entered last.
-    func leave() throws {
+    func leave() {
         // An item that was loaded but not asked for may have been a folder: its children are still ahead.
         var depth = current?.isDirectory == true ? 2 : 1
         current = nil
-        while depth > 0, let record = try peek() {
+        while depth > 0, let record = peek() {
             if record.kind == RecordKind.enter.rawValue { depth += 1 }
             if record.kind == RecordKind.leave.rawValue { depth -= 1 }
             position += record.length

@@ -243,7 +243,7 @@ final class ArchiveImporter {
         job.inputLength = length
         job.id = try encoder.digest(of: job.content)
         if try !output.cite(job.id) {
-            job.outputLength = encoder.prepare(job.content, id: job.id, into: job.output)
+            job.outputLength = try encoder.prepare(job.content, id: job.id, into: job.output)
             try output.take(job.prepared)
         }
         var slice: [UInt8] = []

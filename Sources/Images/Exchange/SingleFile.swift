@@ -161,9 +161,10 @@ final class SingleFileWriter: PipelineOutput, @unchecked Sendable {
             guard content.count <= Format.maximumChunkLength else {
                 throw FormatError("a batch's manifest is too long")
             }
+            try checkManifest(manifest)
             let id = try encoder.digest(of: content)
             body.pieces.append(ImageBody.Piece(id: id, length: content.count))
-            let count = encoder.prepare(content, id: id, into: buffer)
+            let count = try encoder.prepare(content, id: id, into: buffer)
             let piece = PreparedChunk(
                 id: id, plain: UnsafeRawBufferPointer(rebasing: buffer[..<count]), contentLength: content.count)
             return try makeObject(.batch, id: try nextID(), run: run, writer: key) { object in

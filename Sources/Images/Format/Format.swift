@@ -29,7 +29,19 @@ public enum Format {
     /// Roots name every volume of an image: some 50 bytes for 64 MiB.
     static let maximumSmallFrameLength = 64 << 20
 
+    // MARK: What an entry may be
+
+    // One table for who writes and who reads. What goes beyond it is left out of an image and named; a reader refuses it.
+
     static let maximumNameLength = 255
+    /// A path below its source: Windows' longest, 32,767 UTF-16 units, is shorter in UTF-8.
+    static let maximumPathLength = 96 << 10
+    /// The text of a symbolic link, or the path that a hard link names.
+    static let maximumTargetLength = maximumPathLength
+    /// The extended attributes of one entry: names, values, and 16 for each.
+    static let maximumAttributesLength = 3 << 20
+    /// A record of a manifest: with the position before it, and what a piece has gathered by then, it fits into a chunk.
+    static let maximumRecordLength = 7 << 19
 
     /// A volume is closed when it has reached this length.
     public static let volumeLength: UInt64 = 64 << 20

@@ -50,9 +50,9 @@ struct Entry: Sendable {
         mode = status.mode
         user = status.user
         group = status.group
-        userName = owners.user(status.user)
-        groupName = owners.group(status.group)
-        modified = status.modified
+        userName = Self.ownerName(owners.user(status.user))
+        groupName = Self.ownerName(owners.group(status.group))
+        modified = status.modified.possible
         if kind == .file { size = status.size }
         nodeMajor = status.nodeMajor
         nodeMinor = status.nodeMinor
@@ -113,7 +113,6 @@ struct Entry: Sendable {
                 modified.nanoseconds = UInt32(nanoseconds)
             case 10:
                 size = try value.varint()
-                guard size <= UInt64(Int64.max) else { throw FormatError("an entry has an impossible size") }
             case 11: slices = try Slice.decode(value)
             case 12: contentFollows = try value.varint() == 1
             case 13: target = value.rest()
@@ -127,17 +126,44 @@ struct Entry: Sendable {
             default: break
             }
         }
-        guard hasKind, Self.isValidName(name) else { throw FormatError("an entry's name is missing or not allowed") }
-        guard attributes.allSatisfy({ !$0.name.isEmpty && !$0.name.contains(0) }), !target.contains(0) else {
-            throw FormatError("an entry has a name with a zero in it")
-        }
+        guard hasKind else { throw FormatError("an entry has no type") }
+        if let problem { throw FormatError("an entry is not allowed: \(problem)") }
     }
+
+    /// Why no image holds this entry; nil where one does. Writers ask before a reader would.
+    var problem: String? {
+        if name.count > Format.maximumNameLength {
+            return "its name has \(name.count) bytes, and an image holds names of \(Format.maximumNameLength) at most"
+        }
+        if !Self.isValidName(name) { return "its name is missing, or is none" }
+        if size > UInt64(Int64.max) { return "its size is beyond all files" }
+        if target.count > Format.maximumTargetLength {
+            return
+                "it leads to a path of \(target.count) bytes, and an image holds \(Format.maximumTargetLength) at most"
+        }
+        if target.contains(0) { return "what it leads to has a zero in it" }
+        if attributes.contains(where: { $0.name.isEmpty || $0.name.contains(0) }) {
+            return "an attribute's name is empty, or has a zero in it"
+        }
+        if attributes.reduce(0, { $0 + $1.length }) > Format.maximumAttributesLength {
+            return "its attributes are longer than the \(Format.maximumAttributesLength) bytes that an image holds"
+        }
+        return nil
+    }
+
+    /// Longer ones are no names of people: the numbers stand for them.
+    private static func ownerName(_ name: [UInt8]) -> [UInt8] { name.count > Format.maximumNameLength ? [] : name }
 
     /// A name is one component that stays in its folder, and nothing else.
     static func isValidName(_ name: [UInt8]) -> Bool {
         !name.isEmpty && name.count <= Format.maximumNameLength && !name.contains(0)
             && !name.contains(UInt8(ascii: "/")) && name != Array(".".utf8) && name != Array("..".utf8)
     }
+}
+
+extension Timestamp {
+    /// The same moment, as far as it is one: a damaged file system tells of seconds with more than a second in them.
+    var possible: Timestamp { Timestamp(seconds: seconds, nanoseconds: min(nanoseconds, 999_999_999)) }
 }
 
 extension Slice {

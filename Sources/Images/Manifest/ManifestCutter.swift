@@ -76,7 +76,8 @@ struct ManifestPosition {
     }
 }
 
-/// Collects records and hands out pieces.
+/// Collects records and hands out pieces. None is longer than a chunk: a record that is longer than what is left up to `maximum` begins a
+/// piece of its own, unless there is less than `minimum` before it.
 struct ManifestCutter {
     private static let minimum = 64 << 10
     private static let maximum = 1 << 20
@@ -85,22 +86,25 @@ struct ManifestCutter {
 
     private var place = ManifestPosition()
     private var buffer: [UInt8] = []
+    /// Where the records begin, after the position: what is repeated in each piece does not count.
+    private var start = 0
 
     init() { begin() }
 
     private mutating func begin() {
         buffer.removeAll(keepingCapacity: true)
         buffer.append(record: .position, place.position.encoded())
+        start = buffer.count
     }
 
     /// Adds a record; calls `emit` with a piece where one ends.
     mutating func add(
         _ kind: RecordKind, _ bytes: [UInt8], record: Range<Int>, payload: Range<Int>, emit: ([UInt8]) throws -> Void
     ) throws {
-        if buffer.count + record.count > Self.maximum, buffer.count > Self.minimum { try flush(emit) }
+        if buffer.count - start + record.count > Self.maximum, buffer.count - start > Self.minimum { try flush(emit) }
         buffer.append(contentsOf: bytes[record])
         try place.advance(kind, bytes, payload)
-        if buffer.count >= Self.minimum, !place.isInContent, place.hash % Self.interval == 0 { try flush(emit) }
+        if buffer.count - start >= Self.minimum, !place.isInContent, place.hash % Self.interval == 0 { try flush(emit) }
     }
 
     /// Ends the piece that is under way.
@@ -108,8 +112,6 @@ struct ManifestCutter {
         try emit(buffer)
         begin()
     }
-
-    var isEmpty: Bool { buffer.count <= place.position.encoded().count + 6 }
 }
 
 /// Walks over the records in some bytes.
@@ -131,6 +133,7 @@ struct RecordReader {
             let start = reader.position
             let kind = RecordKind(rawValue: try reader.byte())
             let count = try reader.length()
+            guard count <= Format.maximumRecordLength else { throw FormatError("a record is too long") }
             let range = try reader.range(count)
             guard let kind else { continue }
             return Item(

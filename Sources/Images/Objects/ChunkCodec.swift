@@ -128,7 +128,13 @@ final class ChunkEncoder: @unchecked Sendable {
     static func capacity(for length: Int) -> Int { paddedLength(Format.chunkHeadLength + length) }
 
     /// Compresses `content` and lays the chunk out in `output`.
-    func prepare(_ content: UnsafeRawBufferPointer, id: Digest, into output: UnsafeMutableRawBufferPointer) -> Int {
+    /// - Throws: where it is longer than a chunk may be, or than there is room for.
+    func prepare(
+        _ content: UnsafeRawBufferPointer, id: Digest, into output: UnsafeMutableRawBufferPointer
+    ) throws(FormatError) -> Int {
+        guard content.count <= Format.maximumChunkLength, output.count >= Self.capacity(for: content.count) else {
+            throw FormatError("\(content.count) bytes are more than a chunk holds")
+        }
         let head = Format.chunkHeadLength
         // With no more room than the content itself, zstd gives up by itself where it would not gain a 32nd.
         let room = content.count - content.count / 32
