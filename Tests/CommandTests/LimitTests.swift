@@ -51,4 +51,66 @@ import Testing
             """)
         #expect(outcome.status == 0, "\(outcome)")
     }
+
+    /// A chain of folders, each `length` bytes long, and a file in each hundredth.
+    private let chain = """
+        cat > chain.py <<'END'
+        import os, sys
+        root, depth, length = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+        os.makedirs(root, exist_ok=True)
+        folder = os.open(root, os.O_RDONLY)
+        for level in range(depth):
+            name = "d" * length
+            os.mkdir(name, dir_fd=folder)
+            inner = os.open(name, os.O_RDONLY, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+            if level % 100 == 99: os.close(os.open("file", os.O_WRONLY | os.O_CREAT, dir_fd=folder))
+        END
+        """
+
+    @Test(
+        "Folders beyond the depth or the length of path of an image cost what is in them alone, at a small cost",
+        arguments: [(4200, 1, 4095), (17_500, 200, 488)])
+    func chain(depth: Int, length: Int, kept: Int) {
+        let place = Workplace()
+        let outcome = place.shell(
+            """
+            \(chain)
+            set -e
+            mkdir tree; for i in $(seq 2000); do echo $i > tree/$i; done
+            python3 chain.py tree/deep \(depth) \(length)
+            for run in first second; do
+                code=0; holdfast backup tree --to store --name $run > $run.txt 2>&1 || code=$?
+                cat $run.txt; test $code = 3; test $(grep -c 'left out with all that is in it' $run.txt) = 1
+                test $(wc -c < $run.txt) -lt 5000
+            done
+            test $(du -sm store | cut -f1) -lt 20
+            holdfast verify first --from store --read-data
+            holdfast restore second --from store --to restored
+            test $(ls restored | wc -l) = 2001; cmp tree/2000 restored/2000
+            test $(find restored/deep -type d | wc -l) = \(kept)
+            """)
+        #expect(outcome.status == 0, "\(outcome)")
+    }
+
+    @Test(
+        "A point of a plain tree says what it does not hold, and a rollback of such a tree is refused: undo would lose it"
+    )
+    func points() {
+        let place = Workplace()
+        let outcome = place.shell(
+            """
+            \(chain)
+            mkdir tree; echo one > tree/file
+            holdfast setup --root $PWD/tree --backend tree --state $PWD/state --yes || exit 10
+            python3 chain.py tree/deep 4200 1; echo two > tree/file
+            holdfast create deep --state $PWD/state; test $? = 3 || exit 11
+            holdfast rollback factoryreset --state $PWD/state --yes > rollback.txt 2>&1; code=$?
+            cat rollback.txt; test $code != 0 || exit 12
+            grep -q 'two' tree/file || exit 13
+            test $(find tree/deep -maxdepth 3000 -type d | wc -l) = 3001
+            """)
+        #expect(outcome.status == 0, "\(outcome)")
+    }
 }

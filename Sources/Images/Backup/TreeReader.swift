@@ -87,7 +87,25 @@ final class TreeReader {
     func fullPath(_ name: [UInt8]) -> BytePath {
         if isAtSource { return source }
         let below = path.isEmpty ? name : path + [UInt8(ascii: "/")] + name
-        return below.isEmpty ? source : source.appending(below)
+        let full = below.isEmpty ? source : source.appending(below)
+        // For people: a tree can be made of which each line would be a page.
+        if full.bytes.count <= Self.shownLength { return full }
+        let half = Self.shownLength / 2
+        return BytePath(full.bytes.prefix(half) + Array("/…/".utf8) + full.bytes.suffix(half))
+    }
+
+    private static let shownLength = 1024
+
+    /// Why a folder of this path below the source is not entered: a reader would not, either.
+    private func problem(ofFolder below: [UInt8], depth: Int) -> String? {
+        if depth >= Format.maximumDepth {
+            return "it lies deeper than the \(Format.maximumDepth) folders that an image holds one in the other"
+        }
+        // What is in it has a path that fits, whatever its name.
+        if below.count + 1 + Format.maximumNameLength > Format.maximumPathLength {
+            return "its path has \(below.count) bytes, and what is in it would have more than an image holds"
+        }
+        return nil
     }
 
     // MARK: Sources
@@ -95,6 +113,9 @@ final class TreeReader {
     /// Reads one source, whole.
     /// - Parameter view: where it is read; its paths are those of the source.
     func read(_ source: BytePath, at view: BytePath) throws {
+        guard source.bytes.count <= Format.maximumPathLength else {
+            throw ImageError.system(SystemError(ENAMETOOLONG, "back up", "a path of \(source.bytes.count) bytes"))
+        }
         self.source = source
         path = []
         isAtSource = true
@@ -168,6 +189,10 @@ final class TreeReader {
             if status.kind != .directory { return pass() }
         }
         guard status.kind == .directory else { return try entry(name, status, in: folder, cached: cached) }
+        if let problem = problem(ofFolder: below, depth: levels.count) {
+            pass()
+            return findings.add(Finding(.unreadable, fullPath(name), "left out with all that is in it: \(problem)"))
+        }
         let child: Descriptor
         do throws(SystemError) {
             child = try folder.open(name, .directory)

@@ -309,9 +309,13 @@ struct Position: Hashable, Sendable {
             case 1: source = value.rest()
             case 2:
                 let value = try value.varint()
-                guard value <= 1 << 20 else { throw FormatError("a tree is deeper than any can be") }
-                depth = Int(value)
-            case 3: path = value.rest()
+                guard value <= Format.maximumDepth else { throw FormatError("a tree is deeper than any can be") }
+                depth = Int(clamping: value)
+            case 3:
+                guard value.remaining <= Format.maximumPathLength else {
+                    throw FormatError("a path is longer than any can be")
+                }
+                path = value.rest()
             case 4: file = value.rest()
             default: break
             }

@@ -20,6 +20,7 @@ func checkManifest(_ piece: [UInt8]) throws(ImageError) {
             case .source, .entry, .content, .restart, .finish: break
             }
             guard depth >= 0 else { throw FormatError("a directory is left that was not entered") }
+            guard depth <= Format.maximumDepth else { throw FormatError("a tree is deeper than any can be") }
         }
     } catch {
         throw ImageError.library(

@@ -299,11 +299,8 @@ final class Restorer: @unchecked Sendable {
 
     private func enter(_ entry: Entry) throws { try enter(entry, name: entry.name) }
 
-    /// Folders that may be open one within the other. Each has a descriptor and its whole path.
-    private static let maximumDepth = 4096
-
     private func enter(_ entry: Entry?, name: [UInt8]) throws {
-        guard folders.count < Self.maximumDepth else { throw FormatError("a tree is deeper than any can be") }
+        guard folders.count < Format.maximumDepth else { throw FormatError("a tree is deeper than any can be") }
         let names: Set<[UInt8]>? = request.isExact && entry != nil ? [] : nil
         if !folders.isEmpty { folders[folders.count - 1].names?.insert(name) }
         if let last = folders.last {
