@@ -3,17 +3,22 @@
 internal import CLinux
 internal import Glibc
 
-/// The names in one folder, sorted by their bytes, packed: a folder of a million names takes some 25 bytes a name.
-public struct DirectoryListing: Sendable {
+/// The names in one folder, sorted by their bytes, packed: a folder of a million names takes some 26 bytes a name.
+///
+/// A name may be longer than the 255 bytes that Linux' own file systems have at most: NTFS, exFAT and what comes over FUSE or 9p count
+/// otherwise.
+public struct DirectoryListing: Sendable, RandomAccessCollection {
     private var bytes: [UInt8] = []
+    /// Where each name begins: two bytes of length, then its own.
     private var starts: [UInt32] = []
 
-    public var count: Int { starts.count }
+    public var startIndex: Int { 0 }
+    public var endIndex: Int { starts.count }
 
     public subscript(index: Int) -> [UInt8] {
         let start = Int(starts[index])
-        let length = Int(bytes[start])
-        return Array(bytes[start + 1..<start + 1 + length])
+        let length = Int(bytes[start]) | Int(bytes[start + 1]) << 8
+        return Array(bytes[start + 2..<start + 2 + length])
     }
 
     /// Reads all names of an open folder, without `.` and `..`.
@@ -33,8 +38,13 @@ public struct DirectoryListing: Sendable {
                 let name = (record + 19).assumingMemoryBound(to: UInt8.self)
                 let length = strlen(UnsafeRawPointer(name).assumingMemoryBound(to: CChar.self))
                 if !(length == 1 && name[0] == 0x2e || length == 2 && name[0] == 0x2e && name[1] == 0x2e) {
-                    starts.append(UInt32(bytes.count))
-                    bytes.append(UInt8(length))
+                    // Some hundred million names; and the kernel's own record of one is counted in 16 bits.
+                    guard let start = UInt32(exactly: bytes.count), let count = UInt16(exactly: length) else {
+                        throw SystemError(EFBIG, "hold all names of", "the folder")
+                    }
+                    starts.append(start)
+                    bytes.append(UInt8(truncatingIfNeeded: count))
+                    bytes.append(UInt8(truncatingIfNeeded: count >> 8))
                     bytes.append(contentsOf: UnsafeBufferPointer(start: name, count: length))
                 }
                 offset += Int(record.load(fromByteOffset: 16, as: UInt16.self))
@@ -44,8 +54,9 @@ public struct DirectoryListing: Sendable {
             guard let base = bytes.baseAddress else { return }
             starts.sort { left, right in
                 let (left, right) = (base + Int(left), base + Int(right))
-                let order = memcmp(left + 1, right + 1, Int(min(left[0], right[0])))
-                return order != 0 ? order < 0 : left[0] < right[0]
+                let (ours, theirs) = (Int(left[0]) | Int(left[1]) << 8, Int(right[0]) | Int(right[1]) << 8)
+                let order = memcmp(left + 2, right + 2, Swift.min(ours, theirs))
+                return order != 0 ? order < 0 : ours < theirs
             }
         }
     }

@@ -39,8 +39,7 @@ import Testing
         for name in names { try writeNew(root.appending(name), []) }
         let folder = try Descriptor.open(root, .directory)
         let listing = try DirectoryListing(of: folder)
-        let read = (0..<listing.count).map { listing[$0] }
-        #expect(read == names.sorted { $0.lexicographicallyPrecedes($1) })
+        #expect(Array(listing) == names.sorted { $0.lexicographicallyPrecedes($1) })
         for name in names { try folder.remove(name) }
         try Descriptor.open(root.parent, .directory).remove(root.lastComponent, directory: true)
     }

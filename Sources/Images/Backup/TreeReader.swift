@@ -132,6 +132,9 @@ final class TreeReader {
         piece.bytes.append(record: .source, payload)
         let cachedRoot = cache?.enterSource()
         let name = source.lastComponent.isEmpty ? Array("root".utf8) : source.lastComponent
+        if let problem = Entry.problem(ofName: name) {
+            throw ImageError.library("\(source) cannot be backed up: \(problem)")
+        }
         do {
             if status.kind == .directory {
                 try readTree(
@@ -170,6 +173,10 @@ final class TreeReader {
         let cached = isCached ? cache?.find(name) : nil
         func pass() { if let cached { cache?.pass(cached) } }
         if options.isExcluded(name, at: below) { return pass() }
+        if let problem = Entry.problem(ofName: name) {
+            pass()
+            return findings.add(Finding(.unreadable, fullPath(name), "left out: \(problem)"))
+        }
         let status: FileStatus
         do throws(SystemError) {
             status = try folder.status(of: name)

@@ -132,10 +132,7 @@ struct Entry: Sendable {
 
     /// Why no image holds this entry; nil where one does. Writers ask before a reader would.
     var problem: String? {
-        if name.count > Format.maximumNameLength {
-            return "its name has \(name.count) bytes, and an image holds names of \(Format.maximumNameLength) at most"
-        }
-        if !Self.isValidName(name) { return "its name is missing, or is none" }
+        if let problem = Self.problem(ofName: name) { return problem }
         if size > UInt64(Int64.max) { return "its size is beyond all files" }
         if target.count > Format.maximumTargetLength {
             return
@@ -149,6 +146,13 @@ struct Entry: Sendable {
             return "its attributes are longer than the \(Format.maximumAttributesLength) bytes that an image holds"
         }
         return nil
+    }
+
+    static func problem(ofName name: [UInt8]) -> String? {
+        if name.count > Format.maximumNameLength {
+            return "its name has \(name.count) bytes, and an image holds names of \(Format.maximumNameLength) at most"
+        }
+        return isValidName(name) ? nil : "its name is missing, or is none"
     }
 
     /// Longer ones are no names of people: the numbers stand for them.
