@@ -45,6 +45,7 @@ public struct AuditLog: Sendable {
     /// - Returns: the record's place.
     @discardableResult
     public func append(_ event: AuditEvent) throws -> AuditAnchor {
+        // safe: a lock is empty, and only who may write the log may make names beside it
         let lock = try Descriptor.open(folder.appending("lock"), [.readWrite, .create])
         try lock.lock()
         defer { withExtendedLifetime(lock) {} }
@@ -79,6 +80,7 @@ public struct AuditLog: Sendable {
 
     /// A line that lacks nothing but its end is whole, as long as the key has not moved on.
     private func takeWholeRest(of end: inout End) {
+        // Without the key the rest stays a rest, and the next record says so.
         guard let line = AuditLine(parsing: end.rest), let ratchet = try? ratchetFile.read(),
             ratchet.sequence == line.record.sequence
         else { return }
@@ -136,6 +138,7 @@ public struct AuditLog: Sendable {
 
     private func appendToFile(_ bytes: [UInt8]) throws {
         let isNew = !exists(current)
+        // safe: it is only ever added to, and what was in it before is under the chain
         let file = try Descriptor.open(current, [.write, .create, .append], mode: 0o640)
         try file.write(bytes)
         try file.synchronize()
@@ -150,10 +153,12 @@ public struct AuditLog: Sendable {
     /// are looked at.
     private func putAside(upTo sequence: UInt64) throws {
         let file = try Descriptor.open(current)
+        // As when it was made: a guard against accidents, on which nothing rests.
         try? file.setFlags((file.flags ?? 0) & ~Descriptor.appendOnlyFlag)
         let digits = String(sequence)
         let padded = String(repeating: "0", count: max(0, 12 - digits.count)) + digits
         try renameFile(current, to: folder.appending("audit-\(padded).jsonl"))
+        // As above.
         try? file.setFlags((file.flags ?? 0) | Descriptor.appendOnlyFlag)
     }
 
@@ -170,10 +175,10 @@ public struct AuditLog: Sendable {
     func readEnd() throws -> End {
         for file in try files().reversed() {
             let descriptor = try Descriptor.open(file)
-            let length = try descriptor.status().size
-            var bytes = [UInt8](repeating: 0, count: Int(min(length, UInt64(Self.lineLimit))))
+            let length = min(try descriptor.status().size, UInt64(Int64.max))
+            var bytes = [UInt8](repeating: 0, count: Int(clamping: min(length, UInt64(Self.lineLimit))))
             let count = try bytes.withUnsafeMutableBytes { buffer in
-                try descriptor.read(into: buffer, at: Int64(length) - Int64(buffer.count))
+                try descriptor.read(into: buffer, at: Int64(clamping: length) - Int64(buffer.count))
             }
             bytes.removeLast(bytes.count - count)
             if bytes.isEmpty { continue }

@@ -43,6 +43,8 @@ public struct AuditEvent: Sendable, Hashable {
 /// A record of the log: an event, who caused it, and its place in the chain.
 public struct AuditRecord: Codable, Sendable, Hashable {
     static let version = 1
+    /// No log gets there; a record or a key that says more is none, so that counting on from it is safe.
+    static let lastSequence = UInt64(Int64.max)
 
     var version = AuditRecord.version
     /// From 0, without a gap.
@@ -121,8 +123,9 @@ struct AuditLine {
         let text = bytes[(start + Self.mark.count)..<(bytes.count - Self.end.count)]
         guard bytes[start...].starts(with: Self.mark),
             let signature = decodeHexadecimal(String(decoding: text, as: UTF8.self)),
+            // What cannot be decoded is no record; the verification says so.
             let record = try? JSONDecoder().decode(AuditRecord.self, from: Data(bytes)),
-            record.version == AuditRecord.version
+            record.version == AuditRecord.version, record.sequence <= AuditRecord.lastSequence
         else { return nil }
         self.record = record
         self.bytes = bytes
@@ -143,6 +146,7 @@ struct AuditLine {
 
     /// Whether the key that the line names has signed it.
     var isSigned: Bool {
+        // A key that is none has signed nothing.
         guard let raw = decodeHexadecimal(record.key), let key = try? VerifyingKey(rawBytes: raw) else { return false }
         return key.isValid(signature, for: Array(signed))
     }

@@ -41,6 +41,7 @@ struct RatchetFile {
         defer { erase(&bytes) }
         guard bytes.count == Self.mark.count + 40, bytes.starts(with: Self.mark) else { return nil }
         let sequence = bytes[8..<16].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        guard sequence <= AuditRecord.lastSequence else { return nil }
         let seed = bytes[16...].withUnsafeBytes { Secret(copying: $0) }
         return Ratchet(sequence: sequence, key: try SigningKey(seed: seed))
     }

@@ -50,6 +50,7 @@ public final class Descriptor: Sendable {
     ) throws(SystemError) -> Descriptor {
         let flags = options.rawValue | O_CLOEXEC | O_NOFOLLOW
         return try withNullTerminated(name) { pointer throws(SystemError) in
+            // safe: it asks, and makes nothing
             if options.isDisjoint(with: [.write, .readWrite, .create, .place]) {
                 // O_NOATIME is for the owner and root only; others get EPERM and try without.
                 let descriptor = clinux_openat(raw, pointer, flags | clinux_O_NOATIME, mode)
@@ -162,7 +163,10 @@ public final class Descriptor: Sendable {
             return offset < size ? offset..<size : nil
         }
         let end = Int64(lseek(raw, off_t(start), clinux_SEEK_HOLE))
-        return start..<(end < 0 ? max(size, start) : end)
+        if end < 0 { return start..<max(size, start) }
+        // A file system over the network or FUSE may say anything: then all is read.
+        guard start >= offset, end > start else { return offset..<max(size, offset) }
+        return start..<end
     }
 
     /// Takes an advisory lock that ends with the process; false where another holds it.
@@ -180,14 +184,17 @@ public final class Descriptor: Sendable {
     public func space() throws(SystemError) -> (free: UInt64, total: UInt64) {
         var result = statvfs()
         try check("look at", "the file system") { fstatvfs(raw, &result) }
-        return (UInt64(result.f_bavail) * UInt64(result.f_frsize), UInt64(result.f_blocks) * UInt64(result.f_frsize))
+        let unit = UInt64(result.f_frsize)
+        return (
+            UInt64(result.f_bavail).multiplied(saturating: unit), UInt64(result.f_blocks).multiplied(saturating: unit)
+        )
     }
 
     /// Bytes of the file system that hold nothing, whoever may have them.
     public func emptySpace() throws(SystemError) -> UInt64 {
         var result = statvfs()
         try check("look at", "the file system") { fstatvfs(raw, &result) }
-        return UInt64(result.f_bfree) * UInt64(result.f_frsize)
+        return UInt64(result.f_bfree).multiplied(saturating: UInt64(result.f_frsize))
     }
 
     /// Takes a lock like `tryLock`, from somebody who is about to give it back if need be: waits for two seconds at most.

@@ -28,13 +28,13 @@ extension Descriptor {
         var result: [FileExtent] = []
         var room = [clinux_extent](repeating: clinux_extent(), count: 64)
         while true {
-            let from = result.last.map { $0.start + $0.length } ?? 0
+            let from = result.last.map { $0.start.adding(saturating: $0.length) } ?? 0
             let count = clinux_extents(raw, from, &room, UInt32(room.count))
             if count < 0 {
                 if [EOPNOTSUPP, ENOTTY, EINVAL].contains(errno) { return nil }
                 throw SystemError(errno, "ask for the places of", "the file")
             }
-            for extent in room.prefix(Int(count)) {
+            for extent in room.prefix(Int(count)) {  // safe: at most as many as there is room for
                 result.append(
                     FileExtent(
                         start: extent.logical, place: extent.physical, length: extent.length,

@@ -93,7 +93,7 @@ extension FileStatus {
         group = stat.gid
         inode = stat.ino
         size = stat.size
-        allocated = stat.blocks * 512
+        allocated = stat.blocks.multiplied(saturating: 512)
         device = UInt64(stat.dev_major) << 32 | UInt64(stat.dev_minor)
         nodeMajor = stat.rdev_major
         nodeMinor = stat.rdev_minor

@@ -74,8 +74,9 @@ extension Certificate {
 
     private func ranges(_ ranges: [DeviceRange]) -> String {
         if ranges.isEmpty { return "none" }
-        let bytes = ranges.reduce(0) { $0 + $1.length }
-        let shown = ranges.prefix(50).map { "\($0.start)–\($0.end - 1)" }.joined(separator: ", ")
+        let bytes = ranges.saturatingSum(of: \.length)
+        let shown = ranges.prefix(50).map { "\($0.start)–\($0.start.adding(saturating: max(1, $0.length) - 1))" }
+            .joined(separator: ", ")
         return "\(bytes) bytes in \(ranges.count) places: \(shown)" + (ranges.count > 50 ? ", …" : "")
     }
 

@@ -151,4 +151,43 @@ import Testing
             #expect(outcome.output.contains("its name has \(count) bytes"), "\(outcome)")
         }
     }
+
+    @Test("Sizes that add up to more than a number holds stop nothing, and come back")
+    func sizes() {
+        let place = Workplace()
+        let outcome = onTmpfs(
+            place,
+            """
+            mkdir tree/in; for i in 1 2 3; do truncate -s 9223372036854775807 tree/in/$i; done; echo content > tree/in/small
+            holdfast backup tree/in --to store --json; holdfast backup tree/in --to store
+            holdfast backup tree/in --output image.hf
+            holdfast verify --from store --read-data; holdfast images --from store --json
+            holdfast copy --from store --to replica; holdfast copy --from store latest --output copy.hf
+            holdfast restore latest --from store --to tree/out; holdfast restore latest --from store --to tree/out
+            holdfast restore --input image.hf --to tree/single
+            cmp tree/in/small tree/out/small; cmp tree/in/small tree/single/small
+            test $(stat -c %s tree/out/3) = 9223372036854775807
+            """)
+        #expect(outcome.status == 0, "\(outcome)")
+    }
+
+    @Test("A log with numbers beyond all counting is called what it is, and goes on")
+    func logNumbers() {
+        let place = Workplace()
+        let outcome = place.shell(
+            """
+            mkdir tree; holdfast setup --root $PWD/tree --backend tree --state $PWD/state --yes || exit 10
+            chattr -a state/log/audit.jsonl
+            tail -n 1 state/log/audit.jsonl | sed -E 's/"sequence":[0-9]+/"sequence":18446744073709551615/; s/"status":0/"status":-7/' > line
+            tail -n 1 state/log/audit.jsonl | sed -E 's/"status":0/"status":-7/' >> line
+            cat line >> state/log/audit.jsonl
+            holdfast log --state $PWD/state --json; test $? = 0 || exit 11
+            holdfast log verify --state $PWD/state; test $? = 3 || exit 12
+            holdfast create --state $PWD/state; test $? = 0 || exit 13
+            printf 'HFAUDIT1\\377\\377\\377\\377\\377\\377\\377\\377' | dd of=state/log/key conv=notrunc 2>/dev/null
+            holdfast create --state $PWD/state; test $? = 0 || exit 14
+            holdfast log verify --state $PWD/state; test $? = 3 || exit 15
+            """)
+        #expect(outcome.status == 0, "\(outcome)")
+    }
 }

@@ -110,6 +110,6 @@ struct Rate {
         let expected = progress.bytesExpected
         return ProgressState(
             bytes: bytes, items: progress.itemsDone, bytesExpected: expected > 0 ? expected : nil,
-            bytesPerSecond: rate.map { UInt64($0) })
+            bytesPerSecond: rate.map { UInt64(exactly: $0.rounded()) ?? .max })
     }
 }

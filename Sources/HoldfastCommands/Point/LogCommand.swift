@@ -154,7 +154,7 @@ extension JSON {
             ("origin", record.origin.map(JSON.text)), ("host", .text(record.host)),
             ("phase", .text(record.phase.rawValue)), ("verb", .text(record.verb)),
             ("arguments", .list(record.arguments.map(JSON.text))), ("object", record.object.map(JSON.text)),
-            ("status", record.status.map { .number(UInt64($0)) }), ("text", record.text.map(JSON.text)),
+            ("status", record.status.map { .number(UInt64(clamping: $0)) }), ("text", record.text.map(JSON.text)),
         ])
     }
 }

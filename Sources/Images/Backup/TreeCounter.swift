@@ -63,7 +63,7 @@ final class TreeCounter: Sendable {
         private mutating func add(_ status: FileStatus) {
             items += 1
             // A file with several names is read once.
-            if status.kind == .file { bytes &+= status.size / UInt64(max(1, status.linkCount)) }
+            if status.kind == .file { bytes.add(saturating: status.size / UInt64(max(1, status.linkCount))) }
         }
     }
 }

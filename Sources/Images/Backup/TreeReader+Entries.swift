@@ -127,7 +127,7 @@ extension TreeReader {
         }
         if status.kind == .file {
             counts.files += 1
-            counts.contentBytes += status.size
+            counts.contentBytes.add(saturating: status.size)
             progress.add(bytes: status.size)
         }
         try flushIfLarge()

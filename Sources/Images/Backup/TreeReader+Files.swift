@@ -48,10 +48,12 @@ extension TreeReader {
         var before = first
         var attempt = 1
         while true {
-            let job = try segmentBuffer(room: Int(before.size) + 1)
+            let size = Int(clamping: before.size)
+            // One byte more, to see that there is no more.
+            let job = try segmentBuffer(room: size + 1)
             let start = job.inputLength
             let room = UnsafeMutableRawBufferPointer(
-                rebasing: job.input[start..<min(job.input.count, start + Int(before.size) + 1)])
+                rebasing: job.input[start..<min(job.input.count, start + size + 1)])
             let count: Int
             let after: FileStatus
             do throws(SystemError) {
@@ -63,7 +65,7 @@ extension TreeReader {
                 piece.bytes.append(record: .entry, entry.encoded())
                 return
             }
-            let isWhole = count == Int(before.size) && after.isSameState(as: before)
+            let isWhole = count == size && after.isSameState(as: before)
             if !isWhole, attempt < Self.attempts, after.size < UInt64(Segment.fileLimit) {
                 attempt += 1
                 before = after
@@ -106,7 +108,7 @@ extension TreeReader {
         }
         job.inputLength = start + count
         pieceContent += count
-        counts.contentBytes += UInt64(count)
+        counts.contentBytes.add(saturating: UInt64(count))
         progress.add(bytes: UInt64(count))
     }
 
@@ -143,6 +145,7 @@ extension TreeReader {
                 findings.add(Finding(.unreadable, fullPath(entry.name), error.reason))
                 remarks = .unreadable
             }
+            // What cannot be looked at is not the same.
             let after = try? file.status()
             let isWhole = remarks.isEmpty && size == before.size && after?.isSameState(as: before) == true
             if !isWhole, remarks.isEmpty, attempt < Self.attempts, let after {
@@ -159,7 +162,7 @@ extension TreeReader {
             payload.append(field: 1, integer: remarks.rawValue)
             payload.append(field: 2, integer: remarks == .unreadable ? 0 : size)
             piece.bytes.append(record: .finish, payload)
-            counts.contentBytes += size
+            counts.contentBytes.add(saturating: size)
             if !isWhole || attempt > 1, !isFlushed, stateLength > 0 {
                 // The state in front is not the one that was read. Patches move with the bytes.
                 piece.bytes.removeSubrange(stateStart..<stateStart + stateLength)
@@ -175,8 +178,8 @@ extension TreeReader {
     func content(
         of file: Descriptor, size: UInt64, hasHoles: Bool, _ isFlushed: inout Bool
     ) throws -> UInt64 {
+        guard let size = Int64(exactly: size) else { throw SystemError(EFBIG, "read", "the file") }
         var position: Int64 = 0
-        let size = Int64(size)
         while position < size {
             let data = hasHoles ? try file.nextData(from: position, size: size) : 0..<size
             let start = min(data?.lowerBound ?? size, size)
@@ -250,13 +253,14 @@ extension TreeReader {
     func submitContent(_ job: ChunkJob, length: Int) {
         job.inputLength = length
         var slice: [UInt8] = []
+        // safe: a length in a buffer
         let place = Slice.append(length: UInt64(length), offset: 0, to: &slice)
         piece.bytes.append(RecordKind.content.rawValue)
         piece.bytes.append(varint: UInt64(slice.count))
         piece.patches.append((piece.bytes.count + place, job.ticket))
         piece.bytes += slice
         pieceContent += length
-        progress.add(bytes: UInt64(length))
+        progress.add(bytes: UInt64(length))  // safe: as above
         pipeline.submit(job)
     }
 }

@@ -86,7 +86,7 @@ final class WalkCacheWriter {
         if hasFailed { return }
         for id in sparse { buffer += id.bytes }
         var end = parent.bytes
-        end.append(integer: UInt32(sparse.count))
+        end.append(integer: UInt32(clamping: sparse.count))
         buffer.append(record: .finish, end)
         try flush()
         guard let hash = hash.take() else { return }
@@ -130,12 +130,12 @@ final class WalkCacheReader {
     init?(_ path: BytePath) {
         // Whatever is wrong with it: without a cache everything is read.
         guard let file = try? Descriptor.open(path), let size = try? file.status().size,
-            let (parent, count) = try? Self.check(file, size: size)
+            let (parent, count) = try? Self.check(file, size: size)  // as above
         else { return nil }
         self.file = file
         self.parent = parent
         // After the records: the sparse segments, the last record, the check.
-        let end = Int64(size) - Int64(Self.tailLength) - 32 - Int64(count) * 32
+        let end = Int64(clamping: size) - Int64(Self.tailLength) - 32 - Int64(count) * 32
         // As above.
         guard end > 0, let sparse = try? Self.digests(in: file, at: end, count: count) else { return nil }
         self.sparse = sparse
@@ -147,13 +147,14 @@ final class WalkCacheReader {
 
     /// Compares the whole file with its check: what is believed here is never read again.
     private static func check(_ file: Descriptor, size: UInt64) throws -> (parent: ObjectID, sparse: Int) {
+        // safe: constants
         guard size >= UInt64(magic.count + tailLength + 32), size <= UInt64(Int64.max) else {
             throw FormatError("its length cannot be")
         }
         var hash = try SHA256Stream()
         var buffer = [UInt8](repeating: 0, count: 1 << 18)
         var offset: Int64 = 0
-        let end = Int64(size) - 32
+        let end = Int64(clamping: size) - 32
         var tail: [UInt8] = []
         while offset < end {
             let want = min(buffer.count, Int(clamping: end - offset))
@@ -172,7 +173,7 @@ final class WalkCacheReader {
             tail[0] == RecordKind.finish.rawValue
         else { throw FormatError("its check differs") }
         var reader = WireReader(tail, 2..<tailLength)
-        return (try reader.objectID(), Int(try reader.integer(UInt32.self)))
+        return (try reader.objectID(), Int(truncatingIfNeeded: try reader.integer(UInt32.self)))
     }
 
     /// The last record: kind, length, the image's id, the number of sparse segments.

@@ -200,6 +200,7 @@ final class ArchiveImporter {
                 position = offset
             }
             if let block, size > 0 { try add(UnsafeRawBufferPointer(start: block, count: size)) }
+            guard Int64(size) <= Int64.max - position else { throw FormatError("a file is longer than any can be") }
             position += Int64(size)
             progress.add(bytes: UInt64(size))
         }
@@ -212,7 +213,7 @@ final class ArchiveImporter {
         payload.append(field: 1, integer: 0)
         payload.append(field: 2, integer: UInt64(position))
         bytes.append(record: .finish, payload)
-        counts.contentBytes += UInt64(position)
+        counts.contentBytes.add(saturating: UInt64(position))
     }
 
     private func hole(_ length: Int64) {

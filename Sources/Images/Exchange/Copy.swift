@@ -54,7 +54,7 @@ extension Store {
             }
             let keys = try source.list("k")
             progress.expect(
-                bytes: (volumes + wanted).reduce(0) { $0 + $1.length }, items: UInt64(volumes.count + wanted.count))
+                bytes: (volumes + wanted).saturatingSum(of: \.length), items: UInt64(volumes.count + wanted.count))
             var report = CopyReport()
             // The same steps as in making a store, and what an interrupted copy did not get to.
             for key in keys { try copyObject(key, from: source, to: target, progress, findings, &report) }

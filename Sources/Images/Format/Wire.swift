@@ -72,7 +72,7 @@ struct WireReader {
     mutating func length() throws(FormatError) -> Int {
         let value = try varint()
         guard value <= UInt64(end - position) else { throw FormatError("a length points past the end") }
-        return Int(value)
+        return Int(truncatingIfNeeded: value)
     }
 
     /// The next field: its tag, and a reader of its value.
@@ -112,7 +112,7 @@ extension [UInt8] {
 
     mutating func append(field tag: UInt64, integer value: UInt64) {
         append(varint: tag)
-        append(varint: UInt64(varintLength(value)))
+        append(varint: UInt64(varintLength(value)))  // safe: 1 to 10
         append(varint: value)
     }
 

@@ -110,7 +110,7 @@ struct Entry: Sendable {
             case 9:
                 let nanoseconds = try value.varint()
                 guard nanoseconds < 1_000_000_000 else { throw FormatError("an entry has an impossible time") }
-                modified.nanoseconds = UInt32(nanoseconds)
+                modified.nanoseconds = UInt32(truncatingIfNeeded: nanoseconds)
             case 10:
                 size = try value.varint()
             case 11: slices = try Slice.decode(value)
@@ -142,7 +142,7 @@ struct Entry: Sendable {
         if attributes.contains(where: { $0.name.isEmpty || $0.name.contains(0) }) {
             return "an attribute's name is empty, or has a zero in it"
         }
-        if attributes.reduce(0, { $0 + $1.length }) > Format.maximumAttributesLength {
+        if attributes.saturatingSum(of: \.length) > Format.maximumAttributesLength {
             return "its attributes are longer than the \(Format.maximumAttributesLength) bytes that an image holds"
         }
         return nil

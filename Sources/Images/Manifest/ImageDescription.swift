@@ -122,7 +122,7 @@ struct ImageBody: Sendable {
         var bytes: [UInt8] = []
         for piece in pieces {
             var value = piece.id.bytes
-            value.append(integer: UInt32(piece.length))
+            value.append(integer: UInt32(clamping: piece.length))
             bytes.append(field: 1, value)
         }
         bytes.append(field: 2, integer: entries)
@@ -137,7 +137,9 @@ struct ImageBody: Sendable {
         while let field = try reader.field() {
             var value = field.value
             switch field.tag {
-            case 1: pieces.append(Piece(id: try value.digest(), length: Int(try value.integer(UInt32.self))))
+            case 1:
+                pieces.append(
+                    Piece(id: try value.digest(), length: Int(truncatingIfNeeded: try value.integer(UInt32.self))))
             case 2: entries = try value.varint()
             case 3: contentBytes = try value.varint()
             default: break

@@ -197,8 +197,9 @@ struct DirectoryRow: Sendable {
             let sealed = Int(try reader.integer(UInt32.self))
             let plain = Int(try reader.integer(UInt32.self))
             let offset = try reader.integer(UInt64.self)
-            guard sealed <= Format.maximumFrameLength, plain <= Format.maximumChunkLength else {
-                throw FormatError("a directory names a chunk that is too long")
+            guard sealed <= Format.maximumFrameLength, plain <= Format.maximumChunkLength, offset <= UInt64(Int64.max)
+            else {
+                throw FormatError("a directory names a chunk that is too long or too far")
             }
             rows.append(
                 DirectoryRow(

@@ -54,7 +54,7 @@ private final class Verifier: @unchecked Sendable {
         var volumes: [ObjectID: VolumeReference] = [:]
         for root in roots { for volume in root.volumes { volumes[volume.id] = volume } }
         let inOrder = volumes.values.sorted { $0.id < $1.id }
-        if readData { progress.expect(bytes: inOrder.reduce(0) { $0 &+ $1.length }, items: 0) }
+        if readData { progress.expect(bytes: inOrder.saturatingSum(of: \.length), items: 0) }
         try check(inOrder, index: index, readData: readData)
         try check(roots, index: index)
         report.findings = findings.count

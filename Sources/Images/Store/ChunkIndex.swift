@@ -45,7 +45,8 @@ final class ChunkIndex: @unchecked Sendable {
         let (found, sorted) = monitor.withLock { (pending[id], self.sorted) }
         let location = try found ?? sorted?.find(id)
         guard let location else { return nil }
-        return monitor.withLock { volumes[Int(location.volume)].isPresent } ? location : nil
+        // The sorted file may come from an earlier run: whatever it says, only volumes that are known are asked.
+        return monitor.withLock { volumes.dropFirst(Int(location.volume)).first?.isPresent == true } ? location : nil
     }
 
     func contains(_ volume: ObjectID) -> Bool { monitor.withLock { volumeNumbers[volume] != nil } }
