@@ -190,4 +190,23 @@ import Testing
             """)
         #expect(outcome.status == 0, "\(outcome)")
     }
+
+    @Test("Trees deeper than a program may open files are backed up, and deeper than any stack are compared")
+    func deep() {
+        let place = Workplace()
+        let outcome = place.shell(
+            """
+            \(chain)
+            mkdir tree; echo one > tree/file
+            holdfast setup --root $PWD/tree --backend tree --state $PWD/state --yes || exit 10
+            python3 chain.py tree/deep 3000 1; echo two > tree/file
+            ( ulimit -Hn 200; ulimit -n 200; holdfast backup tree --to store ) || exit 11
+            holdfast diff --state $PWD/state > diff.txt; cut -c1-100 diff.txt | tail -n 3
+            test $(grep -c deep diff.txt) = 3031 || exit 12
+            python3 chain.py tree/deeper 12000 1
+            holdfast diff --state $PWD/state > diff.txt || test $? = 3 || exit 13
+            test $(grep -c deeper diff.txt) -gt 4000 || exit 14
+            """)
+        #expect(outcome.status == 0, "\(outcome)")
+    }
 }

@@ -37,27 +37,28 @@ final class TreeCounter: Sendable {
         var bytes: UInt64 = 0
         var items: UInt64 = 0
 
+        /// What cannot be looked at is not counted: the total is for people, and the backup itself names what it misses.
         mutating func count(_ source: BytePath) {
-            guard let place = try? Descriptor.open(source, .place), let status = try? place.status() else { return }
-            add(status)
-            guard status.kind == .directory, let folder = try? Descriptor.open(source, .directory) else { return }
-            count(folder, below: [], border: TreeBorder(status))
-        }
-
-        private mutating func count(_ folder: Descriptor, below path: [UInt8], border: TreeBorder) {
-            guard let names = try? DirectoryListing(of: folder) else { return }
-            for index in 0..<names.count {
-                if flag.isSet { return }
-                let name = names[index]
-                let below = path.isEmpty ? name : path + [UInt8(ascii: "/")] + name
-                guard !options.isExcluded(name, at: below), let status = try? folder.status(of: name),
-                    !options.own.contains(FileIdentity(status))
-                else { continue }
-                if border.isCrossed(by: status) { continue }
+            do throws(SystemError) {
+                let status = try Descriptor.open(source, .place).status()
                 add(status)
-                guard status.kind == .directory, let child = try? folder.open(name, .directory) else { continue }
-                count(child, below: below, border: border)
-            }
+                guard status.kind == .directory else { return }
+                let border = TreeBorder(status)
+                var rules = TreeWalk.Rules()
+                rules.own = options.own
+                rules.isLeftOut = options.isExcluded
+                rules.isBorder = { border.isCrossed(by: $0) }
+                let walk = try TreeWalk(Descriptor.open(source, .directory), rules: rules)
+                while !flag.isSet, let step = walk.next() {
+                    switch step {
+                    case .entry(let entry): if !entry.isBorder { add(entry.status) }
+                    case .enter(let entry, _):
+                        add(entry.status)
+                        if walk.depth >= Format.maximumDepth { walk.skip() }
+                    case .leave, .unreadable: break
+                    }
+                }
+            } catch { return }
         }
 
         private mutating func add(_ status: FileStatus) {

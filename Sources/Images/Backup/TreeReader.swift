@@ -48,10 +48,8 @@ final class TreeReader {
 
     /// One folder on the way down.
     private struct Level {
-        var folder: Descriptor
         var names: DirectoryListing
         var next = 0
-        var name: [UInt8]
         /// Length of the path before this folder's name was added.
         var pathLength: Int
         var isCached: Bool
@@ -80,6 +78,7 @@ final class TreeReader {
     private var source = BytePath([])
     var path: [UInt8] = []
     private var border: TreeBorder?
+    private var folders: FolderStack?
 
     /// Whether the entry under way is the source itself.
     private var isAtSource = true
@@ -158,13 +157,20 @@ final class TreeReader {
                 if level.isCached { cache?.leave() }
                 piece.bytes.append(record: .leave, [])
                 path.removeSubrange(level.pathLength...)
+                do throws(SystemError) {
+                    try folders?.leave()
+                } catch {
+                    // Moved while what is in it was read: its names are of no use any more.
+                    findings.add(Finding(.unreadable, source.appending(path), "what is left of it: \(error.reason)"))
+                    if let last = levels.indices.last { levels[last].next = levels[last].names.count }
+                }
                 continue
             }
             let name = level.names[level.next]
             level.next += 1
-            let (current, isCached) = (level.folder, level.isCached)
             levels.append(level)
-            try child(name, in: current, isCached: isCached, levels: &levels)
+            guard let folder = folders?.current else { continue }
+            try child(name, in: folder, isCached: level.isCached, levels: &levels)
         }
     }
 
@@ -237,8 +243,12 @@ final class TreeReader {
         let length = path.count
         isAtSource = false
         if !levels.isEmpty { path += path.isEmpty ? name : [UInt8(ascii: "/")] + name }
-        levels.append(
-            Level(folder: folder, names: names, name: name, pathLength: length, isCached: isCached))
+        if levels.isEmpty {
+            folders = FolderStack(folder, status: status)
+        } else {
+            folders?.enter(folder, name: name, status: status)
+        }
+        levels.append(Level(names: names, pathLength: length, isCached: isCached))
         try flushIfLarge()
     }
 

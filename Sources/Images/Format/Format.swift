@@ -35,9 +35,9 @@ public enum Format {
 
     static let maximumNameLength = 255
     /// A path below its source: Windows' longest, 32,767 UTF-16 units, is shorter in UTF-8.
-    static let maximumPathLength = 96 << 10
+    package static let maximumPathLength = 96 << 10
     /// Folders one in the other, the source among them: twice as many as fit into a path that the kernel takes.
-    static let maximumDepth = 4096
+    package static let maximumDepth = 4096
     /// The text of a symbolic link, or the path that a hard link names.
     static let maximumTargetLength = maximumPathLength
     /// The extended attributes of one entry: names, values, and 16 for each.

@@ -23,6 +23,8 @@ public struct ListedEntry: Sendable {
     public var flags: UInt32?
     /// Where another file system or subvolume begins: nothing below it belongs to the tree.
     public var isBorder = false
+    /// What is in it could not be looked at, or lies too deep.
+    public var isUnseen = false
     /// The content of a file in an image.
     var slices: [Slice] = []
 

@@ -38,8 +38,8 @@ public struct Difference: Sendable, Hashable {
                 }
                 left += 1
                 right += 1
-                if a.isBorder || b.isBorder {
-                    // What lies below is not seen in one of them: something is mounted there.
+                if a.isBorder || b.isBorder || a.isUnseen || b.isUnseen {
+                    // What lies below is not seen in one of them: something is mounted there, or nobody could look.
                     while left < before.count, before[left].path.isBelow(a.path) { left += 1 }
                     while right < after.count, after[right].path.isBelow(a.path) { right += 1 }
                 }
@@ -59,6 +59,8 @@ public struct Difference: Sendable, Hashable {
         _ a: ListedEntry, in old: any TreeListing, _ b: ListedEntry, in new: any TreeListing, content: Bool
     ) throws -> Kind? {
         if a.isBorder || b.isBorder { return a.kind == b.kind ? nil : .changed }
+        // What was not seen is not known to be the same.
+        if a.isUnseen || b.isUnseen { return .changed }
         if a.kind != b.kind || a.target != b.target || a.nodeMajor != b.nodeMajor || a.nodeMinor != b.nodeMinor {
             return .changed
         }

@@ -33,26 +33,47 @@ final class FolderListing: TreeListing {
         border = TreeBorder(status)
         self.own = Set(own.compactMap { FileIdentity($0) })
         entries.append(try listed(status, at: "", in: nil, name: [], file: root))
-        try walk(root, at: "")
+        try walk(root)
     }
 
-    private func walk(_ folder: Descriptor, at path: BytePath) throws {
-        let names = try DirectoryListing(of: folder)
-        for index in 0..<names.count {
-            let name = names[index]
-            // What vanishes between the listing and the look is not there.
-            guard let status = try? folder.status(of: name) else { continue }
-            if own.contains(FileIdentity(status)) { continue }
-            let below = path.bytes.isEmpty ? BytePath(name) : path.appending(name)
-            var entry = try listed(status, at: below, in: folder, name: name, file: nil)
-            // The stub that a btrfs snapshot has in place of a nested subvolume has the number 2.
-            entry.isBorder =
-                status.kind == .directory && (border.isCrossed(by: status) || isOnBtrfs && status.inode == 2)
-            entries.append(entry)
-            if status.kind == .directory, !entry.isBorder, let child = try? folder.open(name, .directory) {
-                try walk(child, at: below)
+    private func walk(_ root: Descriptor) throws {
+        var rules = TreeWalk.Rules()
+        rules.own = own
+        // The stub that a btrfs snapshot has in place of a nested subvolume has the number 2.
+        rules.isBorder = { [border, isOnBtrfs] status in
+            status.kind == .directory && (border.isCrossed(by: status) || isOnBtrfs && status.inode == 2)
+        }
+        let walk = try TreeWalk(root, rules: rules)
+        while let step = walk.next() {
+            switch step {
+            case .entry(let entry): try take(entry)
+            case .enter(let entry, _):
+                try take(entry)
+                // Each entry has its whole path: what no image holds is not held here, either.
+                if walk.depth >= Format.maximumDepth || entry.path.count > Format.maximumPathLength {
+                    entries[entries.count - 1].isUnseen = true
+                    walk.skip()
+                }
+            case .leave: break
+            case .unreadable(let path, _): unseen(BytePath(path))
             }
         }
+    }
+
+    private func take(_ entry: TreeWalk.Entry) throws {
+        var listed = try listed(
+            entry.status, at: BytePath(entry.path), in: entry.folder, name: entry.name, file: nil)
+        listed.isBorder = entry.isBorder
+        entries.append(listed)
+    }
+
+    /// What is in a folder cannot be seen, or not all of it: nobody can say that it is the same.
+    private func unseen(_ path: BytePath) {
+        // Not even an entry: then its folder is not known.
+        let folder = path.bytes.contains(UInt8(ascii: "/")) ? path.parent : ""
+        let index =
+            entries.lastIndex { $0.path == path && $0.kind == .directory } ?? entries.lastIndex { $0.path == folder }
+        if let index { entries[index].isUnseen = true }
     }
 
     private func listed(
