@@ -110,10 +110,13 @@ public enum HostFacts {
         return BytePath(Array(UnsafeBufferPointer(start: home, count: strlen(home))).map { UInt8(bitPattern: $0) })
     }
 
+    /// - Throws: where it was removed, or no path leads to it: nothing can be found from there.
     public static var workingFolder: BytePath {
-        var buffer = [CChar](repeating: 0, count: 1 << 16)
-        guard getcwd(&buffer, buffer.count) != nil else { return "/" }
-        return BytePath(buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) })
+        get throws(SystemError) {
+            var buffer = [CChar](repeating: 0, count: 1 << 16)
+            guard getcwd(&buffer, buffer.count) != nil else { throw SystemError(errno, "find", "the working folder") }
+            return BytePath(buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) })
+        }
     }
 
     /// Lets this process open as many files as the system allows it: a deep tree needs one for each level.

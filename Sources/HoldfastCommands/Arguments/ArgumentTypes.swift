@@ -18,7 +18,18 @@ struct PathArgument: ExpressibleByArgument {
     var isStandard: Bool { path == "-" }
 
     /// Absolute, so that it says the same wherever it is read.
-    var absolute: BytePath { path.normalized(relativeTo: HostFacts.workingFolder) }
+    var absolute: BytePath {
+        get throws {
+            if path.isAbsolute { return path.normalized(relativeTo: "/") }
+            do throws(SystemError) {
+                return path.normalized(relativeTo: try HostFacts.workingFolder)
+            } catch {
+                throw Problem.usage(
+                    "\(path) leads nowhere: the folder that you are in cannot be told (\(error.reason))",
+                    hint: "change to a folder that exists, or give the whole path")
+            }
+        }
+    }
 }
 
 /// A name that is kept as text: an image's, a group's.
@@ -42,12 +53,11 @@ struct PatternArgument: ExpressibleByArgument {
 
     var pattern: PathPattern { PathPattern(bytes) }
 
-    /// Patterns are compared below the source. Who types the whole path of something in it means that.
-    func pattern(below sources: [BytePath]) -> PathPattern {
-        guard sources.count == 1, let source = sources.first, source != "/",
-            bytes.starts(with: source.bytes + [UInt8(ascii: "/")])
-        else { return pattern }
-        return PathPattern(Array(bytes.dropFirst(source.bytes.count)))
+    /// Patterns are compared below the sources. Who types the whole path of something in one of them means that.
+    func patterns(below sources: [BytePath]) -> [PathPattern] {
+        let own = sources.filter { BytePath(bytes).isBelow($0) }
+        if own.isEmpty { return [pattern] }
+        return own.map { PathPattern([UInt8(ascii: "/")] + $0.remainder(of: BytePath(bytes)), in: $0) }
     }
 }
 

@@ -19,7 +19,7 @@ struct FilterPathOption: ParsableArguments {
     @Option(help: ArgumentHelp("The filtered folder (default: /).", valueName: "dir"))
     var path: PathArgument?
 
-    var place: BytePath { path?.absolute ?? "/" }
+    var place: BytePath { get throws { try path?.absolute ?? "/" } }
 }
 
 struct OverlayArgument: ExpressibleByArgument {

@@ -53,7 +53,7 @@ struct FilterEnableCommand: StatefulCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         var request = WriteFilter.Request()
-        request.path = place.place
+        request.path = try place.place
         request.overlay = overlay?.kind
         request.size = size?.bytes
         request.sets = sets.map(\.set) + (light ? [.operator] : [])
@@ -104,7 +104,7 @@ struct FilterDisableCommand: StatefulCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         let (isWritable, users) = try filter(session).disable(place.place)
-        let place = place.place
+        let place = try place.place
         var lines = [isWritable ? "\(place) is writable now" : "\(place) is writable from the next start on"]
         if !users.isEmpty { lines.append("not yet, since programs work in it: " + Text.programs(users)) }
         session.show(JSON.path(place, key: "path") + [("writable", .flag(isWritable))], summary: lines)

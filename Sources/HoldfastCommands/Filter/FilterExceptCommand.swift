@@ -33,7 +33,7 @@ struct FilterExceptCommand: ParsableCommand {
         func isRecorded(in session: Session) -> Bool { true }
 
         func perform(_ session: Session) throws -> Outcome {
-            let plan = try filter(session).addExceptions(paths.map(\.absolute), set?.set, to: place.place)
+            let plan = try filter(session).addExceptions(paths.map { try $0.absolute }, set?.set, to: place.place)
             show(plan, session)
             return .done
         }
@@ -51,7 +51,7 @@ struct FilterExceptCommand: ParsableCommand {
         func isRecorded(in session: Session) -> Bool { true }
 
         func perform(_ session: Session) throws -> Outcome {
-            show(try filter(session).removeExceptions(paths.map(\.absolute), from: place.place), session)
+            show(try filter(session).removeExceptions(paths.map { try $0.absolute }, from: place.place), session)
             return .done
         }
     }
@@ -64,8 +64,9 @@ struct FilterExceptCommand: ParsableCommand {
         @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
         func perform(_ session: Session) throws -> Outcome {
-            guard let plan = try filter(session).plans().first(where: { $0.path == place.place }) else {
-                throw Problem.usage("there is no write filter for \(place.place)")
+            let place = try place.place
+            guard let plan = try filter(session).plans().first(where: { $0.path == place }) else {
+                throw Problem.usage("there is no write filter for \(place)")
             }
             session.show(JSON.filter(plan), summary: plan.exceptions.map(\.description))
             return .done

@@ -26,7 +26,7 @@ struct FilterCommitCommand: StatefulCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         let committed = try session.working {
-            try filter(session).commit(all ? nil : paths.map(\.absolute), in: place.place)
+            try filter(session).commit(all ? nil : paths.map { try $0.absolute }, in: place.place)
         }
         let count = Text.counted(UInt64(committed.changes), "change", "changes")
         var lines: [String]

@@ -51,12 +51,13 @@ struct BackupCommand: StatefulCommand {
     func isRecorded(in session: Session) -> Bool { true }
 
     func perform(_ session: Session) throws -> Outcome {
-        var request = BackupRequest(sources: sources.map(\.absolute), name: "")
+        var request = BackupRequest(sources: try sources.map { try $0.absolute }, name: "")
         let snapshot = try view(for: &request, session)
         lookBelowFilters(&request, session)
         defer { withExtendedLifetime(snapshot) {} }
         request.name = name?.text ?? defaultName(request.sources)
-        request.excludes = excludes.map { $0.pattern(below: request.sources) }
+        let patterns = excludes.map { $0.patterns(below: request.sources) }
+        request.excludes = patterns.flatMap { $0 }
         request.level = compression
         request.tool = Session.tool
         request.own = [state.folder(session)]
@@ -66,6 +67,9 @@ struct BackupCommand: StatefulCommand {
         // A snapshot has had its hooks already: what writes need not rest for as long as the backup lasts.
         let hooks = snapshot == nil ? session.configuration.hooks : Hooks()
         let report = try hooks.around("backup", asked.sources.first ?? "/") { try back(up: asked, session) }
+        for (exclude, itsOwn) in zip(excludes, patterns) where itsOwn.allSatisfy(report.unmatchedExcludes.contains) {
+            session.console.warning("nothing matched --exclude \(printable(exclude.bytes))")
+        }
         session.show(
             document(report, session), summary: summary(report, isVerbose: session.console.isVerbose),
             outputIsData: target.output?.isStandard == true)

@@ -49,7 +49,7 @@ struct RestoreCommand: HoldfastCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         var request = RestoreRequest(target: to?.path ?? ".")
-        if let to, !dryRun, FilterMounts.forgets(to.absolute) != nil {
+        if let to, !dryRun, FilterMounts.forgets(try to.absolute) != nil {
             throw FilterError.active(what: "what is restored to \(to.path)")
         }
         request.only = only.map(\.pattern)

@@ -53,8 +53,8 @@ struct SetupCommand: StatefulCommand {
         }
         guard let root else { throw Problem.usage("give the tree to protect, as --root PATH") }
         let tree = try ProtectedTree.setUp(
-            root: root.path.normalized(relativeTo: HostFacts.workingFolder), state: folder, kind: backend?.kind,
-            boot: boot?.path.normalized(relativeTo: HostFacts.workingFolder),
+            root: root.absolute, state: folder, kind: backend?.kind,
+            boot: boot?.absolute,
             progress: session.progress, findings: session.findings)
         let coverage = try tree.coverage()
         for finding in coverage { session.console.warning(finding.sentence) }

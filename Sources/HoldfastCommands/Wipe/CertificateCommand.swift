@@ -32,7 +32,7 @@ struct CertificateCommand: ParsableCommand {
         func perform(_ session: Session) throws -> Outcome {
             let (certificate, key) = try Certificate.check(file.absolute)
             let own = state.folder(session).appending("certificate").appending("key.pub")
-            let trusted = signer?.absolute ?? (exists(own) ? own : nil)
+            let trusted = try signer?.absolute ?? (exists(own) ? own : nil)
             var isTrusted = false
             if let trusted {
                 let text = String(decoding: try readWhole(trusted, limit: 1 << 20), as: UTF8.self)
@@ -103,7 +103,7 @@ struct CertificateCommand: ParsableCommand {
             }
             try document.write(certificate.absolute, key: Certificate.key(state: state.folder(session)))
             session.show(
-                JSON.path(certificate.absolute, key: "certificate") + [("verdict", .text(document.verdict))],
+                JSON.path(try certificate.absolute, key: "certificate") + [("verdict", .text(document.verdict))],
                 summary: [document.verdict, "certificate \(certificate.path), with .sig and .html beside it"])
             return .done
         }

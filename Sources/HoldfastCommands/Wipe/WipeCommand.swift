@@ -128,7 +128,8 @@ struct WipeCommand: StatefulCommand {
     func isRecorded(in session: Session) -> Bool { true }
 
     func perform(_ session: Session) throws -> Outcome {
-        if freeSpace || BlockDevice.at(device.absolute) == nil, exists(device.absolute) { return try wipePath(session) }
+        let place = try device.absolute
+        if freeSpace || BlockDevice.at(place) == nil, exists(place) { return try wipePath(session) }
         var request = WipeRequest()
         request.pattern = pattern?.pattern ?? .random
         request.passes = passes
@@ -143,8 +144,9 @@ struct WipeCommand: StatefulCommand {
         // What would keep a certificate from being written shows before hours of work, not after.
         if let certificate {
             _ = try Certificate.key(state: state.folder(session))
-            guard exists(certificate.absolute.parent) else {
-                throw Problem.usage("there is no folder \(certificate.absolute.parent) for the certificate")
+            let folder = try certificate.absolute.parent
+            guard exists(folder) else {
+                throw Problem.usage("there is no folder \(folder) for the certificate")
             }
         }
         let report = try session.working { try wipe.run(session.progress) }

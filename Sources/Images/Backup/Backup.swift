@@ -53,6 +53,8 @@ public struct BackupReport: Sendable {
     public var filesRead: UInt64
     public var skipped: [(path: BytePath, reason: String)]
     public var findings: UInt64
+    /// Patterns that nothing matched: mistyped, most likely.
+    public var unmatchedExcludes: [PathPattern] = []
 }
 
 /// Counts of one backup.
@@ -66,6 +68,7 @@ struct BackupCounts: Sendable {
     var skipped: [(path: BytePath, reason: String)] = []
     /// Segments that the tree leaves mostly unused.
     var sparse: [Digest] = []
+    var unmatchedExcludes: [PathPattern] = []
 }
 
 extension Store {
@@ -93,7 +96,7 @@ extension Store {
             let (id, finished) = try output.commit(label, sparse: counts.sparse)
             return BackupReport(
                 id: id, label: finished, files: counts.files, filesRead: counts.filesRead, skipped: counts.skipped,
-                findings: findings.count)
+                findings: findings.count, unmatchedExcludes: counts.unmatchedExcludes)
         } catch {
             output.abandon()
             throw ImageError.wrapping(error, subject: subject)
@@ -118,7 +121,7 @@ extension BackupRequest {
         storedLength: (Digest) throws -> UInt64 = { _ in 0 }
     ) throws -> BackupCounts {
         let counter =
-            countsAhead ? TreeCounter(sources.map { views[$0] ?? $0 }, options: options, progress: progress) : nil
+            countsAhead ? TreeCounter(sources, views: views, options: options, progress: progress) : nil
         defer { counter?.finish() }
         let pipeline = try Pipeline(group: group, level: level, output: output)
         do {
@@ -141,7 +144,10 @@ extension BackupRequest {
     fileprivate func cacheName(group: Identifier) throws -> String {
         var bytes = group.bytes
         for source in sources { bytes.append(field: 1, source.bytes) }
-        for exclude in excludes { bytes.append(field: 2, exclude.bytes) }
+        for exclude in excludes {
+            bytes.append(field: 2, exclude.bytes)
+            if let source = exclude.source { bytes.append(field: 3, source.bytes) }
+        }
         return "walk-" + hexadecimal(try bytes.withUnsafeBytes { try SHA256.digest(of: $0) }.bytes.prefix(8))
     }
 }

@@ -1,15 +1,18 @@
 // Patterns of people: which paths to leave out, which to restore.
 
 internal import Glibc
-internal import Platform
+public import Platform
 
 /// A shell pattern. With a slash it is compared with the whole path below the source, where `*` stays within one name; without
 /// one, with each name. What it selects includes everything below.
 public struct PathPattern: Sendable, Hashable, CustomStringConvertible {
     let bytes: [UInt8]
     private let isPath: Bool
+    /// The only source that it is meant for; nil: each.
+    let source: BytePath?
 
-    public init(_ pattern: [UInt8]) {
+    public init(_ pattern: [UInt8], in source: BytePath? = nil) {
+        self.source = source
         var trimmed = pattern[...]
         isPath = trimmed.dropLast().contains(UInt8(ascii: "/"))
         while trimmed.first == UInt8(ascii: "/") { trimmed.removeFirst() }
@@ -18,6 +21,11 @@ public struct PathPattern: Sendable, Hashable, CustomStringConvertible {
     }
 
     public var description: String { printable(bytes) }
+
+    /// The same, of an entry of this source.
+    func matches(path: [UInt8], name: [UInt8], in source: BytePath) -> Bool {
+        (self.source == nil || self.source == source) && matches(path: path, name: name)
+    }
 
     /// Whether it selects this very entry, given its path below the source and its name.
     func matches(path: [UInt8], name: [UInt8]) -> Bool {

@@ -9,12 +9,13 @@ final class TreeCounter: Sendable {
     private let thread: WorkerThread
 
     /// Starts to count, and tells `progress` at the end.
-    init(_ sources: [BytePath], options: TreeReader.Options, progress: Progress) {
+    /// - Parameter views: where a source is read, if not in its place.
+    init(_ sources: [BytePath], views: [BytePath: BytePath] = [:], options: TreeReader.Options, progress: Progress) {
         let flag = Flag()
         self.flag = flag
         thread = WorkerThread {
             var counter = Counter(options: options, flag: flag)
-            for source in sources { counter.count(source) }
+            for source in sources { counter.count(source, at: views[source] ?? source) }
             if !flag.isSet { progress.expect(bytes: counter.bytes, items: counter.items) }
         }
     }
@@ -38,17 +39,17 @@ final class TreeCounter: Sendable {
         var items: UInt64 = 0
 
         /// What cannot be looked at is not counted: the total is for people, and the backup itself names what it misses.
-        mutating func count(_ source: BytePath) {
+        mutating func count(_ source: BytePath, at view: BytePath) {
             do throws(SystemError) {
-                let status = try Descriptor.open(source, .place).status()
+                let status = try Descriptor.open(view, .place).status()
                 add(status)
                 guard status.kind == .directory else { return }
                 let border = TreeBorder(status)
                 var rules = TreeWalk.Rules()
                 rules.own = options.own
-                rules.isLeftOut = options.isExcluded
+                rules.isLeftOut = { [options] name, path in options.isExcluded(name, at: path, in: source) }
                 rules.isBorder = { border.isCrossed(by: $0) }
-                let walk = try TreeWalk(Descriptor.open(source, .directory), rules: rules)
+                let walk = try TreeWalk(Descriptor.open(view, .directory), rules: rules)
                 while !flag.isSet, let step = walk.next() {
                     switch step {
                     case .entry(let entry): if !entry.isBorder { add(entry.status) }

@@ -58,7 +58,7 @@ extension TreeReader {
         _ name: [UInt8], _ status: FileStatus, in folder: Descriptor, cached: WalkCacheReader.Item?
     ) throws {
         count(status)
-        if status.kind != .directory, status.linkCount > 1, let first = firstLink(name, status) {
+        if status.kind != .directory, status.linkCount > 1, let first = firstLink(status) {
             if let cached { cache?.pass(cached) }
             var entry = newEntry(name, status)
             entry.kind = .hardLink
@@ -69,27 +69,35 @@ extension TreeReader {
         }
         if let cached {
             wasPassed = false
-            if !cached.isDirectory, cached.state == FileState(status), try reuse(cached, status) { return }
+            if !cached.isDirectory, cached.state == FileState(status), try reuse(cached, status) {
+                return remember(name, status)
+            }
             if cached.isDirectory || !wasPassed { cache?.pass(cached) }
         }
         switch status.kind {
-        case .file: try file(name, status, in: folder)
-        case .symbolicLink, .characterDevice, .blockDevice, .fifo, .socket: try special(name, status, in: folder)
+        case .file: if let read = try file(name, status, in: folder) { remember(name, read) }
+        case .symbolicLink, .characterDevice, .blockDevice, .fifo, .socket:
+            if special(name, status, in: folder) { remember(name, status) }
         case .directory, .hardLink: break
         }
         try flushIfLarge()
     }
 
-    /// The path of the entry that shares this inode and came before, if one did.
-    func firstLink(_ name: [UInt8], _ status: FileStatus) -> [UInt8]? {
+    /// The path of the entry that shares this inode and is in the image, if one is.
+    private func firstLink(_ status: FileStatus) -> [UInt8]? {
         let identity = FileIdentity(status)
-        if let known = links[identity] {
-            // When all have been seen nobody asks again: the table holds only groups that are open.
-            links[identity] = known.left > 1 ? (known.path, known.left - 1) : nil
-            return known.path
-        }
-        links[identity] = (path.isEmpty ? name : path + [UInt8(ascii: "/")] + name, status.linkCount - 1)
-        return nil
+        guard let known = links[identity] else { return nil }
+        // When all have been seen nobody asks again: the table holds only groups that are open.
+        links[identity] = known.left > 1 ? (known.path, known.left - 1) : nil
+        return known.path
+    }
+
+    /// Notes an entry that is in the image with all that it has, so that other names of it can lead there. One that vanished, or could not
+    /// be read, is none: the next name is read for itself.
+    private func remember(_ name: [UInt8], _ status: FileStatus) {
+        guard status.linkCount > 1 else { return }
+        let full = path.isEmpty ? name : path + [UInt8(ascii: "/")] + name
+        links[FileIdentity(status)] = (full, status.linkCount - 1)
     }
 
     /// Takes over an unchanged entry, if everything that it cites is still in the store.
@@ -162,17 +170,19 @@ extension TreeReader {
         return true
     }
 
-    func special(_ name: [UInt8], _ status: FileStatus, in folder: Descriptor) throws {
+    /// Returns whether it is in the image.
+    private func special(_ name: [UInt8], _ status: FileStatus, in folder: Descriptor) -> Bool {
         var entry = newEntry(name, status)
         do throws(SystemError) {
             if status.kind == .symbolicLink { entry.target = try folder.readLink(name) }
         } catch {
-            if error.code == ENOENT { return }
-            return findings.add(Finding(.unreadable, fullPath(name), error.reason))
+            if error.code != ENOENT { findings.add(Finding(.unreadable, fullPath(name), error.reason)) }
+            return false
         }
         addAttributes(to: &entry) { limit throws(SystemError) in try folder.extendedAttributes(of: name, limit: limit) }
-        guard isAllowed(entry) else { return }
+        guard isAllowed(entry) else { return false }
         state(status)
         piece.bytes.append(record: .entry, entry.encoded())
+        return true
     }
 }

@@ -6,7 +6,8 @@ internal import Platform
 internal import Reporting
 
 extension TreeReader {
-    func file(_ name: [UInt8], _ status: FileStatus, in folder: Descriptor) throws {
+    /// Returns the state of what is in the image with its content; nil where that is not there.
+    func file(_ name: [UInt8], _ status: FileStatus, in folder: Descriptor) throws -> FileStatus? {
         counts.files += 1
         let descriptor: Descriptor
         let opened: FileStatus
@@ -14,37 +15,37 @@ extension TreeReader {
             descriptor = try folder.open(name, .nonBlocking)
             opened = try descriptor.status()
         } catch {
-            if error.code == ENOENT { return }
+            if error.code == ENOENT { return nil }
             findings.add(Finding(.unreadable, fullPath(name), error.reason))
             var entry = newEntry(name, status)
             entry.remarks = .unreadable
             if isAllowed(entry) { piece.bytes.append(record: .entry, entry.encoded()) }
-            return
+            return nil
         }
         guard opened.kind == .file else {
-            return findings.add(Finding(.inconsistent, fullPath(name), "replaced while it was read"))
+            findings.add(Finding(.inconsistent, fullPath(name), "replaced while it was read"))
+            return nil
         }
         counts.filesRead += 1
         var entry = newEntry(name, opened)
         addAttributes(of: descriptor, to: &entry)
-        guard isAllowed(entry) else { return }
+        guard isAllowed(entry) else { return nil }
         if opened.size == 0 {
             state(opened)
             piece.bytes.append(record: .entry, entry.encoded())
-            return
+            return opened
         }
         let hasHoles = opened.allocated < opened.size
-        if opened.size < UInt64(Segment.fileLimit), !hasHoles {
-            try smallFile(descriptor, &entry, opened)
-        } else {
-            try largeFile(descriptor, &entry, opened)
-        }
+        let isRead =
+            opened.size < UInt64(Segment.fileLimit) && !hasHoles
+            ? try smallFile(descriptor, &entry, opened) : try largeFile(descriptor, &entry, opened)
+        return isRead ? opened : nil
     }
 
     static let attempts = 3
 
-    /// A file that shares a chunk with its neighbours.
-    func smallFile(_ file: Descriptor, _ entry: inout Entry, _ first: FileStatus) throws {
+    /// A file that shares a chunk with its neighbours. Returns whether its content is there.
+    private func smallFile(_ file: Descriptor, _ entry: inout Entry, _ first: FileStatus) throws -> Bool {
         var before = first
         var attempt = 1
         while true {
@@ -63,7 +64,7 @@ extension TreeReader {
                 findings.add(Finding(.unreadable, fullPath(entry.name), error.reason))
                 entry.remarks = .unreadable
                 piece.bytes.append(record: .entry, entry.encoded())
-                return
+                return false
             }
             let isWhole = count == size && after.isSameState(as: before)
             if !isWhole, attempt < Self.attempts, after.size < UInt64(Segment.fileLimit) {
@@ -79,7 +80,8 @@ extension TreeReader {
             entry.size = UInt64(count)
             appendSmall(entry, before, job: job, start: start, count: count, isWhole: isWhole)
             if Segment.ends(after: entry.name, in: folderName, size: UInt64(count)) { closeSegment() }
-            return try flushIfLarge()
+            try flushIfLarge()
+            return true
         }
     }
 
@@ -126,8 +128,9 @@ extension TreeReader {
         if job.inputLength == 0 { pipeline.discard(job) } else { pipeline.submit(job) }
     }
 
-    /// A file with chunks of its own; read from data range to data range, so that holes cost nothing.
-    func largeFile(_ file: Descriptor, _ entry: inout Entry, _ first: FileStatus) throws {
+    /// A file with chunks of its own; read from data range to data range, so that holes cost nothing. Returns whether its content is
+    /// there.
+    private func largeFile(_ file: Descriptor, _ entry: inout Entry, _ first: FileStatus) throws -> Bool {
         var before = first
         entry.contentFollows = true
         let stateStart = piece.bytes.count
@@ -170,7 +173,8 @@ extension TreeReader {
                     piece.patches[index].offset -= stateLength
                 }
             }
-            return try flushIfLarge()
+            try flushIfLarge()
+            return remarks != .unreadable
         }
     }
 

@@ -14,8 +14,8 @@ final class TreeReader {
         /// Content after which the records so far are handed on: a single-file image wants them close to their content.
         var contentPerPiece = Int.max
 
-        func isExcluded(_ name: [UInt8], at below: [UInt8]) -> Bool {
-            excludes.contains { $0.matches(path: below, name: name) }
+        func isExcluded(_ name: [UInt8], at below: [UInt8], in source: BytePath) -> Bool {
+            excludes.contains { $0.matches(path: below, name: name, in: source) }
         }
     }
 
@@ -37,6 +37,8 @@ final class TreeReader {
     var segment: ChunkJob?
     /// First names of files that have several, and how many are still to come.
     var links: [FileIdentity: (path: [UInt8], left: UInt32)] = [:]
+    /// Excludes that nothing has matched, by their place.
+    private var unmatched: Set<Int>
     var lastChecked: (id: Digest, isStored: Bool)?
     /// Segments that the last run left mostly unused: their files are read again.
     let sparse: Set<Digest>
@@ -61,6 +63,7 @@ final class TreeReader {
     ) {
         self.pipeline = pipeline
         self.options = options
+        unmatched = Set(options.excludes.indices)
         self.cache = cache
         self.isStored = isStored
         sparse = Set(cache?.sparse ?? [])
@@ -127,6 +130,10 @@ final class TreeReader {
             place = try Descriptor.open(view, [.place])
             status = try place.status()
         } catch { throw ImageError(error) }
+        guard status.kind == .directory || status.kind == .file else {
+            throw ImageError.library(
+                "\(source) is neither a folder nor a file, and what comes out of it is no content of an image")
+        }
         border = TreeBorder(status)
         piece.bytes.append(record: .source, payload)
         let cachedRoot = cache?.enterSource()
@@ -178,7 +185,7 @@ final class TreeReader {
         let below = path.isEmpty ? name : path + [UInt8(ascii: "/")] + name
         let cached = isCached ? cache?.find(name) : nil
         func pass() { if let cached { cache?.pass(cached) } }
-        if options.isExcluded(name, at: below) { return pass() }
+        if isExcluded(name, at: below) { return pass() }
         if let problem = Entry.problem(ofName: name) {
             pass()
             return findings.add(Finding(.unreadable, fullPath(name), "left out: \(problem)"))
@@ -219,6 +226,18 @@ final class TreeReader {
             return try emptyDirectory(child, name: name, status: status)
         }
         try enter(child, name: name, status: status, cached: cached, levels: &levels)
+    }
+
+    /// Each pattern that nothing has matched so far is asked, so that those of no use can be named.
+    private func isExcluded(_ name: [UInt8], at below: [UInt8]) -> Bool {
+        var isFound = false
+        for (index, exclude) in options.excludes.enumerated() where !isFound || unmatched.contains(index) {
+            if exclude.matches(path: below, name: name, in: source) {
+                unmatched.remove(index)
+                isFound = true
+            }
+        }
+        return isFound
     }
 
     private func enter(
@@ -297,6 +316,7 @@ final class TreeReader {
 
     /// What was counted, with the segments that the next run should gather anew.
     func countsAtEnd(_ storedLength: (Digest) throws -> UInt64) rethrows -> BackupCounts {
+        counts.unmatchedExcludes = unmatched.sorted().map { options.excludes[$0] }
         counts.sparse = try segmentUse.sparse(contentBytes: counts.contentBytes, storedLength: storedLength)
         return counts
     }

@@ -232,7 +232,7 @@ public enum SingleFile {
                 let (id, finished) = try writer.commit(label)
                 return BackupReport(
                     id: id, label: finished, files: counts.files, filesRead: counts.filesRead, skipped: counts.skipped,
-                    findings: findings.count)
+                    findings: findings.count, unmatchedExcludes: counts.unmatchedExcludes)
             } catch {
                 writer.abandon()
                 throw error
