@@ -4,6 +4,7 @@
 internal import Cryptography
 internal import Glibc
 internal import Platform
+internal import Reporting
 
 extension TreeReader {
     func count(_ status: FileStatus) {
