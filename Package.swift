@@ -16,6 +16,8 @@ var targets: [Target] = [
     .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
+    // Headers alone (libtomlplusplus-dev). The C++ library that this needs at run time is the one that Swift's own needs.
+    .target(name: "CTOML"),
 
     .target(name: "Reporting", swiftSettings: swiftSettings),
     .target(name: "Platform", dependencies: ["Reporting", "CLinux"], swiftSettings: swiftSettings),
@@ -36,10 +38,9 @@ var targets: [Target] = [
     .target(
         name: "HoldfastCommands",
         dependencies: [
-            "Sanitization", "WriteFilter", "RestorePoints", "Images", "AuditLog", "Platform", "Cryptography",
+            "Sanitization", "WriteFilter", "RestorePoints", "Images", "AuditLog", "Platform", "Cryptography", "CTOML",
             "Reporting",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            .product(name: "TOMLKit", package: "TOMLKit"),
         ], swiftSettings: swiftSettings),
     .executableTarget(name: "holdfast", dependencies: ["HoldfastCommands"], swiftSettings: swiftSettings),
 
@@ -88,9 +89,9 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [.executable(name: "holdfast", targets: ["holdfast"])],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
-        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
     ],
     targets: targets,
-    swiftLanguageModes: [.v6]
+    swiftLanguageModes: [.v6],
+    cxxLanguageStandard: .cxx17
 )

@@ -4,7 +4,6 @@
 internal import Images
 internal import Platform
 internal import RestorePoints
-internal import TOMLKit
 
 struct Configuration {
     static let standardPath: BytePath = "/etc/holdfast/config.toml"
@@ -39,81 +38,79 @@ struct Configuration {
     }
 
     init(_ text: String, path: BytePath) throws {
-        let table: TOMLTable
-        do {
-            table = try TOMLTable(string: text)
-        } catch let error as TOMLParseError {
-            let place = error.source.begin
-            throw Problem.usage("\(path), line \(place.line), column \(place.column): \(error.description)")
+        let source = Source(path: path)
+        let settings: TOMLValue
+        do throws(TOMLError) {
+            settings = try TOMLValue(parsing: text)
+        } catch {
+            throw source.problem(error.place, error.message)
         }
-        let source = Source(text: text, path: path)
-        for key in table.keys {
-            let value = table[key]
+        for setting in settings.table ?? [] {
+            let key = setting.key
             switch key {
             case "identity":
-                if let one = value?.string {
-                    identities = [try source.absolute(one, key)]
-                } else if let several = value?.array {
-                    for element in several {
-                        guard let one = element.string else {
-                            throw source.problem(key, "\(key) wants paths as strings")
+                if let several = setting.array {
+                    identities = try several.map { element in
+                        guard element.string != nil else {
+                            throw source.problem(element.place, "\(key) wants paths as strings")
                         }
-                        identities.append(try source.absolute(one, key))
+                        return try source.absolute(element, key)
                     }
+                } else if setting.string != nil {
+                    identities = [try source.absolute(setting, key)]
                 } else {
-                    throw source.problem(key, "\(key) wants a path, or an array of paths")
+                    throw source.problem(setting.place, "\(key) wants a path, or an array of paths")
                 }
-            case "state": state = try source.absolute(value?.string, key)
-            case "cache": cache = try source.absolute(value?.string, key)
-            case "series": series = try source.absolute(value?.string, key)
+            case "state": state = try source.absolute(setting, key)
+            case "cache": cache = try source.absolute(setting, key)
+            case "series": series = try source.absolute(setting, key)
             case "hooks":
-                guard let places = value?.table else { throw source.problem(key, "[hooks] wants to be a table") }
-                for name in places.keys {
-                    let program = try source.absolute(places[name]?.string, name)
-                    switch name {
-                    case "before": hooks.before = program
-                    case "after": hooks.after = program
-                    default: throw source.problem(name, "there is no hook \(name); there are before and after")
+                guard let places = setting.table else {
+                    throw source.problem(setting.place, "[hooks] wants to be a table")
+                }
+                for hook in places {
+                    switch hook.key {
+                    case "before": hooks.before = try source.absolute(hook, hook.key)
+                    case "after": hooks.after = try source.absolute(hook, hook.key)
+                    default:
+                        throw source.problem(
+                            hook.keyPlace, "there is no hook \(hook.key); there are before and after")
                     }
                 }
             case "stores":
-                guard let names = value?.table else { throw source.problem(key, "[stores] wants to be a table") }
-                for name in names.keys {
-                    guard let place = names[name]?.string, !place.isEmpty else {
-                        throw source.problem(name, "the store \(name) wants a path as a string")
+                guard let names = setting.table else {
+                    throw source.problem(setting.place, "[stores] wants to be a table")
+                }
+                for store in names {
+                    guard let place = store.string, !place.isEmpty else {
+                        throw source.problem(store.place, "the store \(store.key) wants a path as a string")
                     }
                     guard place.hasPrefix("/") || StorePlace.scheme(of: Array(place.utf8)) != nil else {
-                        throw source.problem(name, "the path of the store \(name) is not absolute")
+                        throw source.problem(store.place, "the path of the store \(store.key) is not absolute")
                     }
-                    stores[name] = place
+                    stores[store.key] = place
                 }
             default:
                 throw source.problem(
-                    key, "there is no setting \(key); there are identity, state, cache, series, [hooks] and [stores]")
+                    setting.keyPlace,
+                    "there is no setting \(key); there are identity, state, cache, series, [hooks] and [stores]")
             }
         }
-        withExtendedLifetime(table) {}
     }
 
-    /// TOMLKit says where a document is malformed, but not where a value stands.
     private struct Source {
-        let text: String
         let path: BytePath
 
-        func absolute(_ value: String?, _ key: String) throws -> BytePath {
-            guard let value else { throw problem(key, "\(key) wants a path as a string") }
-            guard value.hasPrefix("/") else { throw problem(key, "the path of \(key) is not absolute") }
-            return BytePath(value)
+        func absolute(_ value: TOMLValue, _ key: String) throws -> BytePath {
+            guard let text = value.string else { throw problem(value.place, "\(key) wants a path as a string") }
+            guard text.hasPrefix("/") else { throw problem(value.place, "the path of \(key) is not absolute") }
+            guard !text.utf8.contains(0) else { throw problem(value.place, "the path of \(key) holds a zero byte") }
+            return BytePath(text)
         }
 
-        func problem(_ key: String, _ message: String) -> Problem {
-            for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-                let indent = line.prefix { " \t[\"'".contains($0) }
-                if line.dropFirst(indent.count).hasPrefix(key) {
-                    return .usage("\(path), line \(number + 1), column \(indent.count + 1): \(message)")
-                }
-            }
-            return .usage("\(path): \(message)")
+        func problem(_ place: TOMLPlace?, _ message: String) -> Problem {
+            guard let place else { return .usage("\(path): \(message)") }
+            return .usage("\(path), line \(place.line), column \(place.column): \(message)")
         }
     }
 }

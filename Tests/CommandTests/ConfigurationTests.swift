@@ -1,0 +1,82 @@
+// The configuration is written by hand: a mistake in it is told with its place, and no text of it can bring the program down.
+
+import Glibc
+import Platform
+import Testing
+
+@Suite struct ConfigurationTests {
+    /// Runs a command that reads the configuration and touches nothing else.
+    private func run(_ configuration: [UInt8], in place: Workplace = Workplace()) throws -> Outcome {
+        place.shell("rm -f config.toml")
+        try writeNew(BytePath(place.file("config.toml")), configuration)
+        return place.holdfast("images --from nowhere --config config.toml")
+    }
+
+    @Test(
+        "A mistake in the configuration is told with line, column and what would be right",
+        arguments: [
+            ("stors = 1", "line 1, column 1: there is no setting stors; there are identity, state, cache"),
+            ("state = '/a'\n\n  [stores]\nx = '/b'\n  y = 'c'\n", "line 5, column 7: the path of the store y is not"),
+            ("[stores]\nx = 5", "line 2, column 5: the store x wants a path as a string"),
+            ("# a\n[hooks]\nbefor = '/x'", "line 3, column 1: there is no hook befor; there are before and after"),
+            ("identity = ['/a',\n '/b', 7]", "line 2, column 8: identity wants paths as strings"),
+            ("identity = ['/a', 'b']", "line 1, column 19: the path of identity is not absolute"),
+            ("identity = true", "line 1, column 12: identity wants a path, or an array of paths"),
+            ("hooks = 1", "line 1, column 9: [hooks] wants to be a table"),
+            ("'state' = ''", "line 1, column 11: the path of state is not absolute"),
+            ("state = '/a'\nstate = '/b'", "line 2, column"),
+            ("state = '/a", "line 1, column 12"),
+            ("state = \"/a\\u0000b\"", "line 1, column 9: the path of state holds a zero byte"),
+            ("zzz = 1\naaa = 1", "line 1, column 1: there is no setting zzz"),
+            ("größe = 1", "line 1, column 3: Error while parsing key-value pair: expected '=', saw 'ö'"),
+            ("[[[x]", "line 1, column 3: "),
+        ])
+    func mistakes(text: String, message: String) throws {
+        let outcome = try run(Array(text.utf8))
+        #expect(outcome.status == 2, "\(outcome)")
+        #expect(outcome.output.contains(message), "\(outcome)")
+    }
+
+    @Test("What is right is taken")
+    func right() throws {
+        let place = Workplace()
+        place.shell("mkdir tree")
+        place.holdfast("backup tree --to store")
+        let outcome = try run(
+            Array("identity = ['\(place.identity)']\n[stores]\n\"line 3\" = '\(place.file("store"))'\n".utf8), in: place
+        )
+        #expect(outcome.output.contains("nowhere"), "\(outcome)")
+        let listed = place.holdfast("images --from 'line 3' --config config.toml")
+        #expect(listed.status == 0 && listed.output.contains("tree"), "\(listed)")
+    }
+
+    @Test("No text of a configuration stops the program otherwise than with a sentence")
+    func hostile() throws {
+        let place = Workplace()
+        let a60 = Array(repeating: "a", count: 60).joined(separator: ".")
+        var texts: [[UInt8]] = [
+            "[[[x]", "[", "\u{fefd}A", "x \u{3001}= 1", "x = \u{e4}", "[[", "[[x", "[x]]", "[]", "[[]]", "[x.]", "[.x]",
+            "x", "x=", "x==", "=", ".", "x.=1", "x=[",
+            "x=[,]",
+            "x={", "x={,}", "x={a=1,a=1}", "x='''", "x=\"\"\"", "x=\"\\", "x=\"\\u12", "x=\"\\UFFFFFFFF\"", "x=0x",
+            "x=1e999999",
+            "x=99999999999999999999", "x=1__0", "x=_1", "x=1979-13-45", "x=1979-05-27 07:32", "x=25:61:61", "x=+nan",
+            "x=-",
+            "[a]\n[[a]]", "[[a]]\n[a]", "a=[]\n[[a]]", "a={}\n[a.b]", "a.b=1\na=2", "a=1\na.b=2", "[a.b]\n[a]\nb.c=1",
+            "\"\"=1",
+            "'a\nb'=1", "x=\u{0}", "\u{feff}x", "x='\u{85}'", "\u{85}\u{2028}", "x=1\rstate=1", "#\u{1}",
+            String(repeating: "[", count: 200_000), "x=" + String(repeating: "[", count: 200_000),
+            "x=" + String(repeating: "{a=", count: 200_000), String(repeating: "a.", count: 400_000) + "a=1",
+            "[" + String(repeating: "a.", count: 400_000) + "a]", String(repeating: "\(a60)=[\n{", count: 5000),
+            "x=\"" + String(repeating: "\\n", count: 400_000) + "\"",
+            (0..<5000).map { "[\(a60).b\($0)]" }.joined(separator: "\n"),
+        ].map { Array($0.utf8) }
+        texts += [[0xff], [0xed, 0xa0, 0x80], Array("x='".utf8) + [0xc3], Array("x=1 #".utf8) + [0xfe, 0xff]]
+        for text in texts {
+            let outcome = try run(text, in: place)
+            // Some are well formed, and then hold no setting that there is.
+            #expect([1, 2].contains(outcome.status), "\(printable(Array(text.prefix(80)))): \(outcome)")
+            #expect(outcome.output.hasPrefix("error: "), "\(printable(Array(text.prefix(80)))): \(outcome)")
+        }
+    }
+}
