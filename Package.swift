@@ -15,13 +15,14 @@ var targets: [Target] = [
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
     .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
     .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
     // Headers alone (libtomlplusplus-dev). The C++ library that this needs at run time is the one that Swift's own needs.
     .target(name: "CTOML"),
 
     .target(name: "Reporting", swiftSettings: swiftSettings),
     .target(name: "Platform", dependencies: ["Reporting", "CLinux"], swiftSettings: swiftSettings),
-    .target(name: "Cryptography", dependencies: ["Reporting", "CCrypto", "CLinux"], swiftSettings: swiftSettings),
+    .target(name: "Cryptography", dependencies: ["Reporting", "CCrypto", "CSodium", "CLinux"], swiftSettings: swiftSettings),
     .target(name: "AuditLog", dependencies: ["Platform", "Cryptography"], swiftSettings: swiftSettings),
     .target(name: "Stores", dependencies: ["Platform", "Reporting"], swiftSettings: swiftSettings),
     .target(

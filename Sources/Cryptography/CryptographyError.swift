@@ -6,7 +6,7 @@ public import Reporting
 ///
 /// The description is a sentence for people and never contains key material.
 public enum CryptographyError: Explained, Hashable {
-    /// A call of OpenSSL's libcrypto failed; the text is the call with OpenSSL's own explanation.
+    /// A call of libcrypto or libsodium failed; the text is the call with the library's own explanation.
     case library(String)
     /// Sealed data was changed, truncated, or sealed under another key, nonce or context.
     case authenticationFailed

@@ -51,7 +51,6 @@ struct Algorithm: @unchecked Sendable {
     }
 
     static let sha256 = Algorithm("SHA256") { EVP_MD_fetch(nil, $0, nil) }
-    static let blake2bMAC = Algorithm("BLAKE2BMAC") { EVP_MAC_fetch(nil, $0, nil) }
     static let hmac = Algorithm("HMAC") { EVP_MAC_fetch(nil, $0, nil) }
     static let hkdf = Algorithm("HKDF") { EVP_KDF_fetch(nil, $0, nil) }
     static let scrypt = Algorithm("SCRYPT") { EVP_KDF_fetch(nil, $0, nil) }
