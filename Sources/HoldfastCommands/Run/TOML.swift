@@ -57,7 +57,7 @@ struct TOMLValue {
     init(parsing text: String) throws(TOMLError) {
         var text = text
         var problem = ctoml_error()
-        guard let parsed = text.withUTF8({ ctoml_parse_bytes($0, &problem) }) else {
+        guard let parsed = text.withUTF8({ parse($0, &problem) }) else {
             let message = withUnsafeBytes(of: problem.message) {
                 String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
             }
@@ -103,7 +103,7 @@ extension TOMLPlace {
     fileprivate init(_ place: ctoml_place) { self.init(line: place.line, column: place.column) }
 }
 
-private func ctoml_parse_bytes(_ bytes: UnsafeBufferPointer<UInt8>, _ problem: inout ctoml_error) -> OpaquePointer? {
+private func parse(_ bytes: UnsafeBufferPointer<UInt8>, _ problem: inout ctoml_error) -> OpaquePointer? {
     // An empty Swift string may have no address.
     guard let start = bytes.baseAddress else { return ctoml_parse("", 0, &problem) }
     return start.withMemoryRebound(to: CChar.self, capacity: bytes.count) { ctoml_parse($0, bytes.count, &problem) }
