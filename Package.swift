@@ -13,10 +13,11 @@ let swiftSettings: [SwiftSetting] = [
 var targets: [Target] = [
     // Libraries of the system, and the calls that Swift's Glibc module does not show.
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
-    .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
     .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
+    // The headers of libarchive-dev; the library itself is loaded where archives are read and written.
+    .target(name: "CArchive"),
     // Headers alone (libtomlplusplus-dev). The C++ library that this needs at run time is the one that Swift's own needs.
     .target(name: "CTOML"),
 

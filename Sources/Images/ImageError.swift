@@ -26,6 +26,7 @@ public enum ImageError: Explained, Hashable {
     case notPermitted(subject: String, operation: String)
     case system(SystemError)
     case library(String)
+    case noArchiveLibrary(reason: String)
 
     /// What happened, to what, and why.
     public var description: String {
@@ -55,6 +56,7 @@ public enum ImageError: Explained, Hashable {
         case .notPermitted(let subject, let operation): "no permission to \(operation) \(subject)"
         case .system(let error): error.description
         case .library(let text): text
+        case .noArchiveLibrary(let reason): "archives need libarchive, which cannot be loaded: \(reason)"
         }
     }
 
@@ -82,6 +84,7 @@ public enum ImageError: Explained, Hashable {
         case .notSeekable: "write it to a file first"
         case .full: "free some space, or use a larger medium; the next run goes on from here"
         case .notPermitted: "repeat as root, or as its owner"
+        case .noArchiveLibrary: "install it with `apt-get install libarchive13`"
         case .system, .library: nil
         }
     }

@@ -1,17 +1,9 @@
-// Tar in and out, through libarchive, for exchange with other tools. The walk and the restore are our own; only the format is
-// theirs.
+// Tar out, tar and cpio in, through libarchive, for exchange with other tools. The walk and the restore are our own; only the format
+// is theirs.
 
-internal import CArchive
 internal import Cryptography
-internal import Glibc
 internal import Platform
 public import Reporting
-
-/// libarchive's error text, which says more than its status.
-func archiveError(_ archive: OpaquePointer, _ step: String) -> ImageError {
-    let text = archive_error_string(archive).map { String(cString: $0) } ?? "unknown error"
-    return .library("cannot \(step) the archive: \(text)")
-}
 
 extension Store {
     /// Writes an image as a tar archive (pax), entry by entry.
@@ -20,11 +12,13 @@ extension Store {
     ) throws -> RestoreReport {
         do {
             let reader = try StoreImageReader(store: self, root: image(find(name)))
-            return try ArchiveExporter(descriptor).run(reader, progress: progress, findings: findings)
+            let exporter = try ArchiveExporter(descriptor)
+            return try withTextAsUTF8 { try exporter.run(reader, progress: progress, findings: findings) }
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }
 
-    /// Makes an image of a tar archive in any form that libarchive reads.
+    /// Makes an image of a tar or cpio archive, plain or packed with gzip, bzip2, xz or zstd.
+    /// - Throws: `ImageError.library` with the entry's name for what an image cannot hold exactly; then there is no image.
     public func importArchive(
         from descriptor: CInt, name: String, machine: MachineState, progress: Progress, findings: Findings
     ) throws -> BackupReport {

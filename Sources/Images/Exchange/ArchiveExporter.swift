@@ -7,28 +7,31 @@ internal import Platform
 internal import Reporting
 
 final class ArchiveExporter {
+    private let library: ArchiveLibrary
     private let archive: OpaquePointer
     private let entry: OpaquePointer
     private let workspace: ChunkWorkspace
     private var report = RestoreReport()
 
     init(_ descriptor: CInt) throws {
-        guard let archive = archive_write_new(), let entry = archive_entry_new() else {
+        library = try ArchiveLibrary.load()
+        guard let archive = library.archive_write_new(), let entry = library.archive_entry_new() else {
             throw ImageError.library("no memory for libarchive")
         }
         self.archive = archive
         self.entry = entry
         workspace = try ChunkWorkspace()
-        guard archive_write_set_format_pax(archive) == ARCHIVE_OK,
-            // Names are bytes: nothing is to be converted.
-            archive_write_set_options(archive, "hdrcharset=BINARY") >= ARCHIVE_WARN,
-            archive_write_open_fd(archive, descriptor) == ARCHIVE_OK
-        else { throw archiveError(archive, "begin") }
+        // Names that are no UTF-8 are marked as such, each by itself: GNU tar wonders at every mark. It does at attributes in
+        // libarchive's own form, too; the other form is known to all.
+        guard library.archive_write_set_format_pax(archive) == ARCHIVE_OK,
+            library.archive_write_set_format_option(archive, "pax", "xattrheader", "SCHILY") == ARCHIVE_OK,
+            library.archive_write_open_fd(archive, descriptor) == ARCHIVE_OK
+        else { throw library.error(archive, "begin") }
     }
 
     deinit {
-        archive_entry_free(entry)
-        archive_write_free(archive)
+        library.archive_entry_free(entry)
+        _ = library.archive_write_free(archive)
     }
 
     /// A large file's slices come in several records; tar wants to know the holes before the content.
@@ -92,7 +95,7 @@ final class ArchiveExporter {
             }
         }
         for problem in reader.problems() { findings.add(problem) }
-        guard archive_write_close(archive) == ARCHIVE_OK else { throw archiveError(archive, "finish") }
+        guard library.archive_write_close(archive) == ARCHIVE_OK else { throw library.error(archive, "finish") }
         report.label = reader.label
         report.findings = findings.count
         return report
@@ -115,7 +118,6 @@ final class ArchiveExporter {
     private func write(
         _ file: Entry, path: [UInt8], _ slices: [Slice], _ chunks: any ChunkProvider, _ findings: Findings
     ) throws {
-        let path = path
         if file.remarks.contains(.unreadable) {
             return findings.add(Finding(.notRestored, BytePath(path), "it could not be read when it was backed up"))
         }
@@ -142,50 +144,108 @@ final class ArchiveExporter {
             }
             if slices.count > 1 { continue }
         }
-        archive_entry_clear(entry)
-        withNullTerminated(path) { archive_entry_set_pathname(entry, $0) }
-        archive_entry_set_perm(entry, file.mode)
-        archive_entry_set_uid(entry, Int64(file.user))
-        archive_entry_set_gid(entry, Int64(file.group))
-        withNullTerminated(file.userName) { archive_entry_set_uname(entry, $0) }
-        withNullTerminated(file.groupName) { archive_entry_set_gname(entry, $0) }
-        archive_entry_set_mtime(entry, time_t(file.modified.seconds), Int(file.modified.nanoseconds))
-        for attribute in file.attributes {
-            withNullTerminated(attribute.name) { name in
-                attribute.value.withUnsafeBytes { archive_entry_xattr_add_entry(entry, name, $0.baseAddress, $0.count) }
-            }
+        guard file.kind != .socket else {
+            return findings.add(Finding(.notRestored, BytePath(path), "an archive has no sockets"))
         }
-        switch file.kind {
-        case .file:
-            archive_entry_set_filetype(entry, UInt32(Glibc.S_IFREG))
-            archive_entry_set_size(entry, Int64(file.size))
-            addSparseMap(slices, size: file.size)
-        case .directory: archive_entry_set_filetype(entry, UInt32(Glibc.S_IFDIR))
-        case .symbolicLink:
-            archive_entry_set_filetype(entry, UInt32(Glibc.S_IFLNK))
-            withNullTerminated(file.target) { archive_entry_set_symlink(entry, $0) }
-        case .hardLink: withNullTerminated(target) { archive_entry_set_hardlink(entry, $0) }
-        case .characterDevice, .blockDevice:
-            archive_entry_set_filetype(entry, UInt32(file.kind == .blockDevice ? Glibc.S_IFBLK : Glibc.S_IFCHR))
-            archive_entry_set_rdevmajor(entry, UInt(file.nodeMajor))
-            archive_entry_set_rdevminor(entry, UInt(file.nodeMinor))
-        case .fifo: archive_entry_set_filetype(entry, UInt32(Glibc.S_IFIFO))
-        case .socket: return  // tar has none, and a socket without its program is nothing
-        }
-        guard archive_write_header(archive, entry) >= ARCHIVE_WARN else { throw archiveError(archive, "write to") }
+        describe(file, path: path, target: target, slices, findings)
+        let status = library.archive_write_header(archive, entry)
+        guard status >= ARCHIVE_WARN else { throw library.error(archive, "write to") }
+        if status != ARCHIVE_OK { noteWarning(path, findings) }
         report.entries += 1
         report.contentBytes &+= file.size
         if file.kind == .file { try content(slices, chunks) }
+    }
+
+    /// That a name is no UTF-8, and is written as it is, costs nothing; anything else that libarchive warns of is left out.
+    private func noteWarning(_ path: [UInt8], _ findings: Findings) {
+        let text = library.archive_error_string(archive).map { String(cString: $0) } ?? "libarchive gives no reason"
+        if text.contains("Can't translate") { return }
+        findings.add(Finding(.notRestored, BytePath(path), "not all of it is in the archive: \(text)"))
+    }
+
+    /// Tells libarchive all about an entry but its content.
+    private func describe(
+        _ file: Entry, path: [UInt8], target: [UInt8], _ slices: [Slice], _ findings: Findings
+    ) {
+        _ = library.archive_entry_clear(entry)
+        withNullTerminated(path) { library.archive_entry_set_pathname(entry, $0) }
+        library.archive_entry_set_perm(entry, file.mode)
+        library.archive_entry_set_uid(entry, Int64(file.user))
+        library.archive_entry_set_gid(entry, Int64(file.group))
+        withNullTerminated(file.userName) { library.archive_entry_set_uname(entry, $0) }
+        withNullTerminated(file.groupName) { library.archive_entry_set_gname(entry, $0) }
+        library.archive_entry_set_mtime(entry, time_t(file.modified.seconds), Int(file.modified.nanoseconds))
+        if file.flags != 0 { library.archive_entry_set_fflags(entry, UInt(file.flags), 0) }
+        for attribute in file.attributes {
+            if file.kind != .symbolicLink, addAccessControlList(attribute) { continue }
+            // The name is a key there, up to the first of these.
+            guard !attribute.name.contains(UInt8(ascii: "=")) else {
+                findings.add(
+                    Finding(
+                        .notRestored, BytePath(path),
+                        "an archive cannot have its attribute \(printable(attribute.name))"))
+                continue
+            }
+            add(attribute)
+        }
+        switch file.kind {
+        case .file:
+            library.archive_entry_set_filetype(entry, Glibc.S_IFREG)
+            library.archive_entry_set_size(entry, Int64(file.size))
+            addSparseMap(slices, size: file.size)
+        case .directory: library.archive_entry_set_filetype(entry, Glibc.S_IFDIR)
+        case .symbolicLink:
+            library.archive_entry_set_filetype(entry, Glibc.S_IFLNK)
+            withNullTerminated(file.target) { library.archive_entry_set_symlink(entry, $0) }
+        case .hardLink: withNullTerminated(target) { library.archive_entry_set_hardlink(entry, $0) }
+        case .characterDevice, .blockDevice:
+            library.archive_entry_set_filetype(entry, file.kind == .blockDevice ? Glibc.S_IFBLK : Glibc.S_IFCHR)
+            library.archive_entry_set_rdevmajor(entry, UInt(file.nodeMajor))
+            library.archive_entry_set_rdevminor(entry, UInt(file.nodeMinor))
+        case .fifo: library.archive_entry_set_filetype(entry, Glibc.S_IFIFO)
+        case .socket: break
+        }
+    }
+
+    private func add(_ attribute: ExtendedAttribute) {
+        withNullTerminated(attribute.name) { name in
+            attribute.value.withUnsafeBytes {
+                library.archive_entry_xattr_add_entry(entry, name, $0.baseAddress, $0.count)
+            }
+        }
+    }
+
+    /// Writes a list as such, so that tools restore it, with a mode that gives nobody more where they do not: the kernel shows the mask
+    /// where the mode has the group's rights, and that would give the group what is meant for somebody named.
+    /// - Returns: false for any other attribute.
+    private func addAccessControlList(_ attribute: ExtendedAttribute) -> Bool {
+        let isAccess = attribute.name == AccessControlList.accessName
+        guard isAccess || attribute.name == AccessControlList.defaultName,
+            var list = AccessControlList(attribute: attribute.value)
+        else { return false }
+        let kind = isAccess ? ARCHIVE_ENTRY_ACL_TYPE_ACCESS : ARCHIVE_ENTRY_ACL_TYPE_DEFAULT
+        if isAccess, let mask = list.permissions(of: .mask) {
+            for index in list.items.indices where list.items[index].tag == .owningGroup {
+                if list.items[index].permissions & ~mask == 0 { continue }
+                // The mode comes from this: it is told as what it amounts to, and the attribute keeps what it is.
+                list.items[index].permissions &= mask
+                add(attribute)
+            }
+        }
+        list.add(to: entry, kind, library: library)
+        return true
     }
 
     private func addSparseMap(_ slices: [Slice], size: UInt64) {
         guard slices.contains(where: { $0.chunk == nil }) else { return }
         var position: Int64 = 0
         for slice in slices {
-            if slice.chunk != nil { archive_entry_sparse_add_entry(entry, position, Int64(slice.length)) }
+            if slice.chunk != nil { library.archive_entry_sparse_add_entry(entry, position, Int64(slice.length)) }
             position += Int64(slice.length)
         }
-        if !slices.contains(where: { $0.chunk != nil }) { archive_entry_sparse_add_entry(entry, Int64(size), 0) }
+        if !slices.contains(where: { $0.chunk != nil }) {
+            library.archive_entry_sparse_add_entry(entry, Int64(size), 0)
+        }
     }
 
     private func content(_ slices: [Slice], _ chunks: any ChunkProvider) throws {
@@ -196,9 +256,9 @@ final class ArchiveExporter {
                 var left = Int(slice.length)
                 while left > 0 {
                     let count = zeros.withUnsafeBytes {
-                        archive_write_data(archive, $0.baseAddress, min(left, $0.count))
+                        library.archive_write_data(archive, $0.baseAddress, min(left, $0.count))
                     }
-                    guard count > 0 else { throw archiveError(archive, "write to") }
+                    guard count > 0 else { throw library.error(archive, "write to") }
                     left -= count
                 }
                 continue
@@ -210,8 +270,8 @@ final class ArchiveExporter {
             }
             var part = UnsafeRawBufferPointer(rebasing: workspace.content[start..<start + Int(slice.length)])
             while !part.isEmpty {
-                let count = archive_write_data(archive, part.baseAddress, part.count)
-                guard count > 0 else { throw archiveError(archive, "write to") }
+                let count = library.archive_write_data(archive, part.baseAddress, part.count)
+                guard count > 0 else { throw library.error(archive, "write to") }
                 part = UnsafeRawBufferPointer(rebasing: part[count...])
             }
         }

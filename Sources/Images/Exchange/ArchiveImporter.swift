@@ -1,4 +1,5 @@
-// A tar archive, in any form that libarchive reads, as an image.
+// Reads a tar or cpio archive into an image, exactly or not at all: what an image cannot hold, or libarchive does not tell, is refused
+// with the entry's name.
 
 internal import CArchive
 internal import Cryptography
@@ -6,220 +7,291 @@ internal import Glibc
 internal import Platform
 internal import Reporting
 
-/// Reads an archive into an image. Archives need not be in order, and name folders after their content or never: entries are
-/// put below the folders that their paths name, folders that are open stay open.
 final class ArchiveImporter {
+    private let library: ArchiveLibrary
     private let archive: OpaquePointer
     private let encoder: ChunkEncoder
     private let output: ImageWriter
     private var chunker: Chunker
     private let job = ChunkJob()
-    private var counts = BackupCounts()
-    private var bytes: [UInt8] = []
-    private var open: [[UInt8]] = []
 
     init(_ descriptor: CInt, group: GroupKeys, table: [UInt64], output: ImageWriter) throws {
-        guard let archive = archive_read_new() else { throw ImageError.library("no memory for libarchive") }
+        library = try ArchiveLibrary.load()
+        guard let archive = library.archive_read_new() else { throw ImageError.library("no memory for libarchive") }
         self.archive = archive
         self.output = output
         encoder = try ChunkEncoder(group: group, level: 2)
         chunker = Chunker(table: table)
-        guard archive_read_support_filter_all(archive) >= ARCHIVE_WARN,
-            archive_read_support_format_all(archive) >= ARCHIVE_WARN,
-            archive_read_open_fd(archive, descriptor, 1 << 18) == ARCHIVE_OK
-        else { throw archiveError(archive, "open") }
+        guard library.archive_read_support_format_tar(archive) == ARCHIVE_OK,
+            library.archive_read_support_format_cpio(archive) == ARCHIVE_OK
+        else { throw library.error(archive, "prepare for") }
+        for support in [
+            library.archive_read_support_filter_gzip, library.archive_read_support_filter_bzip2,
+            library.archive_read_support_filter_xz, library.archive_read_support_filter_zstd,
+        ] {
+            // A libarchive that was built without one would run a program from $PATH in its place, and says so with a warning: it is
+            // asked beforehand, since nothing takes a filter away again.
+            guard let trial = library.archive_read_new() else { throw ImageError.library("no memory for libarchive") }
+            defer { _ = library.archive_read_free(trial) }
+            if support(trial) == ARCHIVE_OK { _ = support(archive) }
+        }
+        guard library.archive_read_open_fd(archive, descriptor, 1 << 18) == ARCHIVE_OK else {
+            let text = library.archive_error_string(archive).map { String(cString: $0) } ?? "libarchive gives no reason"
+            throw ImageError.library(
+                "this is no tar or cpio archive, plain or packed with gzip, bzip2, xz or zstd: \(text)")
+        }
     }
 
-    deinit { archive_read_free(archive) }
-
-    private func flush(force: Bool = false) throws {
-        guard force || bytes.count >= 256 << 10 else { return }
-        var piece = ManifestPiece()
-        piece.bytes = bytes
-        bytes.removeAll(keepingCapacity: true)
-        try output.take(piece)
-    }
+    deinit { _ = library.archive_read_free(archive) }
 
     func run(name: String, progress: Progress) throws -> BackupCounts {
-        // libarchive goes by the thread's locale and gives up on names that it cannot say; UTF-8 lets all bytes pass.
-        let locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", nil)
-        let before = uselocale(locale)
-        defer {
-            uselocale(before)
-            if let locale { freelocale(locale) }
-        }
+        let tree = try withTextAsUTF8 { try readTree(name: name, progress: progress) }
+        var counts = BackupCounts()
+        var piece = ManifestPiece()
         var source: [UInt8] = []
         source.append(field: 1, Array("/\(name)".utf8))
-        bytes.append(record: .source, source)
-        var root = Entry()
-        root.name = Array(name.utf8)
-        root.kind = .directory
-        root.mode = 0o755
-        root.modified = Timestamp.now()
-        var pointer: OpaquePointer?
-        // The archive's own root, if it has one, comes first.
-        var status = archive_read_next_header(archive, &pointer)
-        if status != ARCHIVE_EOF, status >= ARCHIVE_WARN, let entry = pointer, try components(entry).isEmpty {
-            fill(&root, from: entry)
-            status = archive_read_next_header(archive, &pointer)
-        }
-        counts.entries += 1
-        bytes.append(record: .enter, root.encoded())
-        while status != ARCHIVE_EOF, status >= ARCHIVE_WARN, let entry = pointer {
+        piece.bytes.append(record: .source, source)
+        try tree.walk { records, size in
             try progress.checkStop()
-            try take(entry, progress)
-            try flush()
-            status = archive_read_next_header(archive, &pointer)
+            if records.first != RecordKind.leave.rawValue { counts.entries += 1 }
+            if let size {
+                counts.files += 1
+                let (sum, overflow) = counts.contentBytes.addingReportingOverflow(size)
+                guard !overflow else { throw ImageError.library("the archive's files are longer than an image can be") }
+                counts.contentBytes = sum
+            }
+            piece.bytes += records
+            guard piece.bytes.count >= 256 << 10 else { return }
+            try output.take(piece)
+            piece.bytes.removeAll(keepingCapacity: true)
         }
-        guard status == ARCHIVE_EOF else { throw archiveError(archive, "read") }
-        while !open.isEmpty { leave() }
-        bytes.append(record: .leave, [])
-        try flush(force: true)
+        try output.take(piece)
         return counts
     }
 
-    /// The names in an entry's path; one that leads elsewhere is refused.
-    private func components(_ entry: OpaquePointer) throws -> [[UInt8]] {
-        // Without a locale libarchive gives the bytes where it can, and UTF-8 where the archive says that it is.
-        guard let text = archive_entry_pathname(entry) ?? archive_entry_pathname_utf8(entry) else {
-            throw ImageError.library("the archive holds an entry whose name cannot be read")
+    private func readTree(name: String, progress: Progress) throws -> ArchiveTree {
+        var tree = ArchiveTree(name: Array(name.utf8))
+        while true {
+            try progress.checkStop()
+            let before = library.archive_filter_bytes(archive, 0)
+            var pointer: OpaquePointer?
+            let status = library.archive_read_next_header(archive, &pointer)
+            if status == ARCHIVE_EOF {
+                try checkEnd(length: library.archive_filter_bytes(archive, 0) - before)
+                return tree
+            }
+            guard status >= ARCHIVE_WARN, let entry = pointer else { throw library.error(archive, "read") }
+            do {
+                if status != ARCHIVE_OK { try checkWarning() }
+                try take(entry, into: &tree, progress)
+            } catch let refusal as ArchiveRefusal {
+                let path = pathText(of: entry) ?? []
+                let shown = printable(path.prefix(512)) + (path.count > 512 ? "…" : "")
+                throw ImageError.library(
+                    "the archive cannot be imported as it is: \(shown.isEmpty ? "one of its entries" : shown) \(refusal.reason)"
+                )
+            }
+            progress.add(items: 1)
         }
-        let path = BytePath(UnsafeBufferPointer(start: text, count: strlen(text)).map { UInt8(bitPattern: $0) })
-        let names = path.components.map(Array.init)
-        guard names.allSatisfy(Entry.isValidName) else {
-            throw ImageError.library("the archive holds \(path), which leads out of it")
+    }
+
+    /// A tar archive ends with blocks of zeros. Without them it was cut, at a place where this shows nowhere else.
+    private func checkEnd(length: Int64) throws {
+        guard library.archive_format(archive) & ARCHIVE_FORMAT_BASE_MASK == ARCHIVE_FORMAT_TAR, length < 512 else {
+            return
+        }
+        throw ImageError.library("the archive is truncated: the mark of its end is missing")
+    }
+
+    /// Names that are no UTF-8 come as they are, with a warning. Any other warning means that something was left out.
+    private func checkWarning() throws(ArchiveRefusal) {
+        let text = library.archive_error_string(archive).map { String(cString: $0) } ?? "libarchive gives no reason"
+        guard text.contains("can't be converted") else { throw ArchiveRefusal("cannot be read whole: \(text)") }
+    }
+
+    // MARK: Names
+
+    private func pathText(of entry: OpaquePointer) -> [UInt8]? {
+        Self.bytes(library.archive_entry_pathname(entry) ?? library.archive_entry_pathname_utf8(entry))
+    }
+
+    private static func bytes(_ text: UnsafePointer<CChar>?) -> [UInt8]? {
+        text.map { text in UnsafeBufferPointer(start: text, count: strlen(text)).map { UInt8(bitPattern: $0) } }
+    }
+
+    /// The names in a path, each one that a restore takes. An absolute path is taken as one from the archive's root.
+    private static func names(_ path: [UInt8]) throws(ArchiveRefusal) -> [[UInt8]] {
+        let names = BytePath(path).components.map(Array.init)
+        for name in names where !Entry.isValidName(name) {
+            throw ArchiveRefusal(
+                name.count > Format.maximumNameLength
+                    ? "has a name of more than \(Format.maximumNameLength) bytes" : "leads out of the archive")
         }
         return names
     }
 
-    private func leave() {
-        open.removeLast()
-        bytes.append(record: .leave, [])
-    }
+    // MARK: Entries
 
-    private func take(_ entry: OpaquePointer, _ progress: Progress) throws {
-        let names = try components(entry)
-        guard let name = names.last else { return }
-        let folders = Array(names.dropLast())
-        while !folders.starts(with: open) { leave() }
-        for folder in folders[open.count...] {
-            var implied = Entry()
-            implied.name = folder
-            implied.kind = .directory
-            implied.mode = 0o755
-            implied.modified = Timestamp.now()
-            open.append(folder)
-            counts.entries += 1
-            bytes.append(record: .enter, implied.encoded())
+    private func take(_ entry: OpaquePointer, into tree: inout ArchiveTree, _ progress: Progress) throws {
+        guard let text = pathText(of: entry), !text.isEmpty else { throw ArchiveRefusal("has no name") }
+        let path = try Self.names(text)
+        let length = library.archive_entry_size(entry)
+        guard length >= 0 else { throw ArchiveRefusal("has an impossible size") }
+        if let target = Self.bytes(
+            library.archive_entry_hardlink(entry) ?? library.archive_entry_hardlink_utf8(entry))
+        {
+            let content = length > 0 ? try content(length, progress) : []
+            return try tree.link(path, to: Self.names(target), size: UInt64(length), content: content)
         }
         var result = Entry()
-        result.name = name
-        fill(&result, from: entry)
-        counts.entries += 1
-        progress.add(items: 1)
-        if let text = archive_entry_hardlink(entry) ?? archive_entry_hardlink_utf8(entry) {
-            let target = BytePath(UnsafeBufferPointer(start: text, count: strlen(text)).map { UInt8(bitPattern: $0) })
-            result.kind = .hardLink
-            result.size = 0
-            result.target = Array(target.components.joined(separator: [UInt8(ascii: "/")]))
-            bytes.append(record: .entry, result.encoded())
-            return
+        try fill(&result, from: entry)
+        var records: [UInt8] = []
+        if result.kind == .file, length > 0 {
+            result.size = UInt64(length)
+            result.contentFollows = true
+            records = try content(length, progress)
         }
-        if result.kind == .directory {
-            open.append(name)
-            bytes.append(record: .enter, result.encoded())
-            return
-        }
-        if result.kind == .file {
-            counts.files += 1
-            if result.size > 0 { return try file(&result, entry, progress) }
-        }
-        bytes.append(record: .entry, result.encoded())
+        try tree.add(result, content: records, at: path)
     }
 
-    private func fill(_ result: inout Entry, from entry: OpaquePointer) {
-        switch UInt32(archive_entry_filetype(entry)) {
-        case UInt32(Glibc.S_IFDIR): result.kind = .directory
-        case UInt32(Glibc.S_IFLNK): result.kind = .symbolicLink
-        case UInt32(Glibc.S_IFCHR): result.kind = .characterDevice
-        case UInt32(Glibc.S_IFBLK): result.kind = .blockDevice
-        case UInt32(Glibc.S_IFIFO): result.kind = .fifo
-        default: result.kind = .file
+    private func fill(_ result: inout Entry, from entry: OpaquePointer) throws(ArchiveRefusal) {
+        switch library.archive_entry_filetype(entry) {
+        case Glibc.S_IFREG: result.kind = .file
+        case Glibc.S_IFDIR: result.kind = .directory
+        case Glibc.S_IFLNK: result.kind = .symbolicLink
+        case Glibc.S_IFCHR: result.kind = .characterDevice
+        case Glibc.S_IFBLK: result.kind = .blockDevice
+        case Glibc.S_IFIFO: result.kind = .fifo
+        case Glibc.S_IFSOCK: result.kind = .socket
+        default: throw ArchiveRefusal("is of a kind that an image does not have")
         }
-        result.mode = UInt32(archive_entry_perm(entry)) & 0o7777
-        result.user = UInt32(truncatingIfNeeded: archive_entry_uid(entry))
-        result.group = UInt32(truncatingIfNeeded: archive_entry_gid(entry))
-        result.userName = Self.bytes(archive_entry_uname(entry))
-        result.groupName = Self.bytes(archive_entry_gname(entry))
+        result.mode = UInt32(library.archive_entry_perm(entry)) & 0o7777
+        // The greatest number stands for nobody.
+        guard let user = UInt32(exactly: library.archive_entry_uid(entry)), user != .max,
+            let group = UInt32(exactly: library.archive_entry_gid(entry)), group != .max
+        else { throw ArchiveRefusal("has an owner whose number Linux does not have") }
+        result.user = user
+        result.group = group
+        result.userName =
+            Self.bytes(library.archive_entry_uname(entry) ?? library.archive_entry_uname_utf8(entry)) ?? []
+        result.groupName =
+            Self.bytes(library.archive_entry_gname(entry) ?? library.archive_entry_gname_utf8(entry)) ?? []
+        guard let nanoseconds = UInt32(exactly: library.archive_entry_mtime_nsec(entry)), nanoseconds < 1_000_000_000
+        else { throw ArchiveRefusal("has an impossible time") }
         result.modified = Timestamp(
-            seconds: Int64(archive_entry_mtime(entry)),
-            nanoseconds: UInt32(clamping: min(999_999_999, max(0, archive_entry_mtime_nsec(entry)))))
-        result.nodeMajor = UInt32(truncatingIfNeeded: archive_entry_rdevmajor(entry))
-        result.nodeMinor = UInt32(truncatingIfNeeded: archive_entry_rdevminor(entry))
+            seconds: Int64(library.archive_entry_mtime(entry)), nanoseconds: nanoseconds)
+        if result.kind == .characterDevice || result.kind == .blockDevice {
+            guard let major = UInt32(exactly: library.archive_entry_rdevmajor(entry)),
+                let minor = UInt32(exactly: library.archive_entry_rdevminor(entry))
+            else { throw ArchiveRefusal("is a device whose number Linux does not have") }
+            result.nodeMajor = major
+            result.nodeMinor = minor
+        }
         if result.kind == .symbolicLink {
-            result.target = Self.bytes(archive_entry_symlink(entry) ?? archive_entry_symlink_utf8(entry))
+            let target = Self.bytes(library.archive_entry_symlink(entry) ?? library.archive_entry_symlink_utf8(entry))
+            guard let target, !target.isEmpty else { throw ArchiveRefusal("is a link that leads nowhere") }
+            result.target = target
         }
-        if result.kind == .file { result.size = UInt64(max(0, archive_entry_size(entry))) }
-        archive_entry_xattr_reset(entry)
-        var name: UnsafePointer<CChar>?
-        var value: UnsafeRawPointer?
-        var size = 0
-        while archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK {
-            guard let value else { continue }
-            result.attributes.append(
-                ExtendedAttribute(
-                    name: Self.bytes(name), value: Array(UnsafeRawBufferPointer(start: value, count: size))))
-        }
+        var (flags, cleared): (UInt, UInt) = (0, 0)
+        library.archive_entry_fflags(entry, &flags, &cleared)
+        result.flags = UInt32(truncatingIfNeeded: flags)
+        result.attributes = try attributes(of: entry)
+        try addAccessControlLists(of: entry, to: &result)
     }
 
-    private static func bytes(_ text: UnsafePointer<CChar>?) -> [UInt8] {
-        guard let text else { return [] }
-        return UnsafeBufferPointer(start: text, count: strlen(text)).map { UInt8(bitPattern: $0) }
+    /// No file system of Linux takes more in one attribute, and no image more in one entry.
+    private static let maximumAttributeLength = 65_536
+    private static let maximumAttributesLength = 1 << 20
+
+    private func attributes(of entry: OpaquePointer) throws(ArchiveRefusal) -> [ExtendedAttribute] {
+        _ = library.archive_entry_xattr_reset(entry)
+        var attributes: [ExtendedAttribute] = []
+        var (name, value, size): (UnsafePointer<CChar>?, UnsafeRawPointer?, Int) = (nil, nil, 0)
+        var length = 0
+        while library.archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK {
+            let attribute = ExtendedAttribute(
+                name: Self.bytes(name) ?? [],
+                value: Array(UnsafeRawBufferPointer(start: value, count: value == nil ? 0 : size)))
+            let shown = "the attribute \(printable(attribute.name))"
+            guard (1...Format.maximumNameLength).contains(attribute.name.count),
+                attribute.value.count <= Self.maximumAttributeLength
+            else { throw ArchiveRefusal("has \(shown), which is longer than any file system takes") }
+            // bsdtar writes each attribute twice.
+            if let known = attributes.first(where: { $0.name == attribute.name }) {
+                guard known == attribute else { throw ArchiveRefusal("has \(shown) with two values") }
+                continue
+            }
+            length += attribute.name.count + attribute.value.count
+            guard length <= Self.maximumAttributesLength else {
+                throw ArchiveRefusal("has more attributes than an image keeps for one entry")
+            }
+            attributes.append(attribute)
+        }
+        return attributes
+    }
+
+    /// Linux keeps them as attributes. An archive that has those, too, has the numbers in them.
+    private func addAccessControlLists(of entry: OpaquePointer, to result: inout Entry) throws(ArchiveRefusal) {
+        let access = ARCHIVE_ENTRY_ACL_TYPE_ACCESS
+        guard library.archive_entry_acl_types(entry) & ~(access | ARCHIVE_ENTRY_ACL_TYPE_DEFAULT) == 0 else {
+            throw ArchiveRefusal("has an NFSv4 access control list, for which Linux has no place")
+        }
+        for (kind, name) in [
+            (access, AccessControlList.accessName), (ARCHIVE_ENTRY_ACL_TYPE_DEFAULT, AccessControlList.defaultName),
+        ] where !result.attributes.contains(where: { $0.name == name }) {
+            guard let list = try AccessControlList(entry, kind, library: library) else { continue }
+            result.attributes.append(ExtendedAttribute(name: name, value: list.attribute))
+        }
+        result.attributes.sort { $0.name.lexicographicallyPrecedes($1.name) }
+        // libarchive gives the group's own rights where the kernel shows the mask.
+        if let value = result.attributes.first(where: { $0.name == AccessControlList.accessName })?.value,
+            let list = AccessControlList(attribute: value)
+        {
+            result.mode = result.mode & 0o7000 | list.mode
+        }
     }
 
     // MARK: Content
 
     private var filled = 0
+    private var records: [UInt8] = []
 
-    private func file(_ result: inout Entry, _ entry: OpaquePointer, _ progress: Progress) throws {
-        result.contentFollows = true
-        bytes.append(record: .entry, result.encoded())
+    /// Stores the content of the entry that was read last; returns the records that cite it.
+    private func content(_ length: Int64, _ progress: Progress) throws -> [UInt8] {
+        records = []
         chunker.restart()
         filled = 0
         var position: Int64 = 0
         while true {
+            try progress.checkStop()
             var block: UnsafeRawPointer?
             var size = 0
             var offset: Int64 = 0
-            let status = archive_read_data_block(archive, &block, &size, &offset)
+            let status = library.archive_read_data_block(archive, &block, &size, &offset)
             if status == ARCHIVE_EOF { break }
-            guard status >= ARCHIVE_WARN else { throw archiveError(archive, "read") }
-            if offset > position {
-                try end()
-                hole(offset - position)
-                position = offset
+            guard status == ARCHIVE_OK else { throw library.error(archive, "read") }
+            guard offset >= position, offset <= length, Int64(size) <= length - offset else {
+                throw ArchiveRefusal("has content that does not fit its size")
             }
+            if offset > position { try hole(offset - position) }
             if let block, size > 0 { try add(UnsafeRawBufferPointer(start: block, count: size)) }
-            guard Int64(size) <= Int64.max - position else { throw FormatError("a file is longer than any can be") }
-            position += Int64(size)
+            position = offset + Int64(size)
             progress.add(bytes: UInt64(size))
         }
+        if position < length { try hole(length - position) }
         try end()
-        if position < Int64(result.size) {
-            hole(Int64(result.size) - position)
-            position = Int64(result.size)
-        }
         var payload: [UInt8] = []
         payload.append(field: 1, integer: 0)
-        payload.append(field: 2, integer: UInt64(position))
-        bytes.append(record: .finish, payload)
-        counts.contentBytes.add(saturating: UInt64(position))
+        payload.append(field: 2, integer: UInt64(length))
+        records.append(record: .finish, payload)
+        return records
     }
 
-    private func hole(_ length: Int64) {
+    private func hole(_ length: Int64) throws {
+        try end()
         var slice: [UInt8] = []
         Slice.append(hole: UInt64(length), to: &slice)
-        bytes.append(record: .content, slice)
+        records.append(record: .content, slice)
     }
 
     private func add(_ data: UnsafeRawBufferPointer) throws {
@@ -250,7 +322,7 @@ final class ArchiveImporter {
         var slice: [UInt8] = []
         let place = Slice.append(length: UInt64(length), offset: 0, to: &slice)
         slice.replaceSubrange(place..<place + 32, with: job.id.bytes)
-        bytes.append(record: .content, slice)
+        records.append(record: .content, slice)
         let left = filled - length
         if left > 0, let start = job.input.baseAddress { memmove(start, start + length, left) }
         filled = left

@@ -1,0 +1,40 @@
+// libarchive, which only `import` and `export` need and load.
+
+internal import CArchive
+internal import Glibc
+internal import Platform
+
+/// The functions of libarchive, by their own names.
+typealias ArchiveLibrary = carchive_functions
+
+extension carchive_functions {
+    /// Loaded once a process; afterwards nothing of it changes.
+    private static let loaded: Result<carchive_functions, ImageError> = {
+        var problem = [CChar](repeating: 0, count: 512)
+        guard let functions = carchive_load(&problem, problem.count) else {
+            let text = String(decoding: problem.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            return .failure(.noArchiveLibrary(reason: text))
+        }
+        return .success(functions.pointee)
+    }()
+
+    /// - Throws: `ImageError.noArchiveLibrary`.
+    static func load() throws -> ArchiveLibrary { try loaded.get() }
+
+    /// libarchive's error text, which says more than its status.
+    func error(_ archive: OpaquePointer, _ step: String) -> ImageError {
+        let text = archive_error_string(archive).map { String(cString: $0) } ?? "it is cut or damaged"
+        return .library("cannot \(step) the archive: \(text)")
+    }
+}
+
+/// Calls `body` under a locale of UTF-8: libarchive converts names by the thread's, and gives up on what that cannot say.
+func withTextAsUTF8<R>(_ body: () throws -> R) rethrows -> R {
+    let locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", nil)
+    let before = uselocale(locale)
+    defer {
+        uselocale(before)
+        if let locale { freelocale(locale) }
+    }
+    return try body()
+}
