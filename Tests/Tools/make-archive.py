@@ -58,6 +58,8 @@ cases = {
     "volume": lambda: tar([("a", {"type": b"M"}, b"")]),
     "unknown-name": lambda: tar(
         [("a", pax(SCHILY__acl__access="user::rw-,user:nobody-of-that-name:rwx,group::r--,mask::rwx,other::---"), b"1")]),
+    "old": lambda: tar([("a", pax(mtime="-1.75"), b"1")]),
+    "long-link": lambda: tar([("a", {"type": tarfile.SYMTYPE, "linkname": "x" * 5000}, b"")]),
     "deep": lambda: tar([("/".join("d" * 5000), {}, b"1")]),
     "two-values": lambda: tar([("a", pax(SCHILY__xattr__user__x="1", LIBARCHIVE__xattr__user__x="Mg"), b"1")]),
     "huge": lambda: tar([sparse("a"), sparse("b"), sparse("c")]),

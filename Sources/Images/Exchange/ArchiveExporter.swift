@@ -174,7 +174,14 @@ final class ArchiveExporter {
         library.archive_entry_set_gid(entry, Int64(file.group))
         withNullTerminated(file.userName) { library.archive_entry_set_uname(entry, $0) }
         withNullTerminated(file.groupName) { library.archive_entry_set_gname(entry, $0) }
-        library.archive_entry_set_mtime(entry, time_t(file.modified.seconds), Int(file.modified.nanoseconds))
+        var modified = file.modified
+        if modified.seconds < 0, modified.nanoseconds > 0 {
+            // libarchive would write another time.
+            modified.nanoseconds = 0
+            findings.add(
+                Finding(.notRestored, BytePath(path), "its time before 1970 is in the archive without the fraction"))
+        }
+        library.archive_entry_set_mtime(entry, time_t(modified.seconds), Int(modified.nanoseconds))
         if file.flags != 0 { library.archive_entry_set_fflags(entry, UInt(file.flags), 0) }
         for attribute in file.attributes {
             if file.kind != .symbolicLink, addAccessControlList(attribute) { continue }

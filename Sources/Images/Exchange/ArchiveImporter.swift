@@ -176,10 +176,16 @@ final class ArchiveImporter {
             Self.bytes(library.archive_entry_uname(entry) ?? library.archive_entry_uname_utf8(entry)) ?? []
         result.groupName =
             Self.bytes(library.archive_entry_gname(entry) ?? library.archive_entry_gname_utf8(entry)) ?? []
+        guard result.userName.count <= Format.maximumNameLength, result.groupName.count <= Format.maximumNameLength
+        else { throw ArchiveRefusal("has an owner whose name is longer than any") }
         guard let nanoseconds = UInt32(exactly: library.archive_entry_mtime_nsec(entry)), nanoseconds < 1_000_000_000
         else { throw ArchiveRefusal("has an impossible time") }
-        result.modified = Timestamp(
-            seconds: Int64(library.archive_entry_mtime(entry)), nanoseconds: nanoseconds)
+        let seconds = Int64(library.archive_entry_mtime(entry))
+        // It takes -1.75 for -1 and 0.75.
+        guard seconds >= 0 || nanoseconds == 0 else {
+            throw ArchiveRefusal("has a time before 1970 with a fraction of a second, which libarchive misreads")
+        }
+        result.modified = Timestamp(seconds: seconds, nanoseconds: nanoseconds)
         if result.kind == .characterDevice || result.kind == .blockDevice {
             guard let major = UInt32(exactly: library.archive_entry_rdevmajor(entry)),
                 let minor = UInt32(exactly: library.archive_entry_rdevminor(entry))
@@ -190,6 +196,9 @@ final class ArchiveImporter {
         if result.kind == .symbolicLink {
             let target = Self.bytes(library.archive_entry_symlink(entry) ?? library.archive_entry_symlink_utf8(entry))
             guard let target, !target.isEmpty else { throw ArchiveRefusal("is a link that leads nowhere") }
+            guard target.count < Int(PATH_MAX) else {
+                throw ArchiveRefusal("is a link that is longer than a path can be")
+            }
             result.target = target
         }
         var (flags, cleared): (UInt, UInt) = (0, 0)
