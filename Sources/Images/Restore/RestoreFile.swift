@@ -12,7 +12,9 @@ final class RestoreFile: @unchecked Sendable {
     private let monitor = Monitor()
     /// Parts under way, and one for the walk until all parts are known.
     private var holds = 1
-    private var output: Descriptor?
+    private var output: PartialFile?
+    /// Whether something had the name when that was looked at.
+    private var isThere = true
     /// A file that is there already and may turn out to have the content.
     private var existing: Descriptor?
     private var isPrepared = false
@@ -31,13 +33,6 @@ final class RestoreFile: @unchecked Sendable {
     }
 
     var path: BytePath { folder.path.appending(entry.name) }
-
-    /// Where its content is written before it has its name; the same in each run, so that a crash leaves one at most.
-    private var temporaryName: [UInt8] {
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for byte in entry.name { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-        return RestoreFolder.partialPrefix + Array(String(hash, radix: 16).utf8)
-    }
 
     func hold() { monitor.withLock { holds += 1 } }
 
@@ -85,7 +80,7 @@ final class RestoreFile: @unchecked Sendable {
         if restorer.isDryRun { return }
         monitor.withLock {
             guard failure == nil else { return }
-            do throws(SystemError) {
+            do {
                 try prepare(canCompare: isWhole || chunks?.isRandomAccess == true)
                 if let existing, !differs {
                     differs = !(try isEqual(existing, content, at: offset))
@@ -93,21 +88,32 @@ final class RestoreFile: @unchecked Sendable {
                     if !differs || !isWhole { return }
                 }
                 if output == nil, existing == nil || isWhole { output = try makeOutput() }
-                try output?.write(content, at: Int64(offset))
-            } catch { failure = error.description }
+                try output?.file.write(content, at: Int64(offset))
+            } catch { failure = "\(error)" }
         }
     }
 
     private func prepare(canCompare: Bool) throws(SystemError) {
         if isPrepared { return }
         isPrepared = true
-        guard canCompare, let above = folder.descriptor(), !restorer.isFresh else { return }
-        guard let status = try? above.status(of: entry.name), status.kind == .file else { return }
+        guard let above = folder.descriptor() else { return }
+        if folder.isFresh {
+            isThere = false
+            return
+        }
+        let status: FileStatus
+        do throws(SystemError) {
+            status = try above.status(of: entry.name)
+        } catch {
+            guard error.isAbsent else { throw error }
+            isThere = false
+            return
+        }
         // A size that differs is known only where the entry has it: content of a running file may end elsewhere.
+        guard canCompare, status.kind == .file, status.size == entry.size else { return }
         // A file with several names is made anew by an exact restore: the image says which names share one.
         if restorer.request.isExact && status.linkCount > 1 { return }
-        guard status.size == entry.size, let file = try? above.open(entry.name, .nonBlocking)
-        else { return }
+        guard let file = try? above.open(entry.name, .nonBlocking) else { return }
         existing = file
     }
 
@@ -122,24 +128,16 @@ final class RestoreFile: @unchecked Sendable {
         return memcmp(start, other, content.count) == 0
     }
 
-    private func makeOutput() throws(SystemError) -> Descriptor {
+    private func makeOutput() throws -> PartialFile {
         guard let above = folder.descriptor() else {
             throw SystemError(ENOENT, "restore into", folder.path.description)
         }
-        let name = temporaryName
-        let file: Descriptor
-        do throws(SystemError) {
-            file = try above.open(name, [.write, .create, .exclusive])
-        } catch {
-            guard error.code == EEXIST else { throw error }
-            try above.remove(name)
-            file = try above.open(name, [.write, .create, .exclusive])
-        }
+        let made = try PartialFile(in: above, restorer.partialNames)
         // Some flags (no copy-on-write) have an effect only while a file is empty.
         if entry.flags & ~Descriptor.protectingFlags != 0 {
-            try? file.setFlags(entry.flags & ~Descriptor.protectingFlags)
+            try? made.file.setFlags(entry.flags & ~Descriptor.protectingFlags)
         }
-        return file
+        return made
     }
 
     /// Lets go; the last one gives the file its name or takes it away.
@@ -152,7 +150,7 @@ final class RestoreFile: @unchecked Sendable {
         if !restorer.isDryRun, failure == nil { finish() }
         if let failure {
             restorer.findings.add(Finding(restorer.isDryRun ? .damaged : .notRestored, path, failure))
-            if output != nil { try? folder.descriptor()?.remove(temporaryName) }
+            output?.discard()
         } else {
             restorer.countFile(written: output != nil || restorer.isDryRun, bytes: output != nil ? entry.size : 0)
         }
@@ -172,11 +170,13 @@ final class RestoreFile: @unchecked Sendable {
             }
             if output == nil { output = try makeOutput() }
             guard let output else { return }
-            if existing != nil, !slices.isEmpty, slices.count > 1 || differs { try rewrite(output) }
-            try output.truncate(to: Int64(entry.size))
-            restorer.apply(entry, to: output, at: path, fresh: true)
-            try restorer.giveName(temporaryName, to: entry.name, in: above)
-            restorer.protect(output, entry, at: path)
+            if existing != nil, !slices.isEmpty, slices.count > 1 || differs { try rewrite(output.file) }
+            try output.file.truncate(to: Int64(entry.size))
+            restorer.apply(entry, to: output.file, at: path, fresh: true)
+            try output.giveName(entry.name, isThere: isThere, isShared: folder.isShared) {
+                try restorer.makeRoom(for: entry.name, in: above)
+            }
+            restorer.protect(output.file, entry, at: path)
         } catch { failure = "\(error)" }
     }
 

@@ -28,7 +28,7 @@ extension RestoreFolder {
             let names = try DirectoryListing(of: folder)
             for index in 0..<names.count where !keep.contains(names[index]) {
                 // A file under way has a name of its own until it is whole.
-                if names[index].starts(with: partialPrefix), !keep.isEmpty { continue }
+                if restorer.partialNames.isOwn(names[index]) { continue }
                 let below = path.appending(names[index])
                 if try !removeTree(names[index], in: folder, at: below, restorer: restorer) {
                     isEmpty = false

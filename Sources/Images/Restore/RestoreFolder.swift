@@ -14,11 +14,14 @@ final class RestoreFolder: @unchecked Sendable {
     /// Below the target, for messages.
     let path: BytePath
     let restorer: Restorer
-    /// How the names of files that are not whole yet begin.
-    static let partialPrefix = Array(".holdfast-partial-".utf8)
     private let monitor = Monitor()
     private var opened: Descriptor?
-    private var isFresh = false
+    /// Whether it was made just now.
+    private var isNew = false
+    /// Whether it holds nothing but what was restored. Known once it is open.
+    var isFresh: Bool { isNew || restorer.isFresh }
+    /// Whether others than root and this user may give and take names in it. Known once it is open.
+    private(set) var isShared = true
     private var isUnusable = false
     /// Children under way, and one for the walk while it is inside.
     private var holds = 1
@@ -32,6 +35,7 @@ final class RestoreFolder: @unchecked Sendable {
         self.opened = opened
         self.restorer = restorer
         parent?.hold()
+        if let opened { look(opened) }
     }
 
     func hold() { monitor.withLock { holds += 1 } }
@@ -43,7 +47,7 @@ final class RestoreFolder: @unchecked Sendable {
             return holds == 0
         }
         guard isLast else { return }
-        if let opened, let entry, !isElsewhere { restorer.finish(opened, entry, at: path, fresh: isFresh) }
+        if let opened, let entry, !isElsewhere { restorer.finish(opened, entry, at: path, fresh: isNew) }
         opened = nil
         parent?.release()
     }
@@ -58,7 +62,9 @@ final class RestoreFolder: @unchecked Sendable {
                 return nil
             }
             do throws(SystemError) {
-                opened = try open(in: above)
+                let folder = try open(in: above)
+                look(folder)
+                opened = folder
             } catch {
                 isUnusable = true
                 restorer.findings.add(Finding(.notRestored, path, error.description))
@@ -67,10 +73,24 @@ final class RestoreFolder: @unchecked Sendable {
         }
     }
 
+    /// Looks at what was opened, before anything is put into it.
+    private func look(_ folder: Descriptor) {
+        if let status = try? folder.status() {
+            let isOwn = status.user == 0 || status.user == geteuid()
+            isShared = !isOwn || status.mode & 0o022 != 0
+        }
+        // An exact restore takes leftovers away with all else that is not in the image.
+        if isFresh || restorer.isDryRun || restorer.request.isExact { return }
+        do throws(SystemError) { try restorer.partialNames.clear(folder) } catch {
+            restorer.findings.add(
+                Finding(.notRestored, path, "cannot remove what an interrupted restore left: \(error.reason)"))
+        }
+    }
+
     private func open(in above: Descriptor) throws(SystemError) -> Descriptor {
         do throws(SystemError) {
             try above.makeDirectory(name)
-            isFresh = true
+            isNew = true
         } catch {
             if error.code != EEXIST { throw error }
         }
@@ -86,7 +106,7 @@ final class RestoreFolder: @unchecked Sendable {
             // A link or a file has its name: never followed, replaced.
             try above.remove(name)
             try above.makeDirectory(name)
-            isFresh = true
+            isNew = true
             return try above.open(name, .directory)
         }
     }

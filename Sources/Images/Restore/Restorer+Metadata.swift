@@ -80,19 +80,6 @@ extension Restorer {
         try folder.remove(name, directory: there.kind == .directory)
     }
 
-    /// Gives a finished file its name, in place of what has it.
-    func giveName(_ temporary: [UInt8], to name: [UInt8], in folder: Descriptor) throws(SystemError) {
-        do throws(SystemError) {
-            try folder.rename(temporary, to: name)
-        } catch {
-            guard error.code == EPERM || error.code == EISDIR || error.code == EEXIST || error.code == ENOTEMPTY else {
-                throw error
-            }
-            try makeRoom(for: name, in: folder)
-            try folder.rename(temporary, to: name)
-        }
-    }
-
     func special(_ entry: Entry, in folder: RestoreFolder) {
         guard let above = folder.descriptor() else { return }
         let path = folder.path.appending(entry.name)

@@ -80,6 +80,7 @@ final class Restorer: @unchecked Sendable {
     /// The target did not exist: nothing needs to be compared.
     private(set) var isFresh = false
 
+    let partialNames = PartialNames()
     let queue: RestoreQueue
     let counting = Monitor()
     var report = RestoreReport()
