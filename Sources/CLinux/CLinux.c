@@ -103,9 +103,9 @@ int clinux_mknodat(int directory, const char *name, mode_t mode, uint32_t major,
     return mknodat(directory, name, mode, makedev(major, minor));
 }
 
-int clinux_set_modification_time(int descriptor, const char *name, int64_t seconds, uint32_t nanoseconds) {
+int clinux_set_modification_time(int descriptor, int64_t seconds, uint32_t nanoseconds) {
     struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = seconds, .tv_nsec = nanoseconds}};
-    return name ? utimensat(descriptor, name, times, AT_SYMLINK_NOFOLLOW) : futimens(descriptor, times);
+    return utimensat(descriptor, "", times, AT_EMPTY_PATH);
 }
 
 int clinux_block_size(int descriptor, uint64_t *bytes) { return ioctl(descriptor, BLKGETSIZE64, bytes); }
@@ -134,10 +134,14 @@ ssize_t clinux_llistxattr(const char *path, char *list, size_t size) { return ll
 ssize_t clinux_lgetxattr(const char *path, const char *name, void *value, size_t size) {
     return lgetxattr(path, name, value, size);
 }
-int clinux_lsetxattr(const char *path, const char *name, const void *value, size_t size) {
-    return lsetxattr(path, name, value, size, 0);
+ssize_t clinux_listxattr(const char *path, char *list, size_t size) { return listxattr(path, list, size); }
+ssize_t clinux_getxattr(const char *path, const char *name, void *value, size_t size) {
+    return getxattr(path, name, value, size);
 }
-int clinux_lremovexattr(const char *path, const char *name) { return lremovexattr(path, name); }
+int clinux_setxattr(const char *path, const char *name, const void *value, size_t size) {
+    return setxattr(path, name, value, size, 0);
+}
+int clinux_removexattr(const char *path, const char *name) { return removexattr(path, name); }
 
 unsigned long clinux_file_system_type(int descriptor) {
     struct statfs s;

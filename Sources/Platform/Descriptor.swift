@@ -262,35 +262,18 @@ public final class Descriptor: Sendable {
 
     // MARK: Owners, modes, times
 
-    public func setOwner(_ name: [UInt8], user: UInt32, group: UInt32) throws(SystemError) {
-        try check("set the owner of", printable(name)) {
-            withNullTerminated(name) { fchownat(raw, $0, user, group, AT_SYMLINK_NOFOLLOW) }
-        }
-    }
-
+    /// Of what is open; a place is enough, a symbolic link too.
     public func setOwner(user: UInt32, group: UInt32) throws(SystemError) {
-        try check("set the owner of", "the file") { fchown(raw, user, group) }
+        try check("set the owner of", "the file") { fchownat(raw, "", user, group, clinux_AT_EMPTY_PATH) }
     }
 
     public func setMode(_ mode: UInt32) throws(SystemError) {
         try check("set the mode of", "the file") { fchmod(raw, mode) }
     }
 
-    /// For what cannot be opened (FIFOs, sockets, devices); never for symbolic links, which have no mode.
-    public func setMode(_ name: [UInt8], _ mode: UInt32) throws(SystemError) {
-        try check("set the mode of", printable(name)) { withNullTerminated(name) { fchmodat(raw, $0, mode, 0) } }
-    }
-
+    /// Of what is open; a place is enough, a symbolic link too.
     public func setModificationTime(seconds: Int64, nanoseconds: UInt32) throws(SystemError) {
-        try check("set the times of", "the file") { clinux_set_modification_time(raw, nil, seconds, nanoseconds) }
-    }
-
-    public func setModificationTime(
-        _ name: [UInt8], seconds: Int64, nanoseconds: UInt32
-    ) throws(SystemError) {
-        try check("set the times of", printable(name)) {
-            withNullTerminated(name) { clinux_set_modification_time(raw, $0, seconds, nanoseconds) }
-        }
+        try check("set the times of", "the file") { clinux_set_modification_time(raw, seconds, nanoseconds) }
     }
 
     // MARK: Inode flags

@@ -41,20 +41,7 @@ extension Descriptor {
             wanted, over: current, set: { clinux_fsetxattr(raw, $0, $1, $2) }, remove: { clinux_fremovexattr(raw, $0) })
     }
 
-    /// The same for what cannot be opened.
-    public func setExtendedAttributes(
-        of name: [UInt8], _ wanted: [ExtendedAttribute], fresh: Bool
-    ) -> [SystemError] {
-        let current = fresh ? [] : (try? extendedAttributes(of: name)) ?? []
-        if wanted.isEmpty && current.isEmpty { return [] }
-        return withNullTerminated(Array("/proc/self/fd/\(raw)/".utf8) + name) { path in
-            Self.apply(
-                wanted, over: current, set: { clinux_lsetxattr(path, $0, $1, $2) },
-                remove: { clinux_lremovexattr(path, $0) })
-        }
-    }
-
-    private static func apply(
+    static func apply(
         _ wanted: [ExtendedAttribute], over current: [ExtendedAttribute],
         set: (UnsafePointer<CChar>, UnsafeRawPointer?, Int) -> CInt, remove: (UnsafePointer<CChar>) -> CInt
     ) -> [SystemError] {
@@ -79,7 +66,7 @@ extension Descriptor {
         return failures
     }
 
-    private static func attributes(
+    static func attributes(
         limit: Int, list: (UnsafeMutablePointer<CChar>?, Int) -> Int,
         get: (UnsafePointer<CChar>, UnsafeMutableRawPointer?, Int) -> Int
     ) throws(SystemError) -> [ExtendedAttribute] {

@@ -56,8 +56,8 @@ int clinux_syncfs(int descriptor);
 int clinux_punch_hole(int descriptor, int64_t offset, int64_t length);
 int clinux_start_writeback(int descriptor, int64_t offset, int64_t length);
 int clinux_mknodat(int directory, const char *name, mode_t mode, uint32_t major, uint32_t minor);
-/// Sets the time of modification alone: of `name` without following it, or of the descriptor where it is null.
-int clinux_set_modification_time(int descriptor, const char *name, int64_t seconds, uint32_t nanoseconds);
+/// Sets the time of modification alone, of what is open; O_PATH is enough.
+int clinux_set_modification_time(int descriptor, int64_t seconds, uint32_t nanoseconds);
 int clinux_block_size(int descriptor, uint64_t *bytes);
 
 /// FS_IOC_GETFLAGS and FS_IOC_SETFLAGS.
@@ -75,8 +75,11 @@ int clinux_fsetxattr(int descriptor, const char *name, const void *value, size_t
 int clinux_fremovexattr(int descriptor, const char *name);
 ssize_t clinux_llistxattr(const char *path, char *list, size_t size);
 ssize_t clinux_lgetxattr(const char *path, const char *name, void *value, size_t size);
-int clinux_lsetxattr(const char *path, const char *name, const void *value, size_t size);
-int clinux_lremovexattr(const char *path, const char *name);
+/// These follow links: they are given paths below /proc/self/fd, which lead to what is open.
+ssize_t clinux_listxattr(const char *path, char *list, size_t size);
+ssize_t clinux_getxattr(const char *path, const char *name, void *value, size_t size);
+int clinux_setxattr(const char *path, const char *name, const void *value, size_t size);
+int clinux_removexattr(const char *path, const char *name);
 
 /// Type number of the file system (statfs f_type), or 0.
 unsigned long clinux_file_system_type(int descriptor);

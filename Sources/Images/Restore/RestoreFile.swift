@@ -113,7 +113,10 @@ final class RestoreFile: @unchecked Sendable {
         guard canCompare, status.kind == .file, status.size == entry.size else { return }
         // A file with several names is made anew by an exact restore: the image says which names share one.
         if restorer.request.isExact && status.linkCount > 1 { return }
-        guard let file = try? above.open(entry.name, .nonBlocking) else { return }
+        // Where others may write, another file may have the name by now: this one is not to be touched.
+        guard let file = try? above.open(entry.name, .nonBlocking),
+            FileIdentity(try file.status()) == FileIdentity(status)
+        else { return }
         existing = file
     }
 

@@ -61,13 +61,13 @@ final class RestoreFolder: @unchecked Sendable {
                 isUnusable = true
                 return nil
             }
-            do throws(SystemError) {
+            do {
                 let folder = try open(in: above)
                 look(folder)
                 opened = folder
             } catch {
                 isUnusable = true
-                restorer.findings.add(Finding(.notRestored, path, error.description))
+                restorer.findings.add(Finding(.notRestored, path, "\(error)"))
             }
             return opened
         }
@@ -75,10 +75,7 @@ final class RestoreFolder: @unchecked Sendable {
 
     /// Looks at what was opened, before anything is put into it.
     private func look(_ folder: Descriptor) {
-        if let status = try? folder.status() {
-            let isOwn = status.user == 0 || status.user == geteuid()
-            isShared = !isOwn || status.mode & 0o022 != 0
-        }
+        isShared = (try? Restorer.isShared(folder)) ?? true
         // An exact restore takes leftovers away with all else that is not in the image.
         if isFresh || restorer.isDryRun || restorer.request.isExact { return }
         do throws(SystemError) { try restorer.partialNames.clear(folder) } catch {
@@ -87,7 +84,7 @@ final class RestoreFolder: @unchecked Sendable {
         }
     }
 
-    private func open(in above: Descriptor) throws(SystemError) -> Descriptor {
+    private func open(in above: Descriptor) throws -> Descriptor {
         do throws(SystemError) {
             try above.makeDirectory(name)
             isNew = true
@@ -96,10 +93,9 @@ final class RestoreFolder: @unchecked Sendable {
         }
         do throws(SystemError) {
             let folder = try above.open(name, .directory)
+            if isNew { try expectOwn(folder) }
             // Nothing can be put into an immutable folder; its flags come back at the end.
-            if let flags = folder.flags, flags & Descriptor.protectingFlags != 0 {
-                try folder.setFlags(flags & ~Descriptor.protectingFlags)
-            }
+            _ = try restorer.liftProtection(of: folder)
             return folder
         } catch {
             guard error.code == ENOTDIR || error.code == ELOOP else { throw error }
@@ -107,7 +103,14 @@ final class RestoreFolder: @unchecked Sendable {
             try above.remove(name)
             try above.makeDirectory(name)
             isNew = true
-            return try above.open(name, .directory)
+            let folder = try above.open(name, .directory)
+            try expectOwn(folder)
+            return folder
         }
+    }
+
+    /// Where others may write, somebody may have put another folder in place of the one that was made just now.
+    private func expectOwn(_ folder: Descriptor) throws(SystemError) {
+        if try folder.status().user != geteuid() { throw SystemError(ESTALE, "restore into", path.description) }
     }
 }

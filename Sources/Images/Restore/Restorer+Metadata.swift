@@ -1,4 +1,7 @@
-// What a restore sets besides content: links, nodes, names, owners, modes, attributes, times, flags.
+// What a restore sets besides content: nodes, names, owners, modes, attributes, times, flags.
+//
+// Nothing is set by a name: where others may write, it may belong to another file by then. What is to be changed is opened,
+// looked at, and changed through its descriptor.
 
 internal import Cryptography
 internal import Glibc
@@ -6,63 +9,7 @@ internal import Platform
 internal import Reporting
 
 extension Restorer {
-    // MARK: Links and nodes
-
-    /// Links wait until the files that they share an inode with are in place.
-    func makeLinks() {
-        waitUntilIdle()
-        for (folder, entry, path) in links {
-            if !isDryRun, let above = folder.descriptor() {
-                do {
-                    try link(entry, to: path, in: above)
-                } catch {
-                    findings.add(
-                        Finding(
-                            .notRestored, folder.path.appending(entry.name),
-                            "is a hard link to \(printable(path)), which was not restored"))
-                }
-            }
-            folder.release()
-        }
-        links = []
-    }
-
-    func link(_ entry: Entry, to path: [UInt8], in above: Descriptor) throws {
-        let names = path.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map(Array.init)
-        guard let last = names.last, names.allSatisfy(Entry.isValidName), var folder = try sourceFolder() else {
-            throw FormatError("a hard link's target is not allowed")
-        }
-        for name in names.dropLast() { folder = try folder.open(name, [.directory]) }
-        if let there = try? above.status(of: entry.name) {
-            if let wanted = try? folder.status(of: last), wanted.inode == there.inode, wanted.device == there.device {
-                return
-            }
-            try makeRoom(for: entry.name, in: above)
-        }
-        let flags = try liftProtection(of: last, in: folder)
-        try above.makeLink(entry.name, to: last, in: folder)
-        if let flags { try folder.open(last, .nonBlocking).setFlags(flags) }
-    }
-
-    /// An immutable file takes no further names: lifts that, and says what to set again.
-    func liftProtection(of name: [UInt8], in folder: Descriptor) throws -> UInt32? {
-        guard try folder.status(of: name).kind == .file else { return nil }
-        let file = try folder.open(name, .nonBlocking)
-        guard let flags = file.flags, flags & Descriptor.protectingFlags != 0 else { return nil }
-        try file.setFlags(flags & ~Descriptor.protectingFlags)
-        return flags
-    }
-
-    func sourceFolder() throws -> Descriptor? {
-        if isSingleSource { return opened }
-        var folder = opened
-        for component in BytePath(source).components {
-            let name = Array(component)
-            guard Entry.isValidName(name) else { return nil }
-            folder = try folder?.open(name, .directory)
-        }
-        return folder
-    }
+    // MARK: Nodes
 
     /// Removes what has the name; a folder only where it is empty, or where the restore is exact.
     func makeRoom(for name: [UInt8], in folder: Descriptor) throws(SystemError) {
@@ -72,10 +19,10 @@ extension Restorer {
                 return
             }
         }
-        if there.kind == .file, let file = try? folder.open(name, .nonBlocking), let flags = file.flags,
-            flags & Descriptor.protectingFlags != 0
+        if there.kind == .file, let file = try? folder.open(name, .nonBlocking),
+            let status = try? file.status(), FileIdentity(status) == FileIdentity(there)
         {
-            try file.setFlags(flags & ~Descriptor.protectingFlags)
+            _ = try liftProtection(of: file)
         }
         try folder.remove(name, directory: there.kind == .directory)
     }
@@ -88,27 +35,63 @@ extension Restorer {
             return findings.add(
                 Finding(.notRestored, path, "is a device; repeat with --devices if devices are wanted"))
         }
-        do throws(SystemError) {
-            if let there = try? above.status(of: entry.name), there.kind == entry.kind,
-                there.nodeMajor == entry.nodeMajor, there.nodeMinor == entry.nodeMinor,
-                entry.kind != .symbolicLink || (try? above.readLink(entry.name)) == entry.target
-            {
-                return apply(entry, toNameIn: above, at: path, fresh: false)
+        do {
+            if let there = try place(entry.name, in: above), try isNode(there, entry) {
+                let status = try there.status()
+                // Under another name it may be somebody else's.
+                if status.linkCount == 1 || isSame(status, entry) {
+                    return apply(entry, toPlace: there, at: path)
+                }
             }
             try makeRoom(for: entry.name, in: above)
-            let type: UInt32
-            switch entry.kind {
-            case .symbolicLink:
-                try above.makeSymbolicLink(entry.name, target: entry.target)
-                return apply(entry, toNameIn: above, at: path, fresh: true)
-            case .characterDevice: type = S_IFCHR
-            case .blockDevice: type = S_IFBLK
-            case .fifo: type = S_IFIFO
-            default: type = S_IFSOCK
-            }
-            try above.makeNode(entry.name, mode: type | 0o600, major: entry.nodeMajor, minor: entry.nodeMinor)
-            apply(entry, toNameIn: above, at: path, fresh: true)
-        } catch { findings.add(Finding(.notRestored, path, error.description)) }
+            try makeNode(entry, in: above)
+            // Where others may write, somebody may have put another one in its place.
+            guard let made = try place(entry.name, in: above), try isNode(made, entry),
+                case let status = try made.status(), status.user == geteuid(), status.linkCount == 1
+            else { throw FormatError("somebody put something else in its place while it was restored") }
+            apply(entry, toPlace: made, at: path)
+        } catch { findings.add(Finding(.notRestored, path, "\(error)")) }
+    }
+
+    /// What has a name, whatever it is; nil where nothing has.
+    func place(_ name: [UInt8], in folder: Descriptor) throws(SystemError) -> Descriptor? {
+        do throws(SystemError) {
+            return try folder.open(name, .place)
+        } catch {
+            if error.isAbsent { return nil }
+            throw error
+        }
+    }
+
+    /// Whether it is the link or node that an entry describes.
+    private func isNode(_ there: Descriptor, _ entry: Entry) throws -> Bool {
+        let status = try there.status()
+        guard status.kind == entry.kind else { return false }
+        switch entry.kind {
+        case .symbolicLink: return try there.readLinkOfPlace() == entry.target
+        case .characterDevice, .blockDevice:
+            return status.nodeMajor == entry.nodeMajor && status.nodeMinor == entry.nodeMinor
+        default: return true
+        }
+    }
+
+    private func makeNode(_ entry: Entry, in folder: Descriptor) throws(SystemError) {
+        let type: UInt32
+        switch entry.kind {
+        case .symbolicLink: return try folder.makeSymbolicLink(entry.name, target: entry.target)
+        case .characterDevice: type = S_IFCHR
+        case .blockDevice: type = S_IFBLK
+        case .fifo: type = S_IFIFO
+        default: type = S_IFSOCK
+        }
+        try folder.makeNode(entry.name, mode: type | 0o600, major: entry.nodeMajor, minor: entry.nodeMinor)
+    }
+
+    /// An immutable file is not changed, moved nor linked: lifts that, and says what to set again.
+    func liftProtection(of file: Descriptor) throws(SystemError) -> UInt32? {
+        guard let flags = file.flags, flags & Descriptor.protectingFlags != 0 else { return nil }
+        try file.setFlags(flags & ~Descriptor.protectingFlags)
+        return flags
     }
 
     // MARK: Owners, modes, attributes, times
@@ -148,26 +131,28 @@ extension Restorer {
 
     /// The last step for a folder, or for a file whose content was there.
     func finish(_ file: Descriptor, _ entry: Entry, at path: BytePath, fresh: Bool) {
-        if !fresh, let flags = file.flags, flags & Descriptor.protectingFlags != 0 {
-            attempt(path) { () throws(SystemError) in try file.setFlags(flags & ~Descriptor.protectingFlags) }
-        }
+        if !fresh { attempt(path) { () throws(SystemError) in _ = try liftProtection(of: file) } }
         apply(entry, to: file, at: path, fresh: fresh)
         protect(file, entry, at: path)
     }
 
-    func apply(_ entry: Entry, toNameIn folder: Descriptor, at path: BytePath, fresh: Bool) {
+    private func apply(_ entry: Entry, toPlace place: Descriptor, at path: BytePath) {
         attempt(path) { () throws(SystemError) in
-            try folder.setOwner(entry.name, user: entry.user, group: entry.group)
+            try place.setOwner(user: entry.user, group: entry.group)
         }
         if entry.kind != .symbolicLink {
-            attempt(path) { () throws(SystemError) in try folder.setMode(entry.name, entry.mode) }
+            attempt(path) { () throws(SystemError) in try place.setModeOfPlace(entry.mode) }
         }
-        for error in folder.setExtendedAttributes(of: entry.name, entry.attributes, fresh: fresh) {
-            note(error, path)
-        }
+        for error in place.setExtendedAttributesOfPlace(entry.attributes) { note(error, path) }
         attempt(path) { () throws(SystemError) in
-            try folder.setModificationTime(
-                entry.name, seconds: entry.modified.seconds, nanoseconds: entry.modified.nanoseconds)
+            try place.setModificationTime(seconds: entry.modified.seconds, nanoseconds: entry.modified.nanoseconds)
         }
+    }
+
+    /// Whether owner, mode and time are the entry's, as far as this user may set them.
+    func isSame(_ status: FileStatus, _ entry: Entry) -> Bool {
+        let isOwner = status.user == entry.user && status.group == entry.group || !HostFacts.isRoot
+        return isOwner && (status.mode == entry.mode || entry.kind == .symbolicLink)
+            && status.modified == entry.modified
     }
 }

@@ -145,6 +145,7 @@ final class Restorer: @unchecked Sendable {
         makeLinks()
         queue.finish()
         target?.release()
+        let targetDescriptor = opened
         // Folders know the restore, and it knows this one: neither would go, nor their descriptors.
         target = nil
         opened = nil
@@ -157,10 +158,8 @@ final class Restorer: @unchecked Sendable {
         for (index, pattern) in request.only.enumerated() where failure == nil && !matched.contains(index) {
             failure = ImageError.noSuchPath(pattern: pattern.description)
         }
-        if !isDryRun {
-            // Files have their names now, and their content may still be in memory only.
-            try Descriptor.open(request.target, .directory).synchronizeFileSystem()
-        }
+        // Files have their names now, and their content may still be in memory only.
+        try targetDescriptor?.synchronizeFileSystem()
         if let failure { throw failure }
         report.label = reader.label
         report.findings = findings.count

@@ -1,0 +1,66 @@
+// What is done to an inode and never to a name, which others may have given to something else by then: files that have no
+// name yet (O_TMPFILE), and places (`OpenOptions.place`, O_PATH), which anything can be, links and devices too.
+
+internal import CLinux
+internal import Glibc
+
+extension Descriptor {
+    /// Makes a file in this folder that no name leads to; `nil` where the file system knows no such files.
+    public func openUnnamed(mode: UInt32 = 0o600) throws(SystemError) -> Descriptor? {
+        do throws(SystemError) {
+            return try Descriptor(
+                owning: check("make a file in", "the folder") {
+                    clinux_openat(raw, ".", O_WRONLY | O_CLOEXEC | clinux_O_TMPFILE, mode)
+                })
+        } catch {
+            // Older kernels take the flags for those of a folder that is opened for writing.
+            if [EOPNOTSUPP, EISDIR, EINVAL, ENOSYS].contains(error.code) { return nil }
+            throw error
+        }
+    }
+
+    /// Gives this open file a name in a folder, which must be free (EEXIST).
+    public func giveName(_ name: [UInt8], in folder: Descriptor) throws(SystemError) {
+        try check("link", printable(name)) {
+            withNullTerminated(name) { name -> CInt in
+                let direct = linkat(raw, "", folder.raw, name, clinux_AT_EMPTY_PATH)
+                // Only root may name a descriptor directly; others go by way of /proc.
+                if direct == 0 || errno != ENOENT { return direct }
+                return withNullTerminated(placePath) { linkat(AT_FDCWD, $0, folder.raw, name, AT_SYMLINK_FOLLOW) }
+            }
+        }
+    }
+
+    /// A path that leads to what is open here, and to nothing else whatever becomes of its name.
+    var placePath: [UInt8] { Array("/proc/self/fd/\(raw)".utf8) }
+
+    // MARK: Places
+
+    /// Sets the mode of what is at this place; a symbolic link has none.
+    public func setModeOfPlace(_ mode: UInt32) throws(SystemError) {
+        try check("set the mode of", "the entry") { withNullTerminated(placePath) { chmod($0, mode) } }
+    }
+
+    /// Where the symbolic link at this place leads.
+    public func readLinkOfPlace() throws(SystemError) -> [UInt8] { try readLink([]) }
+
+    /// All attributes of what is at this place, sorted by name.
+    public func extendedAttributesOfPlace() throws(SystemError) -> [ExtendedAttribute] {
+        try withNullTerminated(placePath) { path throws(SystemError) in
+            try Self.attributes(list: { clinux_listxattr(path, $0, $1) }, get: { clinux_getxattr(path, $0, $1, $2) })
+        }
+    }
+
+    /// Makes the attributes of what is at this place exactly these.
+    /// - Returns: the names that could not be set, with the reason.
+    public func setExtendedAttributesOfPlace(_ wanted: [ExtendedAttribute]) -> [SystemError] {
+        let current: [ExtendedAttribute]
+        do throws(SystemError) { current = try extendedAttributesOfPlace() } catch { return [error] }
+        if wanted == current { return [] }
+        return withNullTerminated(placePath) { path in
+            Self.apply(
+                wanted, over: current, set: { clinux_setxattr(path, $0, $1, $2) },
+                remove: { clinux_removexattr(path, $0) })
+        }
+    }
+}
