@@ -1,6 +1,7 @@
 // Everything that can go wrong with images, as sentences: what happened, to what, why, and what mends it. The exit
 // status is the error's own, so that no command decides it anew.
 
+internal import Glibc
 public import Platform
 public import Reporting
 
@@ -24,6 +25,7 @@ public enum ImageError: Explained, Hashable {
     case notSeekable(subject: String)
     case full(subject: String)
     case notPermitted(subject: String, operation: String)
+    case readOnly(subject: String)
     case system(SystemError)
     case library(String)
     case noArchiveLibrary(reason: String)
@@ -54,6 +56,7 @@ public enum ImageError: Explained, Hashable {
         case .notSeekable(let subject): "\(subject) is a pipe and can be read only once, from front to end"
         case .full(let subject): "\(subject) is full"
         case .notPermitted(let subject, let operation): "no permission to \(operation) \(subject)"
+        case .readOnly(let subject): "\(subject) is on a file system that is read-only"
         case .system(let error): error.description
         case .library(let text): text
         case .noArchiveLibrary(let reason): "archives need libarchive, which cannot be loaded: \(reason)"
@@ -85,6 +88,7 @@ public enum ImageError: Explained, Hashable {
         case .full: "free some space, or use a larger medium; the next run goes on from here"
         case .notPermitted: "repeat as root, or as its owner"
         case .noArchiveLibrary: "install it with `apt-get install libarchive13`"
+        case .readOnly: "mount it for writing, or choose another place"
         case .system, .library: nil
         }
     }
@@ -109,6 +113,8 @@ public enum ImageError: Explained, Hashable {
     public init(_ error: SystemError, on subject: String? = nil) {
         if error.isFull {
             self = .full(subject: subject ?? error.subject)
+        } else if error.code == EROFS {
+            self = .readOnly(subject: error.subject == "the file" ? subject ?? error.subject : error.subject)
         } else if error.isPermission {
             self = .notPermitted(
                 subject: error.subject == "the file" ? subject ?? error.subject : error.subject,

@@ -54,8 +54,10 @@ public func removeFile(_ path: BytePath) throws(SystemError) {
     try check("remove", path.description) { path.withCString { unlink($0) } }
 }
 
+/// Makes the names in a folder durable. A file system that cannot do that for folders says so (EINVAL), and knows no better.
 public func synchronizeFolder(_ path: BytePath) throws(SystemError) {
-    try Descriptor.open(path, .directory).synchronize()
+    let folder = try Descriptor.open(path, .directory)
+    do throws(SystemError) { try folder.synchronize() } catch { if error.code != EINVAL { throw error } }
 }
 
 /// Makes a folder and those above it, durably; one that exists is fine.

@@ -52,7 +52,10 @@ struct RestoreCommand: HoldfastCommand {
         if let to, !dryRun, FilterMounts.forgets(try to.absolute) != nil {
             throw FilterError.active(what: "what is restored to \(to.path)")
         }
-        request.only = only.map(\.pattern)
+        // `--dry-run --verbose` lists paths from here on.
+        request.only = only.map {
+            PathPattern(Array($0.bytes.starts(with: [0x2e, 0x2f]) ? $0.bytes.dropFirst(2) : $0.bytes[...]))
+        }
         request.isDryRun = dryRun
         request.devices = devices
         request.trustTimes = trustTimes
@@ -88,7 +91,12 @@ struct RestoreCommand: HoldfastCommand {
 
     private func summary(_ report: RestoreReport) -> [String] {
         let what = report.label.map(describe) ?? "of unknown name"
-        let entries = Text.counted(report.entries, "entry", "entries")
+        let missing = report.failed &+ report.lost
+        let whole = Text.counted(report.entries, "entry", "entries")
+        let entries =
+            missing == 0
+            ? whole
+            : "\(Text.number(report.restored)) of \(Text.counted(report.entries &+ report.lost, "entry", "entries"))"
         var lines: [String]
         if dryRun {
             lines = ["image \(what): \(entries), \(Text.size(report.contentBytes)) read and checked, nothing written"]
@@ -99,6 +107,7 @@ struct RestoreCommand: HoldfastCommand {
                     + "\(Text.number(report.filesUnchanged)) unchanged",
             ]
         }
+        if missing > 0 { lines.append("missing: \(Text.counted(missing, "entry", "entries"))") }
         if report.findings > 0 {
             lines.append("not complete: \(Text.counted(report.findings, "finding", "findings")), listed above")
         }
@@ -109,7 +118,8 @@ struct RestoreCommand: HoldfastCommand {
 extension JSON {
     static func report(_ report: RestoreReport) -> [(String, JSON?)] {
         [
-            ("entries", .number(report.entries)), ("filesWritten", .number(report.filesWritten)),
+            ("entries", .number(report.restored)), ("missing", .number(report.failed &+ report.lost)),
+            ("filesWritten", .number(report.filesWritten)),
             ("filesUnchanged", .number(report.filesUnchanged)), ("bytesWritten", .number(report.bytesWritten)),
             ("contentBytes", .number(report.contentBytes)),
         ]

@@ -31,6 +31,12 @@ protocol BatchedImageReader: ImageReader {
     /// Losses that concern no single file, such as a missing end.
     func problems() -> [Finding]
     var restoredSubject: String { get }
+    /// Begins anew, where that can be done: what comes next is the first batch again.
+    func rewind() -> Bool
+}
+
+extension BatchedImageReader {
+    func rewind() -> Bool { false }
 }
 
 /// Chunks in the volumes of a store.
@@ -140,6 +146,11 @@ final class StoreImageReader: BatchedImageReader {
                 Finding(.damaged, subject: "manifest, part \(next) of \(pieces.count)", "\(error)"))
             return ManifestBatch(records: nil, chunks: chunks)
         }
+    }
+
+    func rewind() -> Bool {
+        next = 0
+        return true
     }
 
     func problems() -> [Finding] {

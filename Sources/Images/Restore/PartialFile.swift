@@ -76,6 +76,8 @@ final class PartialFile {
     private let names: PartialNames
     private let identity: FileIdentity
     private let inode: UInt64
+    /// Whether the file system has no files without a name.
+    private let isNamed: Bool
     /// The name that it has for the time being.
     private var name: [UInt8]?
 
@@ -84,7 +86,9 @@ final class PartialFile {
         self.names = names
         if let unnamed = try folder.openUnnamed() {
             file = unnamed
+            isNamed = false
         } else {
+            isNamed = true
             let first = names.firstName()
             file = try folder.open(first, [.write, .create, .exclusive])
             name = first
@@ -102,9 +106,11 @@ final class PartialFile {
     /// Gives it its name, in place of what has it.
     /// - Parameter isThere: whether something is known to have the name.
     /// - Parameter isShared: whether others may write in the folder, and swap names.
+    /// - Parameter isReplaced: asked when something has the name that was not known to have it.
     /// - Parameter makeRoom: takes away what no file can replace.
     func giveName(
-        _ wanted: [UInt8], isThere: Bool, isShared: Bool, makeRoom: () throws -> Void
+        _ wanted: [UInt8], isThere: Bool, isShared: Bool, isReplaced: () throws -> Void,
+        makeRoom: () throws -> Void
     ) throws {
         if name == nil, !isThere {
             do throws(SystemError) {
@@ -112,6 +118,7 @@ final class PartialFile {
             } catch {
                 guard error.code == EEXIST else { throw error }
             }
+            try isReplaced()
         }
         if name == nil {
             _ = file.tryLock()
@@ -120,6 +127,7 @@ final class PartialFile {
             name = tied
         }
         guard let name else { return }
+        if isNamed, !isThere, try has(wanted) { try isReplaced() }
         if isShared { try expect(name) }
         do throws(SystemError) {
             try folder.rename(name, to: wanted)
@@ -130,6 +138,16 @@ final class PartialFile {
         }
         self.name = nil
         if isShared { try expect(wanted) }
+    }
+
+    private func has(_ name: [UInt8]) throws(SystemError) -> Bool {
+        do throws(SystemError) {
+            _ = try folder.status(of: name)
+            return true
+        } catch {
+            if error.isAbsent { return false }
+            throw error
+        }
     }
 
     private func expect(_ name: [UInt8]) throws {

@@ -19,6 +19,10 @@ final class RestoreFile: @unchecked Sendable {
     private var existing: Descriptor?
     private var isPrepared = false
     private var differs = false
+    /// What is there has other names, too: it is left as it is, or the file is made anew.
+    private var isLinked = false
+    /// The content was written in one part as soon as it was seen to differ.
+    private var isWritten = false
     private var failure: String?
     /// Where the content is, kept only while a file that is there is compared.
     private var slices: [(offset: UInt64, slice: Slice)] = []
@@ -61,6 +65,10 @@ final class RestoreFile: @unchecked Sendable {
             position = 0
             slices = []
             differs = true
+            // What was written may be where a hole belongs now.
+            output?.discard()
+            output = nil
+            isWritten = false
         }
     }
 
@@ -88,12 +96,13 @@ final class RestoreFile: @unchecked Sendable {
                     if !differs || !isWhole { return }
                 }
                 if output == nil, existing == nil || isWhole { output = try makeOutput() }
+                if isWhole { isWritten = true }
                 try output?.file.write(content, at: Int64(offset))
             } catch { failure = "\(error)" }
         }
     }
 
-    private func prepare(canCompare: Bool) throws(SystemError) {
+    private func prepare(canCompare: Bool) throws {
         if isPrepared { return }
         isPrepared = true
         guard let above = folder.descriptor() else { return }
@@ -109,10 +118,14 @@ final class RestoreFile: @unchecked Sendable {
             isThere = false
             return
         }
+        try folder.expectSpelling(of: entry.name)
         // A size that differs is known only where the entry has it: content of a running file may end elsewhere.
         guard canCompare, status.kind == .file, status.size == entry.size else { return }
-        // A file with several names is made anew by an exact restore: the image says which names share one.
-        if restorer.request.isExact && status.linkCount > 1 { return }
+        if status.linkCount > 1 {
+            // A file with several names is made anew by an exact restore: the image says which names share one.
+            if restorer.request.isExact || chunks?.isRandomAccess == false { return }
+            isLinked = true
+        }
         // Where others may write, another file may have the name by now: this one is not to be touched.
         guard let file = try? above.open(entry.name, .nonBlocking),
             FileIdentity(try file.status()) == FileIdentity(status)
@@ -152,7 +165,7 @@ final class RestoreFile: @unchecked Sendable {
         guard isLast else { return }
         if !restorer.isDryRun, failure == nil { finish() }
         if let failure {
-            restorer.findings.add(Finding(restorer.isDryRun ? .damaged : .notRestored, path, failure))
+            restorer.fail(Finding(restorer.isDryRun ? .damaged : .notRestored, path, failure), entry.name, in: folder)
             output?.discard()
         } else {
             restorer.countFile(written: output != nil || restorer.isDryRun, bytes: output != nil ? entry.size : 0)
@@ -166,21 +179,31 @@ final class RestoreFile: @unchecked Sendable {
         do {
             try prepare(canCompare: chunks?.isRandomAccess ?? true)
             guard let above = folder.descriptor() else { return failure = "its folder could not be made" }
-            if let existing, !differs, try haveSameHoles(existing) {
+            if let existing, !differs, try haveSameHoles(existing), try mayKeep(existing) {
                 // The content is there; only what surrounds it may differ.
-                restorer.finish(existing, entry, at: path, fresh: false)
+                if !isLinked { restorer.finish(existing, entry, at: path, fresh: false) }
                 return
             }
             if output == nil { output = try makeOutput() }
             guard let output else { return }
-            if existing != nil, !slices.isEmpty, slices.count > 1 || differs { try rewrite(output.file) }
+            if existing != nil, !isWritten { try rewrite(output.file) }
             try output.file.truncate(to: Int64(entry.size))
-            restorer.apply(entry, to: output.file, at: path, fresh: true)
-            try output.giveName(entry.name, isThere: isThere, isShared: folder.isShared) {
-                try restorer.makeRoom(for: entry.name, in: above)
-            }
+            restorer.apply(entry, to: output.file, at: path, fresh: !folder.givesAttributes)
+            try output.giveName(
+                entry.name, isThere: isThere, isShared: folder.isShared,
+                isReplaced: { try folder.expectSpelling(of: entry.name) },
+                makeRoom: { try restorer.makeRoom(for: entry.name, in: above) })
+            folder.noteName(entry.name)
             restorer.protect(output.file, entry, at: path)
         } catch { failure = "\(error)" }
+    }
+
+    /// A change of owner or mode would reach its other names, which may be another file's; and of two files of the image only
+    /// one may keep it. Such a file is kept as it is, or made anew.
+    private func mayKeep(_ file: Descriptor) throws -> Bool {
+        guard isLinked else { return true }
+        guard try restorer.isSame(file, entry) else { return false }
+        return restorer.takeLinked(FileIdentity(try file.status()))
     }
 
     /// Whether a file that has the content also has its holes: data where a hole belongs reads the same, but is not.

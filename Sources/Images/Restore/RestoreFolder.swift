@@ -23,19 +23,36 @@ final class RestoreFolder: @unchecked Sendable {
     /// Whether others than root and this user may give and take names in it. Known once it is open.
     private(set) var isShared = true
     private var isUnusable = false
+    /// Whether new entries in it get attributes from it, as from a default ACL. Known once it is open.
+    private(set) var givesAttributes = true
+    /// Whether it is to be what the image says; else it is only on the way, and stays as it is where it exists.
+    private let isSelected: Bool
+    /// What it was before anything was put into it.
+    private var before: (status: FileStatus, flags: UInt32?)?
+    /// Its names, where it does not tell upper and lower case apart.
+    var spellings: Set<[UInt8]>?
+    var isFolding: Bool?
+    let spelling = Monitor()
     /// Children under way, and one for the walk while it is inside.
     private var holds = 1
 
-    init(parent: RestoreFolder?, name: [UInt8], entry: Entry?, path: BytePath, opened: Descriptor?, restorer: Restorer)
-    {
+    init(
+        parent: RestoreFolder?, name: [UInt8], entry: Entry?, path: BytePath, opened: Descriptor?, isSelected: Bool,
+        restorer: Restorer
+    ) {
         self.parent = parent
         self.name = name
         self.entry = entry
         self.path = path
         self.opened = opened
+        self.isSelected = isSelected
         self.restorer = restorer
         parent?.hold()
-        if let opened { look(opened) }
+        if let opened {
+            before = restorer.targetBefore
+            isNew = restorer.isTargetNew
+            look(opened)
+        }
     }
 
     func hold() { monitor.withLock { holds += 1 } }
@@ -47,7 +64,22 @@ final class RestoreFolder: @unchecked Sendable {
             return holds == 0
         }
         guard isLast else { return }
-        if let opened, let entry, !isElsewhere { restorer.finish(opened, entry, at: path, fresh: isNew) }
+        if let opened, !isElsewhere {
+            if let entry, isSelected || isNew {
+                restorer.finish(opened, entry, at: path, fresh: isNew && parent?.givesAttributes == false)
+            } else if parent != nil, let before, let now = try? opened.status() {
+                // Only on the way: it keeps its time, too, and what protected it.
+                if now.modified != before.status.modified {
+                    restorer.attempt(path) { () throws(SystemError) in
+                        try opened.setModificationTime(
+                            seconds: before.status.modified.seconds, nanoseconds: before.status.modified.nanoseconds)
+                    }
+                }
+                if let flags = before.flags, flags & Descriptor.protectingFlags != 0 {
+                    restorer.attempt(path) { () throws(SystemError) in try opened.setFlags(flags) }
+                }
+            }
+        }
         opened = nil
         parent?.release()
     }
@@ -59,6 +91,7 @@ final class RestoreFolder: @unchecked Sendable {
             if isUnusable { return nil }
             guard let above = parent?.descriptor() else {
                 isUnusable = true
+                restorer.countFailed()
                 return nil
             }
             do {
@@ -67,7 +100,7 @@ final class RestoreFolder: @unchecked Sendable {
                 opened = folder
             } catch {
                 isUnusable = true
-                restorer.findings.add(Finding(.notRestored, path, "\(error)"))
+                restorer.fail(Finding(.notRestored, path, "\(error)"), name, in: parent)
             }
             return opened
         }
@@ -76,6 +109,7 @@ final class RestoreFolder: @unchecked Sendable {
     /// Looks at what was opened, before anything is put into it.
     private func look(_ folder: Descriptor) {
         isShared = (try? Restorer.isShared(folder)) ?? true
+        givesAttributes = (try? folder.extendedAttributes().isEmpty) != true
         // An exact restore takes leftovers away with all else that is not in the image.
         if isFresh || restorer.isDryRun || restorer.request.isExact { return }
         do throws(SystemError) { try restorer.partialNames.clear(folder) } catch {
@@ -91,9 +125,10 @@ final class RestoreFolder: @unchecked Sendable {
         } catch {
             if error.code != EEXIST { throw error }
         }
+        if isNew { parent?.noteName(name) } else { try parent?.expectSpelling(of: name) }
         do throws(SystemError) {
             let folder = try above.open(name, .directory)
-            if isNew { try expectOwn(folder) }
+            if isNew { try expectOwn(folder) } else { before = (try folder.status(), folder.flags) }
             // Nothing can be put into an immutable folder; its flags come back at the end.
             _ = try restorer.liftProtection(of: folder)
             return folder

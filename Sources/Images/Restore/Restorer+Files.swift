@@ -28,10 +28,11 @@ extension Restorer {
         file.folder.release()
     }
 
-    private func begin(file entry: Entry, in folder: RestoreFolder, _ chunks: any ChunkProvider) {
+    func begin(file entry: Entry, in folder: RestoreFolder, _ chunks: any ChunkProvider) {
         if request.trustTimes, !isDryRun, let above = folder.descriptor(),
             let status = try? above.status(of: entry.name), status.kind == .file, status.size == entry.size,
-            status.modified == entry.modified, !entry.contentFollows || !entry.remarks.contains(.inconsistent)
+            status.linkCount == 1, status.modified == entry.modified,
+            !entry.contentFollows || !entry.remarks.contains(.inconsistent)
         {
             countFile(written: false, bytes: 0)
             return

@@ -11,12 +11,12 @@ extension Restorer {
         for (folder, entry, path) in links {
             if !isDryRun, let above = folder.descriptor() {
                 do {
-                    try link(entry, to: path, in: above)
+                    try link(entry, to: path, in: folder, above)
                 } catch {
-                    findings.add(
+                    fail(
                         Finding(
                             .notRestored, folder.path.appending(entry.name),
-                            "is a hard link to \(printable(path)), which was not restored"))
+                            "is a hard link to \(printable(path)), which was not restored"), entry.name, in: folder)
                 }
             }
             folder.release()
@@ -24,12 +24,19 @@ extension Restorer {
         links = []
     }
 
-    func link(_ entry: Entry, to path: [UInt8], in above: Descriptor) throws {
+    private func link(_ entry: Entry, to path: [UInt8], in into: RestoreFolder, _ above: Descriptor) throws {
         let names = path.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map(Array.init)
         guard let last = names.last, names.allSatisfy(Entry.isValidName), var folder = try sourceFolder() else {
             throw FormatError("a hard link's target is not allowed")
         }
+        if hasFailed(names) { throw SystemError(ENOENT, "link to", printable(last)) }
         for name in names.dropLast() { folder = try folder.open(name, [.directory]) }
+        try link(entry, to: last, in: folder, from: into, above)
+    }
+
+    private func link(
+        _ entry: Entry, to last: [UInt8], in folder: Descriptor, from into: RestoreFolder, _ above: Descriptor
+    ) throws {
         guard let first = try place(last, in: folder), case let status = try first.status(),
             status.kind != .directory
         else { throw SystemError(ENOENT, "link to", printable(last)) }
@@ -38,6 +45,7 @@ extension Restorer {
             throw FormatError("somebody put something else in place of the first name while it was restored")
         }
         if let there = try place(entry.name, in: above) {
+            try into.expectSpelling(of: entry.name)
             if FileIdentity(try there.status()) == FileIdentity(status) { return }
             try makeRoom(for: entry.name, in: above)
         }
@@ -52,9 +60,12 @@ extension Restorer {
             file = opened
         }
         defer {
-            if let file, let flags { attempt(BytePath(path)) { () throws(SystemError) in try file.setFlags(flags) } }
+            if let file, let flags {
+                attempt(into.path.appending(entry.name)) { () throws(SystemError) in try file.setFlags(flags) }
+            }
         }
         try first.giveName(entry.name, in: above)
+        into.noteName(entry.name)
     }
 
     /// Archives of other programs say nothing of further names but that they are some.
@@ -76,4 +87,120 @@ extension Restorer {
         }
         return folder
     }
+
+    // MARK: Names whose first name is not selected
+
+    /// Goes over the image once more for the content of names that are selected, and whose first name is not: the content is
+    /// the image's and never that of whatever has the first name in the target.
+    func restoreOrphans() throws {
+        if orphans.isEmpty || isDryRun { return }
+        waitUntilIdle()
+        var wanted: [OrphanedLink.Key: [OrphanedLink]] = [:]
+        for orphan in orphans { wanted[orphan.key, default: []].append(orphan) }
+        let groups = wanted
+        if reader.rewind() {
+            var place = OrphanedLink.Key(source: [], path: [])
+            while !wanted.isEmpty, let batch = try reader.nextBatch() {
+                try checkStop()
+                guard let records = batch.records else {
+                    closeOrphan()
+                    continue
+                }
+                var items = RecordReader(records)
+                while let item = try items.next() {
+                    guard let record = try Record(kind: item.kind, payload: item.payload) else { continue }
+                    restoreOrphan(record, at: &place, &wanted, batch.chunks)
+                }
+            }
+            closeOrphan()
+            waitUntilIdle()
+        }
+        for (key, group) in groups {
+            let isLost = wanted[key] != nil
+            for orphan in isLost ? group[...] : group.dropFirst() {
+                let path = orphan.folder.path.appending(orphan.entry.name)
+                do {
+                    guard !isLost, let first = group.first, let folder = first.folder.descriptor(),
+                        let above = orphan.folder.descriptor()
+                    else { throw FormatError("it could not be had") }
+                    try link(orphan.entry, to: first.entry.name, in: folder, from: orphan.folder, above)
+                } catch {
+                    let reason = "is a hard link to \(printable(key.path)), which is not selected; select both"
+                    fail(Finding(.notRestored, path, reason), orphan.entry.name, in: orphan.folder)
+                }
+            }
+        }
+    }
+
+    private func closeOrphan() {
+        submitJob()
+        guard let file else { return }
+        file.fail("a part of its content is missing from the manifest")
+        file.close(size: file.entry.size)
+        self.file = nil
+    }
+
+    private func restoreOrphan(
+        _ record: Record, at place: inout OrphanedLink.Key, _ wanted: inout [OrphanedLink.Key: [OrphanedLink]],
+        _ chunks: any ChunkProvider
+    ) {
+        switch record {
+        case .position(let position):
+            place = OrphanedLink.Key(
+                source: position.source,
+                path: position.path.split(separator: UInt8(ascii: "/")).map(Array.init))
+            place.isInside = position.depth > 0
+        case .source(let path): place = OrphanedLink.Key(source: path, path: [])
+        case .enter(let entry):
+            if place.isInside { place.names.append(entry.name) } else { place.isInside = true }
+        case .leave:
+            if place.names.isEmpty { place.isInside = false } else { place.names.removeLast() }
+        case .entry(let entry):
+            closeOrphan()
+            let key = OrphanedLink.Key(source: place.source, path: place.names + [entry.name])
+            guard entry.kind != .hardLink, let first = wanted.removeValue(forKey: key)?.first else { return }
+            var renamed = entry
+            renamed.name = first.entry.name
+            if entry.kind == .file {
+                begin(file: renamed, in: first.folder, chunks)
+            } else {
+                special(renamed, in: first.folder)
+            }
+        case .content(let slices): add(slices, chunks)
+        case .restart:
+            submitJob()
+            waitUntilIdle()
+            file?.restart()
+        case .finish(let remarks, let size):
+            if remarks.contains(.unreadable) { file?.fail("it could not be read when it was backed up") }
+            file?.close(size: size)
+            file = nil
+        }
+    }
+}
+
+/// A selected name of a file whose first name is not selected.
+struct OrphanedLink {
+    struct Key: Hashable {
+        var source: [UInt8]
+        var names: [[UInt8]]
+        /// Whether the source itself has been entered.
+        var isInside = false
+        var path: [UInt8] { Array(names.joined(separator: [UInt8(ascii: "/")])) }
+
+        init(source: [UInt8], path: [[UInt8]]) {
+            self.source = source
+            names = path
+        }
+
+        static func == (left: Key, right: Key) -> Bool { left.source == right.source && left.names == right.names }
+        func hash(into hasher: inout Hasher) {
+            hasher.combine(source)
+            hasher.combine(names)
+        }
+    }
+    let source: [UInt8]
+    let folder: RestoreFolder
+    let entry: Entry
+    var key: Key { Key(source: source, path: entry.target.split(separator: UInt8(ascii: "/")).map(Array.init)) }
 }

@@ -32,14 +32,16 @@ extension Restorer {
         let path = folder.path.appending(entry.name)
         let isDevice = entry.kind == .characterDevice || entry.kind == .blockDevice
         if isDevice && !request.devices {
-            return findings.add(
-                Finding(.notRestored, path, "is a device; repeat with --devices if devices are wanted"))
+            return fail(
+                Finding(.notRestored, path, "is a device; repeat with --devices if devices are wanted"), entry.name,
+                in: folder)
         }
         do {
-            if let there = try place(entry.name, in: above), try isNode(there, entry) {
+            if let there = try place(entry.name, in: above) {
+                try folder.expectSpelling(of: entry.name)
                 let status = try there.status()
                 // Under another name it may be somebody else's.
-                if status.linkCount == 1 || isSame(status, entry) {
+                if try isNode(there, entry), status.linkCount == 1 || isSame(status, entry) {
                     return apply(entry, toPlace: there, at: path)
                 }
             }
@@ -49,8 +51,9 @@ extension Restorer {
             guard let made = try place(entry.name, in: above), try isNode(made, entry),
                 case let status = try made.status(), status.user == geteuid(), status.linkCount == 1
             else { throw FormatError("somebody put something else in its place while it was restored") }
+            folder.noteName(entry.name)
             apply(entry, toPlace: made, at: path)
-        } catch { findings.add(Finding(.notRestored, path, "\(error)")) }
+        } catch { fail(Finding(.notRestored, path, "\(error)"), entry.name, in: folder) }
     }
 
     /// What has a name, whatever it is; nil where nothing has.
@@ -154,5 +157,12 @@ extension Restorer {
         let isOwner = status.user == entry.user && status.group == entry.group || !HostFacts.isRoot
         return isOwner && (status.mode == entry.mode || entry.kind == .symbolicLink)
             && status.modified == entry.modified
+    }
+
+    /// Whether everything that surrounds the content of an open file is the entry's.
+    func isSame(_ file: Descriptor, _ entry: Entry) throws -> Bool {
+        guard isSame(try file.status(), entry) else { return false }
+        let wanted = entry.attributes.sorted { $0.name.lexicographicallyPrecedes($1.name) }
+        return try file.extendedAttributes() == wanted && (file.flags ?? entry.flags) == entry.flags
     }
 }

@@ -34,7 +34,12 @@ public struct RestoreRequest: Sendable {
 
 public struct RestoreReport: Sendable {
     public var label: ImageLabel?
+    /// Those that are in the image, or are selected.
     public var entries: UInt64 = 0
+    /// Those of them that were not restored.
+    public var failed: UInt64 = 0
+    /// Entries of the image that nobody can name, since a part of its manifest is lost.
+    public var lost: UInt64 = 0
     public var filesWritten: UInt64 = 0
     /// Files that were there with the same content.
     public var filesUnchanged: UInt64 = 0
@@ -43,6 +48,9 @@ public struct RestoreReport: Sendable {
     public var removed: UInt64 = 0
     public var contentBytes: UInt64 = 0
     public var findings: UInt64 = 0
+
+    /// Entries that are what the image says.
+    public var restored: UInt64 { entries > failed ? entries - failed : 0 }
 }
 
 /// Restores an image into a folder, or onto what is there already.
@@ -72,7 +80,7 @@ public func restore(
 }
 
 final class Restorer: @unchecked Sendable {
-    private let reader: any BatchedImageReader
+    let reader: any BatchedImageReader
     let request: RestoreRequest
     private let progress: Progress
     let findings: Findings
@@ -88,6 +96,9 @@ final class Restorer: @unchecked Sendable {
 
     // The walk's own state.
     private var target: RestoreFolder?
+    private(set) var isTargetNew = false
+    /// What the target was before anything was put into it.
+    private(set) var targetBefore: (status: FileStatus, flags: UInt32?)?
     var source: [UInt8] = []
     /// `names` are those that the image has in it; nil where some of them may have been lost.
     private var folders: [(folder: RestoreFolder, isSelected: Bool, names: Set<[UInt8]>?)] = []
@@ -98,7 +109,12 @@ final class Restorer: @unchecked Sendable {
     /// A file whose content follows, and which may turn out to be known already.
     var waiting: (entry: Entry, folder: RestoreFolder, slices: [Slice])?
     var links: [(folder: RestoreFolder, entry: Entry, path: [UInt8])] = []
+    /// Names of files whose first name is not selected.
+    var orphans: [OrphanedLink] = []
+    private var failedPaths: Set<BytePath> = []
+    private var linked: Set<FileIdentity> = []
     private var isLost = false
+    private var hasLosses = false
     private var matched: Set<Int> = []
 
     init(
@@ -127,6 +143,7 @@ final class Restorer: @unchecked Sendable {
                 try progress.checkStop()
                 for problem in reader.problems() { findings.add(problem) }
                 guard let records = batch.records else {
+                    hasLosses = true
                     loseTrack()
                     continue
                 }
@@ -134,15 +151,20 @@ final class Restorer: @unchecked Sendable {
                     try walk(records, batch.chunks)
                 } catch let error as FormatError {
                     findings.add(Finding(.damaged, subject: reader.restoredSubject, error.description))
+                    hasLosses = true
                     loseTrack()
                 }
                 // What a pipe gave is gone with the next batch.
                 if !batch.chunks.isRandomAccess { submitJob() }
             }
             for problem in reader.problems() { findings.add(problem) }
+            loseTrack()
+            try restoreOrphans()
         } catch { failure = error }
         loseTrack()
         makeLinks()
+        for orphan in orphans { orphan.folder.release() }
+        orphans = []
         queue.finish()
         target?.release()
         let targetDescriptor = opened
@@ -162,19 +184,22 @@ final class Restorer: @unchecked Sendable {
         try targetDescriptor?.synchronizeFileSystem()
         if let failure { throw failure }
         report.label = reader.label
+        if hasLosses, request.only.isEmpty, let label = reader.label, label.entries > report.entries {
+            report.lost = label.entries - report.entries
+        }
         report.findings = findings.count
         return report
     }
 
     private func openTarget() throws {
         isFresh = !exists(request.target)
+        isTargetNew = isFresh
         // One source that is a plain file goes into the target; everything else is, or goes below, the target itself.
         try makeFolders(request.target, mode: 0o755)
         let descriptor = try Descriptor.open(request.target, .directory)
         if !isFresh { isFresh = try DirectoryListing(of: descriptor).count == 0 }
-        if let flags = descriptor.flags, flags & Descriptor.protectingFlags != 0 {
-            try descriptor.setFlags(flags & ~Descriptor.protectingFlags)
-        }
+        targetBefore = (try descriptor.status(), descriptor.flags)
+        _ = try liftProtection(of: descriptor)
         opened = descriptor
         border = TreeBorder(try descriptor.status())
     }
@@ -182,6 +207,8 @@ final class Restorer: @unchecked Sendable {
     var opened: Descriptor?
     /// Where the target ends.
     private(set) var border: TreeBorder?
+
+    func checkStop() throws { try progress.checkStop() }
 
     func submitJob() {
         guard let job else { return }
@@ -280,7 +307,8 @@ final class Restorer: @unchecked Sendable {
     private func base() throws -> RestoreFolder {
         if target == nil {
             target = RestoreFolder(
-                parent: nil, name: [], entry: nil, path: request.target, opened: opened, restorer: self)
+                parent: nil, name: [], entry: nil, path: request.target, opened: opened,
+                isSelected: false, restorer: self)
         }
         guard var folder = target else { throw FormatError("there is no target") }
         if isSingleSource { return folder }
@@ -290,7 +318,7 @@ final class Restorer: @unchecked Sendable {
             guard Entry.isValidName(name) else { throw FormatError("a source's path is not allowed") }
             let next = RestoreFolder(
                 parent: folder, name: name, entry: nil, path: folder.path.appending(name), opened: nil,
-                restorer: self)
+                isSelected: false, restorer: self)
             if folder !== target { folder.release() }
             folder = next
         }
@@ -308,21 +336,22 @@ final class Restorer: @unchecked Sendable {
             below.append(name)
             let folder = RestoreFolder(
                 parent: last.folder, name: name, entry: entry, path: last.folder.path.appending(name), opened: nil,
-                restorer: self)
+                isSelected: isSelected, restorer: self)
             folders.append((folder, isSelected, names))
         } else {
-            let isSelected = request.only.isEmpty
+            let isSelected = selectsSource()
             let base = try base()
             let own = BytePath(source).lastComponent
             let folder: RestoreFolder
             if isSingleSource || own.isEmpty {
                 folder = RestoreFolder(
-                    parent: base, name: [], entry: entry, path: base.path, opened: opened, restorer: self)
+                    parent: base, name: [], entry: entry, path: base.path, opened: opened,
+                    isSelected: isSelected, restorer: self)
             } else {
                 guard Entry.isValidName(own) else { throw FormatError("a source's path is not allowed") }
                 folder = RestoreFolder(
                     parent: base, name: own, entry: entry, path: base.path.appending(own), opened: nil,
-                    restorer: self)
+                    isSelected: isSelected, restorer: self)
             }
             if base !== target { base.release() }
             folders.append((folder, isSelected, names))
@@ -338,14 +367,40 @@ final class Restorer: @unchecked Sendable {
         last.folder.release()
     }
 
-    private func isSelected(_ name: [UInt8]) -> Bool {
+    private func isSelected(_ name: [UInt8]) -> Bool { selects(below + [name]) }
+
+    /// The names that lead from the target to the source, where there are several.
+    private var sourceNames: [[UInt8]] { isSingleSource ? [] : BytePath(source).components.map(Array.init) }
+
+    /// Whether a pattern selects the source as a whole: by one of the names that lead to it.
+    private func selectsSource() -> Bool {
         if request.only.isEmpty { return true }
-        let path = Array((below + [name]).joined(separator: [UInt8(ascii: "/")]))
-        for (index, pattern) in request.only.enumerated() where pattern.matches(path: path, name: name) {
+        let names = sourceNames
+        return names.indices.contains { selects(Array(names[...$0]), isWhole: true) }
+    }
+
+    /// Whether a pattern selects this very entry: by its path below the source, or below the target, as it is listed.
+    /// - Parameter isWhole: whether the names lead from the target on.
+    private func selects(_ names: [[UInt8]], isWhole: Bool = false) -> Bool {
+        if request.only.isEmpty { return true }
+        guard let name = names.last else { return false }
+        let slash = [UInt8(ascii: "/")]
+        let path = Array(names.joined(separator: slash))
+        let above = isWhole ? [] : sourceNames
+        let whole = above.isEmpty ? path : Array((above + names).joined(separator: slash))
+        for (index, pattern) in request.only.enumerated()
+        where pattern.matches(path: path, name: name) || pattern.matches(path: whole, name: name) {
             matched.insert(index)
             return true
         }
         return false
+    }
+
+    /// Whether an entry of this source is restored, going by the names that lead to it.
+    private func isRestored(_ path: [UInt8]) -> Bool {
+        if request.only.isEmpty || folders.first?.isSelected == true { return true }
+        let names = path.split(separator: UInt8(ascii: "/")).map(Array.init)
+        return names.indices.contains { selects(Array(names[...$0])) }
     }
 
     private func count(_ isSelected: Bool, _ path: @autoclosure () -> BytePath) {
@@ -361,6 +416,27 @@ final class Restorer: @unchecked Sendable {
             report.bytesWritten &+= bytes
         }
     }
+
+    func countFailed() { counting.withLock { report.failed += 1 } }
+
+    /// An entry could not be restored: what has its name in the target, if anything has, is not the image's.
+    func fail(_ finding: Finding, _ name: [UInt8], in folder: RestoreFolder?) {
+        let path = folder?.path.appending(name)
+        counting.withLock {
+            report.failed += 1
+            if let path { failedPaths.insert(path) }
+        }
+        findings.add(finding)
+    }
+
+    /// Whether a first name, from the source on, is not what the image says.
+    func hasFailed(_ names: [[UInt8]]) -> Bool {
+        let path = (sourceNames + names).reduce(request.target) { $0.appending($1) }
+        return counting.withLock { failedPaths.contains(path) }
+    }
+
+    /// Takes a file of the target that has several names for one of the image; false where another has taken it.
+    func takeLinked(_ identity: FileIdentity) -> Bool { counting.withLock { linked.insert(identity).inserted } }
 
     func countRemoved() { counting.withLock { report.removed += 1 } }
 
@@ -379,6 +455,9 @@ final class Restorer: @unchecked Sendable {
         case .file: take(file: entry, in: folder, chunks)
         case .hardLink:
             folder.hold()
+            guard isRestored(entry.target) else {
+                return orphans.append(OrphanedLink(source: source, folder: folder, entry: entry))
+            }
             links.append((folder, entry, entry.target))
             if links.count >= 1000 { makeLinks() }
         case .directory: break
