@@ -26,6 +26,8 @@ public enum ImageError: Explained, Hashable {
     case full(subject: String)
     case notPermitted(subject: String, operation: String)
     case readOnly(subject: String)
+    case gone(subject: String)
+    case noRoom(target: String, free: UInt64, needed: UInt64)
     case system(SystemError)
     case library(String)
     case noArchiveLibrary(reason: String)
@@ -57,6 +59,9 @@ public enum ImageError: Explained, Hashable {
         case .full(let subject): "\(subject) is full"
         case .notPermitted(let subject, let operation): "no permission to \(operation) \(subject)"
         case .readOnly(let subject): "\(subject) is on a file system that is read-only"
+        case .gone(let subject): "\(subject) is gone: it was pulled, or its connection is lost"
+        case .noRoom(let target, let free, let needed):
+            "\(target) has \(free / 1_000_000) MB, the image needs \(needed / 1_000_000) MB"
         case .system(let error): error.description
         case .library(let text): text
         case .noArchiveLibrary(let reason): "archives need libarchive, which cannot be loaded: \(reason)"
@@ -88,6 +93,8 @@ public enum ImageError: Explained, Hashable {
         case .full: "free some space, or use a larger medium; the next run goes on from here"
         case .notPermitted: "repeat as root, or as its owner"
         case .noArchiveLibrary: "install it with `apt-get install libarchive13`"
+        case .gone: "bring it back; the same command goes on"
+        case .noRoom: "free some space, or restore a part of it with `--only PATTERN`"
         case .readOnly: "mount it for writing, or choose another place"
         case .system, .library: nil
         }

@@ -72,6 +72,8 @@ struct RestoreCommand: HoldfastCommand {
         }
         let asked = request
         let reader = try source.reader(image, session)
+        if !dryRun { try confirmRoot(reader, session) }
+        if let label = reader.label { session.console.note("restoring " + describe(label, reader.imageID)) }
         let report = try session.working {
             try restore(reader, asked, progress: session.progress, findings: session.findings)
         }
@@ -80,17 +82,39 @@ struct RestoreCommand: HoldfastCommand {
         return session.outcome(report.findings)
     }
 
+    /// An image that is not of `/` would lay its own folders over those of the system.
+    private func confirmRoot(_ reader: any ImageReader, _ session: Session) throws {
+        guard let to, let target = FileIdentity(to.path), target == FileIdentity("/") else { return }
+        let sources = reader.label?.sources ?? []
+        // An image of several sources goes below its target, each to its own place.
+        if sources.count > 1 || sources == ["/"] { return }
+        let place = sources.first.map(\.description) ?? "its source"
+        session.console.warning(
+            "the image is of \(place), and would become / itself; it is put back with `--to \(place)`")
+        for entry in try firstEntries(of: reader, limit: 8) {
+            let name = BytePath("/").appending(entry.name)
+            guard let there = try? Descriptor.open("/", .directory).status(of: entry.name) else {
+                session.console.warning("\(name) would be new")
+                continue
+            }
+            session.console.warning(
+                there.kind == entry.kind
+                    ? "\(name) would be changed" : "\(name) is of another kind here than in the image")
+        }
+        try session.confirm("Restore it over / all the same?")
+    }
+
     private func document(_ report: RestoreReport, _ session: Session, listed: [BytePath]?) -> [(String, JSON?)] {
         // The number of entries restored stands for that of the label.
         JSON.label(report.label).filter { !["entries", "contentBytes", "bytesNew", "bytesStored"].contains($0.0) }
-            + [("dryRun", .flag(dryRun))]
+            + [("image", report.image.map(JSON.id)), ("dryRun", .flag(dryRun))]
             + JSON.report(report)
             + (listed.map { JSON.paths($0, key: "paths") } ?? [])
             + session.console.findingMembers
     }
 
     private func summary(_ report: RestoreReport) -> [String] {
-        let what = report.label.map(describe) ?? "of unknown name"
+        let what = report.label.map { describe($0, report.image) } ?? "of unknown name"
         let missing = report.failed &+ report.lost
         let whole = Text.counted(report.entries, "entry", "entries")
         let entries =

@@ -22,6 +22,12 @@ func describe(_ label: ImageLabel) -> String {
     "\"\(Text.safe(label.name))\" of \(label.sources.map(\.description).joined(separator: ", "))"
 }
 
+/// `"plc" of /opt/plc (line3, 2026-11-26 14:00:00 UTC, 0123abcd)`
+func describe(_ label: ImageLabel, _ image: ObjectID?) -> String {
+    let id = image.map { ", \($0.description.prefix(8))" } ?? ""
+    return describe(label) + " (\(Text.safe(label.host)), \(Text.time(label.time))\(id))"
+}
+
 extension SingleFileOutput {
     init(_ output: PathArgument, partSize: SizeArgument? = nil) throws {
         if output.isStandard {

@@ -9,6 +9,12 @@ internal import Reporting
 public protocol ImageReader: AnyObject {
     /// nil for a single file on a pipe until its end has come.
     var label: ImageLabel? { get }
+    /// nil where nobody knows it yet.
+    var imageID: ObjectID? { get }
+}
+
+extension ImageReader {
+    public var imageID: ObjectID? { (self as? SingleFileImageReader)?.rootID }
 }
 
 /// Reads chunks by their ids. Used by several threads at once.
@@ -17,6 +23,24 @@ protocol ChunkProvider: AnyObject, Sendable {
     func read(_ id: Digest, into workspace: ChunkWorkspace) throws
     /// Whether chunks of earlier batches can be read again.
     var isRandomAccess: Bool { get }
+    /// Whether where they are cannot be read any more. Asked when something could not be read: the store is gone, or damaged.
+    var lost: ImageError? { get }
+}
+
+extension ChunkProvider {
+    var lost: ImageError? { nil }
+}
+
+extension Store {
+    /// The error where nothing of the store can be read any more.
+    var lost: ImageError? {
+        for name in [StoreName.header, StoreName.header + ".2"] {
+            do {
+                if try objects.read(name, limit: 1 << 16) != nil { return nil }
+            } catch { continue }
+        }
+        return .gone(subject: subject)
+    }
 }
 
 struct ManifestBatch {
@@ -48,6 +72,8 @@ final class VolumeChunks: ChunkProvider, @unchecked Sendable {
     private static let openVolumes = 32
 
     var isRandomAccess: Bool { true }
+
+    var lost: ImageError? { store.lost }
 
     init(store: Store, index: ChunkIndex) {
         self.store = store
@@ -109,6 +135,7 @@ final class StoreImageReader: BatchedImageReader {
     private var losses: [Finding] = []
     var label: ImageLabel? { root.label }
     var restoredSubject: String { "image \(root.id)" }
+    var imageID: ObjectID? { root.id }
 
     init(store: Store, root: ImageRoot) throws {
         self.root = root
@@ -128,6 +155,7 @@ final class StoreImageReader: BatchedImageReader {
                 }
                 try index.add(rows, volume: number)
             } catch {
+                if let lost = store.lost { throw lost }
                 losses.append(Finding(.damaged, subject: StoreName.volume(volume.id), "\(error)"))
             }
         }
@@ -142,6 +170,7 @@ final class StoreImageReader: BatchedImageReader {
             try chunks.read(piece.id, into: workspace)
             return ManifestBatch(records: Array(workspace.content), chunks: chunks)
         } catch {
+            if let lost = chunks.lost { throw lost }
             losses.append(
                 Finding(.damaged, subject: "manifest, part \(next) of \(pieces.count)", "\(error)"))
             return ManifestBatch(records: nil, chunks: chunks)

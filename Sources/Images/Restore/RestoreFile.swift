@@ -42,6 +42,10 @@ final class RestoreFile: @unchecked Sendable {
 
     func fail(_ reason: String) { monitor.withLock { if failure == nil { failure = reason } } }
 
+    var isStopped: Bool { restorer.isStopped }
+
+    func stop(_ error: ImageError) { restorer.stop(error) }
+
     // MARK: The walk adds parts
 
     /// Notes the next slice and returns where in the file it belongs; nil where no file can be that long.
@@ -98,7 +102,10 @@ final class RestoreFile: @unchecked Sendable {
                 if output == nil, existing == nil || isWhole { output = try makeOutput() }
                 if isWhole { isWritten = true }
                 try output?.file.write(content, at: Int64(offset))
-            } catch { failure = "\(error)" }
+            } catch {
+                restorer.stop(ifFatal: error)
+                failure = "\(error)"
+            }
         }
     }
 
@@ -195,7 +202,10 @@ final class RestoreFile: @unchecked Sendable {
                 makeRoom: { try restorer.makeRoom(for: entry.name, in: above) })
             folder.noteName(entry.name)
             restorer.protect(output.file, entry, at: path)
-        } catch { failure = "\(error)" }
+        } catch {
+            restorer.stop(ifFatal: error)
+            failure = "\(error)"
+        }
     }
 
     /// A change of owner or mode would reach its other names, which may be another file's; and of two files of the image only

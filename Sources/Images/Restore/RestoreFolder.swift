@@ -134,7 +134,12 @@ final class RestoreFolder: @unchecked Sendable {
             return folder
         } catch {
             guard error.code == ENOTDIR || error.code == ELOOP else { throw error }
-            // A link or a file has its name: never followed, replaced.
+            // A link or a file has its name: never followed. What was there before the restore stays: a system whose `/lib`
+            // is a link does not live with a folder in its place.
+            guard restorer.request.isExact || parent?.isFresh == true else {
+                let what = (try? above.readLink(name)).map { "a link to \(printable($0))" } ?? "no folder"
+                throw FormatError("is \(what) here, and a folder in the image; move it away first")
+            }
             try above.remove(name)
             try above.makeDirectory(name)
             isNew = true

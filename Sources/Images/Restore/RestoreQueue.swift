@@ -50,6 +50,7 @@ final class RestoreQueue: @unchecked Sendable {
 
     private func work(_ job: RestoreJob, _ workspace: ChunkWorkspace) {
         do {
+            if job.parts.first?.file.isStopped == true { throw ImageError.interrupted }
             try job.chunks.read(job.id, into: workspace)
             for part in job.parts {
                 let (start, count) = (Int(part.slice.offset), Int(part.slice.length))
@@ -63,6 +64,7 @@ final class RestoreQueue: @unchecked Sendable {
                 }
             }
         } catch {
+            if let file = job.parts.first?.file, !file.isStopped, let lost = job.chunks.lost { file.stop(lost) }
             for part in job.parts { part.file.fail("\(error)") }
         }
         for part in job.parts { part.file.release() }

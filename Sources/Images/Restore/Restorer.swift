@@ -34,6 +34,7 @@ public struct RestoreRequest: Sendable {
 
 public struct RestoreReport: Sendable {
     public var label: ImageLabel?
+    public var image: ObjectID?
     /// Those that are in the image, or are selected.
     public var entries: UInt64 = 0
     /// Those of them that were not restored.
@@ -111,6 +112,7 @@ final class Restorer: @unchecked Sendable {
     var links: [(folder: RestoreFolder, entry: Entry, path: [UInt8])] = []
     /// Names of files whose first name is not selected.
     var orphans: [OrphanedLink] = []
+    private var stopped: ImageError?
     private var failedPaths: Set<BytePath> = []
     private var linked: Set<FileIdentity> = []
     private var isLost = false
@@ -139,8 +141,9 @@ final class Restorer: @unchecked Sendable {
         }
         var failure: (any Error)?
         do {
+            try checkRoom()
             while let batch = try reader.nextBatch() {
-                try progress.checkStop()
+                try checkStop()
                 for problem in reader.problems() { findings.add(problem) }
                 guard let records = batch.records else {
                     hasLosses = true
@@ -167,6 +170,7 @@ final class Restorer: @unchecked Sendable {
         orphans = []
         queue.finish()
         target?.release()
+        if failure == nil || failure is ImageError, let stopped = counting.withLock({ stopped }) { failure = stopped }
         let targetDescriptor = opened
         // Folders know the restore, and it knows this one: neither would go, nor their descriptors.
         target = nil
@@ -181,9 +185,10 @@ final class Restorer: @unchecked Sendable {
             failure = ImageError.noSuchPath(pattern: pattern.description)
         }
         // Files have their names now, and their content may still be in memory only.
-        try targetDescriptor?.synchronizeFileSystem()
+        do { try targetDescriptor?.synchronizeFileSystem() } catch { if failure == nil { throw error } }
         if let failure { throw failure }
         report.label = reader.label
+        report.image = reader.imageID
         if hasLosses, request.only.isEmpty, let label = reader.label, label.entries > report.entries {
             report.lost = label.entries - report.entries
         }
@@ -208,7 +213,25 @@ final class Restorer: @unchecked Sendable {
     /// Where the target ends.
     private(set) var border: TreeBorder?
 
-    func checkStop() throws { try progress.checkStop() }
+    func checkStop() throws {
+        try progress.checkStop()
+        if let error = counting.withLock({ stopped }) { throw error }
+    }
+
+    var isStopped: Bool { counting.withLock { stopped != nil } }
+
+    /// Ends the restore: one error instead of a finding for each entry that is left.
+    func stop(_ error: ImageError) { counting.withLock { if stopped == nil { stopped = error } } }
+
+    /// Ends it where the target is full, or gone.
+    func stop(ifFatal error: any Error) {
+        guard let error = error as? SystemError else { return }
+        if error.isFull {
+            stop(.full(subject: request.target.description))
+        } else if [EIO, ENODEV, ENOTCONN, ENXIO, ESHUTDOWN].contains(error.code) {
+            stop(.gone(subject: request.target.description))
+        }
+    }
 
     func submitJob() {
         guard let job else { return }
@@ -245,6 +268,7 @@ final class Restorer: @unchecked Sendable {
     private func walk(_ records: [UInt8], _ chunks: any ChunkProvider) throws {
         var items = RecordReader(records)
         while let item = try items.next() {
+            if isStopped { return }
             guard let record = try Record(kind: item.kind, payload: item.payload) else { continue }
             switch record {
             case .position(let position): if isLost { try resume(position) }
@@ -381,7 +405,7 @@ final class Restorer: @unchecked Sendable {
 
     /// Whether a pattern selects this very entry: by its path below the source, or below the target, as it is listed.
     /// - Parameter isWhole: whether the names lead from the target on.
-    private func selects(_ names: [[UInt8]], isWhole: Bool = false) -> Bool {
+    func selects(_ names: [[UInt8]], isWhole: Bool = false) -> Bool {
         if request.only.isEmpty { return true }
         guard let name = names.last else { return false }
         let slash = [UInt8(ascii: "/")]
@@ -422,11 +446,12 @@ final class Restorer: @unchecked Sendable {
     /// An entry could not be restored: what has its name in the target, if anything has, is not the image's.
     func fail(_ finding: Finding, _ name: [UInt8], in folder: RestoreFolder?) {
         let path = folder?.path.appending(name)
-        counting.withLock {
+        let isStopped = counting.withLock {
             report.failed += 1
             if let path { failedPaths.insert(path) }
+            return stopped != nil
         }
-        findings.add(finding)
+        if !isStopped { findings.add(finding) }
     }
 
     /// Whether a first name, from the source on, is not what the image says.

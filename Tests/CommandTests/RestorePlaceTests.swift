@@ -1,0 +1,86 @@
+// Where a restore goes, and what it does not do there unasked.
+
+import TestSupport
+import Testing
+
+@Suite struct RestorePlaceTests {
+    @Test("An image that is not of / is not restored as / without a confirmation, which names the right command")
+    func root() {
+        let place = Workplace()
+        place.shell("mkdir -p tree/holdfast-test-new tree/usr")
+        #expect(place.holdfast("backup tree --to store").status == 0)
+        let refused = place.holdfast("restore latest --from store --to /")
+        #expect(refused.status == 4, "\(refused)")
+        #expect(refused.output.contains("--to \(place.file("tree"))"), "\(refused)")
+        #expect(refused.output.contains("/holdfast-test-new would be new"), "\(refused)")
+        #expect(refused.output.contains("/usr would be changed"), "\(refused)")
+        #expect(runShell("ls -d /holdfast-test-new").status != 0)
+    }
+
+    @Test("A folder of the image takes the place of no link that was there; what is below it is not written elsewhere")
+    func links() {
+        let place = Workplace()
+        place.shell("mkdir -p tree/lib tree/var; echo 1 > tree/lib/file; echo 2 > tree/var/file")
+        #expect(place.holdfast("backup tree --to store").status == 0)
+        place.shell("mkdir -p target real; ln -s ../real target/lib; touch target/var")
+        let restored = place.holdfast("restore latest --from store --to target")
+        #expect(restored.status == 3, "\(restored)")
+        #expect(restored.output.contains("target/lib: is a link to ../real here"), "\(restored)")
+        #expect(restored.output.contains("target/var: is no folder here"), "\(restored)")
+        #expect(
+            place.shell("readlink target/lib; ls real; stat -c %F target/var").output == "../real\nregular empty file\n"
+        )
+    }
+
+    @Test("What does not fit is said before anything is written; holes and what is not selected do not count")
+    func room() {
+        let place = Workplace()
+        place.shell(
+            """
+            mkdir tree small large; head -c 30000000 /dev/urandom > tree/big; echo 1 > tree/little; truncate -s 3G tree/hole
+            mount -t tmpfs -o size=20m tmpfs small; mount -t tmpfs -o size=40m tmpfs large
+            """)
+        defer { place.shell("umount small large") }
+        #expect(place.holdfast("backup tree --to store").status == 0)
+        let refused = place.holdfast("restore latest --from store --to small/target")
+        #expect(refused.status == 1, "\(refused)")
+        #expect(refused.output.contains("small/target has 20 MB, the image needs 30 MB"), "\(refused)")
+        #expect(place.shell("ls -A small").output == "")
+        for target in ["large/target", "large/target", "small/target --only little --only hole"] {
+            let fits = place.holdfast("restore latest --from store --to \(target)")
+            #expect(fits.status == 0, "\(target): \(fits)")
+        }
+    }
+
+    @Test("A store that is pulled is one error, and the same command goes on when it is back")
+    func pulled() {
+        let place = Workplace()
+        place.shell("mkdir tree; for i in $(seq 200); do head -c 300000 /dev/urandom > tree/$i; done")
+        #expect(place.holdfast("backup tree --to store").status == 0)
+        let pulled = place.shell(
+            """
+            strace -f -o trace -P $PWD/store $(find store | sed "s|^|-P $PWD/|") -e trace=openat,openat2,pread64,read \
+              -e inject=openat,openat2,pread64,read:error=EIO:when=120+ holdfast restore latest --from store --to target
+            """)
+        #expect(pulled.status == 1, "\(pulled)")
+        #expect(pulled.output.contains("is gone") && pulled.output.contains("the same command goes on"), "\(pulled)")
+        #expect(pulled.output.split(separator: "\n").count < 8, "\(pulled)")
+        let next = place.shell("holdfast restore latest --from store --to target && diff -r tree target")
+        #expect(next.status == 0, "\(next)")
+    }
+
+    @Test("A restore says which image it is: its host, its time and its id")
+    func named() {
+        let place = Workplace()
+        place.shell("mkdir tree")
+        #expect(place.holdfast("backup tree --to store").status == 0)
+        let id = place.shell(
+            "holdfast images --from store --json | grep -o '\"image\":\"[0-9a-f]*' | cut -c10-17 | tr -d '\\n'"
+        ).output
+        let restored = place.holdfast("restore latest --from store --to target")
+        let host = place.shell("hostname").output.split(separator: "\n").first.map(String.init) ?? ""
+        #expect(
+            id.count == 8 && restored.output.contains("\(id))") && restored.output.contains("(\(host), 20"),
+            "\(restored)")
+    }
+}
