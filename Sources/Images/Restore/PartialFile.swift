@@ -74,8 +74,8 @@ final class PartialFile {
     let file: Descriptor
     private let folder: Descriptor
     private let names: PartialNames
-    private let identity: FileIdentity
-    private let inode: UInt64
+    /// Asked for only where it has a name for the time being: most files never have.
+    private lazy var status = Result { () throws(SystemError) in try file.status() }
     /// Whether the file system has no files without a name.
     private let isNamed: Bool
     /// The name that it has for the time being.
@@ -93,12 +93,9 @@ final class PartialFile {
             file = try folder.open(first, [.write, .create, .exclusive])
             name = first
         }
-        let status = try file.status()
-        identity = FileIdentity(status)
-        inode = status.inode
         guard let first = name else { return }
         _ = file.tryLock()
-        let tied = try names.name(inode: inode)
+        let tied = try names.name(inode: status.get().inode)
         try folder.rename(first, to: tied)
         name = tied
     }
@@ -122,7 +119,7 @@ final class PartialFile {
         }
         if name == nil {
             _ = file.tryLock()
-            let tied = try names.name(inode: inode)
+            let tied = try names.name(inode: status.get().inode)
             try file.giveName(tied, in: folder)
             name = tied
         }
@@ -151,14 +148,16 @@ final class PartialFile {
     }
 
     private func expect(_ name: [UInt8]) throws {
-        guard FileIdentity(try folder.status(of: name)) == identity else {
+        guard FileIdentity(try folder.status(of: name)) == FileIdentity(try status.get()) else {
             throw FormatError("somebody put another file in its place while it was restored")
         }
     }
 
     /// Takes away the name that it has for the time being; the file goes with its descriptor.
     func discard() {
-        guard let name, let status = try? folder.status(of: name), FileIdentity(status) == identity else { return }
+        guard let name, let there = try? folder.status(of: name), let own = try? status.get(),
+            FileIdentity(there) == FileIdentity(own)
+        else { return }
         try? folder.remove(name)
         self.name = nil
     }

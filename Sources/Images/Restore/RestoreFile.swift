@@ -79,6 +79,7 @@ final class RestoreFile: @unchecked Sendable {
     /// All parts are known.
     func close(size: UInt64) {
         monitor.withLock {
+            if entry.size != size { isWritten = false }
             entry.size = size
             if position != size, failure == nil { failure = "its content does not add up to its size" }
         }
@@ -194,7 +195,8 @@ final class RestoreFile: @unchecked Sendable {
             if output == nil { output = try makeOutput() }
             guard let output else { return }
             if existing != nil, !isWritten { try rewrite(output.file) }
-            try output.file.truncate(to: Int64(entry.size))
+            // What was written in one part ends where the file does.
+            if !isWritten { try output.file.truncate(to: Int64(entry.size)) }
             restorer.apply(entry, to: output.file, at: path, fresh: !folder.givesAttributes)
             try output.giveName(
                 entry.name, isThere: isThere, isShared: folder.isShared,
