@@ -23,11 +23,12 @@ var targets: [Target] = [
 
     .target(name: "Reporting", swiftSettings: swiftSettings),
     .target(name: "Platform", dependencies: ["Reporting", "CLinux"], swiftSettings: swiftSettings),
-    .target(name: "Cryptography", dependencies: ["Reporting", "CCrypto", "CSodium", "CLinux"], swiftSettings: swiftSettings),
+    .target(
+        name: "Cryptography", dependencies: ["Reporting", "CCrypto", "CSodium", "CLinux"], swiftSettings: swiftSettings),
     .target(name: "AuditLog", dependencies: ["Platform", "Cryptography"], swiftSettings: swiftSettings),
     .target(name: "Stores", dependencies: ["Platform", "Reporting"], swiftSettings: swiftSettings),
     .target(
-        name: "Images", dependencies: ["Platform", "Cryptography", "Reporting", "CZstd", "CArchive"],
+        name: "Images", dependencies: ["Stores", "Platform", "Cryptography", "Reporting", "CZstd", "CArchive"],
         swiftSettings: swiftSettings),
     .target(
         name: "RestorePoints", dependencies: ["Images", "AuditLog", "Platform", "Cryptography", "Reporting"],
@@ -40,7 +41,8 @@ var targets: [Target] = [
     .target(
         name: "HoldfastCommands",
         dependencies: [
-            "Sanitization", "WriteFilter", "RestorePoints", "Images", "AuditLog", "Platform", "Cryptography", "CTOML",
+            "Sanitization", "WriteFilter", "RestorePoints", "Images", "Stores", "AuditLog", "Platform", "Cryptography",
+            "CTOML",
             "Reporting",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ], swiftSettings: swiftSettings),

@@ -4,18 +4,35 @@
 internal import Glibc
 public import Platform
 public import Reporting
+public import Stores
 
 public enum ImageError: Explained, Hashable {
     case notAStore(path: String)
     case alreadyAStore(path: String)
     case folderInUse(path: String)
-    case newerFormat(subject: String, version: Int)
+    /// Written by another version of the program, or with a feature that this one does not know.
+    case otherFormat(subject: String, version: Int)
     case damaged(subject: String, detail: String)
     case truncated(subject: String)
     case noIdentity(store: String)
     case wrongIdentity(store: String)
     case noWriterKey(store: String)
-    case foreignStore(store: String)
+    /// Another store, or another root key, than the one that was pinned.
+    case foreignStore(store: String, found: String, pinned: String)
+    /// It says two things of which one is forged, or comes from a copied key.
+    case contradicted(store: String, detail: String)
+    /// Fewer records than this machine has seen.
+    case rolledBack(store: String, seen: UInt32, found: UInt32)
+    /// The identity at hand opens contents and governs nothing.
+    case notGoverning(store: String)
+    case revokedWriter(store: String)
+    /// The store has an epoch for which it holds nothing for this machine.
+    case leftOut(store: String, epoch: UInt32)
+    case seriesTaken(prefix: String, writer: String, store: String)
+    case seriesNotCovered(series: String, prefixes: [String])
+    case unknownWriter(name: String, store: String)
+    case ambiguousWriter(name: String, candidates: [String])
+    case twoNewest(series: String, images: [String])
     case lastRecipient(store: String)
     case unknownRecipient(recipient: String, store: String)
     case noSuchImage(name: String)
@@ -28,6 +45,7 @@ public enum ImageError: Explained, Hashable {
     case readOnly(subject: String)
     case gone(subject: String)
     case noRoom(target: String, free: UInt64, needed: UInt64)
+    case store(StoreError)
     case system(SystemError)
     case library(String)
     case noArchiveLibrary(reason: String)
@@ -38,15 +56,33 @@ public enum ImageError: Explained, Hashable {
         case .notAStore(let path): "\(path) is not a Holdfast store"
         case .alreadyAStore(let path): "\(path) is a Holdfast store already"
         case .folderInUse(let path): "\(path) holds other files; a store needs a folder of its own"
-        case .newerFormat(let subject, let version):
-            "\(subject) is of format version \(version); this program reads version \(Format.version)"
+        case .otherFormat(let subject, let version) where version < Int(Format.version):
+            "\(subject) was written by a holdfast from before its first release, and no version since then reads it"
+        case .otherFormat(let subject, let version):
+            "\(subject) is of format version \(version) with features that this program does not know; it reads version \(Format.version)"
         case .damaged(let subject, let detail): "\(subject) is damaged: \(detail)"
         case .truncated(let subject): "\(subject) is truncated: its end is missing"
         case .noIdentity(let store): "\(store) is encrypted and no identity was given or found"
         case .wrongIdentity(let store): "none of the identities opens \(store)"
         case .noWriterKey(let store): "this machine has no writer key for \(store)"
-        case .foreignStore(let store):
-            "\(store) carries another store's keys than those that this machine has joined"
+        case .foreignStore(let store, let found, let pinned):
+            "\(store) has the fingerprint \(found), and the one that is pinned is \(pinned)"
+        case .contradicted(let store, let detail): "\(store) contradicts itself: \(detail)"
+        case .rolledBack(let store, let seen, let found):
+            "\(store) has \(found) records, and this machine has seen \(seen): it was put back to an earlier state"
+        case .notGoverning(let store): "the identity at hand reads \(store) and governs nothing"
+        case .revokedWriter(let store): "this machine's right to write to \(store) has been revoked"
+        case .leftOut(let store, let epoch):
+            "\(store) has new keys (epoch \(epoch)), and none of them for this machine"
+        case .seriesTaken(let prefix, let writer, let store):
+            "series that begin with \(prefix) belong to the writer \(writer) of \(store)"
+        case .seriesNotCovered(let series, let prefixes):
+            "this machine may write the series that begin with \(prefixes.joined(separator: ", ")), and not \(series)"
+        case .unknownWriter(let name, let store): "\(store) has no writer \(name)"
+        case .ambiguousWriter(let name, let candidates):
+            "\(name) could be any of these writers: \(candidates.joined(separator: ", "))"
+        case .twoNewest(let series, let images):
+            "series \(series) has two newest images, \(images.joined(separator: " and "))"
         case .lastRecipient(let store): "the last recipient of \(store) cannot be removed: nobody could read it"
         case .unknownRecipient(let recipient, let store): "\(recipient) is no recipient of \(store)"
         case .noSuchImage(let name): "there is no image \(name)"
@@ -62,6 +98,7 @@ public enum ImageError: Explained, Hashable {
         case .gone(let subject): "\(subject) is gone: it was pulled, or its connection is lost"
         case .noRoom(let target, let free, let needed):
             "\(target) has \(free / 1_000_000) MB, the image needs \(needed / 1_000_000) MB"
+        case .store(let error): error.sentence
         case .system(let error): error.description
         case .library(let text): text
         case .noArchiveLibrary(let reason): "archives need libarchive, which cannot be loaded: \(reason)"
@@ -74,14 +111,26 @@ public enum ImageError: Explained, Hashable {
         case .notAStore: "make one with `holdfast store init PATH`, or give the folder that holds the file HOLDFAST"
         case .alreadyAStore: "write to it with `holdfast backup … --to PATH`; join it with `holdfast store join PATH`"
         case .folderInUse: "give an empty folder, or one that does not exist yet"
-        case .newerFormat: "use a newer holdfast"
+        case .otherFormat(_, let version) where version < Int(Format.version):
+            "make a new store with `holdfast store init PATH` and back up anew"
+        case .otherFormat: "use a newer holdfast"
         case .damaged: "`holdfast verify` lists what is lost; a second copy of the store can be copied over it"
         case .truncated: "copy the file again from where it was made; what is there can be restored"
         case .noIdentity: "give one with `--identity FILE` or `--passphrase-file FILE`"
         case .wrongIdentity: "`holdfast key list --from STORE` names the recipients; give the identity of one of them"
         case .noWriterKey: "issue one with `holdfast store join STORE --identity FILE`"
         case .foreignStore:
-            "somebody may have replaced the store; if that was you, join it anew with `holdfast store join STORE`"
+            "somebody may have replaced the store; if that was you, compare the fingerprint on the key sheet and give it with `--store-fingerprint`"
+        case .contradicted: "ask who governs the store; `holdfast verify --from STORE` names what is there"
+        case .rolledBack: "find out who put it back, or use another copy of it; reading goes on"
+        case .notGoverning: "give the identity of a recipient that was not added with `--reader`"
+        case .revokedWriter, .leftOut: "have who governs the store run `holdfast store join STORE --identity FILE` here"
+        case .seriesTaken:
+            "if this machine takes the place of that one, repeat with `--replace WRITER`; else give other series with `--series PREFIX`"
+        case .seriesNotCovered:
+            "give another `--series`, or join again with `holdfast store join STORE --series PREFIX`"
+        case .unknownWriter, .ambiguousWriter: "`holdfast store info STORE` names them; give the id"
+        case .twoNewest: "name the image by its id; two machines may be using one key"
         case .lastRecipient: "add another first with `holdfast key add RECIPIENT --to STORE`"
         case .unknownRecipient: "`holdfast key list --from STORE` names them"
         case .noSuchImage: "`holdfast images` lists them"
@@ -96,6 +145,7 @@ public enum ImageError: Explained, Hashable {
         case .gone: "bring it back; the same command goes on"
         case .noRoom: "free some space, or restore a part of it with `--only PATTERN`"
         case .readOnly: "mount it for writing, or choose another place"
+        case .store(let error): error.mend
         case .system, .library: nil
         }
     }
@@ -107,13 +157,35 @@ public enum ImageError: Explained, Hashable {
             .unknownRecipient:
             2
         case .damaged, .truncated: 3
-        case .lastRecipient, .otherHardware, .notPermitted, .foreignStore: 4
+        case .lastRecipient, .otherHardware, .notPermitted, .foreignStore, .contradicted, .rolledBack, .notGoverning,
+            .revokedWriter, .leftOut, .seriesTaken, .seriesNotCovered, .twoNewest:
+            4
+        case .unknownWriter, .ambiguousWriter: 2
+        case .store(let error): error.exitStatus
         default: 1
         }
     }
 
     public var cause: (any Error)? {
-        if case .system(let error) = self { error } else { nil }
+        switch self {
+        case .system(let error): error
+        case .store(let error): error
+        default: nil
+        }
+    }
+
+    public init(_ error: StoreError) { self = .store(error) }
+
+    /// Any error as one that knows its sentence and exit status.
+    static func wrapping(_ error: any Error, subject: String) -> any Explained {
+        switch error {
+        case let error as ImageError: error
+        case let error as Interrupted: error
+        case let error as StoreError: ImageError(error)
+        case let error as SystemError: ImageError(error, on: subject)
+        case let error as FormatError: ImageError.damaged(subject: subject, detail: error.description)
+        default: ImageError.library("\(error)")
+        }
     }
 
     /// A failed system call, told apart where people can do something about it.

@@ -80,6 +80,16 @@ public final class FolderStore: ObjectStore {
 
     // MARK: The store
 
+    public func topLevel() throws(StoreError) -> [String] {
+        do throws(SystemError) {
+            let names = try DirectoryListing(of: opened())
+            return (0..<names.count).map { printable(names[$0]) }
+        } catch {
+            if error.isAbsent { return [] }
+            throw StoreError(error, on: subject)
+        }
+    }
+
     public func list(_ folder: String) throws(StoreError) -> [StoredObject] {
         var result: [StoredObject] = []
         var toList = [folder]

@@ -10,6 +10,9 @@ public protocol ObjectStore: AnyObject, Sendable {
     /// How many calls at once are worth it: 2 for a disk, 16 for a server far away.
     var connections: Int { get }
 
+    /// The first parts of all names, whatever they belong to; none where there is nothing yet.
+    func topLevel() throws(StoreError) -> [String]
+
     /// All objects below a folder, with their lengths; none where there is no such folder. A part that cannot be listed is an error.
     func list(_ folder: String) throws(StoreError) -> [StoredObject]
 

@@ -16,6 +16,11 @@ struct GlobalOptions: ParsableArguments {
     @Option(help: ArgumentHelp("A file whose first line is the passphrase.", valueName: "file"))
     var passphraseFile: PathArgument?
 
+    @Option(
+        help: ArgumentHelp(
+            "The fingerprint that the store must have; another one is refused.", valueName: "fingerprint"))
+    var storeFingerprint: FingerprintArgument?
+
     @Flag(help: "Give the result as one JSON document, progress as JSON lines on standard error.")
     var json = false
 

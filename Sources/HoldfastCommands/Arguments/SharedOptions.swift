@@ -24,6 +24,12 @@ struct SourceOptions: ParsableArguments {
     @Option(help: ArgumentHelp("An image in a single file; - is standard input.", valueName: "file"))
     var input: PathArgument?
 
+    @Option(help: ArgumentHelp("Only images of this series.", valueName: "series"))
+    var series: NameArgument?
+
+    @Option(help: ArgumentHelp("Only images of this host.", valueName: "host"))
+    var host: NameArgument?
+
     func validate() throws {
         if (from == nil) == (input == nil) { throw ValidationError("Give either --from STORE or --input FILE.") }
     }

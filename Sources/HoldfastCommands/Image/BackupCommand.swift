@@ -28,6 +28,9 @@ struct BackupCommand: StatefulCommand {
     @Option(help: "The image's name (default: the last part of the path).")
     var name: NameArgument?
 
+    @Option(help: "The series that the image belongs to (default: this machine's, of the image's name).")
+    var series: NameArgument?
+
     @Option(
         name: .customLong("exclude"),
         help: ArgumentHelp(
@@ -56,6 +59,7 @@ struct BackupCommand: StatefulCommand {
         lookBelowFilters(&request, session)
         defer { withExtendedLifetime(snapshot) {} }
         request.name = name?.text ?? defaultName(request.sources)
+        request.series = series?.text
         let patterns = excludes.map { $0.patterns(below: request.sources) }
         request.excludes = patterns.flatMap { $0 }
         request.level = compression
@@ -83,13 +87,13 @@ struct BackupCommand: StatefulCommand {
                 recipients, of: output.isStandard ? "the file" : output.path.description)
             return try session.working {
                 try SingleFile.backup(
-                    request, to: destination, recipients: wanted, progress: session.progress, findings: session.findings
-                )
+                    request, to: destination, recipients: wanted, machine: session.machine, progress: session.progress,
+                    findings: session.findings)
             }
         }
         let store = try openStore(session)
         return try session.working {
-            try store.backup(request, machine: session.machine, progress: session.progress, findings: session.findings)
+            try store.backup(request, progress: session.progress, findings: session.findings)
         }
     }
 
@@ -142,7 +146,7 @@ struct BackupCommand: StatefulCommand {
     private func openStore(_ session: Session) throws -> Store {
         guard let to = target.to else { throw Problem.usage("give --to STORE or --output FILE") }
         let place = try session.place(to)
-        if Store.exists(place.path) {
+        if try Store.exists(place.path) {
             if recipients.isGiven {
                 throw Problem.usage(
                     "\(place.path) has its recipients already",
@@ -152,11 +156,17 @@ struct BackupCommand: StatefulCommand {
         }
         // The folder of a configured store is empty when its disk or share is not mounted: no place for a new one.
         guard !place.isConfigured, isFree(place.path) else { throw ImageError.notAStore(path: place.path.description) }
-        let store = try Store.create(
-            place.path, recipients: session.recipients(recipients, of: place.path.description), group: nil,
-            machine: session.machine)
-        session.console.note("made a new store, \(place.path)")
-        return store
+        do {
+            let store = try Store.create(
+                place.path, recipients: session.recipients(recipients, of: place.path.description), group: nil,
+                machine: session.machine)
+            session.console.note("made a new store, \(place.path), with the fingerprint \(store.fingerprint)")
+            session.note(store.fingerprint)
+            return store
+        } catch ImageError.alreadyAStore {
+            // Another backup was faster.
+            return try session.open(to, for: .write)
+        }
     }
 
     private func isFree(_ path: BytePath) -> Bool {
@@ -164,8 +174,8 @@ struct BackupCommand: StatefulCommand {
         guard let folder = try? Descriptor.open(path, .directory), let names = try? DirectoryListing(of: folder) else {
             return false
         }
-        // `k` alone is what an interrupted creation left.
-        return (0..<names.count).allSatisfy { ["k", "lost+found"].contains(BytePath(names[$0])) }
+        // Keys and a record are what an interrupted creation left.
+        return (0..<names.count).allSatisfy { ["k", "e", "lost+found"].contains(BytePath(names[$0])) }
     }
 
     private func document(_ report: BackupReport, _ session: Session) -> [(String, JSON?)] {
@@ -192,6 +202,11 @@ struct BackupCommand: StatefulCommand {
         let shown = isVerbose ? report.skipped.count : 20
         lines += report.skipped.prefix(shown).map { "left out: \($0.path) (\($0.reason))" }
         if report.skipped.count > shown { lines.append("left out: … and \(report.skipped.count - shown) more") }
+        if report.volumesOfOthers > 0 {
+            lines.append(
+                "rests on \(Text.counted(UInt64(report.volumesOfOthers), "volume", "volumes")) of other machines of the group, which an identity has verified"
+            )
+        }
         if report.findings > 0 {
             lines.append("not complete: \(Text.counted(report.findings, "finding", "findings")), listed above")
         }

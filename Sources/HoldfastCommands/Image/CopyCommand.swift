@@ -3,6 +3,7 @@
 internal import ArgumentParser
 internal import Images
 internal import Platform
+internal import Stores
 
 struct CopyCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
@@ -52,22 +53,24 @@ struct CopyCommand: HoldfastCommand {
         switch (source.from, source.input, target.to, target.output) {
         case (let from?, _, let to?, _):
             let (fromPath, place) = (try session.place(from).path, try session.place(to))
-            guard Store.exists(fromPath) else { throw ImageError.notAStore(path: fromPath.description) }
+            guard try Store.exists(fromPath) else { throw ImageError.notAStore(path: fromPath.description) }
             // As with a backup: the empty folder of a configured store is a disk that is not mounted.
-            if place.isConfigured && !Store.exists(place.path) {
+            let isThere = try Store.exists(place.path)
+            if place.isConfigured && !isThere {
                 throw ImageError.notAStore(path: place.path.description)
             }
-            if try !Store.exists(place.path) || Store.isReplica(fromPath, place.path) {
+            let (source, target) = (FolderStore(fromPath), FolderStore(place.path))
+            if try !isThere || Store.isReplica(source, target) {
                 let credentials = try session.credentials(for: fromPath)
                 return try session.working {
                     try Store.replicate(
-                        fromPath, to: place.path, images: names, credentials: credentials, machine: machine,
+                        source, to: target, images: names, credentials: credentials, machine: machine,
                         progress: progress, findings: findings)
                 }
             }
             let (store, other) = (try session.open(from, for: .read), try session.open(to, for: .write))
             return try session.working {
-                try store.copy(images: names, to: other, machine: machine, progress: progress, findings: findings)
+                try store.copy(images: names, to: other, progress: progress, findings: findings)
             }
         case (let from?, _, _, let output?):
             let destination = try SingleFileOutput(output, partSize: target.partSize)
@@ -82,8 +85,7 @@ struct CopyCommand: HoldfastCommand {
             let credentials = try session.credentials(for: input.path)
             return try session.working {
                 try SingleFile.copy(
-                    input.path, credentials: credentials, to: store, machine: machine, progress: progress,
-                    findings: findings)
+                    input.path, credentials: credentials, to: store, progress: progress, findings: findings)
             }
         default: throw Problem.usage("give --from or --input, and --to or --output")
         }

@@ -3,6 +3,7 @@
 internal import ArgumentParser
 internal import Images
 internal import Platform
+internal import Reporting
 
 struct ImagesCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
@@ -15,14 +16,22 @@ struct ImagesCommand: HoldfastCommand {
         let images: [ImageSummary]
         if let input = source.input {
             if input.isStandard { try refuseTerminal(0, "standard input") }
-            images = try SingleFile.images(input.path, credentials: session.credentials(for: input.path))
+            images = try SingleFile.images(
+                input.path, credentials: session.credentials(for: input.path), machine: session.machine)
         } else if let from = source.from {
-            images = try session.open(from, for: .list).images()
+            let store = try session.open(from, for: .list)
+            let all = try store.images()
+            try store.lostImages(all).forEach(session.findings.add)
+            images = all.filter { image in
+                (source.series == nil || image.label?.series == source.series?.text)
+                    && (source.host == nil || image.label?.host == source.host?.text)
+            }
         } else {
             images = []
         }
         if session.console.isJSON {
-            session.console.document(.object([("images", .list(images.map(document)))]))
+            session.console.document(
+                .object([("images", .list(images.map(document)))] + session.console.findingMembers))
         } else if images.isEmpty {
             session.console.note("no images")
         } else {
@@ -31,13 +40,17 @@ struct ImagesCommand: HoldfastCommand {
         for image in images where image.isDamaged {
             session.console.warning("image \(image.id) is damaged: \(image.problem ?? "its label cannot be read")")
         }
-        return images.contains { $0.isDamaged } ? .findings : .done
+        return images.contains { $0.isDamaged } || session.findings.count > 0 ? .findings : .done
     }
 
     private func document(_ image: ImageSummary) -> JSON {
         .object(
             [("image", .id(image.id))] + JSON.label(image.label)
                 + [
+                    ("series", image.label.map { .text($0.series) }),
+                    ("sequence", image.label.map { .number($0.sequence) }),
+                    ("writer", .text(image.writer)),
+                    ("unfinished", .flag(image.isUnfinished)),
                     ("tool", image.label.map { .text($0.tool) }),
                     ("parent", image.label?.parent.map(JSON.id)),
                     ("findingCount", image.label.map { .number($0.findings) }),

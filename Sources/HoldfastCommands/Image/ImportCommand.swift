@@ -22,8 +22,7 @@ struct ImportCommand: HoldfastCommand {
         let store = try session.open(to, for: .write)
         let report = try session.working {
             try store.importArchive(
-                from: 0, name: name.text, machine: session.machine, progress: session.progress,
-                findings: session.findings)
+                from: 0, name: name.text, progress: session.progress, findings: session.findings)
         }
         let label = report.label
         session.show(

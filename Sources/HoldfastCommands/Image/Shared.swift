@@ -46,7 +46,8 @@ extension SourceOptions {
         if input.isStandard {
             throw Problem.usage("standard input holds one image, which need not be named", hint: "leave \(name) out")
         }
-        let images = try SingleFile.images(input.path, credentials: session.credentials(for: input.path))
+        let images = try SingleFile.images(
+            input.path, credentials: session.credentials(for: input.path), machine: session.machine)
         let isThere = images.contains {
             $0.label?.name == name || (name.utf8.count >= 4 && $0.id.description.hasPrefix(name))
         }
@@ -58,9 +59,11 @@ extension SourceOptions {
         if let input {
             if input.isStandard { try refuseTerminal(0, "standard input") }
             try checkName(image, of: input, session)
-            return try SingleFile.imageReader(input.path, credentials: session.credentials(for: input.path))
+            return try SingleFile.imageReader(
+                input.path, credentials: session.credentials(for: input.path), machine: session.machine)
         }
         guard let from, let image else { throw Problem.usage("name an image, or `latest`") }
-        return try session.open(from, for: .read).imageReader(image.text)
+        let store = try session.open(from, for: .read)
+        return try store.imageReader(image.text, ImageFilter(series: series?.text, host: host?.text))
     }
 }

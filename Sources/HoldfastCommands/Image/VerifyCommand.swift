@@ -3,6 +3,7 @@
 internal import ArgumentParser
 internal import Images
 internal import Platform
+internal import Reporting
 
 struct VerifyCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
@@ -20,10 +21,16 @@ struct VerifyCommand: HoldfastCommand {
     @Flag(help: "Mark damaged volumes in the store, so that the next backups store their content again.")
     var mark = false
 
+    @Flag(help: "Let other machines of the group build on the images that were read whole.")
+    var share = false
+
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func validate() throws {
-        if mark && source.from == nil { throw ValidationError("--mark is for a store.") }
+        if (mark || share) && source.from == nil { throw ValidationError("--mark and --share are for a store.") }
+        if share && !readData {
+            throw ValidationError("--share wants --read-data: others will build on what was read.")
+        }
     }
 
     func perform(_ session: Session) throws -> Outcome {
@@ -33,29 +40,36 @@ struct VerifyCommand: HoldfastCommand {
             let credentials = try session.credentials(for: input.path)
             let report = try session.working {
                 try SingleFile.verify(
-                    input.path, credentials: credentials, progress: session.progress, findings: session.findings)
+                    input.path, credentials: credentials, machine: session.machine, progress: session.progress,
+                    findings: session.findings)
             }
             return show(report, of: input.path.description, isWhole: true, session)
         }
         guard let from = source.from else { throw Problem.usage("give --from STORE or --input FILE") }
         return try verify(
-            try session.open(from, for: .read), image: image?.text, readData: readData, mark: mark, session)
+            try session.open(from, for: .read), image: image?.text, readData: readData, mark: mark, share: share,
+            session)
     }
 }
 
 /// Checks a store and shows what came out.
 func verify(
-    _ store: Store, image: String?, readData: Bool, mark: Bool = false, _ session: Session
+    _ store: Store, image: String?, readData: Bool, mark: Bool = false, share: Bool = false, _ session: Session
 ) throws -> Outcome {
+    if image == nil { try store.lostImages(store.images()).forEach(session.findings.add) }
     let report = try session.working {
         try store.verify(image: image, readData: readData, progress: session.progress, findings: session.findings)
     }
-    if mark { try store.markDamaged(report.damagedVolumes) }
-    return show(report, of: store.subject, isWhole: readData, marked: mark ? report.damagedVolumes.count : nil, session)
+    if mark { try store.mark(report, tool: Session.tool) }
+    let shared = share ? try store.share(report, tool: Session.tool) : nil
+    return show(
+        report, of: store.subject, isWhole: readData, marked: mark ? report.damagedVolumes.count : nil, shared: shared,
+        session)
 }
 
 private func show(
-    _ report: VerifyReport, of subject: String, isWhole: Bool, marked: Int? = nil, _ session: Session
+    _ report: VerifyReport, of subject: String, isWhole: Bool, marked: Int? = nil, shared: Int? = nil,
+    _ session: Session
 ) -> Outcome {
     let scope =
         "\(Text.counted(report.images, "image", "images")), \(Text.counted(report.volumes, "volume", "volumes")), "
@@ -72,12 +86,18 @@ private func show(
     } else if report.damagedVolumes.count > 0 {
         lines.append("with --mark the next backups store again what the damaged volumes held")
     }
+    if let shared {
+        lines.append(
+            "\(Text.counted(UInt64(shared), "image", "images")) may be built on by other machines of the group from now on"
+        )
+    }
     session.show(
         [
             ("images", .number(report.images)), ("volumes", .number(report.volumes)),
             ("chunks", .number(report.chunks)), ("entries", .number(report.entries)),
             ("bytesRead", .number(report.bytesRead)), ("readData", .flag(isWhole)),
             ("damagedVolumes", .list(report.damagedVolumes.map(JSON.id))), ("marked", .flag(marked != nil)),
+            ("shared", shared.map { .number(UInt64($0)) }),
         ] + session.console.findingMembers, summary: lines)
     return session.outcome(report.findings)
 }

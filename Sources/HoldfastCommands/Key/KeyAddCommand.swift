@@ -14,6 +14,9 @@ struct KeyAddCommand: HoldfastCommand {
     @Option(help: ArgumentHelp("The store.", valueName: "store"))
     var to: StoreArgument
 
+    @Flag(help: "It opens what is in the store, and changes no keys.")
+    var reader = false
+
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func isRecorded(in session: Session) -> Bool { true }
@@ -30,7 +33,7 @@ struct KeyAddCommand: HoldfastCommand {
                 throw Problem.usage("cannot use the recipient \(recipient): \(error.sentence)")
             }
         }
-        try store.add(added)
+        try store.add(added, governs: !reader)
         session.show([("recipient", .text(added.name))], summary: ["\(added.name) can open \(store.subject)"])
         return .done
     }

@@ -5,5 +5,8 @@ internal import ArgumentParser
 struct KeyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "key", abstract: "Make identities; list, add and remove a store's recipients.",
-        subcommands: [KeyGenerateCommand.self, KeyListCommand.self, KeyAddCommand.self, KeyRemoveCommand.self])
+        subcommands: [
+            KeyGenerateCommand.self, KeyListCommand.self, KeyAddCommand.self, KeyRemoveCommand.self,
+            KeyStewardCommand.self,
+        ])
 }

@@ -3,6 +3,7 @@
 internal import ArgumentParser
 internal import Cryptography
 internal import Images
+internal import Stores
 
 struct KeyListCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(commandName: "list", abstract: "List who can open a store.")
@@ -13,15 +14,21 @@ struct KeyListCommand: HoldfastCommand {
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func perform(_ session: Session) throws -> Outcome {
-        let recipients = try Store.recipients(try session.place(from).path)
+        let recipients = try Store.readers(FolderStore(session.place(from).path))
         let own = Set(try session.identities().map(\.recipient.string))
         if session.console.isJSON {
             let list = recipients.map {
-                JSON.object([("recipient", .text($0)), ("identityAtHand", .flag(own.contains($0)))])
+                JSON.object([
+                    ("recipient", .text($0.name)), ("governs", .flag($0.governs)),
+                    ("identityAtHand", .flag(own.contains($0.name))),
+                ])
             }
             session.console.document(.object([("recipients", .list(list))]))
         } else {
-            let lines = recipients.map { Text.safe($0) + (own.contains($0) ? "  (identity at hand)" : "") + "\n" }
+            let lines = recipients.map {
+                Text.safe($0.name) + ($0.governs ? "" : "  (reads only)")
+                    + (own.contains($0.name) ? "  (identity at hand)" : "") + "\n"
+            }
             session.console.result(lines.joined())
         }
         return .done

@@ -3,11 +3,15 @@
 internal import ArgumentParser
 internal import Images
 internal import Platform
+internal import Stores
 
 struct KeyRemoveCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
         commandName: "remove", abstract: "Remove a recipient from a store.",
-        discussion: "Who has opened the store before, or has a copy of it, may have kept what opens it.")
+        discussion: """
+            The store gets new keys for everybody who stays: what is written from now on the removed recipient does not open. \
+            What was written before it still opens, and so it does every copy; a replica follows with the next `holdfast copy`.
+            """)
 
     @Argument(help: "age1…, or passphrase.")
     var recipient: String
@@ -20,13 +24,19 @@ struct KeyRemoveCommand: HoldfastCommand {
     func isRecorded(in session: Session) -> Bool { true }
 
     func perform(_ session: Session) throws -> Outcome {
-        let path = try session.place(from).path
-        guard try Store.recipients(path).contains(recipient) else {
-            throw ImageError.unknownRecipient(recipient: recipient, store: path.description)
+        let store = try session.open(from, for: .read)
+        guard try Store.readers(FolderStore(session.place(from).path)).contains(where: { $0.name == recipient }) else {
+            throw ImageError.unknownRecipient(recipient: recipient, store: store.subject)
         }
-        try session.confirm("Remove \(recipient) from \(path)? It will no longer open this store.")
-        try Store.remove(recipient: recipient, from: path)
-        session.show([("recipient", .text(recipient))], summary: ["\(recipient) no longer opens \(path)"])
+        try session.confirm(
+            "Remove \(Text.safe(recipient)) from \(store.subject)? It will open nothing that is written from now on.")
+        try store.remove(recipient: recipient) { try session.newPassphrase() }
+        session.show(
+            [("recipient", .text(recipient))],
+            summary: [
+                "\(Text.safe(recipient)) opens nothing that is written to \(store.subject) from now on",
+                "replicas follow with the next `holdfast copy --from … --to …`",
+            ])
         return .done
     }
 }

@@ -2,6 +2,7 @@
 
 internal import Cryptography
 internal import Glibc
+internal import Images
 internal import Platform
 
 enum IdentityFile {
@@ -62,6 +63,43 @@ enum IdentityFile {
             throw error
         }
         return identity
+    }
+
+    private static let note = "# holdfast store "
+
+    /// The fingerprints of stores that are noted in the file.
+    static func notedStores(in path: BytePath) throws -> [StoreFingerprint] {
+        var bytes: [UInt8]
+        do throws(SystemError) { bytes = try readWhole(path, limit: 1 << 20) } catch {
+            throw Problem.usage("cannot read the identity \(path): \(error.reason)")
+        }
+        defer { erase(&bytes) }
+        return bytes.split(separator: UInt8(ascii: "\n")).filter { $0.starts(with: Array(note.utf8)) }
+            .compactMap { StoreFingerprint(String(decoding: $0.dropFirst(note.utf8.count), as: UTF8.self)) }
+    }
+
+    /// Adds a store's fingerprint as a comment. A crash leaves the file as it was, or with the comment.
+    static func note(_ fingerprint: StoreFingerprint, in path: BytePath) throws {
+        if try notedStores(in: path).contains(fingerprint) { return }
+        var bytes = try readWhole(path, limit: 1 << 20)
+        defer { erase(&bytes) }
+        bytes.reserveCapacity(bytes.count + 128)
+        if bytes.last != UInt8(ascii: "\n") { bytes.append(UInt8(ascii: "\n")) }
+        bytes += Array("\(note)\(fingerprint)\n".utf8)
+        try replaceFile(path, bytes, mode: 0o600)
+    }
+
+    /// The steward's key in a file; nil where it holds something else.
+    static func steward(_ path: BytePath) throws -> StewardKey? {
+        var bytes: [UInt8]
+        do throws(SystemError) { bytes = try readWhole(path, limit: 1 << 20) } catch {
+            throw Problem.usage("cannot read the identity \(path): \(error.reason)")
+        }
+        defer { erase(&bytes) }
+        guard StewardKey.isStewardKey(bytes) else { return nil }
+        do { return try StewardKey(decoding: bytes) } catch {
+            throw Problem.usage("cannot use the steward key \(path): \(error)")
+        }
     }
 
     static func erase(_ bytes: inout [UInt8]) {

@@ -28,11 +28,13 @@ final class Session: Sendable {
         var identities: [BytePath]
         var passphraseFile: BytePath?
         var isYes: Bool
+        var storeFingerprint: StoreFingerprint?
     }
 
     init(_ global: GlobalOptions, progress: Progress, console: Console) throws {
         self.global = GlobalValues(
-            identities: global.identities.map(\.path), passphraseFile: global.passphraseFile?.path, isYes: global.yes)
+            identities: global.identities.map(\.path), passphraseFile: global.passphraseFile?.path, isYes: global.yes,
+            storeFingerprint: global.storeFingerprint?.fingerprint)
         configuration = try Configuration.load(global.config?.path)
         self.console = console
         self.progress = progress
@@ -52,21 +54,72 @@ final class Session: Sendable {
 
     func open(_ store: StoreArgument, for purpose: Store.Purpose) throws -> Store {
         let path = try place(store).path
-        return try Store.open(path, for: purpose, credentials: credentials(for: path), machine: machine)
+        let store = try Store.open(path, for: purpose, credentials: credentials(for: path), machine: machine)
+        store.findings.forEach(findings.add)
+        return store
     }
 
     // MARK: Keys
 
     /// The identities that were given, or configured, or else the user's own where there is one.
-    func identities() throws -> [AgeIdentity] {
-        var paths = global.identities.isEmpty ? configuration.identities : global.identities
-        if paths.isEmpty && exists(IdentityFile.standardPath) { paths = [IdentityFile.standardPath] }
-        return try paths.flatMap { try IdentityFile.read($0, on: console) }
+    func identities() throws -> [AgeIdentity] { try keyFiles().identities }
+
+    private func identityPaths() -> [BytePath] {
+        let paths = global.identities.isEmpty ? configuration.identities : global.identities
+        return paths.isEmpty && exists(IdentityFile.standardPath) ? [IdentityFile.standardPath] : paths
+    }
+
+    /// The identities in these files; a steward's key may be among them.
+    private func keyFiles() throws -> (identities: [AgeIdentity], steward: StewardKey?) {
+        var identities: [AgeIdentity] = []
+        var steward: StewardKey?
+        for path in identityPaths() {
+            if let key = try IdentityFile.steward(path) {
+                steward = key
+            } else {
+                identities += try IdentityFile.read(path, on: console)
+            }
+        }
+        return (identities, steward)
     }
 
     /// What opens a store or a file; its passphrase is asked for only where it is wanted.
     func credentials(for subject: BytePath) throws -> Credentials {
-        Credentials(identities: try identities()) { try self.passphrase(for: subject) }
+        let (keys, steward) = try keyFiles()
+        return Credentials(identities: keys, steward: steward, trust: try trust()) {
+            try self.passphrase(for: subject)
+        }
+    }
+
+    /// What is known of the store that is about to be opened.
+    private func trust() throws -> StoreTrust {
+        let noted = try identityPaths().flatMap { try IdentityFile.notedStores(in: $0) }
+        return StoreTrust(expected: global.storeFingerprint, noted: noted) { [self] store in
+            let words = "\(store.store) has the fingerprint \(store.fingerprint)"
+            if !store.isForeign && !store.isJoining {
+                console.warning("\(words), and none is pinned here: compare it with the key sheet")
+                return
+            }
+            let reason =
+                store.isForeign
+                ? "the identities at hand are noted for other stores" : "this machine is about to trust it"
+            if global.isYes { return console.warning("\(words); \(reason)") }
+            let answer = try ask { try $0.confirm("\(words); \(reason). Is it the right one?") }
+            if answer == true { return }
+            throw Problem.refused(
+                answer == nil
+                    ? "\(words); \(reason), and there is no terminal to ask on" : "not confirmed; nothing was changed",
+                hint: "compare it with the key sheet and repeat with `--store-fingerprint \(store.fingerprint)`")
+        }
+    }
+
+    /// Notes a new store in the user's own identity file, so that another one is known by it.
+    func note(_ fingerprint: StoreFingerprint) {
+        let path = IdentityFile.standardPath
+        guard exists(path) else { return }
+        do { try IdentityFile.note(fingerprint, in: path) } catch {
+            console.warning("\(path) could not be given the store's fingerprint: \(explained(error).sentence)")
+        }
     }
 
     private func passphrase(for subject: BytePath) throws -> Secret? {

@@ -5,5 +5,8 @@ internal import ArgumentParser
 struct StoreCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "store", abstract: "Make, join, describe and check stores.",
-        subcommands: [StoreInitCommand.self, StoreJoinCommand.self, StoreInfoCommand.self, StoreCheckCommand.self])
+        subcommands: [
+            StoreInitCommand.self, StoreJoinCommand.self, StoreInfoCommand.self, StoreCheckCommand.self,
+            StoreRevokeCommand.self,
+        ])
 }

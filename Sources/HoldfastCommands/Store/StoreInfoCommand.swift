@@ -3,6 +3,7 @@
 internal import ArgumentParser
 internal import Images
 internal import Platform
+internal import Stores
 
 struct StoreInfoCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
@@ -14,7 +15,8 @@ struct StoreInfoCommand: HoldfastCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         let path = try session.place(store).path
-        let recipients = try Store.recipients(path)
+        let readers = try Store.readers(FolderStore(path))
+        let recipients = readers.map(\.name)
         let opened: Store?
         do {
             opened = try session.open(store, for: .list)
@@ -23,12 +25,24 @@ struct StoreInfoCommand: HoldfastCommand {
         }
         let images = try opened?.images()
         let newest = images?.last { $0.label != nil }?.label
+        let writers = try opened?.writers() ?? []
         if session.console.isJSON {
             session.console.document(
                 .object(
                     JSON.path(path)
                         + [
                             ("store", opened.map { .text($0.identifier) }),
+                            ("fingerprint", opened.map { .text("\($0.fingerprint)") }),
+                            (
+                                "writers",
+                                .list(
+                                    writers.map {
+                                        .object([
+                                            ("writer", .text($0.id)), ("name", .text($0.name)),
+                                            ("series", .list($0.series.map(JSON.text))),
+                                        ])
+                                    })
+                            ),
                             ("recipients", .list(recipients.map(JSON.text))),
                             ("group", opened?.groupName.map(JSON.text)),
                             ("canRead", .flag(opened?.canRead ?? false)),
@@ -39,7 +53,11 @@ struct StoreInfoCommand: HoldfastCommand {
         } else {
             var lines = ["path       \(path)"]
             if let opened { lines.append("store      \(opened.identifier)") }
-            lines += recipients.map { "recipient  \($0)" }
+            if let opened { lines.append("fingerprint \(opened.fingerprint)") }
+            lines += readers.map { "recipient  \($0.name)\($0.governs ? "" : " (reads only)")" }
+            lines += writers.map {
+                "writer     \($0.id.prefix(8)) \($0.name), series \($0.series.joined(separator: ", "))…"
+            }
             if let opened {
                 lines.append("group      \(opened.groupName ?? "none: this machine has not joined")")
                 lines.append("contents   \(opened.canRead ? "can be read" : "cannot be read") with the keys at hand")

@@ -3,6 +3,7 @@
 internal import ArgumentParser
 internal import Images
 internal import Platform
+internal import Stores
 
 struct StoreInitCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
@@ -15,6 +16,12 @@ struct StoreInitCommand: HoldfastCommand {
     @Option(help: "The machines of one group share content (default: this machine alone).")
     var group: NameArgument?
 
+    @Option(
+        help: ArgumentHelp(
+            "What the series of this machine begin with (default: its host's name); may be repeated.",
+            valueName: "prefix"))
+    var series: [NameArgument] = []
+
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func isRecorded(in session: Session) -> Bool { true }
@@ -22,13 +29,18 @@ struct StoreInitCommand: HoldfastCommand {
     func perform(_ session: Session) throws -> Outcome {
         let path = try session.place(store).path
         // Before anybody is asked for a passphrase, or an identity made, for nothing.
-        if Store.exists(path) { throw ImageError.alreadyAStore(path: path.description) }
+        if try Store.exists(path) { throw ImageError.alreadyAStore(path: path.description) }
         let wanted = try session.recipients(recipients, of: path.description)
-        let store = try Store.create(path, recipients: wanted, group: group?.text, machine: session.machine)
+        let store = try Store.create(
+            FolderStore(path), recipients: wanted, JoinRequest(group: group?.text, series: series.map(\.text)),
+            machine: session.machine)
+        session.note(store.fingerprint)
         session.show(
-            [("store", .text(store.identifier))] + JSON.path(path)
+            [("store", .text(store.identifier)), ("fingerprint", .text("\(store.fingerprint)"))] + JSON.path(path)
                 + [("recipients", .list(wanted.map { .text($0.name) })), ("group", store.groupName.map(JSON.text))],
-            summary: ["store \(store.identifier) in \(path)"] + wanted.map { "recipient \($0.name)" })
+            summary: [
+                "store \(store.identifier) in \(path)", "fingerprint \(store.fingerprint): write it down, with the key",
+            ] + wanted.map { "recipient \($0.name)" })
         return .done
     }
 }

@@ -3,6 +3,7 @@
 internal import ArgumentParser
 internal import Images
 internal import Platform
+internal import Stores
 
 struct StoreJoinCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
@@ -14,17 +15,34 @@ struct StoreJoinCommand: HoldfastCommand {
     @Option(help: "The machines of one group share content (default: this machine alone).")
     var group: NameArgument?
 
+    @Option(
+        help: ArgumentHelp(
+            "What the series of this machine begin with (default: its host's name); may be repeated.",
+            valueName: "prefix"))
+    var series: [NameArgument] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "The machine whose place this one takes, by name or id: it goes on with its series.", valueName: "writer"))
+    var replace: NameArgument?
+
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func isRecorded(in session: Session) -> Bool { true }
 
     func perform(_ session: Session) throws -> Outcome {
         let path = try session.place(store).path
+        let request = JoinRequest(group: group?.text, series: series.map(\.text), replaces: replace?.text)
         let store = try Store.join(
-            path, group: group?.text, credentials: session.credentials(for: path), machine: session.machine)
+            FolderStore(path), request, credentials: session.credentials(for: path), machine: session.machine)
         session.show(
-            [("store", .text(store.identifier))] + JSON.path(path) + [("group", store.groupName.map(JSON.text))],
-            summary: ["joined store \(store.identifier) in \(path), group \"\(store.groupName ?? "")\""])
+            [("store", .text(store.identifier)), ("fingerprint", .text("\(store.fingerprint)"))] + JSON.path(path) + [
+                ("group", store.groupName.map(JSON.text))
+            ],
+            summary: [
+                "joined store \(store.identifier) in \(path), group \"\(store.groupName ?? "")\"",
+                "fingerprint \(store.fingerprint)",
+            ])
         return .done
     }
 }

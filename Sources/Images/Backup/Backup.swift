@@ -3,10 +3,13 @@
 internal import Cryptography
 public import Platform
 public import Reporting
+internal import Stores
 
 public struct BackupRequest: Sendable {
     public var sources: [BytePath]
     public var name: String
+    /// The series of the image; nil: the machine's own of this name.
+    public var series: String?
     public var excludes: [PathPattern] = []
     /// Folders of Holdfast's own that are left out, beside those that every backup leaves out.
     public var own: [BytePath] = []
@@ -34,12 +37,13 @@ public struct BackupRequest: Sendable {
         var label = ImageLabel()
         label.name = name
         label.host = HostFacts.hostName
-        label.series = HostFacts.hardwareSeries
+        label.hardware = HostFacts.hardwareSeries
         label.sources = sources
         label.time = Timestamp.now()
         label.tool = tool
         label.point = point
         label.logHead = logHead
+        if sources.contains("/") { label.roles = [ImageLabel.systemRole] }
         return label
     }
 }
@@ -55,6 +59,8 @@ public struct BackupReport: Sendable {
     public var findings: UInt64
     /// Patterns that nothing matched: mistyped, most likely.
     public var unmatchedExcludes: [PathPattern] = []
+    /// Volumes of other machines of the group that the image needs: it rests on what an identity has verified.
+    public var volumesOfOthers = 0
 }
 
 /// Counts of one backup.
@@ -77,38 +83,63 @@ extension Store {
     /// The image exists when this returns. Whatever ends it earlier leaves no image, and what was durable is used by the next
     /// run.
     /// - Throws: `ImageError`; `Interrupted` after `progress.requestStop()`.
-    public func backup(
-        _ request: BackupRequest, machine: MachineState, progress: Progress, findings: Findings
-    ) throws -> BackupReport {
+    public func backup(_ request: BackupRequest, progress: Progress, findings: Findings) throws -> BackupReport {
         guard let writer = keyring.writer else { throw ImageError.noWriterKey(store: subject) }
-        let cachePath = machine.cacheFolder(of: id).appending(try request.cacheName(group: writer.group.id))
-        let output = try ImageWriter(store: self, machine: machine, level: request.level, cache: cachePath)
+        do {
+            let series = try self.series(of: request, writer.certificate)
+            var attempts = 3
+            while true {
+                do {
+                    return try backupOnce(request, series, writer, progress: progress, findings: findings)
+                } catch is Repeat {
+                    attempts -= 1
+                    if attempts == 0 {
+                        throw ImageError.library(
+                            "what this backup builds on is being removed from \(subject) again and again; no image can be relied on"
+                        )
+                    }
+                }
+            }
+        } catch { throw ImageError.wrapping(error, subject: subject) }
+    }
+
+    func series(of request: BackupRequest, _ certificate: Certificate) throws -> String {
+        let series = request.series ?? (certificate.series.first ?? "") + request.name
+        guard certificate.covers(series: series) else {
+            throw ImageError.seriesNotCovered(series: series, prefixes: certificate.series)
+        }
+        return series
+    }
+
+    private func backupOnce(
+        _ request: BackupRequest, _ series: String, _ writer: WriterKey, progress: Progress, findings: Findings
+    ) throws -> BackupReport {
+        let cachePath = machine.cacheFolder(of: id).appending(try request.cacheName(writer: writer.writer))
+        let output = try ImageWriter(store: self, level: request.level, cache: cachePath)
         do {
             let cache = WalkCacheReader(cachePath)
             let counts = try request.readTrees(
                 into: output, group: writer.group, store: id,
-                options: TreeReader.Options(excludes: request.excludes, own: ownFiles(request, machine: machine)),
-                cache: cache,
+                options: TreeReader.Options(excludes: request.excludes, own: ownFiles(request)), cache: cache,
                 progress: progress, findings: findings, isStored: output.cite, storedLength: output.storedLength)
             var label = request.label()
+            label.series = series
             label.add(counts, findings: findings.count)
-            label.parent = cache?.parent
-            let (id, finished) = try output.commit(label, sparse: counts.sparse)
+            let result = try output.commit(label, sparse: counts.sparse)
             return BackupReport(
-                id: id, label: finished, files: counts.files, filesRead: counts.filesRead, skipped: counts.skipped,
-                findings: findings.count, unmatchedExcludes: counts.unmatchedExcludes)
+                id: result.id, label: result.label, files: counts.files, filesRead: counts.filesRead,
+                skipped: counts.skipped, findings: findings.count, unmatchedExcludes: counts.unmatchedExcludes,
+                volumesOfOthers: result.volumesOfOthers)
         } catch {
             output.abandon()
-            throw ImageError.wrapping(error, subject: subject)
+            throw error
         }
     }
 
     /// The store itself, and what this machine keeps about stores: never part of an image.
-    private func ownFiles(_ request: BackupRequest, machine: MachineState) -> Set<FileIdentity> {
+    private func ownFiles(_ request: BackupRequest) -> Set<FileIdentity> {
         var own = machine.ownFiles.union(request.own.compactMap { FileIdentity($0) })
-        if let directory = objects as? DirectoryStore, let identity = FileIdentity(directory.path) {
-            own.insert(identity)
-        }
+        if let folder = objects as? FolderStore, let identity = folder.identity { own.insert(identity) }
         return own
     }
 }
@@ -141,8 +172,8 @@ extension BackupRequest {
     }
 
     /// The cache of the last backup of the same sources.
-    fileprivate func cacheName(group: Identifier) throws -> String {
-        var bytes = group.bytes
+    fileprivate func cacheName(writer: Identifier) throws -> String {
+        var bytes = writer.bytes
         for source in sources { bytes.append(field: 1, source.bytes) }
         for exclude in excludes {
             bytes.append(field: 2, exclude.bytes)
@@ -168,19 +199,6 @@ extension Pipeline {
             try check()
         } catch is Interrupted {
             return
-        }
-    }
-}
-
-extension ImageError {
-    /// Any error as one that knows its sentence and exit status.
-    static func wrapping(_ error: any Error, subject: String) -> any Explained {
-        switch error {
-        case let error as ImageError: error
-        case let error as Interrupted: error
-        case let error as SystemError: ImageError(error, on: subject)
-        case let error as FormatError: ImageError.damaged(subject: subject, detail: error.description)
-        default: ImageError.library("\(error)")
         }
     }
 }

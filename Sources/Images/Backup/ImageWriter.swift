@@ -3,29 +3,30 @@
 
 internal import Cryptography
 internal import Platform
+internal import Stores
 internal import Synchronization
 
 final class ImageWriter: PipelineOutput, @unchecked Sendable {
-    /// A volume that is being written; a metadata volume is written to two files at once.
+    /// A volume that is being written; a metadata volume is written to two objects at once.
     private struct Open {
         var number: UInt32
         var writer: ObjectWriter
-        var sinks: [any ObjectSink]
+        var uploads: [any ObjectUpload]
     }
 
-    /// What a finished volume still needs: to become durable, then to be named by a checkpoint.
+    /// What a finished volume still needs: to become durable, then to be named by a checkpoint and the index object.
     private struct Closed: Sendable {
-        var reference: VolumeReference
-        var sinks: [any ObjectSink]
+        var part: IndexPart
+        var number: UInt32
+        var uploads: [any ObjectUpload]
     }
 
     private let store: Store
     private let writerKey: WriterKey
     private let index: ChunkIndex
+    private let known: WriterIndex
     private let run: RunRecord
     private let endedRuns: [RunRecord]
-    private let machine: MachineState
-    private let knownRoots: Set<ObjectID>
 
     private var data: Open?
     private var metadata: Open?
@@ -38,13 +39,17 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
     private let manifestEncoder: ChunkEncoder
     private let manifestBuffer: UnsafeMutableRawBufferPointer
     private var body = ImageBody()
-    private let cacheWriter: WalkCacheWriter?
+    private var cacheWriter: WalkCacheWriter?
 
     private let finisher: BoundedQueue<Closed>
     private var finisherThread: WorkerThread?
     private let finisherState = Monitor()
     private var finisherFailure: (any Error)?
-    private var checkpoints: [ObjectID] = []
+    private var checkpoints: [ObjectName] = []
+    /// Used by the finisher's thread, and after its end by the one that commits.
+    private var indexWriter: IndexObjectWriter?
+    /// The volumes of this run, by their numbers.
+    private var own: Set<UInt32> = []
     /// What this run has created in the store so far, by name.
     private var created: [String] = []
     private var isRootBegun = false
@@ -53,19 +58,18 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
     private(set) var storedBytes: UInt64 = 0
 
     /// Begins a run. What earlier runs of this machine left is taken over or removed.
-    init(store: Store, machine: MachineState, level: Int, cache: BytePath?) throws {
+    init(store: Store, level: Int, cache: BytePath?) throws {
         guard let writer = store.keyring.writer else { throw ImageError.noWriterKey(store: store.subject) }
         self.store = store
-        self.machine = machine
         writerKey = writer
-        (index, knownRoots) = try store.writerIndex(machine: machine)
-        endedRuns = machine.adoptEndedRuns(store: store.id)
-        run = try machine.beginRun(store: store.id)
+        known = try store.writerIndex()
+        index = known.index
+        endedRuns = store.machine.adoptEndedRuns(store: store.id)
+        run = try store.machine.beginRun(writer)
         manifestEncoder = try ChunkEncoder(group: writer.group, level: max(3, level))
         manifestBuffer = .allocate(byteCount: ChunkEncoder.capacity(for: Format.maximumChunkLength), alignment: 64)
-        do {
-            cacheWriter = try cache.map { try WalkCacheWriter($0) }
-        } catch let error as SystemError { throw ImageError(error) }
+        // A cache costs only time: one that cannot be written is none.
+        cacheWriter = cache.flatMap { try? WalkCacheWriter($0) }
         finisher = BoundedQueue(capacity: 2)
         try takeOverEndedRuns()
         finisherThread = WorkerThread { [self] in makeDurable() }
@@ -79,109 +83,105 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
     /// unless the run got as far as its root. Where a root cannot be read now, nothing goes: it may name anything.
     private func takeOverEndedRuns() throws {
         if endedRuns.isEmpty { return }
-        let named = try? volumesOfRoots()  // Only then is anything removed.
+        let named = try? objectsOfRoots()  // Only then is anything removed.
         for ended in endedRuns {
             var durable = named ?? []
-            for (_, volumes) in try Self.checkpoints(of: ended.id, in: store) {
-                try store.add(volumes, to: index)
-                durable.formUnion(volumes.map(\.id))
+            for (_, objects) in try checkpoints(of: ended) {
+                if ended.group == writerKey.group.id && ended.writer == writerKey.writer {
+                    try store.add(objects, group: ended.group, to: index) { _, _ in false }
+                }
+                durable.formUnion(objects.volumes.map(\.id))
             }
             if try isCommitted(ended) {
-                try store.finishFirstCopy(Self.rootID(of: ended.id))
+                try store.finishFirstCopy(ended.root)
             } else if named != nil {
-                try removeVolumes(of: ended.id, except: durable)
+                try removeObjects(of: ended, except: durable)
             }
         }
     }
 
     /// What the roots of this group name. A root that cannot be read now may name anything, so this throws.
-    private func volumesOfRoots() throws -> Set<ObjectID> {
+    private func objectsOfRoots() throws -> Set<ObjectID> {
         var named: Set<ObjectID> = []
-        for id in try store.rootIDs() where try !store.isLeftover(id) {
-            let reader = try store.rootReader(id)
-            guard reader.header.type == .image, reader.header.group == writerKey.group.id else { continue }
-            named.formUnion(try ImageRoot(reader).volumes.map(\.id))
+        for group in Set(endedRuns.map(\.group)) {
+            for object in try store.listed(.image, group: group) where try !store.isLeftover(object) {
+                let root = try store.image(object.name)
+                named.formUnion((root.named.volumes + root.named.indexes).map(\.id))
+            }
         }
         return named
     }
 
     /// Whether the run's root is there, whole or damaged: then its volumes are an image's.
     private func isCommitted(_ run: RunRecord) throws -> Bool {
-        let id = try Self.rootID(of: run.id)
-        return try !store.objects.copies(StoreName.image(id)).isEmpty && !store.isLeftover(id)
+        let object = try listedRoot(of: run)
+        guard object.first != nil || object.second != nil else { return false }
+        return try !store.isLeftover(object)
     }
 
-    private static func checkpointID(of run: ObjectID, number: Int) throws -> ObjectID {
-        try .derived(run: run, number: .max - 1 - UInt32(number))
+    private func listedRoot(of run: RunRecord) throws -> ListedObject {
+        let name = try run.root
+        return ListedObject(
+            name: name, first: try store.objects.openIfPresent(name.text)?.length,
+            second: try store.objects.openIfPresent(name.second)?.length)
     }
 
     /// The checkpoints of a run, in order. The last may be torn and names nothing then.
-    private static func checkpoints(
-        of run: ObjectID, in store: Store
-    ) throws -> [(id: ObjectID, volumes: [VolumeReference])] {
-        var result: [(id: ObjectID, volumes: [VolumeReference])] = []
+    private func checkpoints(of run: RunRecord) throws -> [(name: ObjectName, objects: NamedObjects)] {
+        var result: [(name: ObjectName, objects: NamedObjects)] = []
         while true {
-            let id = try checkpointID(of: run, number: result.count)
-            if try store.objects.copies(StoreName.image(id)).isEmpty { return result }
-            var volumes: [VolumeReference] = []
-            if let reader = try? store.rootReader(id), reader.header.type == .checkpoint,
-                (try? reader.verifySignature()) != nil,
-                let frame = reader.scan().first(where: { $0.kind == .volumes }),
+            let name = try run.checkpoint(result.count)
+            guard let bytes = try store.objects.read(name.text, limit: Format.maximumRootLength) else { return result }
+            var objects = NamedObjects()
+            if let reader = try? ObjectReader(
+                [MemorySource(bytes)], subject: store.describe(name), keyring: store.keyring, name: name),
+                let proof = try? reader.verifySignature(),
+                let frame = proof.frames.first(where: { $0.kind == .volumes }),
                 let content = try? reader.content(of: frame)
             {
-                volumes = (try? VolumeReference.decode(content)) ?? []
+                objects = (try? NamedObjects(decoding: content)) ?? NamedObjects()
             }
-            result.append((id, volumes))
+            result.append((name, objects))
         }
     }
 
-    /// The names of a run's volumes follow from its id, so its leftovers are found without reading the store.
-    ///
-    /// A volume of another group or epoch stays: roots that this machine can no longer read may name it.
-    private func removeVolumes(of run: ObjectID, except kept: Set<ObjectID>) throws {
+    /// The names of what a run writes follow from its id, so its leftovers are found without reading the store.
+    private func removeObjects(of run: RunRecord, except kept: Set<ObjectID>) throws {
+        let index = try run.index
+        if !kept.contains(index.id) { try store.objects.remove(index.text) }
         var missing = 0
         var number: UInt32 = 0
         // Two volumes are open at a time, so a gap of a few numbers is the end.
         while missing < 8 {
-            let id = try ObjectID.derived(run: run, number: number)
-            let name = StoreName.volume(id)
-            let copies = try [name, name + ".2"].filter { try store.objects.open($0) != nil }
+            let name = try run.volume(number)
+            let copies = try name.both.filter { try store.objects.contains($0) }
             missing = copies.isEmpty ? missing + 1 : 0
             number += 1
-            if kept.contains(id) { continue }
-            if let header = try? store.volumeReader(id).header,
-                header.group != writerKey.group.id || header.epoch != writerKey.epoch
-            {
-                continue
-            }
+            if kept.contains(name.id) { continue }
             for copy in copies { try store.objects.remove(copy) }
         }
     }
 
     /// After the root: checkpoints have served, and so have volumes of ended runs that no root names.
-    private func clearEndedRuns(newRoot: [VolumeReference]) throws {
-        for checkpoint in checkpoints { try store.objects.remove(StoreName.image(checkpoint)) }
+    private func clearEndedRuns() throws {
+        for checkpoint in checkpoints { try store.objects.remove(checkpoint.text) }
         guard !endedRuns.isEmpty else { return }
-        let named = try volumesOfRoots().union(newRoot.map(\.id))
+        let named = try objectsOfRoots()
         for ended in endedRuns {
-            for (id, _) in try Self.checkpoints(of: ended.id, in: store) {
-                try store.objects.remove(StoreName.image(id))
-            }
-            if try !isCommitted(ended) {
-                try removeTornRoot(of: ended.id)
-                try removeVolumes(of: ended.id, except: named)
+            for (name, _) in try checkpoints(of: ended) { try store.objects.remove(name.text) }
+            if try isCommitted(ended) {
+                // Its image is this machine's own, also where it was cut before it could take note of it.
+                try store.machine.remember(store.id) { $0.ownRoots.insert(try ended.root.id) }
+            } else {
+                let root = try listedRoot(of: ended)
+                if try store.isLeftover(root) {
+                    for copy in root.name.both { try store.objects.remove(copy) }
+                }
+                try removeObjects(of: ended, except: named)
             }
             ended.remove()
         }
     }
-
-    /// A root of which not even the header was written cannot say whose it is; its name can.
-    private func removeTornRoot(of run: ObjectID) throws {
-        let id = try Self.rootID(of: run)
-        if try store.isLeftover(id) { try store.objects.remove(StoreName.image(id) + ".2") }
-    }
-
-    private static func rootID(of run: ObjectID) throws -> ObjectID { try .derived(run: run, number: .max) }
 
     // MARK: Chunks
 
@@ -221,34 +221,37 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
             at: ChunkIndex.Location(
                 volume: open.number, offset: offset, sealedLength: UInt32(chunk.plain.count + Format.tagLength)))
         neededLock.withLock { _ = needed.insert(open.number) }
-        let isFull = open.writer.length >= Format.volumeLength
+        let isFull = open.writer.isFull
         if isFull { try close(open) }
         if kind == .data { data = isFull ? nil : open } else { metadata = isFull ? nil : open }
     }
 
     private func begin(_ type: ObjectType) throws -> Open {
-        let id = try ObjectID.derived(run: run.id, number: counter)
+        let name = try run.volume(counter)
         counter += 1
-        let name = StoreName.volume(id)
-        var sinks = [try store.objects.create(name)]
-        created.append(name)
-        if type == .metadataVolume {
-            let second = try store.objects.create(name + ".2")
-            sinks.append(second)
-            created.append(name + ".2")
+        var uploads = [try create(name.text)]
+        if type == .metadataVolume { uploads.append(try create(name.second)) }
+        let writer = try ObjectWriter(type, id: name.id, run: run.id, writer: writerKey) { [uploads] bytes in
+            for upload in uploads { try upload.append(bytes) }
         }
-        let writer = try ObjectWriter(type, id: id, run: run.id, writer: writerKey) { [sinks] bytes in
-            for sink in sinks { try sink.append(bytes) }
-        }
-        let number = index.add(VolumeReference(id: id, digest: .zero, length: 0))
-        return Open(number: number, writer: writer, sinks: sinks)
+        let number = index.add(VolumeReference(writer: writerKey.writer, id: name.id, digest: .zero, length: 0))
+        own.insert(number)
+        return Open(number: number, writer: writer, uploads: uploads)
+    }
+
+    private func create(_ name: String) throws -> any ObjectUpload {
+        let upload = try store.objects.create(name)
+        finisherState.withLock { created.append(name) }
+        return upload
     }
 
     private func close(_ open: Open) throws {
         let summary = try open.writer.finish()
-        let reference = VolumeReference(id: summary.id, digest: summary.digest, length: summary.length)
+        let reference = VolumeReference(
+            writer: writerKey.writer, id: summary.id, digest: summary.digest, length: summary.length)
         index.complete(open.number, reference)
-        finisher.push(Closed(reference: reference, sinks: open.sinks))
+        finisher.push(
+            Closed(part: IndexPart(volume: reference, rows: summary.rows), number: open.number, uploads: open.uploads))
     }
 
     // MARK: Durability
@@ -256,17 +259,19 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
     private static let checkpointBytes: UInt64 = 1 << 30
     private static let checkpointSeconds: Int64 = 10
 
-    /// Makes volumes durable while the next are computed, and from time to time writes a checkpoint that names them.
+    /// Makes volumes durable while the next are computed, adds them to the index object, and from time to time writes a checkpoint
+    /// that names them.
     private func makeDurable() {
         var unnamed: [VolumeReference] = []
         var last = Timestamp.now().seconds
         while let closed = finisher.pop() {
             do {
-                for sink in closed.sinks { try sink.commit() }
-                unnamed.append(closed.reference)
-                let bytes = unnamed.reduce(0) { $0 + $1.length }
+                for upload in closed.uploads { try upload.commit() }
+                try addToIndexObject(closed.part)
+                unnamed.append(closed.part.volume)
+                let bytes = unnamed.reduce(UInt64(0)) { $0 &+ $1.length }
                 let now = Timestamp.now().seconds
-                if bytes >= Self.checkpointBytes || now - last >= Self.checkpointSeconds {
+                if bytes >= Self.checkpointBytes || now &- last >= Self.checkpointSeconds {
                     try checkpoint(unnamed)
                     unnamed = []
                     last = now
@@ -278,13 +283,21 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
         }
     }
 
-    private func checkpoint(_ volumes: [VolumeReference]) throws {
-        let id = try Self.checkpointID(of: run.id, number: finisherState.withLock { checkpoints.count })
-        let (bytes, _) = try makeObject(.checkpoint, id: id, run: run.id, writer: writerKey) {
-            try $0.append(.volumes, VolumeReference.encode(volumes))
+    private func addToIndexObject(_ part: IndexPart) throws {
+        if indexWriter == nil {
+            indexWriter = try IndexObjectWriter(run.index, run: run.id, writer: writerKey, in: store.objects)
+            finisherState.withLock { if let name = indexWriter?.name.text { created.append(name) } }
         }
-        try store.objects.put(StoreName.image(id), bytes)
-        finisherState.withLock { checkpoints.append(id) }
+        try indexWriter?.append(part)
+    }
+
+    private func checkpoint(_ volumes: [VolumeReference]) throws {
+        let name = try run.checkpoint(finisherState.withLock { checkpoints.count })
+        let (bytes, _) = try makeObject(.checkpoint, id: name.id, run: run.id, writer: writerKey) {
+            try $0.append(.volumes, NamedObjects(volumes: volumes).encoded())
+        }
+        try store.objects.put(name.text, bytes)
+        finisherState.withLock { checkpoints.append(name) }
     }
 
     private func checkFinisher() throws {
@@ -324,7 +337,8 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
 
     /// Writes the root, once everything that it names is durable.
     /// - Parameter sparse: segments of which the next run reads the files again.
-    func commit(_ label: ImageLabel, sparse: [Digest] = []) throws -> (id: ObjectID, label: ImageLabel) {
+    /// - Throws: `Repeat` where what the image cites went away meanwhile: the run is to be made once more.
+    func commit(_ label: ImageLabel, sparse: [Digest] = []) throws -> ImageWriterResult {
         try cutter.flush(appendManifest)
         for open in [data, metadata].compactMap({ $0 }) { try close(open) }
         data = nil
@@ -336,28 +350,73 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
         var label = label
         label.newBytes = newBytes
         label.storedBytes = storedBytes
+        fillIn(&label)
         body.entries = label.entries
         body.contentBytes = label.contentBytes
-        let volumes = neededLock.withLock { needed }.sorted().map { index.volumes[Int($0)].reference }
-        let id = try Self.rootID(of: run.id)
-        let (bytes, _) = try makeObject(.image, id: id, run: run.id, writer: writerKey) {
+        let numbers = neededLock.withLock { needed }.sorted()
+        let named = try objectsToName(numbers)
+        let name = try run.root
+        let (bytes, summary) = try makeObject(.image, id: name.id, run: run.id, writer: writerKey) {
             try $0.append(.label, label.encoded())
-            try $0.append(.volumes, VolumeReference.encode(volumes))
+            try $0.append(.volumes, named.encoded())
             try $0.append(.body, body.encoded())
         }
         // The commit point. A crash before it leaves volumes that the next run removes; between the two copies, an image.
         // Nobody can tell a failed write from one of which only the answer was lost: from the first byte of a root on, nothing that
         // it names is removed by this run. The next one sees what became of it.
         isRootBegun = true
-        try store.objects.putTwice(StoreName.image(id), bytes)
+        try store.objects.put(name.second, bytes)
+        try store.objects.put(name.text, bytes)
+        let reference = RootReference(id: name.id, digest: summary.digest)
+        try store.machine.remember(store.id) { memory in
+            memory.ownRoots.insert(name.id)
+            memory.see(reference, series: label.series, sequence: label.sequence)
+        }
+        let cited = numbers.filter { !own.contains($0) }.map { index.volumes[Int($0)].reference }  // safe: numbers of the index
+        if try !store.vanished(cited, group: writerKey.group.id).isEmpty { throw Repeat() }
 
-        // What follows only saves time and space; a failure here costs no image.
-        try? clearEndedRuns(newRoot: volumes)
+        // What follows only saves time and space; a failure here costs no image, and the next run makes it good.
+        let isCleared = (try? clearEndedRuns()) != nil
         try? index.save(
-            to: Store.indexPath(machine.cacheFolder(of: store.id), writerKey), roots: Array(knownRoots) + [id])
-        try? cacheWriter?.finish(parent: id, sparse: sparse)
-        run.remove()
-        return (id, label)
+            to: Store.indexPath(store.machine.cacheFolder(of: store.id), writerKey),
+            roots: Array(known.roots) + [name.id])
+        try? cacheWriter?.finish(parent: name.id, sparse: sparse)
+        if isCleared { run.remove() }
+        let seeded = cited.filter { known.seeded.contains($0.id) }.count
+        return ImageWriterResult(id: name.id, label: label, volumesOfOthers: seeded)
+    }
+
+    /// What the writer knows of series, time and store.
+    private func fillIn(_ label: inout ImageLabel) {
+        let listed = known.newest[label.series]
+        let remembered = (try? store.machine.memory(of: store.id))?.series[label.series]  // It was read a moment ago.
+        let newest = [listed, remembered].compactMap { $0 }.max { $0.sequence < $1.sequence }
+        label.sequence = (newest?.sequence ?? 0) &+ 1
+        label.parent = newest?.root.id
+        label.parentDigest = newest?.root.digest
+        label.record = StoreMemory.Record(number: store.chain.newest.number, digest: store.chain.newest.digest)
+        label.clock = HostFacts.clockIsSynchronised ? .synchronized : .notSynchronized
+    }
+
+    /// The volumes that the image needs, and index objects that have the rows of all of them: those of volumes that lost theirs, or
+    /// never had one, are added to this run's.
+    private func objectsToName(_ numbers: [UInt32]) throws -> NamedObjects {
+        let volumes = numbers.map { index.volumes[Int($0)] }  // safe: numbers of the index
+        var covered = own
+        for (number, volume) in zip(numbers, volumes) where volume.index == nil && !own.contains(number) {
+            // A reader looks into the volume itself, as this one just did in vain.
+            guard let rows = try? store.directory(of: volume.reference, group: writerKey.group.id) else { continue }
+            try addToIndexObject(IndexPart(volume: volume.reference, rows: rows))
+            covered.insert(number)
+        }
+        var indexes: [VolumeReference] = []
+        if let indexWriter {
+            let reference = try indexWriter.finish()
+            indexes.append(reference)
+            for number in covered { index.note(reference, of: number) }
+        }
+        for reference in volumes.compactMap(\.index) where !indexes.contains(reference) { indexes.append(reference) }
+        return NamedObjects(volumes: volumes.map(\.reference), indexes: indexes)
     }
 
     /// Ends without an image: removes what can be removed at once. What checkpoints name stays for the next run, and so does
@@ -365,10 +424,22 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
     func abandon() {
         finisher.close()
         finisherThread?.join()
-        let durable = finisherState.withLock { checkpoints }
+        let (durable, created) = finisherState.withLock { (checkpoints, self.created) }
         if durable.isEmpty && !isRootBegun {
-            for name in created { try? store.objects.remove(name) }
-            if endedRuns.isEmpty { run.remove() }
+            // What cannot be removed now is the next run's to remove; its record stays for that.
+            let isClear = created.map { (try? store.objects.remove($0)) != nil }.allSatisfy { $0 }
+            if endedRuns.isEmpty && isClear { run.remove() }
         }
     }
 }
+
+/// An image that was written.
+struct ImageWriterResult {
+    var id: ObjectID
+    var label: ImageLabel
+    /// Volumes of other machines that it needs.
+    var volumesOfOthers: Int
+}
+
+/// What an image cites was condemned or removed while it was made.
+struct Repeat: Error {}

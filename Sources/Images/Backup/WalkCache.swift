@@ -173,7 +173,7 @@ final class WalkCacheReader {
             tail[0] == RecordKind.finish.rawValue
         else { throw FormatError("its check differs") }
         var reader = WireReader(tail, 2..<tailLength)
-        return (try reader.objectID(), Int(truncatingIfNeeded: try reader.integer(UInt32.self)))
+        return (try reader.identifier(), Int(truncatingIfNeeded: try reader.integer(UInt32.self)))
     }
 
     /// The last record: kind, length, the image's id, the number of sparse segments.

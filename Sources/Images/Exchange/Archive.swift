@@ -20,22 +20,23 @@ extension Store {
     /// Makes an image of a tar or cpio archive, plain or packed with gzip, bzip2, xz or zstd.
     /// - Throws: `ImageError.library` with the entry's name for what an image cannot hold exactly; then there is no image.
     public func importArchive(
-        from descriptor: CInt, name: String, machine: MachineState, progress: Progress, findings: Findings
+        from descriptor: CInt, name: String, progress: Progress, findings: Findings
     ) throws -> BackupReport {
         do {
             guard let key = keyring.writer else { throw ImageError.noWriterKey(store: subject) }
             var request = BackupRequest(sources: [BytePath("/" + name)], name: name)
             request.level = 2
-            let output = try ImageWriter(store: self, machine: machine, level: 3, cache: nil)
+            let output = try ImageWriter(store: self, level: 3, cache: nil)
             do {
                 let importer = try ArchiveImporter(
                     descriptor, group: key.group, table: key.group.gearTable(store: id), output: output)
                 let counts = try importer.run(name: name, progress: progress)
                 var label = request.label()
                 label.add(counts, findings: findings.count)
-                let (id, finished) = try output.commit(label)
+                label.series = try series(of: request, key.certificate)
+                let result = try output.commit(label)
                 return BackupReport(
-                    id: id, label: finished, files: counts.files, filesRead: counts.files, skipped: [],
+                    id: result.id, label: result.label, files: counts.files, filesRead: counts.files, skipped: [],
                     findings: findings.count)
             } catch {
                 output.abandon()

@@ -105,17 +105,17 @@ final class SingleFileWriter: PipelineOutput, @unchecked Sendable {
 
     /// Begins the file: keys, twice, with a label that has no counts yet.
     init(
-        to output: SingleFileOutput, key: WriterKey, keyFiles: [(name: String, bytes: [UInt8])], label: ImageLabel,
-        level: Int
+        to output: SingleFileOutput, key: WriterKey, header: StoreHeader, records: [StoreRecord],
+        keyFiles: [(name: String, bytes: [UInt8])], label: ImageLabel, level: Int
     ) throws {
         self.key = key
         sink = try SingleFileSink(output)
         run = try ObjectID.random()
         encoder = try ChunkEncoder(group: key.group, level: max(3, level))
         buffer = .allocate(byteCount: ChunkEncoder.capacity(for: Format.maximumChunkLength), alignment: 64)
-        let header = try StoreHeader(store: key.store).encoded()
-        let keys = try makeObject(.keys, id: try nextID(), run: run, writer: key) {
-            try $0.append(.storeHeader, header)
+        let keys = try makeObject(.keys, id: .derived(run: run, number: 0), run: run, writer: key) {
+            try $0.append(.storeHeader, header.encoded())
+            for record in records { try $0.append(.record, record.encoded) }
             for file in keyFiles { try $0.append(.keyFile, Array(file.name.utf8) + [0] + file.bytes) }
             try $0.append(.label, label.encoded())
         }
@@ -123,11 +123,6 @@ final class SingleFileWriter: PipelineOutput, @unchecked Sendable {
     }
 
     deinit { buffer.deallocate() }
-
-    private func nextID() throws -> ObjectID {
-        defer { counter += 1 }
-        return try .derived(run: run, number: counter)
-    }
 
     func isKnown(_ id: Digest) -> Bool { false }
 
@@ -167,7 +162,8 @@ final class SingleFileWriter: PipelineOutput, @unchecked Sendable {
             let count = try encoder.prepare(content, id: id, into: buffer)
             let piece = PreparedChunk(
                 id: id, plain: UnsafeRawBufferPointer(rebasing: buffer[..<count]), contentLength: content.count)
-            return try makeObject(.batch, id: try nextID(), run: run, writer: key) { object in
+            counter += 1
+            return try makeObject(.batch, id: .derived(batch: counter, run: run), run: run, writer: key) { object in
                 try object.append(piece, kind: .manifest)
                 for chunk in held {
                     try chunk.plain.withUnsafeBytes {
@@ -192,9 +188,10 @@ final class SingleFileWriter: PipelineOutput, @unchecked Sendable {
         label.storedBytes = storedBytes
         body.entries = label.entries
         body.contentBytes = label.contentBytes
-        let root = try makeObject(.image, id: try nextID(), run: run, writer: key) {
+        body.batches = UInt64(counter)
+        let root = try makeObject(.image, id: .derived(run: run, number: .max), run: run, writer: key) {
             try $0.append(.label, label.encoded())
-            try $0.append(.volumes, [])
+            try $0.append(.volumes, NamedObjects().encoded())
             try $0.append(.body, body.encoded())
         }
         try sink.append(root.bytes + root.bytes)
@@ -211,23 +208,33 @@ public enum SingleFile {
 
     /// Backs up trees into a single file with a secret of its own, which the recipients can open.
     public static func backup(
-        _ request: BackupRequest, to output: SingleFileOutput, recipients: [StoreRecipient], progress: Progress,
-        findings: Findings
+        _ request: BackupRequest, to output: SingleFileOutput, recipients: [StoreRecipient], machine: MachineState,
+        progress: Progress, findings: Findings
     ) throws -> BackupReport {
         do {
             let secret = try StoreSecret.generate()
+            guard let rootKey = secret.rootKey else { throw FormatError("a new store has a root key") }
+            let series = request.series ?? Store.defaultSeries + request.name
             let key = try WriterKey.issue(
-                from: secret.newest, group: Store.defaultGroup(), writer: HostFacts.hostName)
+                from: secret, rootKey: rootKey, group: Store.defaultGroup(), writer: HostFacts.hostName,
+                series: [series])
+            let record = try StoreRecord(
+                after: nil, store: secret.store, rootKey: rootKey, epoch: 1, sealing: secret.newest.sealing.publicKey,
+                time: Timestamp.now().seconds, revoked: [])
             let keyFiles = try recipients.map { ($0.name + ".age", try secret.wrapped(for: $0)) }
+            var label = request.label()
+            label.series = series
+            label.sequence = 1
             let writer = try SingleFileWriter(
-                to: output, key: key, keyFiles: keyFiles, label: request.label(), level: request.level)
+                to: output, key: key, header: StoreHeader(store: secret.store, root: rootKey.verifyingKey),
+                records: [record], keyFiles: keyFiles, label: label, level: request.level)
             do {
                 let counts = try request.readTrees(
                     into: writer, group: key.group, store: key.store,
                     options: TreeReader.Options(
-                        excludes: request.excludes, own: ownFiles(output), contentPerPiece: batchLength),
+                        excludes: request.excludes, own: ownFiles(request, output, machine),
+                        contentPerPiece: batchLength),
                     cache: nil, progress: progress, findings: findings, isStored: { _ in false })
-                var label = request.label()
                 label.add(counts, findings: findings.count)
                 let (id, finished) = try writer.commit(label)
                 return BackupReport(
@@ -240,8 +247,10 @@ public enum SingleFile {
         } catch { throw ImageError.wrapping(error, subject: output.path?.description ?? "standard output") }
     }
 
-    private static func ownFiles(_ output: SingleFileOutput) -> Set<FileIdentity> {
-        var own = MachineState.ofUser.ownFiles
+    private static func ownFiles(
+        _ request: BackupRequest, _ output: SingleFileOutput, _ machine: MachineState
+    ) -> Set<FileIdentity> {
+        var own = machine.ownFiles.union(request.own.compactMap { FileIdentity($0) })
         if let path = output.path, let identity = FileIdentity(BytePath(path.bytes + Array(".partial".utf8))) {
             own.insert(identity)
         }

@@ -4,6 +4,7 @@ internal import Cryptography
 internal import Glibc
 public import Platform
 public import Reporting
+internal import Stores
 
 /// The objects in a stream of bytes. Holds one at a time.
 final class ObjectStream {
@@ -168,68 +169,84 @@ private final class BatchChunks: ChunkProvider {
 
 final class SingleFileImageReader: BatchedImageReader {
     private(set) var label: ImageLabel?
-    private(set) var keyring: Keyring
+    private let keyring: Keyring
     private let stream: ObjectStream
     private let workspace: ChunkWorkspace
     private var root: ImageRoot?
     private var pieces: [Digest] = []
     private var losses: [Finding] = []
     private var isAtEnd = false
+    /// Since the last batch that was read.
+    private var hasSeenDamage = false
     private var reportedGaps = 0
     /// An object that was read while looking for the keys.
     private var ahead: [UInt8]?
-    /// The age files, for whoever copies the image.
-    private(set) var keyFiles: [(name: String, bytes: [UInt8])] = []
+    /// The id that the next batch has, counted from 1, and the run and writer of all of them.
+    private var nextBatchNumber: UInt32 = 1
+    private let head: ObjectHeader
+    private let chain: RecordChain
 
     var restoredSubject: String { stream.subject }
     var rootID: ObjectID? { root?.id }
+    /// What a person compares.
+    let fingerprint: StoreFingerprint
 
-    init(_ path: BytePath, credentials: Credentials) throws {
+    init(_ path: BytePath, credentials: Credentials, machine: MachineState) throws {
         stream = try ObjectStream(path)
         workspace = try ChunkWorkspace()
-        let empty = Keyring(secret: nil, writer: nil)
-        var store: Identifier?
-        var label: ObjectReader?
+        let subject = stream.subject
         // Keys come twice; either copy, or parts of both, will do.
-        while let bytes = try stream.next() {
-            guard let reader = try? ObjectReader([MemorySource(bytes)], subject: stream.subject, keyring: empty),
-                reader.header.type == .keys
+        var copies: [MemorySource] = []
+        var first: ObjectHeader?
+        while copies.count < 2, let bytes = try stream.next() {
+            let source = MemorySource(bytes)
+            // What cannot be read is none of them.
+            guard let reader = try? ObjectReader([source], subject: subject, keyring: Keyring(root: nil)),
+                reader.header.type == .keys, first.map({ $0.id == reader.header.id }) ?? true
             else {
                 ahead = bytes
                 break
             }
-            label = label ?? reader
-            for frame in reader.scan() {
-                guard let content = try? reader.content(of: frame) else { continue }
-                if frame.kind == .storeHeader, store == nil {
-                    store = try? StoreHeader(decoding: content, subject: stream.subject).store
-                }
-                if frame.kind == .keyFile, let zero = content.firstIndex(of: 0) {
-                    let name = String(decoding: content[..<zero], as: UTF8.self)
-                    let bytes = Array(content[(zero + 1)...])
-                    if !keyFiles.contains(where: { $0.name == name && $0.bytes == bytes }) {
-                        keyFiles.append((name, bytes))
-                    }
-                }
-            }
+            first = reader.header
+            copies.append(source)
         }
-        if keyFiles.isEmpty {
-            if stream.position == 0 { throw ImageError.truncated(subject: stream.subject) }
-            throw ImageError.damaged(subject: stream.subject, detail: "it holds no keys, or is no image")
+        guard let first else {
+            if stream.position == 0 { throw ImageError.truncated(subject: subject) }
+            throw ImageError.damaged(subject: subject, detail: "it holds no keys, or is no image")
         }
-        let secret = try credentials.open(keyFiles.map(\.bytes), store: store, subject: stream.subject)
-        keyring = Keyring(secret: secret, writer: nil)
-        if let label {
-            let opened = try? ObjectReader(label.copies, subject: stream.subject, keyring: keyring)
-            if let opened, let frame = opened.scan().first(where: { $0.kind == .label }),
-                let content = try? opened.content(of: frame)
-            {
-                self.label = try? ImageLabel(decoding: content)
-            }
+        head = first
+        let keys = try SingleFileKeys(ObjectReader(copies, subject: subject, keyring: Keyring(root: nil)))
+        guard keys.header.store == head.store else {
+            throw ImageError.damaged(subject: subject, detail: "its keys are another store's")
         }
+        fingerprint = try StoreFingerprint(store: keys.header.store, root: keys.header.root)
+        let memory = try machine.memory(of: keys.header.store)
+        let writer = try machine.writerKey(of: keys.header.store)
+        try credentials.trust.check(
+            keys.header, pinned: [memory.root, writer?.root].compactMap { $0 }, isJoining: false, isFile: true,
+            subject: subject)
+        let chain = try RecordChain(keys.records, store: keys.header.store, root: keys.header.root, subject: subject)
+        self.chain = chain
+        let secret = try credentials.open(keys.files, subject: subject) { $0.confirmed(by: chain) }
+        keyring = Keyring(root: keys.header.root, secret: secret, writer: writer)
+        let reader = try ObjectReader(copies, subject: subject, keyring: keyring)
+        let proof = try reader.verifySignature()
+        guard let frame = proof.frames.first(where: { $0.kind == .label }) else {
+            throw ImageError.damaged(subject: subject, detail: "it has no label")
+        }
+        // Where things go depends on it, so it is there and authentic, or nothing is placed.
+        let label = try ImageLabel(decoding: reader.content(of: frame))
+        guard proof.certificate.covers(series: label.series) else {
+            throw ImageError.damaged(subject: subject, detail: "its writer may not write the series \(label.series)")
+        }
+        if let revocation = chain.newest.revocation(of: head.writer), revocation.kept.isEmpty {
+            throw ImageError.damaged(subject: subject, detail: "its writer's right to write has been revoked")
+        }
+        self.label = label
     }
 
     private func lose(_ reason: String) {
+        hasSeenDamage = true
         losses.append(Finding(.damaged, subject: stream.subject, reason))
     }
 
@@ -252,24 +269,54 @@ final class SingleFileImageReader: BatchedImageReader {
             do {
                 reader = try ObjectReader([MemorySource(bytes)], subject: stream.subject, keyring: keyring)
             } catch let error as ImageError {
-                if case .newerFormat = error { throw error }
+                if case .otherFormat = error { throw error }
                 lose("\(error)")
                 continue
             }
             switch reader.header.type {
-            case .batch: return batch(reader)
-            case .image:
-                do {
-                    if root == nil {
-                        root = try ImageRoot(reader)
-                        label = root?.label
-                    }
-                } catch { lose("\(error)") }
-            case .keys: continue
+            case .batch:
+                guard try isNext(reader.header) else { break }
+                return batch(reader)
+            case .image: take(root: reader)
+            case .keys where reader.header.id == head.id: continue
             default: lose("it holds an object that does not belong there")
             }
         }
         return nil
+    }
+
+    /// Whether a batch is of this file and the next one. Only damage that was seen explains a gap; else somebody has taken batches out,
+    /// put in others, or changed their order: nothing more is placed.
+    private func isNext(_ header: ObjectHeader) throws -> Bool {
+        let isOwn = header.store == head.store && header.run == head.run && header.writer == head.writer
+        var number = nextBatchNumber
+        let last = hasSeenDamage ? number &+ 4096 : number
+        while isOwn, number <= last {
+            if try header.id == .derived(batch: number, run: head.run) {
+                nextBatchNumber = number + 1
+                hasSeenDamage = false
+                return true
+            }
+            number += 1
+        }
+        lose(
+            isOwn
+                ? "a batch is missing or out of place before byte \(stream.position)"
+                : "it holds a batch of another image")
+        isAtEnd = true
+        return false
+    }
+
+    private func take(root reader: ObjectReader) {
+        if root != nil { return }
+        do {
+            let found = try ImageRoot(reader)
+            guard found.header.run == head.run, found.header.writer == head.writer,
+                found.certificate.covers(series: found.label.series)
+            else { return lose("it ends with the root of another image") }
+            root = found
+            label = found.label
+        } catch { lose("\(error)") }
     }
 
     private func batch(_ reader: ObjectReader) -> ManifestBatch {
@@ -298,41 +345,79 @@ final class SingleFileImageReader: BatchedImageReader {
     /// Compares what came with what the root says.
     private func end() {
         guard let body = root?.body else { return lose("\(ImageError.truncated(subject: stream.subject))") }
-        if body.pieces.map(\.id) != pieces { lose("batches are missing or repeated") }
+        if body.batches != UInt64(nextBatchNumber - 1) || body.pieces.map(\.id) != pieces {
+            lose("batches are missing or repeated")
+        }
     }
 
     func problems() -> [Finding] {
         defer { losses = [] }
         return losses
     }
+
+    fileprivate func summary(problem: String?) -> ImageSummary {
+        let id = root?.id ?? .zero
+        var summary = ImageSummary(
+            id: id, label: label, name: ObjectName(.image, group: head.group, writer: head.writer, id: id))
+        summary.problem = problem
+        summary.isDamaged = problem != nil
+        return summary
+    }
+}
+
+/// What the keys object of a single file holds in the open.
+private struct SingleFileKeys {
+    var header: StoreHeader
+    var records: [StoreRecord] = []
+    var files: [[UInt8]] = []
+
+    init(_ reader: ObjectReader) throws {
+        var header: StoreHeader?
+        for frame in reader.scan() {
+            guard let content = try? reader.content(of: frame) else { continue }  // The other copy may have it.
+            switch frame.kind {
+            case .storeHeader: header = try? StoreHeader(decoding: content, subject: reader.subject)
+            case .record: records += [try? StoreRecord(decoding: content)].compactMap { $0 }  // A missing one is noticed.
+            case .keyFile:
+                guard let zero = content.firstIndex(of: 0), files.count < Format.maximumKeyFiles else { continue }
+                files.append(Array(content[(zero + 1)...]))
+            default: continue
+            }
+        }
+        guard let header else {
+            throw ImageError.damaged(subject: reader.subject, detail: "it does not say which store it is of")
+        }
+        self.header = header
+    }
 }
 
 extension SingleFile {
     /// Opens a single-file image; `-` is standard input.
-    public static func imageReader(_ path: BytePath, credentials: Credentials) throws -> any ImageReader {
-        try SingleFileImageReader(path, credentials: credentials)
+    public static func imageReader(
+        _ path: BytePath, credentials: Credentials, machine: MachineState
+    ) throws -> any ImageReader {
+        try SingleFileImageReader(path, credentials: credentials, machine: machine)
     }
 
     /// The image in a file, as a list of one.
-    public static func images(_ path: BytePath, credentials: Credentials) throws -> [ImageSummary] {
-        let reader = try SingleFileImageReader(path, credentials: credentials)
+    public static func images(
+        _ path: BytePath, credentials: Credentials, machine: MachineState
+    ) throws -> [ImageSummary] {
+        let reader = try SingleFileImageReader(path, credentials: credentials, machine: machine)
         while try reader.nextBatch() != nil {}
         let problem = reader.problems().first
-        return [
-            ImageSummary(
-                id: reader.rootID ?? ObjectID(0), label: reader.label, problem: problem?.reason,
-                isDamaged: problem != nil)
-        ]
+        return [reader.summary(problem: problem?.reason)]
     }
 
     /// Opens and checks everything in a single-file image.
     public static func verify(
-        _ path: BytePath, credentials: Credentials, progress: Progress, findings: Findings
+        _ path: BytePath, credentials: Credentials, machine: MachineState, progress: Progress, findings: Findings
     ) throws -> VerifyReport {
         var request = RestoreRequest(target: path)
         request.isDryRun = true
         let report = try restore(
-            SingleFileImageReader(path, credentials: credentials), request, progress: progress, findings: findings)
+            SingleFileImageReader(path, credentials: credentials, machine: machine), request, progress: progress,
+            findings: findings)
         var result = VerifyReport()
         result.images = 1
         result.entries = report.entries

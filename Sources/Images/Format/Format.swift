@@ -2,19 +2,23 @@
 
 /// Numbers and names that are on the medium. Changing one makes another format.
 public enum Format {
-    public static let version: UInt16 = 1
+    public static let version: UInt16 = 2
     /// AES-256-GCM, keyed BLAKE2b-256, X25519, HKDF-SHA256, Ed25519, zstd.
     public static let suite: UInt8 = 1
+    /// The bits of features that a reader must know which this version knows: none.
+    static let knownFeatures: UInt64 = 0
 
     static let headerMagic = Array("HFOBJECT".utf8)
     static let headerLength = 256
     /// The part of the header that the object key's seal covers.
-    static let headerSealedLength = 80
+    static let headerSealedLength = 104
     /// The part of the header that its own check and the signature cover.
     static let headerCheckedLength = 224
 
     static let trailerMagic = Array("HFTRAIL1".utf8)
     static let trailerLength = 64
+    /// Header and trailer: what every object ends with.
+    static let endLength = headerLength + trailerLength
 
     static let frameMagic = Array("HfFr".utf8)
     static let frameHeadLength = 16
@@ -23,11 +27,28 @@ public enum Format {
     static let directoryRowLength = 65
     /// Chunk id, codec, stored length, plain length.
     static let chunkHeadLength = 41
+
+    // MARK: Limits, the same for writers and readers
+
     public static let maximumChunkLength = 4 << 20
-    /// No sealed frame is longer: a chunk that did not compress, its head, padding of at most an eighth, a tag.
+    /// No sealed chunk is longer: one that did not compress, its head, padding of at most an eighth, a tag.
     static let maximumFrameLength = 5 << 20
-    /// Roots name every volume of an image: some 50 bytes for 64 MiB.
+    /// What of an object is held in memory at once: a directory, a list of volumes, a body.
     static let maximumSmallFrameLength = 64 << 20
+    /// A root, a checkpoint, a verdict, a tombstone, read whole.
+    static let maximumRootLength = 192 << 20
+    /// A volume, its directory included. Nothing beyond is looked at.
+    static let maximumVolumeLength: UInt64 = 256 << 20
+    static let maximumIndexLength: UInt64 = 4 << 30
+    /// A volume is closed at this many chunks, so that its directory can be read.
+    static let maximumChunksOfVolume = 1 << 19
+    /// Frames of an object that holds no chunks.
+    static let maximumPlainFrames = 1 << 16
+    /// A record of a store.
+    static let maximumStoreRecordLength = 4 << 20
+    /// An age file, a parcel, the file HOLDFAST.
+    static let maximumKeyLength = 64 << 10
+    static let maximumKeyFiles = 1024
 
     // MARK: What an entry may be
 
@@ -56,30 +77,54 @@ public enum ObjectType: UInt8, Sendable {
     case checkpoint = 4
     case batch = 5
     case keys = 6
+    case parityVolume = 7
+    case tombstone = 9
+    case index = 10
+    case verdict = 11
+
+    var isVolume: Bool { self == .dataVolume || self == .metadataVolume }
 }
 
-enum FrameKind: UInt8, Sendable {
-    case data = 1
-    case manifest = 2
-    case directory = 3
-    case signature = 4
-    case label = 5
-    case body = 6
-    case volumes = 7
-    case storeHeader = 11
-    case keyFile = 12
+/// What a frame holds. One of a kind that this version does not know is passed over.
+struct FrameKind: RawRepresentable, Hashable, Sendable {
+    let rawValue: UInt8
+
+    static let data = FrameKind(rawValue: 1)
+    static let manifest = FrameKind(rawValue: 2)
+    static let directory = FrameKind(rawValue: 3)
+    static let signature = FrameKind(rawValue: 4)
+    static let label = FrameKind(rawValue: 5)
+    static let body = FrameKind(rawValue: 6)
+    static let volumes = FrameKind(rawValue: 7)
+    static let parity = FrameKind(rawValue: 8)
+    static let tombstone = FrameKind(rawValue: 10)
+    static let storeHeader = FrameKind(rawValue: 11)
+    static let keyFile = FrameKind(rawValue: 12)
+    static let record = FrameKind(rawValue: 13)
+    static let indexRows = FrameKind(rawValue: 14)
+    static let verdict = FrameKind(rawValue: 15)
 
     enum Seal { case objectKey, indexKey, plain }
 
     var seal: Seal {
         switch self {
         case .data, .manifest, .body: .objectKey
-        case .directory, .label, .volumes: .indexKey
-        case .signature, .storeHeader, .keyFile: .plain
+        case .directory, .label, .volumes, .indexRows, .verdict, .tombstone: .indexKey
+        default: .plain
         }
     }
 
     var isChunk: Bool { self == .data || self == .manifest }
+
+    /// The longest content of such a frame, in bytes.
+    var maximumLength: Int {
+        switch self {
+        case .data, .manifest: Format.maximumFrameLength
+        case .signature, .storeHeader, .keyFile, .verdict: Format.maximumKeyLength
+        case .label, .record: Format.maximumStoreRecordLength
+        default: Format.maximumSmallFrameLength
+        }
+    }
 }
 
 enum Codec: UInt8 {

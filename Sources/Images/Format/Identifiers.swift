@@ -3,40 +3,82 @@
 internal import Cryptography
 internal import Platform
 
-/// An object's id: a volume's, an image's, a checkpoint's. Sixteen hexadecimal digits for people.
-public struct ObjectID: Hashable, Comparable, Sendable, CustomStringConvertible {
-    public let value: UInt64
+/// Sixteen bytes that name a store, a group, a writer, or an object: 32 hexadecimal digits for people.
+public struct Identifier: Hashable, Comparable, Sendable, CustomStringConvertible {
+    // Big-endian, so that numbers are in the order of the digits.
+    private let high: UInt64
+    private let low: UInt64
 
-    init(_ value: UInt64) { self.value = value }
-
-    init?(hexadecimal text: some StringProtocol) {
-        guard text.utf8.count == 16, let bytes = decodeHexadecimal(text) else { return nil }
-        value = bytes.reduce(0) { $0 << 8 | UInt64($1) }
+    private init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
     }
 
-    static func random() throws -> ObjectID {
-        ObjectID(try SecureRandom.bytes(8).reduce(0) { $0 << 8 | UInt64($1) })
+    static let zero = Identifier(high: 0, low: 0)
+
+    init?(_ bytes: [UInt8]) {
+        guard bytes.count == 16 else { return nil }
+        self.init(first16: bytes[...])
+    }
+
+    /// The first 16 of at least as many bytes.
+    init(first16 bytes: ArraySlice<UInt8>) {
+        self.init(
+            high: bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) },
+            low: bytes.dropFirst(8).prefix(8).reduce(0) { $0 << 8 | UInt64($1) })
+    }
+
+    /// Lower-case digits only: a name has one spelling.
+    init?(hexadecimal text: some StringProtocol) {
+        guard text.utf8.count == 32, !text.utf8.contains(where: { (0x41...0x5a).contains($0) }),
+            let bytes = decodeHexadecimal(text)
+        else { return nil }
+        self.init(bytes)
+    }
+
+    static func random() throws -> Identifier { Identifier(first16: try SecureRandom.bytes(16)[...]) }
+
+    /// The first half of the SHA-256 of a text and what follows it.
+    static func derived(_ label: String, _ parts: [UInt8]...) throws -> Identifier {
+        Identifier(first16: try sha256(Array(label.utf8) + parts.joined()).bytes[...])
     }
 
     /// The `number`th object of a run: so a run's leftovers can be found when all that is known is the run.
-    static func derived(run: ObjectID, number: UInt32) throws -> ObjectID {
-        var input = Array("holdfast/1/run".utf8) + run.bytes
-        input.append(integer: number)
-        let digest = try input.withUnsafeBytes { try SHA256.digest(of: $0) }
-        return ObjectID(digest.bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) })
+    static func derived(run: Identifier, number: UInt32) throws -> Identifier {
+        var bytes: [UInt8] = []
+        bytes.append(integer: number)
+        return try derived("holdfast/1/run", run.bytes, bytes)
     }
 
-    /// Big-endian, so that the bytes read like the digits.
-    var bytes: [UInt8] { (0..<8).map { UInt8(truncatingIfNeeded: value >> (56 - 8 * $0)) } }
+    /// The `number`th batch of a single file.
+    static func derived(batch number: UInt32, run: Identifier) throws -> Identifier {
+        var bytes: [UInt8] = []
+        bytes.append(integer: number)
+        return try derived("holdfast/1/batch", run.bytes, bytes)
+    }
+
+    var bytes: [UInt8] {
+        (0..<8).map { UInt8(truncatingIfNeeded: high >> (56 - 8 * $0)) }
+            + (0..<8).map { UInt8(truncatingIfNeeded: low >> (56 - 8 * $0)) }
+    }
 
     public var description: String { hexadecimal(bytes) }
 
-    public static func < (left: ObjectID, right: ObjectID) -> Bool { left.value < right.value }
+    /// As many digits as people compare; lists and prompts show these.
+    public var short: String { String(description.prefix(8)) }
+
+    public static func < (left: Identifier, right: Identifier) -> Bool {
+        (left.high, left.low) < (right.high, right.low)
+    }
 }
 
+/// An object's id: a volume's, an image's, a checkpoint's.
+public typealias ObjectID = Identifier
+
 extension WireReader {
-    mutating func objectID() throws(FormatError) -> ObjectID {
-        ObjectID(try array(8).reduce(0) { $0 << 8 | UInt64($1) })
+    mutating func identifier() throws(FormatError) -> Identifier {
+        let range = try range(16)
+        return Identifier(first16: bytes[range])
     }
 
     mutating func digest() throws(FormatError) -> Digest {
@@ -45,31 +87,4 @@ extension WireReader {
     }
 }
 
-/// Sixteen bytes that name a store, a group or a writer.
-public struct Identifier: Hashable, Sendable, CustomStringConvertible {
-    let bytes: [UInt8]
-
-    init?(_ bytes: [UInt8]) {
-        guard bytes.count == 16 else { return nil }
-        self.bytes = bytes
-    }
-
-    init?(hexadecimal text: some StringProtocol) {
-        guard let bytes = decodeHexadecimal(text) else { return nil }
-        self.init(bytes)
-    }
-
-    static func random() throws -> Identifier {
-        guard let result = Identifier(try SecureRandom.bytes(16)) else { throw FormatError("no random bytes") }
-        return result
-    }
-
-    public var description: String { hexadecimal(bytes) }
-}
-
-extension WireReader {
-    mutating func identifier() throws(FormatError) -> Identifier {
-        guard let result = Identifier(try array(16)) else { throw FormatError("an identifier has 16 bytes") }
-        return result
-    }
-}
+func sha256(_ bytes: [UInt8]) throws -> Digest { try bytes.withUnsafeBytes { try SHA256.digest(of: $0) } }

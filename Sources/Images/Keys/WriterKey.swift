@@ -5,173 +5,234 @@ internal import Platform
 
 /// A machine's right to write to one group of a store. It opens labels and directories of its group, and no content.
 public final class WriterKey: Sendable {
+    /// What a writer knows of an epoch.
+    struct Epoch: Sendable {
+        var number: UInt32
+        /// P: what object keys are sealed to.
+        var sealing: SealingPublicKey
+        /// K_index of the group.
+        var indexKey: Secret
+    }
+
     let store: Identifier
-    let epoch: UInt32
-    /// P: what object keys are sealed to. Pinned here when the machine joins.
-    let sealing: SealingPublicKey
-    /// Tells certified writers from others.
-    let storeVerifying: VerifyingKey
+    /// The store's root key, pinned when the machine joined.
+    let root: VerifyingKey
     let group: GroupKeys
     public let groupName: String
-    let signing: SigningKey
     let certificate: Certificate
+    let signing: SigningKey
+    /// Opens the parcels of new epochs.
+    let unsealing: SealingPrivateKey
+    /// At least one, in order.
+    let epochs: [Epoch]
+
+    var writer: Identifier { certificate.writer }
+    var newest: Epoch { epochs[epochs.count - 1] }
 
     private init(
-        store: Identifier, epoch: UInt32, sealing: SealingPublicKey, storeVerifying: VerifyingKey, group: GroupKeys,
-        groupName: String, signing: SigningKey, certificate: Certificate
+        root: VerifyingKey, group: GroupKeys, groupName: String, certificate: Certificate, signing: SigningKey,
+        unsealing: SealingPrivateKey, epochs: [Epoch]
     ) {
-        self.store = store
-        self.epoch = epoch
-        self.sealing = sealing
-        self.storeVerifying = storeVerifying
+        store = certificate.store
+        self.root = root
         self.group = group
         self.groupName = groupName
-        self.signing = signing
         self.certificate = certificate
+        self.signing = signing
+        self.unsealing = unsealing
+        self.epochs = epochs
     }
 
     /// Issues a key for a new writer.
-    static func issue(from secret: EpochSecret, group name: String, writer: String) throws -> WriterKey {
-        let group = try secret.group(named: name)
+    /// - Parameter rootKey: the store's; the secret of a reader has none.
+    static func issue(
+        from secret: StoreSecret, rootKey: SigningKey, group name: String, writer: String, series: [String],
+        predecessors: [Identifier] = []
+    ) throws -> WriterKey {
+        let group = try secret.oldest.group(secret.oldest.groupID(named: name))
         let signing = try SigningKey.generate()
+        let unsealing = try SealingPrivateKey.generate()
         return WriterKey(
-            store: secret.store, epoch: secret.epoch, sealing: secret.sealing.publicKey,
-            storeVerifying: secret.signing.verifyingKey, group: group, groupName: name, signing: signing,
-            certificate: try Certificate.issue(
-                to: signing.verifyingKey, store: secret, group: group.id, name: writer, time: Timestamp.now().seconds))
+            root: rootKey.verifyingKey, group: group, groupName: name,
+            certificate: try .issue(
+                to: signing.verifyingKey, sealing: unsealing.publicKey, store: secret.store, rootKey: rootKey,
+                group: group.id, name: writer, time: Timestamp.now().seconds, roles: .write, series: series,
+                predecessors: predecessors),
+            signing: signing, unsealing: unsealing,
+            epochs: try secret.epochs.map {
+                Epoch(number: $0.epoch, sealing: $0.sealing.publicKey, indexKey: try $0.indexKey(group.id))
+            })
     }
 
-    var writer: Identifier { certificate.writer }
+    /// The same with one epoch more.
+    func adding(_ epoch: Epoch) -> WriterKey {
+        WriterKey(
+            root: root, group: group, groupName: groupName, certificate: certificate, signing: signing,
+            unsealing: unsealing, epochs: epochs.filter { $0.number < epoch.number } + [epoch])
+    }
 
-    private static let magic = "holdfast writer key 1\n"
+    func epoch(_ number: UInt32) -> Epoch? { epochs.first { $0.number == number } }
+
+    private static let magic = "holdfast writer key 2\n"
 
     /// The file's bytes; they are secret.
     func encoded() -> [UInt8] {
         var bytes = Array(Self.magic.utf8)
-        bytes.append(field: 1, store.bytes)
-        bytes.append(field: 2, integer: UInt64(epoch))
-        bytes.append(field: 3, sealing.rawBytes)
-        bytes.append(field: 4, storeVerifying.rawBytes)
-        bytes.append(field: 5, group.id.bytes)
-        bytes.append(field: 6, text: groupName)
-        group.chunkKey.withUnsafeBytes { bytes.append(field: 7, $0) }
-        group.indexKey.withUnsafeBytes { bytes.append(field: 8, $0) }
-        signing.seed.withUnsafeBytes { bytes.append(field: 9, $0) }
-        bytes.append(field: 10, certificate.encoded)
+        bytes.append(field: 1, root.rawBytes)
+        bytes.append(field: 2, text: groupName)
+        group.chunkKey.withUnsafeBytes { bytes.append(field: 3, $0) }
+        signing.seed.withUnsafeBytes { bytes.append(field: 4, $0) }
+        unsealing.raw.withUnsafeBytes { bytes.append(field: 5, $0) }
+        bytes.append(field: 6, certificate.encoded)
+        for epoch in epochs {
+            var value: [UInt8] = []
+            value.append(integer: epoch.number)
+            value += epoch.sealing.rawBytes
+            epoch.indexKey.withUnsafeBytes { value += $0 }
+            bytes.append(field: 7, value)
+        }
         return bytes
     }
 
     init(decoding encoded: [UInt8]) throws {
         let magic = Array(Self.magic.utf8)
-        guard encoded.starts(with: magic) else { throw FormatError("it is no writer key of version 1") }
+        guard encoded.starts(with: magic) else { throw FormatError("it is no writer key of this version") }
         var reader = WireReader(encoded, magic.count..<encoded.count)
-        var values: [UInt64: WireReader] = [:]
-        while let (tag, value) = try reader.field() { values[tag] = value }
-        func value(_ tag: UInt64) throws -> WireReader {
-            guard let value = values[tag] else { throw FormatError("a writer key lacks its field \(tag)") }
-            return value
-        }
-        func bytes(_ tag: UInt64) throws -> [UInt8] {
-            var reader = try value(tag)
-            return reader.rest()
-        }
-        func identifier(_ tag: UInt64) throws -> Identifier {
-            var reader = try value(tag)
-            return try reader.identifier()
-        }
-        func secret(_ tag: UInt64) throws -> Secret {
-            let bytes = try bytes(tag)
-            guard bytes.count == 32 else { throw FormatError("a key has 32 bytes") }
-            return Secret(bytes)
-        }
-        store = try identifier(1)
-        var epochReader = try value(2)
-        epoch = UInt32(truncatingIfNeeded: try epochReader.varint())
-        sealing = try SealingPublicKey(rawBytes: bytes(3))
-        storeVerifying = try VerifyingKey(rawBytes: bytes(4))
-        group = GroupKeys(id: try identifier(5), chunkKey: try secret(7), indexKey: try secret(8))
-        groupName = String(decoding: try bytes(6), as: UTF8.self)
-        signing = try SigningKey(seed: secret(9))
-        certificate = try Certificate(decoding: bytes(10))
-    }
-}
-
-/// The store's word that a signing key belongs to a writer of a group.
-struct Certificate: Sendable {
-    let encoded: [UInt8]
-    let key: VerifyingKey
-    let store: Identifier
-    let epoch: UInt32
-    let group: Identifier
-    let name: String
-    let writer: Identifier
-
-    static func issue(
-        to key: VerifyingKey, store: EpochSecret, group: Identifier, name: String, time: Int64
-    ) throws -> Certificate {
-        var bytes: [UInt8] = []
-        bytes.append(field: 1, key.rawBytes)
-        bytes.append(field: 2, store.store.bytes)
-        bytes.append(field: 3, integer: UInt64(store.epoch))
-        bytes.append(field: 4, group.bytes)
-        bytes.append(field: 5, text: name)
-        bytes.append(field: 6, integer: UInt64(max(0, time)))
-        bytes.append(field: 7, try store.signing.signature(for: try Self.message(bytes[...])))
-        return try Certificate(decoding: bytes)
-    }
-
-    private static func message(_ fields: ArraySlice<UInt8>) throws -> [UInt8] {
-        Array("holdfast/1/certificate".utf8) + (try fields.withUnsafeBytes { try SHA256.digest(of: $0) }).bytes
-    }
-
-    private let signedLength: Int
-    private let signature: [UInt8]
-
-    init(decoding bytes: [UInt8]) throws {
-        var reader = WireReader(bytes)
-        var key: VerifyingKey?
-        var store: Identifier?
-        var group: Identifier?
-        var epoch: UInt32 = 0
+        var root: VerifyingKey?
         var name = ""
-        var signature: [UInt8]?
-        var signedLength = 0
-        while signature == nil {
-            signedLength = reader.position
-            guard let field = try reader.field() else { break }
-            var value = field.value
-            switch field.tag {
-            case 1: key = try VerifyingKey(rawBytes: value.rest())
-            case 2: store = try value.identifier()
-            case 3: epoch = UInt32(truncatingIfNeeded: try value.varint())
-            case 4: group = try value.identifier()
-            case 5: name = String(decoding: value.rest(), as: UTF8.self)
-            case 7: signature = value.rest()
+        var secrets: [UInt64: Secret] = [:]
+        var certificate: Certificate?
+        var epochs: [Epoch] = []
+        while let (tag, field) = try reader.field() {
+            var value = field
+            switch tag {
+            case 1: root = try VerifyingKey(rawBytes: value.rest())
+            case 2: name = try value.text()
+            case 3, 4, 5:
+                let bytes = value.rest()
+                guard bytes.count == 32 else { throw FormatError("a key has 32 bytes") }
+                secrets[tag] = Secret(bytes)
+            case 6: certificate = try Certificate(decoding: value.rest())
+            case 7:
+                let number = try value.integer(UInt32.self)
+                guard number > epochs.last?.number ?? 0 else { throw FormatError("its epochs are out of order") }
+                epochs.append(
+                    Epoch(
+                        number: number, sealing: try SealingPublicKey(rawBytes: try value.array(32)),
+                        indexKey: Secret(try value.array(32))))
             default: break
             }
         }
-        guard let key, let store, let group, let signature, reader.isAtEnd else {
-            throw FormatError("a certificate is incomplete")
+        guard let root, let certificate, let chunkKey = secrets[3], let seed = secrets[4], let raw = secrets[5],
+            !epochs.isEmpty
+        else { throw FormatError("a writer key is incomplete") }
+        self.root = root
+        groupName = name
+        self.certificate = certificate
+        store = certificate.store
+        group = GroupKeys(id: certificate.group, chunkKey: chunkKey)
+        signing = try SigningKey(seed: seed)
+        unsealing = try SealingPrivateKey(raw: raw)
+        self.epochs = epochs
+        guard signing.verifyingKey == certificate.key, unsealing.publicKey == certificate.sealing else {
+            throw FormatError("its certificate is that of another key")
         }
-        encoded = bytes
-        self.key = key
-        self.store = store
-        self.group = group
-        self.epoch = epoch
-        self.name = name
-        self.signature = signature
-        self.signedLength = signedLength
-        writer = try Self.writerID(of: key)
+    }
+}
+
+/// A writer in its newest epoch, as it signs objects.
+extension WriterKey: ObjectSigner {
+    var epoch: UInt32 { newest.number }
+    var sealing: SealingPublicKey { newest.sealing }
+    var indexKey: Secret { newest.indexKey }
+}
+
+/// What prunes, reports and checks over all groups of a store, and opens no content.
+public final class StewardKey: Sendable {
+    let root: VerifyingKey
+    let certificate: Certificate
+    let signing: SigningKey
+    let unsealing: SealingPrivateKey
+    /// I of each epoch.
+    let indexSecrets: [(epoch: UInt32, secret: Secret)]
+
+    private static let magic = "holdfast steward key 2\n"
+
+    static func issue(from secret: StoreSecret, rootKey: SigningKey, name: String) throws -> StewardKey {
+        let signing = try SigningKey.generate()
+        let unsealing = try SealingPrivateKey.generate()
+        return StewardKey(
+            root: rootKey.verifyingKey,
+            certificate: try .issue(
+                to: signing.verifyingKey, sealing: unsealing.publicKey, store: secret.store, rootKey: rootKey,
+                group: .zero, name: name, time: Timestamp.now().seconds, roles: [.steward, .attest]),
+            signing: signing, unsealing: unsealing,
+            indexSecrets: secret.epochs.map { ($0.epoch, $0.indexSecret) })
     }
 
-    static func writerID(of key: VerifyingKey) throws -> Identifier {
-        let digest = try key.rawBytes.withUnsafeBytes { try SHA256.digest(of: $0) }
-        guard let id = Identifier(Array(digest.bytes.prefix(16))) else { throw FormatError("no writer id") }
-        return id
+    private init(
+        root: VerifyingKey, certificate: Certificate, signing: SigningKey, unsealing: SealingPrivateKey,
+        indexSecrets: [(epoch: UInt32, secret: Secret)]
+    ) {
+        self.root = root
+        self.certificate = certificate
+        self.signing = signing
+        self.unsealing = unsealing
+        self.indexSecrets = indexSecrets
     }
 
-    /// Whether the store with this key issued it.
-    func isIssued(by storeKey: VerifyingKey) throws -> Bool {
-        storeKey.isValid(signature, for: try Self.message(encoded[..<signedLength]))
+    func indexKey(_ group: Identifier, epoch: UInt32) throws -> Secret? {
+        guard let secret = indexSecrets.first(where: { $0.epoch == epoch })?.secret else { return nil }
+        return try indexKeyOfGroup(secret, certificate.store, group)
+    }
+
+    /// Whether a file holds such a key.
+    public static func isStewardKey(_ bytes: [UInt8]) -> Bool { bytes.starts(with: Array(magic.utf8)) }
+
+    /// The file's bytes; they are secret.
+    public func encoded() -> [UInt8] {
+        var bytes = Array(Self.magic.utf8)
+        bytes.append(field: 1, root.rawBytes)
+        signing.seed.withUnsafeBytes { bytes.append(field: 2, $0) }
+        unsealing.raw.withUnsafeBytes { bytes.append(field: 3, $0) }
+        bytes.append(field: 4, certificate.encoded)
+        for (epoch, secret) in indexSecrets {
+            var value: [UInt8] = []
+            value.append(integer: epoch)
+            secret.withUnsafeBytes { value += $0 }
+            bytes.append(field: 5, value)
+        }
+        return bytes
+    }
+
+    public init(decoding encoded: [UInt8]) throws {
+        let magic = Array(Self.magic.utf8)
+        guard encoded.starts(with: magic) else { throw FormatError("it is no steward key of this version") }
+        var reader = WireReader(encoded, magic.count..<encoded.count)
+        var root: VerifyingKey?
+        var secrets: [UInt64: Secret] = [:]
+        var certificate: Certificate?
+        var indexSecrets: [(epoch: UInt32, secret: Secret)] = []
+        while let (tag, field) = try reader.field() {
+            var value = field
+            switch tag {
+            case 1: root = try VerifyingKey(rawBytes: value.rest())
+            case 2, 3:
+                let bytes = value.rest()
+                guard bytes.count == 32 else { throw FormatError("a key has 32 bytes") }
+                secrets[tag] = Secret(bytes)
+            case 4: certificate = try Certificate(decoding: value.rest())
+            case 5: indexSecrets.append((try value.integer(UInt32.self), Secret(try value.array(32))))
+            default: break
+            }
+        }
+        guard let root, let certificate, let seed = secrets[2], let raw = secrets[3], !indexSecrets.isEmpty,
+            try certificate.isIssued(by: root), certificate.roles.contains(.steward)
+        else { throw FormatError("a steward key is incomplete") }
+        self.root = root
+        self.certificate = certificate
+        signing = try SigningKey(seed: seed)
+        unsealing = try SealingPrivateKey(raw: raw)
+        self.indexSecrets = indexSecrets
     }
 }

@@ -12,6 +12,8 @@ struct ObjectHeader: Sendable {
     var writer: Identifier
     var id: ObjectID
     var run: ObjectID
+    /// Bits of what a reader must know to read it. 0 so far.
+    var features: UInt64 = 0
     /// 0 where it was not known when the header was written.
     var length: UInt64
     var salt: [UInt8]
@@ -21,75 +23,75 @@ struct ObjectHeader: Sendable {
     static let objectKeyInfo = Array("holdfast/1/object key".utf8)
 
     /// The bytes that the object key's seal covers.
-    var sealedPart: [UInt8] { Array(encoded(withCheck: false).prefix(Format.headerSealedLength)) }
+    var sealedPart: [UInt8] { Array(unchecked.prefix(Format.headerSealedLength)) }
 
     /// The bytes that the signature covers, for an object of this length.
     func signedPart(length: UInt64) -> [UInt8] {
         var copy = self
         copy.length = length
-        return Array(copy.encoded(withCheck: false).prefix(Format.headerCheckedLength))
+        return copy.unchecked
     }
 
-    private func encoded(withCheck: Bool) -> [UInt8] {
+    /// All but the check.
+    private var unchecked: [UInt8] {
         var bytes = Format.headerMagic
         bytes.append(integer: version)
         bytes.append(Format.suite)
         bytes.append(type.rawValue)
         bytes.append(integer: epoch)
         bytes += store.bytes + group.bytes + writer.bytes + id.bytes + run.bytes
+        bytes.append(integer: features)
         bytes.append(integer: length)
-        bytes += [UInt8](repeating: 0, count: 8) + salt + sealedKey + [UInt8](repeating: 0, count: 16)
+        bytes += salt + sealedKey
         return bytes
     }
 
     func encoded() throws -> [UInt8] {
-        let bytes = encoded(withCheck: true)
-        return bytes + (try bytes.withUnsafeBytes { try SHA256.digest(of: $0) }).bytes
+        let bytes = unchecked
+        return bytes + (try sha256(bytes)).bytes
     }
 
-    /// Reads a header; a bad check is a `FormatError`, a newer version with a good check `ImageError.newerFormat`.
+    /// Reads a header; a bad check is a `FormatError`; another version, or a feature that is required and not known, with a good
+    /// check `ImageError.otherFormat`.
     init(decoding bytes: [UInt8], subject: String) throws {
         guard bytes.count >= Format.headerLength else { throw FormatError("it is too short") }
         guard bytes.starts(with: Format.headerMagic) else { throw FormatError("it does not begin as an object does") }
-        let digest = try bytes.withUnsafeBytes {
-            try SHA256.digest(of: UnsafeRawBufferPointer(rebasing: $0[..<Format.headerCheckedLength]))
-        }
-        guard digest.bytes == Array(bytes[Format.headerCheckedLength..<Format.headerLength]) else {
-            throw FormatError("its header does not match its check")
-        }
+        guard
+            try sha256(Array(bytes[..<Format.headerCheckedLength])).bytes
+                == Array(bytes[Format.headerCheckedLength..<Format.headerLength])
+        else { throw FormatError("its header does not match its check") }
         var reader = WireReader(bytes, 8..<Format.headerLength)
         version = try reader.integer(UInt16.self)
         let suite = try reader.byte()
-        guard version == Format.version, suite == Format.suite else {
-            throw ImageError.newerFormat(subject: subject, version: Int(version))
-        }
-        guard let type = ObjectType(rawValue: try reader.byte()) else {
-            throw FormatError("it is of a kind that this version does not know")
-        }
-        self.type = type
+        let kind = try reader.byte()
         epoch = try reader.integer(UInt32.self)
         store = try reader.identifier()
         group = try reader.identifier()
         writer = try reader.identifier()
-        id = try reader.objectID()
-        run = try reader.objectID()
+        id = try reader.identifier()
+        run = try reader.identifier()
+        features = try reader.integer(UInt64.self)
         length = try reader.integer(UInt64.self)
-        try reader.skip(8)
         salt = try reader.array(32)
         sealedKey = try reader.array(HPKE.overhead + 32)
+        guard version == Format.version, suite == Format.suite, features & ~Format.knownFeatures == 0 else {
+            throw ImageError.otherFormat(subject: subject, version: Int(version))
+        }
+        guard let type = ObjectType(rawValue: kind) else {
+            throw FormatError("it is of a kind that this version does not know")
+        }
+        self.type = type
     }
 
-    init(
-        type: ObjectType, writer: WriterKey, id: ObjectID, run: ObjectID, length: UInt64, salt: [UInt8]
-    ) {
+    init(type: ObjectType, writer: any ObjectSigner, id: ObjectID, run: ObjectID, salt: [UInt8]) {
         self.type = type
         epoch = writer.epoch
-        store = writer.store
-        group = writer.group.id
-        self.writer = writer.writer
+        store = writer.certificate.store
+        group = writer.certificate.group
+        self.writer = writer.certificate.writer
         self.id = id
         self.run = run
-        self.length = length
+        length = 0
         self.salt = salt
         sealedKey = []
     }
@@ -108,7 +110,7 @@ struct ObjectTrailer {
         bytes.append(integer: signature)
         bytes.append(integer: length)
         bytes += [UInt8](repeating: 0, count: 16)
-        return bytes + (try bytes.withUnsafeBytes { try SHA256.digest(of: $0) }).bytes.prefix(16)
+        return bytes + (try sha256(bytes)).bytes.prefix(16)
     }
 
     init(directory: UInt64, signature: UInt64, length: UInt64) {
@@ -121,8 +123,9 @@ struct ObjectTrailer {
         guard bytes.count == Format.trailerLength, bytes.starts(with: Format.trailerMagic) else {
             throw FormatError("its end is missing")
         }
-        let digest = try bytes.withUnsafeBytes { try SHA256.digest(of: UnsafeRawBufferPointer(rebasing: $0[..<48])) }
-        guard digest.bytes.prefix(16) == bytes[48...] else { throw FormatError("its trailer does not match its check") }
+        guard try sha256(Array(bytes[..<48])).bytes.prefix(16) == bytes[48...] else {
+            throw FormatError("its trailer does not match its check")
+        }
         var reader = WireReader(bytes, 8..<48)
         directory = try reader.integer(UInt64.self)
         signature = try reader.integer(UInt64.self)
@@ -138,27 +141,32 @@ struct FrameHead: Sendable {
     /// Bytes of content after the head.
     var length: Int
 
-    var contentOffset: UInt64 { offset + UInt64(Format.frameHeadLength) }
-    var end: UInt64 { contentOffset + UInt64(length) }
+    var contentOffset: UInt64 { offset &+ UInt64(Format.frameHeadLength) }
+    var end: UInt64 { contentOffset &+ UInt64(length) }
 
     static func encoded(kind: FrameKind, length: Int) throws -> [UInt8] {
         var bytes = Format.frameMagic
         bytes += [kind.rawValue, 0, 0, 0]
         bytes.append(integer: UInt32(length))
-        return bytes + (try bytes.withUnsafeBytes { try SHA256.digest(of: $0) }).bytes.prefix(4)
+        return bytes + (try sha256(bytes)).bytes.prefix(4)
     }
 
-    /// Reads a head; nil where there is none, or a kind that this version does not know.
+    init(kind: FrameKind, offset: UInt64, length: Int) {
+        self.kind = kind
+        self.offset = offset
+        self.length = length
+    }
+
+    /// Reads a head; nil where there is none, or its content is longer than one of its kind can be.
     init?(decoding bytes: ArraySlice<UInt8>, at offset: UInt64) {
         guard bytes.count >= Format.frameHeadLength, bytes.starts(with: Format.frameMagic) else { return nil }
         let start = bytes.startIndex
-        let digest = try? bytes.withUnsafeBytes { try SHA256.digest(of: UnsafeRawBufferPointer(rebasing: $0[..<12])) }
-        guard let digest, digest.bytes.prefix(4) == bytes[start + 12..<start + 16],
-            let kind = FrameKind(rawValue: bytes[start + 4])
-        else { return nil }
-        self.kind = kind
+        let digest = try? sha256(Array(bytes[start..<start + 12]))  // Without a check there is no head.
+        guard let digest, digest.bytes.prefix(4) == bytes[start + 12..<start + 16] else { return nil }
+        kind = FrameKind(rawValue: bytes[start + 4])
         self.offset = offset
         length = (0..<4).reduce(0) { $0 | Int(bytes[start + 8 + $1]) << (8 * $1) }
+        guard length <= kind.maximumLength, offset < .max / 2 else { return nil }
     }
 }
 
@@ -182,25 +190,35 @@ struct DirectoryRow: Sendable {
         bytes += tag
     }
 
+    static func encode(_ rows: [DirectoryRow]) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(rows.count * Format.directoryRowLength)
+        for row in rows { row.append(to: &bytes) }
+        return bytes
+    }
+
     static func rows(_ bytes: [UInt8]) throws -> [DirectoryRow] {
-        guard bytes.count.isMultiple(of: Format.directoryRowLength) else {
+        var reader = WireReader(bytes)
+        return try rows(&reader)
+    }
+
+    /// All rows that are left.
+    static func rows(_ reader: inout WireReader) throws -> [DirectoryRow] {
+        guard reader.remaining.isMultiple(of: Format.directoryRowLength) else {
             throw FormatError("a directory's length is no multiple of its rows'")
         }
-        var reader = WireReader(bytes)
         var rows: [DirectoryRow] = []
-        rows.reserveCapacity(bytes.count / Format.directoryRowLength)
+        rows.reserveCapacity(reader.remaining / Format.directoryRowLength)
         while !reader.isAtEnd {
             let id = try reader.digest()
-            guard let kind = FrameKind(rawValue: try reader.byte()), kind.isChunk else {
-                throw FormatError("a directory names what is no chunk")
-            }
-            let sealed = Int(try reader.integer(UInt32.self))
-            let plain = Int(try reader.integer(UInt32.self))
+            let kind = FrameKind(rawValue: try reader.byte())
+            guard kind.isChunk else { throw FormatError("a directory names what is no chunk") }
+            let sealed = Int(try reader.integer(UInt32.self))  // safe: 32 bits
+            let plain = Int(try reader.integer(UInt32.self))  // safe: 32 bits
             let offset = try reader.integer(UInt64.self)
-            guard sealed <= Format.maximumFrameLength, plain <= Format.maximumChunkLength, offset <= UInt64(Int64.max)
-            else {
-                throw FormatError("a directory names a chunk that is too long or too far")
-            }
+            guard sealed <= Format.maximumFrameLength, plain <= Format.maximumChunkLength,
+                offset <= Format.maximumVolumeLength
+            else { throw FormatError("a directory names a chunk that is too long or too far") }
             rows.append(
                 DirectoryRow(
                     id: id, kind: kind, sealedLength: sealed, plainLength: plain, offset: offset,
@@ -210,28 +228,22 @@ struct DirectoryRow: Sendable {
     }
 }
 
-extension FrameHead {
-    init(kind: FrameKind, offset: UInt64, length: Int) {
-        self.kind = kind
-        self.offset = offset
-        self.length = length
-    }
-}
-
-/// The rows that the signature covers, one for each frame.
+/// The rows that the signature covers, one for each frame before it that is no chunk; chunks are bound by the directory.
 struct FrameTable {
     private(set) var bytes: [UInt8] = []
 
-    mutating func add(kind: FrameKind, offset: UInt64, length: Int, proof: some Sequence<UInt8>) {
-        bytes.append(kind.rawValue)
-        bytes.append(integer: offset)
-        bytes.append(integer: UInt32(length))
-        bytes.append(contentsOf: proof)
+    /// - Parameter digest: of the content as it is stored, with its tag. A tag alone proves nothing: it is linear, and who has the key
+    ///   makes another content for it.
+    mutating func add(_ frame: FrameHead, digest: Digest) {
+        bytes.append(frame.kind.rawValue)
+        bytes.append(integer: frame.offset)
+        bytes.append(integer: UInt32(frame.length))
+        bytes += digest.bytes
     }
 
     /// What the writer signs, for an object with this header and length.
-    func message(header: ObjectHeader, length: UInt64) throws -> [UInt8] {
-        Array("holdfast/1/object".utf8) + header.signedPart(length: length)
-            + (try bytes.withUnsafeBytes { try SHA256.digest(of: $0) }).bytes
+    func message(header: ObjectHeader, length: UInt64, certificate: Certificate) throws -> [UInt8] {
+        Array("holdfast/1/object".utf8) + header.signedPart(length: length) + (try sha256(certificate.encoded)).bytes
+            + bytes
     }
 }

@@ -3,46 +3,27 @@
 
 internal import Cryptography
 internal import Platform
-
-/// Bytes that can be read at any place: a file of a store, or a part of a single-file image in memory.
-protocol ByteSource: AnyObject, Sendable {
-    var length: UInt64 { get }
-    /// Fills the buffer from `offset`; reading past the end is a `FormatError`.
-    func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws
-}
-
-extension ByteSource {
-    func read(at offset: UInt64, count: Int) throws -> [UInt8] {
-        guard count >= 0, offset <= length, UInt64(count) <= length - offset else {
-            throw FormatError("it ends too early")
-        }
-        return try [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-            try read(at: offset, into: UnsafeMutableRawBufferPointer(buffer))
-            filled = count
-        }
-    }
-}
+internal import Stores
 
 extension ByteSource {
     /// Whether an object's bytes end as they should: with a trailer that gives their length. A failed read is an error, not a no.
-    func isWhole() throws -> Bool {
-        guard length >= UInt64(Format.headerLength + Format.trailerLength) else { return false }
+    func isWhole() throws(StoreError) -> Bool {
+        guard length >= UInt64(Format.headerLength + Format.endLength) else { return false }
         let tail = try read(at: length - UInt64(Format.trailerLength), count: Format.trailerLength)
         guard let trailer = try? ObjectTrailer(decoding: tail) else { return false }  // It is no trailer.
         return trailer.length == length
     }
 }
 
-final class MemorySource: ByteSource {
-    let bytes: [UInt8]
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
-    var length: UInt64 { UInt64(bytes.count) }
-    func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws {
-        guard offset <= length, UInt64(buffer.count) <= length - offset else { throw FormatError("it ends too early") }
-        bytes.withUnsafeBytes {
-            buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[Int(offset)..<Int(offset) + buffer.count]))
-        }
-    }
+/// What a valid signature says of an object.
+struct ObjectProof {
+    /// Tells it from every other object.
+    var digest: Digest
+    /// As its writer signed it.
+    var length: UInt64
+    var certificate: Certificate
+    /// The signed frames that are no chunks, in order. Nothing else of the object is to be believed.
+    var frames: [FrameHead]
 }
 
 /// One object with all its copies.
@@ -59,31 +40,39 @@ final class ObjectReader: Sendable {
 
     private var associatedPrefix: [UInt8] { header.store.bytes + header.id.bytes }
 
-    /// Opens an object by the first of its headers that is whole: at the start or at the end of any copy.
-    /// - Throws: `ImageError.damaged`, `.newerFormat`; `FormatError` never.
-    init(_ copies: [any ByteSource], subject: String, keyring: Keyring) throws {
+    /// Opens an object by the first of its headers that is whole: at the end or at the start of any copy.
+    /// - Parameter name: where it was found; an object of another name is refused.
+    /// - Throws: `ImageError.damaged`, `.otherFormat`, or what a store said; `FormatError` never.
+    init(_ copies: [any ByteSource], subject: String, keyring: Keyring, name: ObjectName? = nil) throws {
         self.subject = subject
         self.copies = copies
         self.keyring = keyring
         var found: ObjectHeader?
         var problem: any Error = ImageError.damaged(subject: subject, detail: "it is empty")
         search: for copy in copies {
-            let tail = UInt64(Format.headerLength + Format.trailerLength)
-            for offset in [0, copy.length >= tail ? copy.length - tail : 0] {
+            // The end first: header, trailer, signature and mostly the directory come with one read.
+            let end = UInt64(Format.endLength)
+            for offset in copy.length >= end ? [copy.length - end, 0] : [0] {
                 do {
-                    found = try ObjectHeader(
+                    let header = try ObjectHeader(
                         decoding: copy.read(at: offset, count: Format.headerLength), subject: subject)
+                    guard name?.matches(header) ?? true else {
+                        throw FormatError("it is another object than its name says")
+                    }
+                    found = header
                     break search
                 } catch let error as ImageError {
                     throw error
-                } catch {
-                    problem = ImageError.damaged(subject: subject, detail: "\(error)")
-                }
+                } catch let error as StoreError where error.reason != .ended {
+                    problem = ImageError(error)
+                } catch { problem = ImageError.damaged(subject: subject, detail: "\(error)") }
             }
         }
         guard let header = found else { throw problem }
         self.header = header
-        indexKey = try keyring.group(header.group, epoch: header.epoch)?.objectKey(salt: header.salt)
+        indexKey = try keyring.indexKey(header.group, epoch: header.epoch).map {
+            try objectIndexKey($0, salt: header.salt)
+        }
         if let sealing = keyring.sealing(epoch: header.epoch) {
             do {
                 objectKey = try HPKE.open(
@@ -102,6 +91,7 @@ final class ObjectReader: Sendable {
     /// The trailer of the first copy that has a whole one.
     func trailer() -> ObjectTrailer? {
         for copy in copies where copy.length >= UInt64(Format.trailerLength) {
+            // One that cannot be read is as good as none: the frames are found without it.
             let bytes = try? copy.read(at: copy.length - UInt64(Format.trailerLength), count: Format.trailerLength)
             if let bytes, let trailer = try? ObjectTrailer(decoding: bytes), trailer.length == copy.length {
                 return trailer
@@ -115,6 +105,7 @@ final class ObjectReader: Sendable {
     /// The frame that begins at `offset` in any copy.
     func frame(at offset: UInt64) -> FrameHead? {
         for copy in copies {
+            // A copy in which it cannot be read has none; another may.
             if let bytes = try? copy.read(at: offset, count: Format.frameHeadLength),
                 let frame = FrameHead(decoding: bytes[...], at: offset), frame.end <= copy.length
             {
@@ -124,59 +115,33 @@ final class ObjectReader: Sendable {
         return nil
     }
 
-    /// All frames, found by hopping from one to the next, and by looking for the next magic where one is damaged.
+    /// All frames: one pass over each copy, hopping from one to the next, and looking for the next magic where one is damaged.
     func scan() -> [FrameHead] {
-        var frames: [FrameHead] = []
-        var offset = UInt64(Format.headerLength)
-        let end = length
-        while offset + UInt64(Format.frameHeadLength) <= end {
-            if let frame = frame(at: offset) {
-                frames.append(frame)
-                offset = frame.end
-            } else {
-                guard let next = nextFrame(after: offset) else { break }
-                offset = next
-            }
-        }
-        return frames
-    }
-
-    private func nextFrame(after start: UInt64) -> UInt64? {
-        let window = 1 << 16
-        var best: UInt64?
+        var found: [UInt64: FrameHead] = [:]
         for copy in copies {
-            var offset = start + 1
-            search: while offset + UInt64(Format.frameHeadLength) <= copy.length, offset < best ?? .max {
-                let count = Int(min(UInt64(window), copy.length - offset))
-                guard let bytes = try? copy.read(at: offset, count: count) else { break }
-                for index in 0...(count - Format.frameHeadLength) where bytes[index] == Format.frameMagic[0] {
-                    let place = offset + UInt64(index)
-                    if let frame = FrameHead(decoding: bytes[index...], at: place), frame.end <= copy.length {
-                        best = min(best ?? .max, place)
-                        break search
-                    }
-                }
-                if count < window { break }
-                offset += UInt64(window - Format.frameHeadLength + 1)
-            }
+            let scanner = FrameScanner(copy, frames: header.type.isVolume ? .max : Format.maximumPlainFrames)
+            for frame in scanner.frames() where found[frame.offset] == nil { found[frame.offset] = frame }
         }
-        return best
+        var end = UInt64(Format.headerLength)
+        return found.values.sorted { $0.offset < $1.offset }.filter { frame in
+            // What a damaged copy makes look like a frame inside of another one is none.
+            guard frame.offset >= end else { return false }
+            end = frame.end
+            return true
+        }
     }
 
     /// The plain content of a frame, from the first copy in which it is authentic.
     func content(of frame: FrameHead) throws -> [UInt8] {
-        guard frame.length <= Format.maximumSmallFrameLength else {
-            throw ImageError.damaged(subject: subject, detail: "a frame is too long")
-        }
         if frame.kind.seal == .plain {
-            guard let content = candidates(frame).first else { throw ended }
+            guard let content = try stored(frame).first else { throw ended }
             return content
         }
         guard let key = frame.kind.seal == .objectKey ? objectKey : indexKey else {
             throw ImageError.wrongIdentity(store: subject)
         }
         var cipher = try AuthenticatedCipher(key: key)
-        for sealed in candidates(frame) {
+        for sealed in try stored(frame) {
             if let plain = open(sealed, frame: frame, cipher: &cipher) { return plain }
         }
         throw ImageError.damaged(subject: subject, detail: "its frame at offset \(frame.offset) is not authentic")
@@ -184,12 +149,25 @@ final class ObjectReader: Sendable {
 
     private var ended: ImageError { .damaged(subject: subject, detail: "it ends too early") }
 
-    private func candidates(_ frame: FrameHead) -> [[UInt8]] {
-        copies.compactMap { try? $0.read(at: frame.contentOffset, count: frame.length) }
+    /// What each copy that can be read has there; throws where none can.
+    private func stored(_ frame: FrameHead) throws -> [[UInt8]] {
+        guard frame.length <= frame.kind.maximumLength else {
+            throw ImageError.damaged(subject: subject, detail: "a frame is too long")
+        }
+        var failure: StoreError?
+        let result = copies.compactMap { copy -> [UInt8]? in
+            do throws(StoreError) { return try copy.read(at: frame.contentOffset, count: frame.length) } catch {
+                failure = error
+                return nil
+            }
+        }
+        if result.isEmpty, let failure, failure.reason != .ended { throw ImageError(failure) }
+        return result
     }
 
     private func open(_ sealed: [UInt8], frame: FrameHead, cipher: inout AuthenticatedCipher) -> [UInt8]? {
         guard sealed.count >= Format.tagLength else { return nil }
+        // What does not open is not authentic; the caller says so.
         return try? [UInt8](unsafeUninitializedCapacity: sealed.count) { buffer, filled in
             filled = try sealed.withUnsafeBytes { sealed in
                 try withSealParameters(prefix: associatedPrefix, offset: frame.offset, kind: frame.kind) {
@@ -220,6 +198,7 @@ final class ObjectReader: Sendable {
 
     /// The rows of the directory, authentic but not compared with the signature; nil where it is lost.
     func directory() -> [DirectoryRow]? {
+        // What is no directory, or not authentic, counts as lost: chunks are found without it.
         if let trailer = trailer(), trailer.directory != 0, let frame = frame(at: trailer.directory),
             frame.kind == .directory, let content = try? content(of: frame)
         {
@@ -237,6 +216,7 @@ final class ObjectReader: Sendable {
         var rows: [DirectoryRow] = []
         for frame in scan() where frame.kind.isChunk {
             for copy in copies {
+                // A frame that does not open here may open in the other copy, or is lost.
                 guard let count = try? open(frame, in: copy, workspace: workspace, cipher: &cipher),
                     let chunk = try? workspace.chunkHead(count)
                 else { continue }
@@ -252,83 +232,126 @@ final class ObjectReader: Sendable {
 
     /// Checks the signature over everything before it and returns the object's digest.
     ///
-    /// For an object with a directory, the chunks are covered through its rows and not read.
+    /// For an object with a directory, the chunks are covered through its rows and not read. What stands after the signature is not
+    /// covered and not believed.
     /// - Parameter rows: the directory, if it was read already.
     /// - Throws: `ImageError.damaged` if any part of it is missing or differs.
-    func verifySignature(rows: [DirectoryRow]? = nil) throws -> Digest {
-        func damaged(_ detail: String) -> ImageError { .damaged(subject: subject, detail: detail) }
-        let frames: [FrameHead]
-        if let trailer = trailer(), trailer.directory != 0 {
-            guard let directory = frame(at: trailer.directory), let signature = frame(at: trailer.signature) else {
-                throw damaged("its directory or signature is missing")
-            }
-            guard let rows = rows ?? self.directory() else { throw damaged("its directory is not authentic") }
-            frames = rows.map(\.frame) + [directory, signature]
-            return try verifySignature(frames: frames, rows: rows)
-        }
-        return try verifySignature(frames: scan(), rows: rows ?? directory() ?? [])
-    }
-
-    private func verifySignature(frames: [FrameHead], rows: [DirectoryRow]) throws -> Digest {
-        func damaged(_ detail: String) -> ImageError { .damaged(subject: subject, detail: detail) }
-        let proofs = Dictionary(rows.map { ($0.offset, $0.tag) }, uniquingKeysWith: { first, _ in first })
-        var table = FrameTable()
-        var position = UInt64(Format.headerLength)
-        for frame in frames where frame.kind != .signature {
-            guard frame.offset == position else { throw damaged("a frame is missing") }
-            position = frame.end
-            let proof: [UInt8]
-            if frame.kind.isChunk {
-                guard let tag = proofs[frame.offset] else { throw damaged("a chunk is not in its directory") }
-                proof = tag
-            } else {
-                proof = try self.proof(of: frame)
-            }
-            table.add(kind: frame.kind, offset: frame.offset, length: frame.length, proof: proof)
-        }
-        guard let signature = frames.last, signature.kind == .signature, signature.offset == position else {
-            throw damaged("its signature is missing")
-        }
-        let length = signature.end + UInt64(Format.headerLength + Format.trailerLength)
-        let message = try table.message(header: header, length: length)
-        for content in candidates(signature) {
-            if (try? isValid(content, for: message)) == true {
-                return try message.withUnsafeBytes { try SHA256.digest(of: $0) }
+    func verifySignature(rows: [DirectoryRow]? = nil) throws -> ObjectProof {
+        let trailer = trailer()
+        let known = trailer.flatMap { frame(at: $0.signature) }
+        guard let signature = known ?? scan().last(where: { $0.kind == .signature }), signature.kind == .signature
+        else { throw damaged("its signature is missing") }
+        let rows = trailer?.directory == 0 ? [] : rows ?? directory() ?? []
+        let frames = try signedFrames(before: signature, rows: rows)
+        // Where no trailer says how long it is, the other header does, or nothing follows the signature.
+        let length =
+            trailer?.length
+            ?? (header.length != 0 ? header.length : signature.end &+ UInt64(Format.endLength))
+        let digests = try frames.map { try candidates($0) }
+        // One copy may be damaged where the other is whole: each is tried, and what is authentic comes first.
+        for choice in 0..<max(1, copies.count) {
+            for content in try stored(signature) {
+                if let proof = try proof(frames, digests, choice, content, length: length) { return proof }
             }
         }
         throw damaged("its signature is not that of a writer of this store")
     }
 
-    /// The last bytes of a sealed frame that is authentic, or the hash of a plain one.
-    private func proof(of frame: FrameHead) throws -> [UInt8] {
-        if frame.kind.seal == .plain {
-            let content = try content(of: frame)
-            return Array(try content.withUnsafeBytes { try SHA256.digest(of: $0) }.bytes.prefix(16))
+    private func damaged(_ detail: String) -> ImageError { .damaged(subject: subject, detail: detail) }
+
+    /// The frames that the signature covers by their content. Chunks are covered by the directory, which must name each.
+    private func signedFrames(before signature: FrameHead, rows: [DirectoryRow]) throws -> [FrameHead] {
+        var frames: [FrameHead] = []
+        var position = UInt64(Format.headerLength)
+        var row = 0
+        while position < signature.offset {
+            if row < rows.count, rows[row].offset == position {
+                position = rows[row].frame.end
+                row += 1
+                continue
+            }
+            guard let frame = frame(at: position) else { throw damaged("a frame is missing") }
+            guard !frame.kind.isChunk else { throw damaged("a chunk is not in its directory") }
+            guard frames.count < Format.maximumPlainFrames else { throw damaged("it has too many frames") }
+            frames.append(frame)
+            position = frame.end
         }
-        let all = candidates(frame).filter { $0.count >= Format.tagLength }
-        // Whoever cannot open the frame compares the tag alone; the content is authenticated when it is opened.
-        let key = frame.kind.seal == .objectKey ? objectKey : indexKey
-        guard let key else {
-            guard let first = all.first else { throw ended }
-            return Array(first.suffix(Format.tagLength))
-        }
-        var cipher = try AuthenticatedCipher(key: key)
-        for sealed in all where open(sealed, frame: frame, cipher: &cipher) != nil {
-            return Array(sealed.suffix(Format.tagLength))
-        }
-        throw ImageError.damaged(subject: subject, detail: "its frame at offset \(frame.offset) is not authentic")
+        guard position == signature.offset, row == rows.count else { throw damaged("a frame is missing") }
+        return frames
     }
 
-    private func isValid(_ content: [UInt8], for message: [UInt8]) throws -> Bool {
-        var reader = WireReader(content)
-        guard var certificateField = try reader.field()?.value, var signatureField = try reader.field()?.value else {
-            return false
+    /// The digests of the stored contents of a frame in its copies; where a key is at hand only of those that it opens.
+    private func candidates(_ frame: FrameHead) throws -> [Digest] {
+        let all = try stored(frame)
+        guard all.count > 1,
+            let key = frame.kind.seal == .plain ? nil : frame.kind.seal == .objectKey ? objectKey : indexKey
+        else { return try all.map { try sha256($0) } }
+        var cipher = try AuthenticatedCipher(key: key)
+        return try all.filter { open($0, frame: frame, cipher: &cipher) != nil }.map { try sha256($0) }
+    }
+
+    private func proof(
+        _ frames: [FrameHead], _ digests: [[Digest]], _ choice: Int, _ signature: [UInt8], length: UInt64
+    ) throws -> ObjectProof? {
+        var reader = WireReader(signature)
+        // What is no signature at all is none of this store.
+        guard var certificateField = try? reader.field()?.value, var signatureField = try? reader.field()?.value,
+            let certificate = try? Certificate(decoding: certificateField.rest()),
+            try keyring.accepts(certificate, for: header)
+        else { return nil }
+        var table = FrameTable()
+        for (frame, candidates) in zip(frames, digests) {
+            guard let digest = choice < candidates.count ? candidates[choice] : candidates.first else { return nil }
+            table.add(frame, digest: digest)
         }
-        let certificate = try Certificate(decoding: certificateField.rest())
-        guard let storeKey = keyring.storeVerifying(epoch: header.epoch), try certificate.isIssued(by: storeKey),
-            certificate.store == header.store, certificate.epoch == header.epoch, certificate.group == header.group,
-            certificate.writer == header.writer
-        else { return false }
-        return certificate.key.isValid(signatureField.rest(), for: message)
+        let message = try table.message(header: header, length: length, certificate: certificate)
+        guard certificate.key.isValid(signatureField.rest(), for: message) else { return nil }
+        return ObjectProof(digest: try sha256(message), length: length, certificate: certificate, frames: frames)
+    }
+}
+
+/// Finds the frames of one copy in one pass, whatever is damaged: no byte is looked at twice.
+private struct FrameScanner {
+    private let copy: any ByteSource
+    private let limit: Int
+    private let end: UInt64
+
+    init(_ copy: any ByteSource, frames limit: Int) {
+        self.copy = copy
+        self.limit = limit
+        end = min(copy.length, Format.maximumVolumeLength)
+    }
+
+    private static let window = 1 << 16
+
+    func frames() -> [FrameHead] {
+        var result: [FrameHead] = []
+        var offset = UInt64(Format.headerLength)
+        var bytes: [UInt8] = []
+        var start = offset
+        while offset + UInt64(Format.frameHeadLength) <= end, result.count < limit {
+            // The window holds at least the head at `offset`, or is read anew from there.
+            if offset < start || offset + UInt64(Format.frameHeadLength) > start + UInt64(bytes.count) {
+                start = offset
+                let count = Int(min(UInt64(Self.window), end - offset))
+                // What cannot be read has no frames; what is behind it may.
+                guard let next = try? copy.read(at: offset, count: count) else {
+                    offset += UInt64(Self.window)
+                    bytes = []
+                    continue
+                }
+                bytes = next
+            }
+            let index = Int(offset - start)
+            if let frame = FrameHead(decoding: bytes[index...], at: offset), frame.end <= copy.length {
+                result.append(frame)
+                offset = frame.end
+            } else if let next = bytes[(index + 1)...].firstIndex(of: Format.frameMagic[0]) {
+                offset = start + UInt64(next)
+            } else {
+                offset = start + UInt64(bytes.count)
+            }
+        }
+        return result
     }
 }

@@ -12,6 +12,17 @@ struct PreparedChunk {
     var contentLength: Int
 }
 
+/// Whoever may write objects: a machine, or an identity that states what it has verified.
+protocol ObjectSigner: Sendable {
+    var epoch: UInt32 { get }
+    /// P of the epoch: what object keys are sealed to.
+    var sealing: SealingPublicKey { get }
+    /// K_index of group and epoch.
+    var indexKey: Secret { get }
+    var certificate: Certificate { get }
+    var signing: SigningKey { get }
+}
+
 /// Writes one object. Not for two threads at once.
 final class ObjectWriter {
     /// What is known of an object once it is written.
@@ -23,7 +34,7 @@ final class ObjectWriter {
     }
 
     private(set) var header: ObjectHeader
-    private let writer: WriterKey
+    private let writer: any ObjectSigner
     private let sink: (UnsafeRawBufferPointer) throws -> Void
     private var objectCipher: AuthenticatedCipher
     private var indexCipher: AuthenticatedCipher
@@ -34,23 +45,23 @@ final class ObjectWriter {
     private var frame: UnsafeMutableRawBufferPointer
 
     var length: UInt64 { position }
-    var isEmpty: Bool { rows.isEmpty }
+    /// Whether it should be closed now: at its length, or at as many chunks as a directory can have.
+    var isFull: Bool { position >= Format.volumeLength || rows.count >= Format.maximumChunksOfVolume }
 
     /// Begins an object: writes its header.
     init(
-        _ type: ObjectType, id: ObjectID, run: ObjectID, writer: WriterKey,
+        _ type: ObjectType, id: ObjectID, run: ObjectID, writer: any ObjectSigner,
         sink: @escaping (UnsafeRawBufferPointer) throws -> Void
     ) throws {
         self.writer = writer
         self.sink = sink
-        var header = ObjectHeader(
-            type: type, writer: writer, id: id, run: run, length: 0, salt: try SecureRandom.bytes(32))
+        var header = ObjectHeader(type: type, writer: writer, id: id, run: run, salt: try SecureRandom.bytes(32))
         let key = try Secret.random(count: 32)
         header.sealedKey = try HPKE.seal(
             key, to: writer.sealing, info: ObjectHeader.objectKeyInfo, aad: header.sealedPart)
         self.header = header
         objectCipher = try AuthenticatedCipher(key: key)
-        indexCipher = try AuthenticatedCipher(key: try writer.group.objectKey(salt: header.salt))
+        indexCipher = try AuthenticatedCipher(key: try objectIndexKey(writer.indexKey, salt: header.salt))
         associatedPrefix = header.store.bytes + header.id.bytes
         frame = .allocate(byteCount: 1 << 16, alignment: 64)
         try emit(header.encoded())
@@ -75,21 +86,21 @@ final class ObjectWriter {
     }
 
     func append(_ kind: FrameKind, _ content: [UInt8]) throws {
-        if kind.seal == .plain {
-            let offset = position
-            try emit(try FrameHead.encoded(kind: kind, length: content.count) + content)
-            if kind != .signature {
-                let proof = try content.withUnsafeBytes { try SHA256.digest(of: $0) }.bytes.prefix(16)
-                table.add(kind: kind, offset: offset, length: content.count, proof: proof)
-            }
-        } else {
+        if kind.seal != .plain {
             _ = try content.withUnsafeBytes { try appendSealed($0, kind: kind) }
+            return
         }
+        let head = FrameHead(kind: kind, offset: position, length: content.count)
+        guard head.length <= kind.maximumLength else { throw FormatError("a part of an object is too long") }
+        try emit(try FrameHead.encoded(kind: kind, length: content.count) + content)
+        if kind != .signature { table.add(head, digest: try sha256(content)) }
     }
 
     private func appendSealed(_ plain: UnsafeRawBufferPointer, kind: FrameKind) throws -> [UInt8] {
         let head = Format.frameHeadLength
         let total = head + plain.count + Format.tagLength
+        // No reader would take it.
+        guard total - head <= kind.maximumLength else { throw FormatError("a part of an object is too long") }
         if frame.count < total {
             frame.deallocate()
             frame = .allocate(byteCount: max(total, 1 << 20), alignment: 64)
@@ -106,9 +117,12 @@ final class ObjectWriter {
             }
         }
         try emit(UnsafeRawBufferPointer(rebasing: frame[..<total]))
-        let tag = Array(frame[total - Format.tagLength..<total])
-        table.add(kind: kind, offset: offset, length: total - head, proof: tag)
-        return tag
+        if !kind.isChunk {
+            table.add(
+                FrameHead(kind: kind, offset: offset, length: total - head),
+                digest: try SHA256.digest(of: UnsafeRawBufferPointer(output)))
+        }
+        return Array(frame[total - Format.tagLength..<total])
     }
 
     /// Writes directory, signature, header and trailer. Nothing may be appended after it.
@@ -116,31 +130,29 @@ final class ObjectWriter {
         var trailer = ObjectTrailer(directory: 0, signature: 0, length: 0)
         if !rows.isEmpty {
             trailer.directory = position
-            var bytes: [UInt8] = []
-            bytes.reserveCapacity(rows.count * Format.directoryRowLength)
-            for row in rows { row.append(to: &bytes) }
-            try append(.directory, bytes)
+            try append(.directory, DirectoryRow.encode(rows))
         }
         // The signature's own length is fixed, so the object's length is known before it is made.
         trailer.signature = position
+        let certificate = writer.certificate.encoded
         let signatureLength =
-            1 + varintLength(UInt64(writer.certificate.encoded.count)) + writer.certificate.encoded.count + 2
-            + VerifyingKey.signatureLength
-        trailer.length =
-            position
-            + UInt64(Format.frameHeadLength + signatureLength + Format.headerLength + Format.trailerLength)
-        let message = try table.message(header: header, length: trailer.length)
+            1 + varintLength(UInt64(certificate.count)) + certificate.count + 2 + VerifyingKey.signatureLength
+        trailer.length = position + UInt64(Format.frameHeadLength + signatureLength + Format.endLength)
+        let message = try table.message(header: header, length: trailer.length, certificate: writer.certificate)
         var content: [UInt8] = []
-        content.append(field: 1, writer.certificate.encoded)
+        content.append(field: 1, certificate)
         content.append(field: 2, try writer.signing.signature(for: message))
         try append(.signature, content)
         header.length = trailer.length
         try emit(try header.encoded() + trailer.encoded())
         guard position == trailer.length else { throw FormatError("an object's length was computed wrongly") }
-        return Summary(
-            id: header.id, length: position, digest: try message.withUnsafeBytes { try SHA256.digest(of: $0) },
-            rows: rows)
+        return Summary(id: header.id, length: position, digest: try sha256(message), rows: rows)
     }
+}
+
+/// The key of one object's directory, label and lists.
+func objectIndexKey(_ indexKey: Secret, salt: [UInt8]) throws -> Secret {
+    try KeyDerivation.hkdf(secret: indexKey, salt: salt, info: Array("holdfast/1/object index".utf8), count: 32)
 }
 
 /// The nonce and associated data of a frame.
@@ -149,21 +161,21 @@ func withSealParameters<R>(
     prefix: [UInt8], offset: UInt64, kind: FrameKind,
     _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws -> R
 ) rethrows -> R {
-    try withUnsafeTemporaryAllocation(byteCount: 48, alignment: 8) { buffer in
+    try withUnsafeTemporaryAllocation(byteCount: 56, alignment: 8) { buffer in
         buffer.storeBytes(of: 0, toByteOffset: 0, as: UInt32.self)
         buffer.storeBytes(of: offset.littleEndian, toByteOffset: 4, as: UInt64.self)
-        // Associated data begin at 12: store id, object id, offset, kind: 33 bytes.
-        UnsafeMutableRawBufferPointer(rebasing: buffer[12..<36]).copyBytes(from: prefix)
-        buffer.storeBytes(of: offset.littleEndian, toByteOffset: 36, as: UInt64.self)
-        buffer.storeBytes(of: kind.rawValue, toByteOffset: 44, as: UInt8.self)
+        // Associated data begin at 12: store id, object id, offset, kind: 41 bytes.
+        UnsafeMutableRawBufferPointer(rebasing: buffer[12..<44]).copyBytes(from: prefix)
+        buffer.storeBytes(of: offset.littleEndian, toByteOffset: 44, as: UInt64.self)
+        buffer.storeBytes(of: kind.rawValue, toByteOffset: 52, as: UInt8.self)
         return try body(
-            UnsafeRawBufferPointer(rebasing: buffer[0..<12]), UnsafeRawBufferPointer(rebasing: buffer[12..<45]))
+            UnsafeRawBufferPointer(rebasing: buffer[0..<12]), UnsafeRawBufferPointer(rebasing: buffer[12..<53]))
     }
 }
 
 /// Makes a small object in memory, whole: its header carries its length.
 func makeObject(
-    _ type: ObjectType, id: ObjectID, run: ObjectID, writer: WriterKey, _ fill: (ObjectWriter) throws -> Void
+    _ type: ObjectType, id: ObjectID, run: ObjectID, writer: any ObjectSigner, _ fill: (ObjectWriter) throws -> Void
 ) throws -> (bytes: [UInt8], summary: ObjectWriter.Summary) {
     final class Collector { var bytes: [UInt8] = [] }
     let collector = Collector()

@@ -73,11 +73,13 @@ final class VolumeChunks: ChunkProvider, @unchecked Sendable {
 
     var isRandomAccess: Bool { true }
 
+    private let group: Identifier
     var lost: ImageError? { store.lost }
 
-    init(store: Store, index: ChunkIndex) {
+    init(store: Store, index: ChunkIndex, group: Identifier) {
         self.store = store
         self.index = index
+        self.group = group
     }
 
     func read(_ id: Digest, into workspace: ChunkWorkspace) throws {
@@ -94,7 +96,7 @@ final class VolumeChunks: ChunkProvider, @unchecked Sendable {
 
     private func volume(_ number: UInt32) throws -> ObjectReader {
         if let known = monitor.withLock({ readers[number] }) { return known }
-        let reader = try store.volumeReader(index.volumes[Int(number)].reference.id)
+        let reader = try store.volumeReader(index.volumes[Int(number)].reference, group: group)
         monitor.withLock {
             if readers.count >= Self.openVolumes { readers.removeAll() }
             readers[number] = reader
@@ -106,7 +108,7 @@ final class VolumeChunks: ChunkProvider, @unchecked Sendable {
 extension ObjectReader {
     /// Opens a chunk from the first copy in which it is whole.
     func readChunk(_ frame: FrameHead, id: Digest?, workspace: ChunkWorkspace) throws {
-        guard let objectKey, let group = keyring.group(header.group, epoch: header.epoch) else {
+        guard let objectKey, let group = try keyring.group(header.group) else {
             throw ImageError.wrongIdentity(store: subject)
         }
         var cipher = try AuthenticatedCipher(key: objectKey)
@@ -132,7 +134,7 @@ final class StoreImageReader: BatchedImageReader {
     private let chunks: VolumeChunks
     private let workspace: ChunkWorkspace
     private var next = 0
-    private var losses: [Finding] = []
+    fileprivate var losses: [Finding] = []
     var label: ImageLabel? { root.label }
     var restoredSubject: String { "image \(root.id)" }
     var imageID: ObjectID? { root.id }
@@ -141,25 +143,23 @@ final class StoreImageReader: BatchedImageReader {
         self.root = root
         workspace = try ChunkWorkspace()
         guard root.body != nil else { throw ImageError.noIdentity(store: store.subject) }
-        let index = ChunkIndex.temporary()
-        for volume in root.volumes {
+        let group = root.name.group
+        let index = ChunkIndex(folder: store.machine.cache)
+        // The index objects say where everything is; the signed root vouches for them, and every chunk is compared with its id.
+        try store.add(root.named, group: group, to: index) { _, _ in true }
+        for volume in root.volumes where !index.contains(volume.id) {
             let number = index.add(volume)
             do {
-                let rows: [DirectoryRow]
-                do {
-                    rows = try store.directory(of: volume)
-                } catch {
-                    // The directory or the signature is damaged: the frames themselves say what they hold.
-                    let reader = try store.volumeReader(volume.id)
-                    rows = reader.directory() ?? reader.rowsByScanning(workspace: workspace)
-                }
-                try index.add(rows, volume: number)
+                // The directory or the signature is damaged: the frames themselves say what they hold.
+                let reader = try store.volumeReader(volume, group: group)
+                try index.add(reader.directory() ?? reader.rowsByScanning(workspace: workspace), volume: number)
             } catch {
                 if let lost = store.lost { throw lost }
-                losses.append(Finding(.damaged, subject: StoreName.volume(volume.id), "\(error)"))
+                losses.append(
+                    Finding(.damaged, subject: volume.name(.volume, group: group).text, explained(error).sentence))
             }
         }
-        chunks = VolumeChunks(store: store, index: index)
+        chunks = VolumeChunks(store: store, index: index, group: group)
     }
 
     func nextBatch() throws -> ManifestBatch? {
@@ -190,7 +190,15 @@ final class StoreImageReader: BatchedImageReader {
 
 extension Store {
     /// Opens an image for reading.
-    public func imageReader(_ name: String) throws -> any ImageReader {
-        try StoreImageReader(store: self, root: image(find(name)))
+    public func imageReader(_ name: String, _ filter: ImageFilter = ImageFilter()) throws -> any ImageReader {
+        do {
+            let found = try find(name, filter)
+            let reader = try StoreImageReader(store: self, root: image(found.name))
+            if found.isUnfinished {
+                reader.losses.append(
+                    Finding(.damaged, subject: "image \(found.id.short)", "its run ended before it was finished"))
+            }
+            return reader
+        } catch { throw ImageError.wrapping(error, subject: subject) }
     }
 }

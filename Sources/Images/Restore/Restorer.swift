@@ -67,10 +67,10 @@ public func restore(
         progress.expect(
             bytes: progress.bytesDone &+ label.contentBytes, items: progress.itemsDone &+ label.entries)
         if label.sources.contains("/"), !request.otherHardware, !request.isDryRun,
-            !request.series.isSame(label.series, HostFacts.hardwareSeries)
+            !request.series.isSame(label.hardware, HostFacts.hardwareSeries)
         {
             throw ImageError.otherHardware(
-                image: label.name, series: label.series, here: HostFacts.hardwareSeries)
+                image: label.name, series: label.hardware, here: HostFacts.hardwareSeries)
         }
     }
     do {

@@ -3,6 +3,7 @@
 internal import Cryptography
 internal import Platform
 public import Reporting
+internal import Stores
 
 public struct VerifyReport: Sendable {
     public var images: UInt64 = 0
@@ -11,8 +12,21 @@ public struct VerifyReport: Sendable {
     public var bytesRead: UInt64 = 0
     public var entries: UInt64 = 0
     public var findings: UInt64 = 0
+    /// Whether every chunk was read.
+    public var readData = false
+    /// The volumes that were looked at.
+    var judged: [JudgedVolume] = []
+    /// The images of which everything was found whole.
+    var whole: [ImageRoot] = []
+
     /// Volumes of which a copy is damaged.
-    public var damagedVolumes: [ObjectID] = []
+    public var damagedVolumes: [ObjectID] { judged.filter(\.isDamaged).map(\.reference.id) }
+
+    struct JudgedVolume: Sendable {
+        var group: Identifier
+        var reference: VolumeReference
+        var isDamaged: Bool
+    }
 }
 
 extension Store {
@@ -23,7 +37,7 @@ extension Store {
     ) throws -> VerifyReport {
         do {
             let verifier = Verifier(store: self, progress: progress, findings: findings)
-            return try verifier.run(image: try name.map(find), readData: readData)
+            return try verifier.run(image: try name.map { try find($0).name }, readData: readData)
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }
 }
@@ -34,8 +48,11 @@ private final class Verifier: @unchecked Sendable {
     private let findings: Findings
     private let monitor = Monitor()
     private var report = VerifyReport()
-    /// Chunks of which some copy is good, and those of which one is bad.
+    /// Chunks of which a copy is bad.
     private var bad: Set<Digest> = []
+    private var damagedVolumes: Set<ObjectID> = []
+    /// Images that lack something.
+    private var incomplete: Set<ObjectID> = []
 
     init(store: Store, progress: Progress, findings: Findings) {
         self.store = store
@@ -47,16 +64,29 @@ private final class Verifier: @unchecked Sendable {
         findings.add(Finding(.damaged, subject: name, reason))
     }
 
-    func run(image: ObjectID?, readData: Bool) throws -> VerifyReport {
+    func run(image: ObjectName?, readData: Bool) throws -> VerifyReport {
         if image == nil { try checkPlainFiles() }
-        let roots = try image.map { [try root($0)].compactMap { $0 } } ?? allRoots()
-        let index = ChunkIndex.temporary()
-        var volumes: [ObjectID: VolumeReference] = [:]
-        for root in roots { for volume in root.volumes { volumes[volume.id] = volume } }
-        let inOrder = volumes.values.sorted { $0.id < $1.id }
-        if readData { progress.expect(bytes: inOrder.saturatingSum(of: \.length), items: 0) }
-        try check(inOrder, index: index, readData: readData)
-        try check(roots, index: index)
+        let roots = try image.map { [try root(listed($0))].compactMap { $0 } } ?? allRoots()
+        report.readData = readData
+        // Volumes and chunk ids belong to a group; each is a world of its own.
+        for (group, roots) in Dictionary(grouping: roots, by: \.name.group).sorted(by: { $0.key < $1.key }) {
+            let index = ChunkIndex(folder: store.machine.cache)
+            let volumes = Set(roots.flatMap(\.volumes)).sorted { $0.id < $1.id }
+            if readData {
+                progress.expect(bytes: volumes.saturatingSum(of: \.length), items: 0)
+            }
+            try check(volumes, group: group, index: index, readData: readData)
+            try checkIndexObjects(roots, group: group, index: index)
+            try check(roots, group: group, index: index)
+            report.judged += volumes.map {
+                VerifyReport.JudgedVolume(
+                    group: group, reference: $0, isDamaged: damagedVolumes.contains($0.id))
+            }
+        }
+        report.whole = roots.filter { root in
+            !incomplete.contains(root.id) && root.body != nil
+                && !root.volumes.contains { damagedVolumes.contains($0.id) }
+        }
         report.findings = findings.count
         return report
     }
@@ -66,54 +96,72 @@ private final class Verifier: @unchecked Sendable {
     private func checkPlainFiles() throws {
         for name in [StoreName.header, StoreName.header + ".2"] {
             do {
-                guard let bytes = try store.objects.read(name, limit: 1 << 16) else {
+                guard let bytes = try store.objects.read(name, limit: Format.maximumKeyLength) else {
                     throw FormatError("it is missing")
                 }
-                let header = try StoreHeader(decoding: bytes, subject: name)
-                guard header.store == store.id else { throw FormatError("it names another store") }
+                guard try StoreHeader(decoding: bytes, subject: name) == store.header else {
+                    throw FormatError("it names another store")
+                }
             } catch { damaged(name, "\(error)") }
         }
-        for file in try store.objects.list("k") where file.name.hasSuffix(".age") {
-            let first = try? store.objects.read(file.name, limit: 1 << 20)
-            let second = try? store.objects.read(file.name + ".2", limit: 1 << 20)
-            if first == nil || first != second { damaged(file.name, "its two copies differ") }
+        let folder = try StoreName.keys(epoch: store.chain.newest.epoch, sealing: store.chain.newest.sealing)
+        let doubled = try store.objects.list(folder).map(\.name).filter { $0.hasSuffix(".age") }
+        for name in doubled + store.chain.records.map(StoreName.record) {
+            do {
+                let first = try store.objects.read(name, limit: Format.maximumStoreRecordLength)
+                let second = try store.objects.read(name + ".2", limit: Format.maximumStoreRecordLength)
+                // An age file is made anew for each copy of a recipient that was added.
+                let isSame = name.hasPrefix("e/") ? first == second : first?.count == second?.count
+                if first == nil || !isSame { damaged(name, "its two copies differ") }
+            } catch { damaged(name, "\(error)") }
         }
     }
 
-    private func allRoots() throws -> [ImageRoot] { try store.rootIDs().compactMap { try root($0) } }
+    private func allRoots() throws -> [ImageRoot] { try store.listed(.image).compactMap { try root($0) } }
+
+    private func listed(_ name: ObjectName) throws -> ListedObject {
+        ListedObject(
+            name: name, first: try store.objects.openIfPresent(name.text)?.length,
+            second: try store.objects.openIfPresent(name.second)?.length)
+    }
 
     /// A root, each copy checked for itself.
-    private func root(_ id: ObjectID) throws -> ImageRoot? {
-        let name = StoreName.image(id)
+    private func root(_ object: ListedObject) throws -> ImageRoot? {
+        let name = object.name
         do {
-            let reader = try store.rootReader(id)
-            guard reader.header.type == .image else { return nil }
+            let reader = try store.smallReader(name)
             if reader.objectKey == nil && reader.indexKey == nil { return nil }
             let root = try ImageRoot(reader)
-            for copy in [name, name + ".2"] where try copy != name || !store.isFirstCopyUnfinished(id) {
-                guard let bytes = try? store.objects.read(copy, limit: Format.maximumSmallFrameLength) else {
+            // Where the first copy is not there the run ended between the two: no damage, and its machine's to finish.
+            for copy in object.first == nil ? [name.second] : name.both {
+                guard let bytes = try store.objects.read(copy, limit: Format.maximumRootLength) else {
                     damaged(copy, "this copy is missing; the other one is whole")
                     continue
                 }
                 do {
-                    let alone = try ObjectReader([MemorySource(bytes)], subject: copy, keyring: store.keyring)
+                    let alone = try ObjectReader(
+                        [MemorySource(bytes)], subject: copy, keyring: store.keyring, name: name)
                     _ = try ImageRoot(alone)
                     try checkEnds(MemorySource(bytes), alone)
                 } catch { damaged(copy, "\(error); the other copy is whole") }
+            }
+            if let objection = store.objection(to: root) {
+                damaged(name.text, objection)
+                return nil
             }
             report.images += 1
             return root
         } catch {
             // Where nobody can tell, it is named.
-            if (try? store.isLeftover(id)) == true { return nil }
-            damaged(name, "\(error)")
+            if (try? store.isLeftover(object)) == true { return nil }
+            damaged(name.text, "\(error)")
             return nil
         }
     }
 
     /// Header, header again, trailer.
     private func checkEnds(_ copy: any ByteSource, _ reader: ObjectReader) throws {
-        let tail = UInt64(Format.headerLength + Format.trailerLength)
+        let tail = UInt64(Format.endLength)
         guard copy.length >= tail else { throw FormatError("it ends too early") }
         for offset in [0, copy.length - tail] {
             _ = try ObjectHeader(decoding: copy.read(at: offset, count: Format.headerLength), subject: reader.subject)
@@ -132,13 +180,11 @@ private final class Verifier: @unchecked Sendable {
         var volume: ObjectID
     }
 
-    private func note(_ volume: ObjectID) {
-        monitor.withLock {
-            if !report.damagedVolumes.contains(volume) { report.damagedVolumes.append(volume) }
-        }
-    }
+    private func note(_ volume: ObjectID) { monitor.withLock { _ = damagedVolumes.insert(volume) } }
 
-    private func check(_ volumes: [VolumeReference], index: ChunkIndex, readData: Bool) throws {
+    private func check(
+        _ volumes: [VolumeReference], group: Identifier, index: ChunkIndex, readData: Bool
+    ) throws {
         let queue = BoundedQueue<Job>(capacity: 4 * processorCount)
         let workers = try (0..<processorCount).map { _ in
             let workspace = try ChunkWorkspace()
@@ -154,33 +200,31 @@ private final class Verifier: @unchecked Sendable {
         for volume in volumes {
             try progress.checkStop()
             report.volumes += 1
-            let name = StoreName.volume(volume.id)
-            let copies: [any ByteSource]
-            do { copies = try store.objects.readableCopies(name) } catch {
-                damaged(name, "\(error)")
-                continue
-            }
-            guard let whole = try? ObjectReader(copies, subject: name, keyring: store.keyring) else {
-                damaged(name, copies.isEmpty ? "it is missing" : "neither of its headers is whole")
+            let place = volume.name(.volume, group: group)
+            let name = place.text
+            let whole: ObjectReader
+            do { whole = try store.volumeReader(volume, group: group) } catch {
+                damaged(name, explained(error).sentence)
+                note(volume.id)
                 continue
             }
             // What a restore would find, damage and all.
             let rows = whole.directory() ?? whole.rowsByScanning(workspace: workspace)
             try index.add(rows, volume: index.add(volume))
-            let names = whole.header.type == .metadataVolume ? [name, name + ".2"] : [name]
-            for name in names {
+            for name in whole.header.type == .metadataVolume ? place.both : [name] {
                 do {
-                    guard let copy = try store.objects.open(name) else { throw FormatError("it is missing") }
-                    let alone = try ObjectReader([copy], subject: name, keyring: store.keyring)
+                    guard let copy = try store.objects.openIfPresent(name) else { throw FormatError("it is missing") }
+                    let alone = try ObjectReader([copy], subject: name, keyring: store.keyring, name: place)
                     try checkEnds(copy, alone)
-                    guard try alone.verifySignature() == volume.digest, copy.length == volume.length else {
+                    guard try alone.verifySignature().digest == volume.digest, copy.length == volume.length else {
                         throw FormatError("it is not the volume that the image names")
                     }
                 } catch {
                     damaged(name, "\(error)")
                     note(volume.id)
                 }
-                if readData, let copy = try? store.objects.open(name),
+                // One that cannot be opened was named above.
+                if readData, let copy = try? store.objects.openIfPresent(name),
                     let alone = try? ObjectReader([copy], subject: name, keyring: store.keyring)
                 {
                     for row in rows { queue.push(Job(reader: alone, row: row, name: name, volume: volume.id)) }
@@ -208,10 +252,31 @@ private final class Verifier: @unchecked Sendable {
         progress.add(bytes: UInt64(job.row.sealedLength))
     }
 
+    /// Whether index objects say what the volumes' own directories say.
+    private func checkIndexObjects(_ roots: [ImageRoot], group: Identifier, index: ChunkIndex) throws {
+        for reference in Set(roots.flatMap(\.named.indexes)).sorted(by: { $0.id < $1.id }) {
+            try progress.checkStop()
+            do {
+                try store.forEachIndexPart(of: reference, group: group) { part in
+                    for row in part.rows {
+                        // Damaged volumes were named already; and a chunk may lie in several volumes.
+                        guard try index.contains(part.volume.id) && index.locate(row.id) == nil else { continue }
+                        throw FormatError("it names a chunk that its volume does not hold")
+                    }
+                }
+            } catch {
+                damaged(reference.name(.index, group: group).text, explained(error).sentence)
+                for root in roots where root.named.indexes.contains(reference) {
+                    _ = incomplete.insert(root.id)
+                }
+            }
+        }
+    }
+
     // MARK: Manifests
 
-    private func check(_ roots: [ImageRoot], index: ChunkIndex) throws {
-        let chunks = VolumeChunks(store: store, index: index)
+    private func check(_ roots: [ImageRoot], group: Identifier, index: ChunkIndex) throws {
+        let chunks = VolumeChunks(store: store, index: index, group: group)
         let workspace = try ChunkWorkspace()
         var checked: Set<Digest> = []
         for root in roots {
@@ -224,7 +289,8 @@ private final class Verifier: @unchecked Sendable {
                     try chunks.read(piece.id, into: workspace)
                     try check(Array(workspace.content), of: root, index: index)
                 } catch {
-                    damaged("image \(root.id)", "part \(number + 1) of its manifest is lost: \(error)")
+                    incomplete.insert(root.id)
+                    damaged("image \(root.id.short)", "part \(number + 1) of its manifest is lost: \(error)")
                 }
             }
         }
@@ -242,10 +308,12 @@ private final class Verifier: @unchecked Sendable {
                 let isLost = monitor.withLock { bad.contains(id) }
                 if try isLost || index.locate(id) == nil {
                     reported = file
+                    incomplete.insert(root.id)
                     let name = Array((path + [file]).joined(separator: [UInt8(ascii: "/")]))
                     findings.add(
                         Finding(
-                            .damaged, BytePath(name), "its content in image \(root.label.name) (\(root.id)) is lost"))
+                            .damaged, BytePath(name),
+                            "its content in image \(root.label.name) (\(root.id.short)) is lost"))
                 }
             }
         }

@@ -3,6 +3,7 @@
 
 internal import Cryptography
 internal import Platform
+internal import Stores
 
 final class ChunkIndex: @unchecked Sendable {
     struct Location: Hashable, Sendable {
@@ -13,6 +14,8 @@ final class ChunkIndex: @unchecked Sendable {
 
     struct Volume: Sendable {
         var reference: VolumeReference
+        /// The index object that has its rows, if one has.
+        var index: VolumeReference?
         /// false: it has vanished from the store; what it held counts as absent.
         var isPresent = true
     }
@@ -32,11 +35,6 @@ final class ChunkIndex: @unchecked Sendable {
 
     /// - Parameter folder: where a sorted file may be kept; nil keeps everything in memory.
     init(folder: BytePath?) { self.folder = folder }
-
-    /// An index for as long as it is used: its sorted file, if it needs one, is in the user's cache and has no name.
-    static func temporary() -> ChunkIndex {
-        ChunkIndex(folder: MachineState.ofUser.cache)
-    }
 
     var count: Int { monitor.withLock { pending.count + (sorted?.count ?? 0) } }
 
@@ -62,12 +60,17 @@ final class ChunkIndex: @unchecked Sendable {
         }
     }
 
+    /// Notes where the rows of a volume lie beside its own directory.
+    func note(_ index: VolumeReference?, of number: UInt32) {
+        monitor.withLock { volumes[Int(number)].index = index }
+    }
+
     /// Fills in what is known of a volume only when it is finished.
     func complete(_ number: UInt32, _ volume: VolumeReference) {
         monitor.withLock { volumes[Int(number)].reference = volume }
     }
 
-    func markAbsent(_ number: UInt32) { monitor.withLock { volumes[Int(number)].isPresent = false } }
+    func set(_ number: UInt32, isPresent: Bool) { monitor.withLock { volumes[Int(number)].isPresent = isPresent } }
 
     func add(_ id: Digest, at location: Location) throws {
         let isFull = monitor.withLock {
@@ -116,7 +119,7 @@ final class ChunkIndex: @unchecked Sendable {
 
     // MARK: The machine's cache
 
-    private static let magic = Array("holdfast index 1\n".utf8)
+    private static let magic = Array("holdfast index 2\n".utf8)
 
     /// Saves the index with the roots that it covers. A crash leaves the old file or the new one; the file is a cache, so
     /// it is not synced: its check tells a torn one, and then it is made again.
@@ -129,9 +132,10 @@ final class ChunkIndex: @unchecked Sendable {
             for root in roots { head += root.bytes }
             head.append(integer: UInt32(volumes.count))
             for volume in volumes {
-                head += volume.reference.id.bytes + volume.reference.digest.bytes
-                head.append(integer: volume.reference.length)
+                head += volume.reference.encoded
                 head.append(volume.isPresent ? 1 : 0)
+                let none = VolumeReference(writer: .zero, id: .zero, digest: .zero, length: 0)
+                head += (volume.index ?? none).encoded
             }
             try file.write(head)
             let output = RowWriter(file, at: UInt64(head.count))
@@ -149,7 +153,7 @@ final class ChunkIndex: @unchecked Sendable {
     /// Loads what `save` wrote, with the roots that it covers; nil where there is none or it is damaged.
     static func load(from path: BytePath, folder: BytePath) -> (index: ChunkIndex, roots: Set<ObjectID>)? {
         guard let file = try? Descriptor.open(path), let size = try? file.status().size,
-            let source = Optional(FileSource(file, length: size, subject: path.description)),
+            let source = Optional(FolderObject(file, length: size, subject: path.description)),
             let start = try? source.read(at: 0, count: magic.count + 32), start.starts(with: magic),
             let check = try? Self.check(of: file), check.bytes == Array(start[magic.count...])
         else { return nil }
@@ -165,14 +169,14 @@ final class ChunkIndex: @unchecked Sendable {
                 var reader = try take(4)
                 return Int(try reader.integer(UInt32.self))
             }
-            var reader = try take(try number() * 8)
-            while !reader.isAtEnd { roots.insert(try reader.objectID()) }
-            reader = try take(try number() * 49)
+            var reader = try take(try number() * 16)
+            while !reader.isAtEnd { roots.insert(try reader.identifier()) }
+            reader = try take(try number() * (2 * VolumeReference.encodedLength + 1))
             while !reader.isAtEnd {
-                let volume = VolumeReference(
-                    id: try reader.objectID(), digest: try reader.digest(), length: try reader.integer(UInt64.self))
-                let number = index.add(volume)
-                if try reader.byte() == 0 { index.markAbsent(number) }
+                let number = index.add(try VolumeReference(&reader))
+                if try reader.byte() == 0 { index.set(number, isPresent: false) }
+                let object = try VolumeReference(&reader)
+                if object.length > 0 { index.note(object, of: number) }
             }
             index.sorted = SortedRows(
                 file, base: position, count: Int((size - position) / UInt64(SortedRows.rowLength)))

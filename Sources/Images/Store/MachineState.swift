@@ -48,6 +48,55 @@ public struct MachineState: Sendable {
         }
     }
 
+    /// What this machine remembers of a store; nothing where it has not met it. One that cannot be read is an error: it is what tells a
+    /// store that was put back.
+    func memory(of store: Identifier) throws -> StoreMemory {
+        let path = folder(of: store).appending("memory")
+        let bytes: [UInt8]
+        do throws(SystemError) {
+            bytes = try readWhole(path, limit: 64 << 20)
+        } catch {
+            if error.isAbsent { return StoreMemory() }
+            throw ImageError(error)
+        }
+        do { return try StoreMemory(decoding: bytes) } catch {
+            throw ImageError.damaged(subject: path.description, detail: "\(error)")
+        }
+    }
+
+    /// Changes what this machine remembers; one process at a time. Durable on return; a crash leaves the old memory or the new one.
+    func remember(_ store: Identifier, _ change: (inout StoreMemory) throws -> Void) throws {
+        do throws(SystemError) { try makeFolders(folder(of: store)) } catch { throw ImageError(error) }
+        let path = folder(of: store).appending("memory")
+        do {
+            let lock = try Descriptor.open(folder(of: store), .directory)
+            try lock.lock()
+            let before = try memory(of: store)
+            var memory = before
+            try change(&memory)
+            if memory != before { try replaceFile(path, memory.encoded()) }
+        } catch let error as SystemError { throw ImageError(error) }
+    }
+
+    /// The runs of this machine that are under way or ended without cleaning up: their images are its own.
+    func rootsOfRuns(store: Identifier) throws -> Set<ObjectID> {
+        let runs = folder(of: store).appending("runs")
+        let names: DirectoryListing
+        do throws(SystemError) {
+            names = try DirectoryListing(of: Descriptor.open(runs, .directory))
+        } catch {
+            if error.isAbsent { return [] }
+            throw ImageError(error)
+        }
+        var result: Set<ObjectID> = []
+        for index in 0..<names.count {
+            if let text = String(validating: names[index], as: UTF8.self), let id = ObjectID(hexadecimal: text) {
+                result.insert(try .derived(run: id, number: .max))
+            }
+        }
+        return result
+    }
+
     func save(_ key: WriterKey) throws {
         do throws(SystemError) {
             try makeFolders(folder(of: key.store))
@@ -56,9 +105,9 @@ public struct MachineState: Sendable {
     }
 
     /// Begins a run: its record is durable before anything of it is in the store.
-    func beginRun(store: Identifier) throws -> RunRecord {
+    func beginRun(_ key: WriterKey) throws -> RunRecord {
         do {
-            let runs = folder(of: store).appending("runs")
+            let runs = folder(of: key.store).appending("runs")
             try makeFolders(runs)
             while true {
                 let id = try ObjectID.random()
@@ -66,9 +115,10 @@ public struct MachineState: Sendable {
                 let file = try Descriptor.open(path, [.write, .create, .exclusive])
                 // Between the two calls another run may take it for one that ended: it has nothing to clear, and forgets it.
                 guard file.tryLock(), try file.status().linkCount > 0 else { continue }
+                try file.write(key.group.id.bytes + key.writer.bytes)
                 try file.synchronize()
                 try synchronizeFolder(runs)
-                return RunRecord(id: id, path: path, lock: file)
+                return RunRecord(id: id, group: key.group.id, writer: key.writer, path: path, lock: file)
             }
         } catch let error as SystemError { throw ImageError(error) }
     }
@@ -76,31 +126,58 @@ public struct MachineState: Sendable {
     /// The records of runs that ended without cleaning up, each locked for as long as it is held: nobody else sees it as ended.
     func adoptEndedRuns(store: Identifier) -> [RunRecord] {
         let runs = folder(of: store).appending("runs")
+        // What cannot be taken over now is taken over by a later run.
         guard let directory = try? Descriptor.open(runs, .directory), let names = try? DirectoryListing(of: directory)
         else { return [] }
         return (0..<names.count).compactMap { index in
-            guard let text = String(validating: names[index], as: UTF8.self), let id = ObjectID(hexadecimal: text),
-                let file = try? directory.open(names[index], .write), file.tryLock(),
+            let name = names[index]
+            guard let text = String(validating: name, as: UTF8.self), let id = ObjectID(hexadecimal: text),
+                let file = try? directory.open(name, .readWrite), file.tryLock(),
                 // Its owner may have removed it between the two calls.
-                (try? directory.status(of: names[index])) != nil
+                (try? directory.status(of: name)) != nil,
+                let bytes = try? readWhole(file, limit: 4096, named: text)
             else { return nil }
-            return RunRecord(id: id, path: runs.appending(text), lock: file)
+            let path = runs.appending(text)
+            guard bytes.count >= 32, let group = Identifier(Array(bytes[..<16])),
+                let writer = Identifier(Array(bytes[16..<32]))
+            else {
+                // Cut before it said whose it is: nothing of it is in the store.
+                RunRecord(id: id, group: .zero, writer: .zero, path: path, lock: file).remove()
+                return nil
+            }
+            return RunRecord(id: id, group: group, writer: writer, path: path, lock: file)
         }
     }
 }
 
-/// A run that writes to a store, as long as it is under way: locked, so that the next run can tell it from one that ended.
+/// A run that writes to a store, as long as it is under way: locked, so that the next run can tell it from one that ended. The names of
+/// what it writes follow from its id.
 final class RunRecord: Sendable {
     let id: ObjectID
+    let group: Identifier
+    let writer: Identifier
     private let path: BytePath
     private let lock: Descriptor
 
-    init(id: ObjectID, path: BytePath, lock: Descriptor) {
+    init(id: ObjectID, group: Identifier, writer: Identifier, path: BytePath, lock: Descriptor) {
         self.id = id
+        self.group = group
+        self.writer = writer
         self.path = path
         self.lock = lock
     }
 
     /// The run has left nothing behind: forgets it.
-    func remove() { try? removeFile(path) }
+    func remove() { try? removeFile(path) }  // One that stays is looked at once more by the next run.
+
+    // MARK: Names
+
+    func volume(_ number: UInt32) throws -> ObjectName { try name(.volume, number) }
+    var root: ObjectName { get throws { try name(.image, .max) } }
+    var index: ObjectName { get throws { try name(.index, .max - 1) } }
+    func checkpoint(_ number: Int) throws -> ObjectName { try name(.checkpoint, .max - 2 - UInt32(clamping: number)) }
+
+    private func name(_ kind: ObjectName.Kind, _ number: UInt32) throws -> ObjectName {
+        ObjectName(kind, group: group, writer: writer, id: try .derived(run: id, number: number))
+    }
 }

@@ -1,6 +1,7 @@
 // Removing images from a store that nobody else writes to. Stores with several writers are pruned with tombstones instead.
 
 internal import Platform
+internal import Stores
 
 extension Store {
     /// Removes an image; its content stays until `removeImages(except:)`. One that is gone already is fine.
@@ -8,10 +9,14 @@ extension Store {
     /// Only for a store that this process alone uses. A crash leaves one copy of the root: the image is still listed then.
     public func remove(image id: String) throws {
         do {
-            guard let id = ObjectID(hexadecimal: id[...]) else { throw ImageError.noSuchImage(name: id) }
-            let name = StoreName.image(id)
-            for copy in [name, name + ".2"] where try objects.open(copy) != nil { try objects.remove(copy) }
+            guard let id = ObjectID(hexadecimal: id) else { throw ImageError.noSuchImage(name: id) }
+            for object in try listed(.image) where object.name.id == id { try remove(object.name) }
         } catch { throw ImageError.wrapping(error, subject: subject) }
+    }
+
+    private func remove(_ name: ObjectName) throws {
+        for copy in name.both { try objects.remove(copy) }
+        try machine.remember(id) { $0.forget(name.id) }
     }
 
     /// For each of these images the bytes of the volumes that no other image needs: what its removal would free.
@@ -19,44 +24,50 @@ extension Store {
         do {
             var needs: [ObjectID: [String]] = [:]
             var lengths: [ObjectID: UInt64] = [:]
-            for id in try rootIDs() {
-                guard let volumes = try? ImageRoot(rootReader(id)).volumes else { continue }
+            for object in try listed(.image) {
+                // A number for people: what cannot be read needs nothing that is known.
+                guard let volumes = try? image(object.name).volumes else { continue }
                 for volume in Set(volumes) {
-                    needs[volume.id, default: []].append(id.description)
+                    needs[volume.id, default: []].append(object.name.id.description)
                     lengths[volume.id] = volume.length
                 }
             }
             var result = Dictionary(uniqueKeysWithValues: Set(ids).map { ($0, UInt64(0)) })
             for (volume, images) in needs where images.count == 1 {
-                result[images[0]]? += lengths[volume] ?? 0
+                result[images[0], default: 0] &+= lengths[volume] ?? 0
             }
-            return result
+            return result.filter { Set(ids).contains($0.key) }
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }
 
-    /// Removes every image but these, what interrupted runs left of others included, and the volumes that none of them needs.
+    /// Removes every image but these, what interrupted runs left of others included, and the objects that none of them needs.
     /// Where one of them cannot be read, no volume goes: it may need any of them.
     ///
     /// Only for a store that this process alone uses.
     public func removeImages(except kept: Set<String>) throws {
         do {
-            var named: Set<String> = []
+            var named: Set<ObjectName> = []
             var isCertain = true
-            for id in try rootIDs() {
-                if !kept.contains(id.description) {
-                    try remove(image: id.description)
+            for object in try listed(.image) {
+                if !kept.contains(object.name.id.description) {
+                    try remove(object.name)
                     continue
                 }
-                guard let volumes = try? ImageRoot(rootReader(id)).volumes else {
+                // Whatever is the reason: what it names is not known, so nothing goes.
+                guard let root = try? image(object.name) else {
                     isCertain = false
                     continue
                 }
-                for volume in volumes { named.insert(StoreName.volume(volume.id)) }
+                let group = object.name.group
+                named.formUnion(root.named.volumes.map { $0.name(.volume, group: group) })
+                named.formUnion(root.named.indexes.map { $0.name(.index, group: group) })
             }
             if !isCertain { return }
-            for file in try objects.list("v") {
-                let name = file.name.hasSuffix(".2") ? String(file.name.dropLast(2)) : file.name
-                if !named.contains(name) { try objects.remove(file.name) }
+            for folder in [ObjectName.Kind.volume, .index] {
+                for file in try objects.list(folder.rawValue) {
+                    guard let name = ObjectName(file.name) else { continue }
+                    if !named.contains(name) { try objects.remove(file.name) }
+                }
             }
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }

@@ -1,22 +1,37 @@
-// A store, opened with the keys at hand: what it is, who can read it, which images it has.
+// A store, opened with the keys at hand: which it is, what its root key has said of it, and what this machine remembers.
 
 internal import Cryptography
-internal import Glibc
 public import Platform
+public import Reporting
+public import Stores
 
 public final class Store: Sendable {
     let objects: any ObjectStore
-    let id: Identifier
+    let header: StoreHeader
+    let chain: RecordChain
     let keyring: Keyring
+    let machine: MachineState
+    /// What the opening found that does not keep anybody from reading.
+    public let findings: [Finding]
+
+    var id: Identifier { header.store }
     public var subject: String { objects.subject }
     /// The store's id as 32 hexadecimal digits.
     public var identifier: String { id.description }
+    /// What a person compares.
+    public let fingerprint: StoreFingerprint
     /// Whether an identity is at hand, so that contents can be read.
     public var canRead: Bool { keyring.secret != nil }
+    /// The name of the group that this machine writes to.
+    public var groupName: String? { keyring.writer?.groupName }
 
-    init(objects: any ObjectStore, id: Identifier, keyring: Keyring) {
-        self.objects = objects
-        self.id = id
+    init(_ opening: Opening, keyring: Keyring) throws {
+        objects = opening.objects
+        header = opening.header
+        chain = opening.chain
+        machine = opening.machine
+        findings = opening.findings
+        fingerprint = try StoreFingerprint(store: opening.header.store, root: opening.header.root)
         self.keyring = keyring
     }
 
@@ -26,242 +41,272 @@ public final class Store: Sendable {
     public enum Purpose: Sendable {
         /// Contents: an identity.
         case read
-        /// Labels: an identity or a writer key.
+        /// Labels: an identity, a writer key or a steward key.
         case list
         /// New images: a writer key, which an identity issues where there is none.
         case write
     }
 
     /// Opens the store in a folder.
-    /// - Parameter credentials: consulted only where the purpose needs them or no writer key is there.
     public static func open(
         _ path: BytePath, for purpose: Purpose, credentials: Credentials, machine: MachineState
     ) throws -> Store {
-        let objects = DirectoryStore(path)
-        let id = try readHeader(objects)
-        var writer = try machine.writerKey(of: id)
-        if purpose == .write { try? finishHeader(objects, store: id) }
-        if let known = writer, purpose == .write {
-            // P is pinned: keys that open to another secret are somebody else's.
-            if let secret = try? openSecret(
-                objects, id: id, credentials: Credentials(identities: credentials.identities)),
-                secret.epoch(known.epoch)?.sealing.publicKey != known.sealing
-            {
-                throw ImageError.foreignStore(store: objects.subject)
-            }
-        }
-        switch purpose {
-        case .list, .write:
-            if let writer {
-                let secret = purpose == .list ? try? openSecret(objects, id: id, credentials: credentials.silent) : nil
-                return Store(objects: objects, id: id, keyring: Keyring(secret: secret, writer: writer))
-            }
-        case .read: break
-        }
-        let secret: StoreSecret
+        try open(FolderStore(path), for: purpose, credentials: credentials, machine: machine)
+    }
+
+    /// Opens a store.
+    /// - Parameter credentials: its keys are consulted only where the purpose needs them or no writer key is there.
+    public static func open(
+        _ objects: any ObjectStore, for purpose: Purpose, credentials: Credentials, machine: MachineState
+    ) throws -> Store {
         do {
-            secret = try openSecret(objects, id: id, credentials: credentials)
-        } catch ImageError.noIdentity where purpose == .write {
-            throw ImageError.noWriterKey(store: objects.subject)
-        }
-        if purpose == .write {
-            let key = try WriterKey.issue(
-                from: secret.newest, group: defaultGroup(), writer: HostFacts.hostName)
-            try machine.save(key)
-            writer = key
-        }
-        return Store(objects: objects, id: id, keyring: Keyring(secret: secret, writer: writer))
+            let opening = try Opening(
+                objects, credentials: credentials, machine: machine, isWriting: purpose == .write)
+            let store =
+                switch purpose {
+                case .read: try openForReading(opening, credentials)
+                case .list: try openForListing(opening, credentials)
+                case .write: try openForWriting(opening, credentials)
+                }
+            opening.remember()
+            return store
+        } catch { throw ImageError.wrapping(error, subject: objects.subject) }
     }
 
-    /// Whether a folder holds a store. A second copy of its header alone, not whole, is what an interrupted creation left.
-    public static func exists(_ path: BytePath) -> Bool {
-        Platform.exists(path.appending(StoreName.header)) || (try? readHeader(DirectoryStore(path))) != nil
+    private static func openForReading(_ opening: Opening, _ credentials: Credentials) throws -> Store {
+        let secret = try opening.secret(credentials)
+        return try Store(
+            opening, keyring: Keyring(root: opening.header.root, secret: secret, writer: opening.writer))
     }
 
-    /// Writes the copies of the header that an interrupted creation did not get to.
-    static func finishHeader(_ objects: any ObjectStore, store: Identifier) throws {
-        let bytes = try StoreHeader(store: store).encoded()
+    private static func openForListing(_ opening: Opening, _ credentials: Credentials) throws -> Store {
+        if let steward = credentials.steward, steward.root == opening.header.root,
+            steward.certificate.store == opening.header.store
+        {
+            return try Store(
+                opening, keyring: Keyring(root: opening.header.root, writer: opening.writer, steward: steward))
+        }
+        guard opening.writer != nil else { return try openForReading(opening, credentials) }
+        // With a writer key the identity is a help, and its lack is none.
+        let secret = try? opening.secret(credentials.silent)
+        return try Store(
+            opening, keyring: Keyring(root: opening.header.root, secret: secret, writer: opening.writer))
+    }
+
+    private static func openForWriting(_ opening: Opening, _ credentials: Credentials) throws -> Store {
+        try opening.finishHeader()
+        if opening.writer == nil {
+            return try join(opening, JoinRequest(), credentials)
+        }
+        let writer = try opening.currentWriter()
+        return try Store(opening, keyring: Keyring(root: opening.header.root, writer: writer))
+    }
+
+    /// Whether there is a store. Its second header alone is one, too. A failure is no answer.
+    public static func exists(_ objects: any ObjectStore) throws -> Bool {
+        for name in [StoreName.header, StoreName.header + ".2"] {
+            do throws(StoreError) { if try objects.contains(name) { return true } } catch { throw ImageError(error) }
+        }
+        return false
+    }
+
+    public static func exists(_ path: BytePath) throws -> Bool { try exists(FolderStore(path)) }
+
+    /// Whether two stores are one: the same id and the same root key.
+    public static func isReplica(_ a: any ObjectStore, _ b: any ObjectStore) throws -> Bool {
+        try StoreHeader.read(a) == StoreHeader.read(b)
+    }
+
+    /// Changes what this machine remembers, where it can: on a rescue system it may remember nothing.
+    func remember(_ change: (inout StoreMemory) -> Void) {
+        try? machine.remember(id, change)  // The next run sees the same and tries again.
+    }
+}
+
+/// A store up to the point where keys are needed: its header, its records, compared with everything that is known of it.
+struct Opening {
+    let objects: any ObjectStore
+    let header: StoreHeader
+    let chain: RecordChain
+    let machine: MachineState
+    /// This machine's key, as it lies there; its epochs may be old.
+    let writer: WriterKey?
+    private(set) var findings: [Finding] = []
+
+    var subject: String { objects.subject }
+
+    /// - Parameter isWriting: what is only said to a reader is refused to a writer.
+    init(
+        _ objects: any ObjectStore, credentials: Credentials, machine: MachineState, isWriting: Bool,
+        isJoining: Bool = false
+    ) throws {
+        self.objects = objects
+        self.machine = machine
+        header = try StoreHeader.read(objects)
+        let memory = try machine.memory(of: header.store)
+        writer = try machine.writerKey(of: header.store)
+        try credentials.trust.check(
+            header, pinned: [memory.root, writer?.root].compactMap { $0 },
+            isJoining: isJoining || isWriting && writer == nil, subject: objects.subject)
+        chain = try Self.readRecords(objects, header)
+        guard let seen = memory.record else { return }
+        if seen.number > chain.newest.number {
+            let error = ImageError.rolledBack(
+                store: objects.subject, seen: seen.number, found: chain.newest.number)
+            if isWriting { throw error }
+            findings.append(Finding(.damaged, subject: objects.subject, error.sentence))
+        } else if chain.records[Int(seen.number) - 1].digest != seen.digest {  // safe: 1...count
+            throw ImageError.contradicted(
+                store: objects.subject, detail: "its record \(seen.number) is not the one that this machine has seen")
+        }
+    }
+
+    /// All records there are, both copies taken together, as far as they are records.
+    static func readRecords(_ objects: any ObjectStore, _ header: StoreHeader) throws -> RecordChain {
+        var records: [StoreRecord] = []
+        var budget: UInt64 = 64 << 20
+        for file in try objects.list("e") {
+            guard file.length <= UInt64(Format.maximumStoreRecordLength), file.length <= budget else {
+                throw ImageError.damaged(subject: objects.subject, detail: "its records are too long")
+            }
+            budget -= file.length
+            guard let bytes = try objects.read(file.name, limit: Format.maximumStoreRecordLength),
+                let record = try? StoreRecord(decoding: bytes),  // A torn copy; a missing record is noticed by its number.
+                StoreName.record(record) == ObjectName.withoutSecond(file.name)
+            else { continue }
+            records.append(record)
+        }
+        return try RecordChain(records, store: header.store, root: header.root, subject: objects.subject)
+    }
+
+    func remember() {
+        try? machine.remember(header.store) { $0.see(chain) }  // A rescue system may remember nothing.
+    }
+
+    func finishHeader() throws { try Self.finishHeader(objects, header) }
+
+    /// Writes the copies of the header that an interrupted creation did not get to, or left torn.
+    static func finishHeader(_ objects: any ObjectStore, _ header: StoreHeader) throws {
+        let bytes = try header.encoded()
         for name in [StoreName.header + ".2", StoreName.header] {
-            if let there = try objects.open(name) {
-                if there.length >= UInt64(bytes.count) { continue }
+            if let there = try objects.read(name, limit: Format.maximumKeyLength) {
+                if !bytes.starts(with: there) || there.count == bytes.count { continue }
                 try objects.remove(name)
             }
-            try objects.put(name, bytes)
-        }
-    }
-
-    /// Refuses a folder with anything in it that is no part of a store that is being made.
-    static func checkFolder(_ path: BytePath) throws {
-        let own = [StoreName.header, StoreName.header + ".2", "b", "k", "v", "i", "lost+found"].map { Array($0.utf8) }
-        do throws(SystemError) {
-            try makeFolders(path, mode: 0o755)
-            let names = try DirectoryListing(of: Descriptor.open(path, .directory))
-            for index in 0..<names.count where !own.contains(names[index]) {
-                throw SystemError(ENOTEMPTY, "use", path.description)
+            do throws(StoreError) { try objects.put(name, bytes) } catch {
+                // A second copy that cannot be written is verify's to tell; another writer may have been faster.
+                if error.reason != .exists && name == StoreName.header { throw error }
             }
-        } catch {
-            if error.code == ENOTEMPTY { throw ImageError.folderInUse(path: path.description) }
-            throw ImageError(error)
         }
     }
 
-    /// The group of a machine alone: named after the machine, not its host name, so that a second machine of the same
-    /// name does not share its content by accident.
-    static func defaultGroup() throws -> String {
-        "machine " + (try HostFacts.machineIdentifier ?? ObjectID.random().description)
-    }
+    // MARK: Keys
 
-    static func readHeader(_ objects: any ObjectStore) throws -> Identifier {
-        var problem: (any Error)?
-        for name in [StoreName.header, StoreName.header + ".2"] {
+    /// The store's secret, with an identity: from the newest epoch's files, else from those of an older one, for who was removed since.
+    func secret(_ credentials: Credentials) throws -> StoreSecret {
+        var failure: (any Error)?
+        for (index, epoch) in chain.epochs.reversed().enumerated() {
+            let folder = try StoreName.keys(epoch: epoch.number, sealing: epoch.sealing)
             do {
-                guard let bytes = try objects.read(name, limit: 1 << 16) else { continue }
-                return try StoreHeader(decoding: bytes, subject: objects.subject).store
-            } catch { problem = error }
-        }
-        switch problem {
-        case nil: throw ImageError.notAStore(path: objects.subject)
-        case let error as ImageError: throw error
-        case let error?: throw ImageError.damaged(subject: objects.subject, detail: "HOLDFAST: \(error)")
-        }
-    }
-
-    /// The key files of the newest epoch, both copies.
-    static func keyFiles(_ objects: any ObjectStore) throws -> [StoredObject] {
-        let files = try objects.list("k").filter { $0.name.hasSuffix(".age") || $0.name.hasSuffix(".age.2") }
-        let newest = files.compactMap { epoch(of: $0) }.max()
-        return files.filter { epoch(of: $0) == newest }
-    }
-
-    private static func epoch(of file: StoredObject) -> UInt32? {
-        let parts = file.name.split(separator: "/")
-        return parts.count == 3 ? UInt32(parts[1]) : nil
-    }
-
-    private static func openSecret(
-        _ objects: any ObjectStore, id: Identifier, credentials: Credentials
-    ) throws -> StoreSecret {
-        let files = try keyFiles(objects).compactMap { try? objects.read($0.name, limit: 1 << 20) }
-        return try credentials.open(files, store: id, subject: objects.subject)
-    }
-
-    // MARK: Making and joining
-
-    /// Makes a store in an empty or new folder and joins this machine to it.
-    public static func create(
-        _ path: BytePath, recipients: [StoreRecipient], group: String?, machine: MachineState
-    ) throws -> Store {
-        let objects = DirectoryStore(path)
-        if exists(path) { throw ImageError.alreadyAStore(path: path.description) }
-        try checkFolder(path)
-        // Keys without the file HOLDFAST are what an interrupted creation left: nothing was ever written with them.
-        for leftover in try objects.list("k") { try objects.remove(leftover.name) }
-        try objects.remove(StoreName.header + ".2")
-        let secret = try StoreSecret.generate()
-        for recipient in recipients {
-            try objects.putTwice(
-                StoreName.key(epoch: 1, recipient: recipient.name), secret.wrapped(for: recipient))
-        }
-        let key = try WriterKey.issue(
-            from: secret.newest, group: group ?? defaultGroup(), writer: HostFacts.hostName)
-        try machine.save(key)
-        // The commit point: from here on it is a store.
-        try finishHeader(objects, store: secret.store)
-        return Store(objects: objects, id: secret.store, keyring: Keyring(secret: secret, writer: key))
-    }
-
-    /// Issues this machine a new writer key.
-    public static func join(
-        _ path: BytePath, group: String?, credentials: Credentials, machine: MachineState
-    ) throws -> Store {
-        let objects = DirectoryStore(path)
-        let id = try readHeader(objects)
-        let secret = try openSecret(objects, id: id, credentials: credentials)
-        let key = try WriterKey.issue(
-            from: secret.newest, group: group ?? defaultGroup(), writer: HostFacts.hostName)
-        try machine.save(key)
-        return Store(objects: objects, id: id, keyring: Keyring(secret: secret, writer: key))
-    }
-
-    /// The name of the group that this machine writes to.
-    public var groupName: String? { keyring.writer?.groupName }
-
-    // MARK: Recipients
-
-    /// The names of the recipients, as the folder `k` has them.
-    public static func recipients(_ path: BytePath) throws -> [String] {
-        let objects = DirectoryStore(path)
-        _ = try readHeader(objects)
-        return Set(
-            try keyFiles(objects).map {
-                let name = $0.lastComponent
-                return String(name.hasSuffix(".2") ? name.dropLast(6) : name.dropLast(4))
+                return try secret(in: folder, index == 0 ? credentials : credentials.silent)
+            } catch {
+                if failure == nil { failure = error }
+                guard !credentials.identities.isEmpty else { break }
             }
-        ).sorted()
-    }
-
-    /// Lets another recipient open the store.
-    public func add(_ recipient: StoreRecipient) throws {
-        guard let secret = keyring.secret else { throw ImageError.noIdentity(store: subject) }
-        let name = StoreName.key(epoch: secret.newest.epoch, recipient: recipient.name)
-        for file in [name, name + ".2"] where try objects.open(file) != nil { try objects.remove(file) }
-        try objects.putTwice(name, secret.wrapped(for: recipient))
-    }
-
-    /// Takes a recipient's key file away. Who has a copy of it keeps what it opens.
-    public static func remove(recipient: String, from path: BytePath) throws {
-        let all = try recipients(path)
-        let objects = DirectoryStore(path)
-        guard all.contains(recipient) else {
-            throw ImageError.unknownRecipient(recipient: recipient, store: objects.subject)
         }
-        if all.count == 1 { throw ImageError.lastRecipient(store: objects.subject) }
-        for file in try keyFiles(objects)
-        where file.lastComponent == "\(recipient).age" || file.lastComponent == "\(recipient).age.2" {
-            try objects.remove(file.name)
+        throw failure ?? ImageError.wrongIdentity(store: subject)
+    }
+
+    private func secret(in folder: String, _ credentials: Credentials) throws -> StoreSecret {
+        let confirmed = { (secret: StoreSecret) in secret.confirmed(by: chain) }
+        // One's own file first: nobody else's is read where that opens.
+        let own = credentials.recipientNames.flatMap { name in
+            ["\(name).age", "\(name).reader.age"].flatMap { ["\(folder)/\($0)", "\(folder)/\($0).2"] }
+        }
+        let ownFiles = own.compactMap { try? objects.read($0, limit: Format.maximumKeyLength) }  // The whole list follows.
+        if !ownFiles.isEmpty, let secret = try? credentials.silent.open(ownFiles, subject: subject, accepted: confirmed)
+        {
+            return secret
+        }
+        var failure: (any Error)?
+        let files = try keyFiles(in: folder).compactMap { file -> [UInt8]? in
+            do { return try objects.read(file.name, limit: Format.maximumKeyLength) } catch {
+                failure = error
+                return nil
+            }
+        }
+        if files.isEmpty, let failure { throw failure }
+        return try credentials.open(files, subject: subject, accepted: confirmed)
+    }
+
+    /// The age files of an epoch, both copies.
+    func keyFiles(in folder: String) throws -> [StoredObject] {
+        let files = try objects.list(folder).filter { ObjectName.withoutSecond($0.name).hasSuffix(".age") }
+        guard files.count <= 2 * Format.maximumKeyFiles else {
+            throw ImageError.damaged(subject: subject, detail: "it has more than \(Format.maximumKeyFiles) key files")
+        }
+        return files
+    }
+
+    /// The folder of the newest epoch's keys.
+    var keyFolder: String {
+        get throws { try StoreName.keys(epoch: chain.newest.epoch, sealing: chain.newest.sealing) }
+    }
+
+    /// This machine's key in the store's newest epoch. New keys are taken from the machine's parcel, and kept.
+    /// - Throws: `.revokedWriter`, `.leftOut`.
+    func currentWriter() throws -> WriterKey {
+        guard let writer else { throw ImageError.noWriterKey(store: subject) }
+        if chain.newest.revocation(of: writer.writer) != nil { throw ImageError.revokedWriter(store: subject) }
+        let newest = chain.newest
+        if writer.newest.number == newest.epoch {
+            guard writer.newest.sealing == newest.sealing else {
+                throw ImageError.contradicted(
+                    store: subject, detail: "epoch \(newest.epoch) has another key than before")
+            }
+            return writer
+        }
+        let leftOut = ImageError.leftOut(store: subject, epoch: newest.epoch)
+        guard newest.epoch > writer.newest.number,
+            let bytes = try objects.read("\(keyFolder)/\(writer.writer)", limit: Format.maximumKeyLength)
+        else { throw leftOut }
+        guard let parcel = try? Parcel(decoding: bytes), try parcel.isIssued(by: header.root, epoch: newest.epoch),
+            parcel.certificate.writer == writer.writer
+        else {
+            throw ImageError.damaged(
+                subject: "the parcel of \(subject) for this machine", detail: "it is not authentic")
+        }
+        let next = writer.adding(
+            WriterKey.Epoch(
+                number: newest.epoch, sealing: newest.sealing,
+                indexKey: try parcel.open(with: writer.unsealing, epoch: newest.epoch)))
+        try machine.save(next)
+        return next
+    }
+
+    /// The certificates of all writers that the newest epoch has something for, and that are not revoked.
+    func writers() throws -> [Certificate] {
+        let folder = try keyFolder
+        return try objects.list(folder).compactMap { file -> Certificate? in
+            guard let writer = Identifier(hexadecimal: file.lastComponent),
+                let bytes = try objects.read(file.name, limit: Format.maximumKeyLength),
+                // What is no parcel of the root key speaks for nobody.
+                let parcel = try? Parcel(decoding: bytes), parcel.certificate.writer == writer,
+                try parcel.isIssued(by: header.root, epoch: chain.newest.epoch),
+                chain.newest.revocation(of: writer) == nil
+            else { return nil }
+            return parcel.certificate
         }
     }
 }
 
-extension Credentials {
-    /// The same without asking anybody.
-    var silent: Credentials { Credentials(identities: identities) }
-}
-
-/// The plain file that says what a folder is.
-struct StoreHeader {
-    var store: Identifier
-
-    init(store: Identifier) { self.store = store }
-
-    func encoded() throws -> [UInt8] {
-        let lines = Array("holdfast store \(Format.version)\nstore \(store)\nsuite \(Format.suite)\n".utf8)
-        let check = try lines.withUnsafeBytes { try SHA256.digest(of: $0) }
-        return lines
-            + Array(
-                """
-                check \(hexadecimal(check.bytes.prefix(8)))
-                # This folder holds encrypted backup images, written by Holdfast.
-                # `holdfast images --from FOLDER` lists them, `holdfast restore` brings them back.
-
-                """.utf8)
-    }
-
-    init(decoding bytes: [UInt8], subject: String) throws {
-        let lines = bytes.split(separator: UInt8(ascii: "\n"), maxSplits: 4, omittingEmptySubsequences: false).prefix(4)
-            .map { String(decoding: $0, as: UTF8.self) }
-        guard lines.count == 4, lines[0].hasPrefix("holdfast store "), let version = Int(lines[0].dropFirst(15)) else {
-            throw FormatError("it does not read like a store's")
+extension RecordChain {
+    /// Each epoch with its P, in order.
+    var epochs: [(number: UInt32, sealing: SealingPublicKey)] {
+        var result: [(number: UInt32, sealing: SealingPublicKey)] = []
+        for record in records where record.epoch != result.last?.number {
+            result.append((record.epoch, record.sealing))
         }
-        let signed = Array(lines[0...2].map { $0 + "\n" }.joined().utf8)
-        let check = try signed.withUnsafeBytes { try SHA256.digest(of: $0) }
-        guard lines[3] == "check \(hexadecimal(check.bytes.prefix(8)))" else { throw FormatError("its check differs") }
-        guard version == Int(Format.version), lines[2] == "suite \(Format.suite)" else {
-            throw ImageError.newerFormat(subject: subject, version: version)
-        }
-        guard lines[1].hasPrefix("store "), let store = Identifier(hexadecimal: lines[1].dropFirst(6)) else {
-            throw FormatError("it names no store")
-        }
-        self.store = store
+        return result
     }
 }

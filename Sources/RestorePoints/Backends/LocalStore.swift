@@ -42,7 +42,7 @@ final class LocalStore {
             try replaceFile(identityFile, identity.encoded().withUnsafeBytes { Array($0) })
         }
         let identities = try AgeIdentity.identities(inFile: try readWhole(identityFile, limit: 1 << 12))
-        if !Store.exists(folder) {
+        if try !Store.exists(folder) {
             _ = try Store.create(
                 folder, recipients: identities.map { .age($0.recipient) }, group: nil, machine: machine)
         }
@@ -56,7 +56,7 @@ final class LocalStore {
         request.own = own
         if place != root { request.views[root] = place }
         let before = findings.count
-        let report = try open(for: .write).backup(request, machine: machine, progress: progress, findings: findings)
+        let report = try open(for: .write).backup(request, progress: progress, findings: findings)
         return (report.id.description, findings.count - before)
     }
 
@@ -65,7 +65,7 @@ final class LocalStore {
 
     /// Deletes every image but these, with what interrupted runs left.
     func clear(keeping handles: Set<String>) throws {
-        guard Store.exists(folder) else { return }
+        guard try Store.exists(folder) else { return }
         try open(for: .read).removeImages(except: handles)
     }
 

@@ -24,6 +24,10 @@ public final class LoggingStore: ObjectStore {
     public var subject: String { store.subject }
     public var connections: Int { store.connections }
 
+    public func topLevel() throws(StoreError) -> [String] {
+        try reporting(.list, "", report) { () throws(StoreError) in try store.topLevel() }
+    }
+
     public func list(_ folder: String) throws(StoreError) -> [StoredObject] {
         try reporting(.list, folder, report) { () throws(StoreError) in try store.list(folder) }
     }

@@ -16,6 +16,10 @@ public final class PacingStore: ObjectStore {
     public var subject: String { store.subject }
     public var connections: Int { store.connections }
 
+    public func topLevel() throws(StoreError) -> [String] {
+        try store.topLevel()
+    }
+
     public func list(_ folder: String) throws(StoreError) -> [StoredObject] { try store.list(folder) }
 
     public func open(_ name: String, length: UInt64?) throws(StoreError) -> any ByteSource {

@@ -35,6 +35,10 @@ public final class RetryingStore: ObjectStore {
         }
     }
 
+    public func topLevel() throws(StoreError) -> [String] {
+        try repeating { () throws(StoreError) in try store.topLevel() }
+    }
+
     public func list(_ folder: String) throws(StoreError) -> [StoredObject] {
         try repeating { () throws(StoreError) in try store.list(folder) }
     }

@@ -1,0 +1,37 @@
+// `holdfast store revoke`: ends a machine's right to write.
+
+internal import ArgumentParser
+internal import Images
+internal import Platform
+
+struct StoreRevokeCommand: HoldfastCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "revoke", abstract: "End a machine's right to write to a store.",
+        discussion: """
+            The store gets new keys for everybody else. The images of the machine that are there still count, unless \
+            --since says from when on they do not. A replica follows with the next `holdfast copy`.
+            """)
+
+    @Argument(help: "The machine's name, or the beginning of its id, as `holdfast store info` shows them.")
+    var writer: NameArgument
+
+    @Option(help: ArgumentHelp("The store.", valueName: "store"))
+    var from: StoreArgument
+
+    @Option(help: ArgumentHelp("Its images from this time on count no more (2026-11-20T08:56:14Z).", valueName: "time"))
+    var since: TimeArgument?
+
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func isRecorded(in session: Session) -> Bool { true }
+
+    func perform(_ session: Session) throws -> Outcome {
+        let store = try session.open(from, for: .read)
+        try session.confirm("End the right of \(Text.safe(writer.text)) to write to \(store.subject)?")
+        try store.revoke(writer: writer.text, since: since?.seconds) { try session.newPassphrase() }
+        session.show(
+            [("writer", .text(writer.text))],
+            summary: ["\(Text.safe(writer.text)) writes to \(store.subject) no more; copy the store to its replicas"])
+        return session.outcome(0)
+    }
+}

@@ -1,0 +1,178 @@
+// Replicas of one store: whole objects, copied as they are, which needs no key.
+
+internal import Cryptography
+internal import Platform
+public import Reporting
+public import Stores
+
+extension Store {
+    /// Makes `target` a replica of `source`, or brings it up to date: copies what it lacks, object by object, and changes nothing.
+    ///
+    /// What others name comes before them, so an interrupted copy has only whole images; the next one goes on.
+    /// - Parameter images: ids or prefixes of ids; all where there is none. Names need a key.
+    public static func replicate(
+        _ source: any ObjectStore, to target: any ObjectStore, images: [String], credentials: Credentials,
+        machine: MachineState, progress: Progress, findings: Findings
+    ) throws -> CopyReport {
+        do {
+            let header = try StoreHeader.read(source)
+            // Whatever is pinned for this store holds for its copies, too.
+            let store = try Opening(source, credentials: credentials, machine: machine, isWriting: false)
+            if try exists(target) {
+                if try StoreHeader.read(target) != header { throw ImageError.folderInUse(path: target.subject) }
+            } else if try !target.topLevel().allSatisfy(isPartOfStore) {
+                throw ImageError.folderInUse(path: target.subject)
+            }
+            var replica = Replica(source, target, progress, findings)
+            try replica.run(store, images: images, credentials: credentials)
+            replica.report.findings = findings.count
+            return replica.report
+        } catch { throw ImageError.wrapping(error, subject: target.subject) }
+    }
+
+    /// Whether a name at the top of a folder is one that a store, or what was begun of one, has.
+    static func isPartOfStore(_ name: String) -> Bool {
+        ["k", "e", "v", "x", "i", "c", "a", "d", "lost+found"].contains(name)
+    }
+}
+
+/// One copy from a store to its replica.
+private struct Replica {
+    private let source: any ObjectStore
+    private let target: any ObjectStore
+    private let progress: Progress
+    private let findings: Findings
+    /// What the target has, by name.
+    private var there: [String: UInt64] = [:]
+    var report = CopyReport()
+
+    init(_ source: any ObjectStore, _ target: any ObjectStore, _ progress: Progress, _ findings: Findings) {
+        self.source = source
+        self.target = target
+        self.progress = progress
+        self.findings = findings
+    }
+
+    mutating func run(_ store: Opening, images: [String], credentials: Credentials) throws {
+        var roots = try source.list("i")
+        var volumes = try source.list("v")
+        var indexes = try source.list("x")
+        if !images.isEmpty {
+            // What an image needs is in its root, sealed; so a choice needs a key.
+            let chosen = try named(images, store, credentials)
+            roots = roots.filter { chosen.contains(ObjectName($0.name)) }
+            volumes = volumes.filter { chosen.contains(ObjectName($0.name)) }
+            indexes = indexes.filter { chosen.contains(ObjectName($0.name)) }
+        }
+        // Age files and records say who can open it; tombstones are an affair of each medium.
+        let keys = try source.list("k") + source.list("e")
+        let verdicts = try source.list("a")
+        let all = keys + volumes + indexes + verdicts + roots
+        progress.expect(bytes: all.saturatingSum(of: \.length), items: UInt64(all.count))
+        for folder in ["k", "e", "v", "x", "a", "i"] {
+            for object in try target.list(folder) { there[object.name] = object.length }
+        }
+        for key in keys { try copy(key) }
+        // The same steps as in making a store, and what an interrupted copy did not get to.
+        try Opening.finishHeader(target, store.header)
+        for volume in volumes where try copy(volume) { report.volumes += 1 }
+        for object in indexes + verdicts { try copy(object) }
+        // Second copies first, as everywhere: a root without its second copy is never the only one.
+        let inOrder = roots.filter { ObjectName.isSecond($0.name) } + roots.filter { !ObjectName.isSecond($0.name) }
+        for root in inOrder where try isWholeRoot(root) {
+            if try copy(root), !ObjectName.isSecond(root.name) { report.images += 1 }
+        }
+    }
+
+    /// The roots, volumes and index objects of some images.
+    private func named(_ images: [String], _ opening: Opening, _ credentials: Credentials) throws -> Set<ObjectName?> {
+        let store = try Store.open(source, for: .list, credentials: credentials, machine: opening.machine)
+        var result: Set<ObjectName?> = []
+        for image in images {
+            let root = try store.image(store.find(image).name)
+            result.insert(root.name)
+            result.formUnion(root.named.volumes.map { $0.name(.volume, group: root.name.group) })
+            result.formUnion(root.named.indexes.map { $0.name(.index, group: root.name.group) })
+        }
+        return result
+    }
+
+    /// Torn roots are the affair of the run that wrote them.
+    private func isWholeRoot(_ object: StoredObject) throws -> Bool {
+        guard let name = ObjectName(object.name),
+            let bytes = try source.read(object.name, limit: Format.maximumRootLength),
+            // What has no readable header is no root.
+            let reader = try? ObjectReader(
+                [MemorySource(bytes)], subject: object.name, keyring: Keyring(root: nil), name: name)
+        else { return false }
+        return reader.trailer() != nil
+    }
+
+    /// Copies one object, unless the target has it.
+    ///
+    /// What exists in the target stays, whatever the source says: that may be a stick that was pulled while it was written, or
+    /// somebody's forgery. Only what its own bytes prove torn is replaced, and only by something whole; that is what an interrupted
+    /// copy leaves. Where both are whole and differ, both stay, and it is said.
+    @discardableResult
+    private mutating func copy(_ object: StoredObject) throws -> Bool {
+        try progress.checkStop()
+        progress.add(items: 1)
+        guard let input = try source.openIfPresent(object.name, length: object.length) else { return false }
+        if there[object.name] != nil, let own = try target.openIfPresent(object.name) {
+            if try isSame(own, input) || !mayReplace(own, input, object.name) {
+                progress.add(bytes: object.length)
+                return false
+            }
+            try target.remove(object.name)
+        }
+        let upload = try target.create(object.name)
+        do {
+            var offset: UInt64 = 0
+            while offset < input.length {
+                try progress.checkStop()
+                let bytes = try input.read(at: offset, count: Int(min(4 << 20, input.length - offset)))
+                try upload.append(bytes)
+                offset += UInt64(bytes.count)
+                progress.add(bytes: UInt64(bytes.count))
+            }
+            try upload.commit()
+            report.bytes &+= offset
+            return true
+        } catch {
+            upload.abandon()
+            throw error
+        }
+    }
+
+    /// Whether both have the same length and begin alike: their heads hold what was made at random.
+    private func isSame(_ a: any ByteSource, _ b: any ByteSource) throws -> Bool {
+        let count = Int(min(a.length, b.length, UInt64(Format.headerLength)))
+        return try a.length == b.length && a.read(at: 0, count: count) == b.read(at: 0, count: count)
+    }
+
+    private func mayReplace(_ own: any ByteSource, _ input: any ByteSource, _ name: String) throws -> Bool {
+        let isInputWhole = try isWhole(input, name)
+        if try !isWhole(own, name) { return isInputWhole }
+        // What is torn in the source is the affair of who wrote it; the target's own is as good or better.
+        if own.length == input.length || isInputWhole {
+            findings.add(
+                Finding(
+                    .damaged, subject: name,
+                    "\(source.subject) and \(target.subject) hold different objects of this name; both stay as they are"
+                ))
+        }
+        return false
+    }
+
+    /// Whether an object ends as its kind does: with a trailer, with the text of a key, with a signature.
+    private func isWhole(_ object: any ByteSource, _ name: String) throws -> Bool {
+        if ObjectName(name) != nil { return try object.isWhole() }
+        guard object.length <= UInt64(Format.maximumStoreRecordLength) else { return false }
+        let bytes = try object.read(at: 0, count: Int(object.length))  // safe: compared
+        if ObjectName.withoutSecond(name).hasSuffix(".age") {
+            return Age.textLength(bytes).map { $0 > 0 && $0.isMultiple(of: StoreSecret.textUnit) } ?? false
+        }
+        // Only a whole one decodes.
+        return name.hasPrefix("e/") ? (try? StoreRecord(decoding: bytes)) != nil : (try? Parcel(decoding: bytes)) != nil
+    }
+}

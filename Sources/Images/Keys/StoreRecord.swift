@@ -1,0 +1,203 @@
+// What the root key has said of a store: its epochs, and who may no longer write. Records form a chain; each is signed.
+
+internal import Cryptography
+internal import Platform
+
+/// One record of a store.
+struct StoreRecord: Sendable, Hashable {
+    struct Revocation: Sendable, Hashable {
+        var writer: Identifier
+        /// Its images that still count; all others of it do not.
+        var kept: [RootReference]
+    }
+
+    /// From 1 on, without gaps.
+    var number: UInt32
+    /// The digest of the record before; zero for the first.
+    var previous: Digest
+    var store: Identifier
+    var root: VerifyingKey
+    var epoch: UInt32
+    /// P: what object keys of the epoch are sealed to.
+    var sealing: SealingPublicKey
+    /// Seconds since 1970.
+    var time: Int64
+    /// All that were ever revoked, this record's own included.
+    var revoked: [Revocation]
+
+    let encoded: [UInt8]
+    /// SHA-256 of the encoded record.
+    let digest: Digest
+
+    private static let magic = Array("holdfast record 2\n".utf8)
+
+    /// Makes and signs a record.
+    /// - Parameter previous: the record before it; nil for a store's first.
+    init(
+        after previous: StoreRecord?, store: Identifier, rootKey: SigningKey, epoch: UInt32, sealing: SealingPublicKey,
+        time: Int64, revoked: [Revocation]
+    ) throws {
+        guard previous?.number != .max else { throw FormatError("a store has no more than 2^32 records") }
+        var bytes = Self.magic
+        bytes.append(field: 1, integer: UInt64(previous?.number ?? 0) + 1)
+        bytes.append(field: 2, (previous?.digest ?? .zero).bytes)
+        bytes.append(field: 3, store.bytes)
+        bytes.append(field: 4, rootKey.verifyingKey.rawBytes)
+        bytes.append(field: 5, integer: UInt64(epoch))
+        bytes.append(field: 6, sealing.rawBytes)
+        bytes.append(field: 7, signed: time)
+        for revocation in revoked {
+            var value = revocation.writer.bytes
+            for root in revocation.kept { value += root.encoded }
+            bytes.append(field: 8, value)
+        }
+        bytes.append(field: 9, try rootKey.signature(for: try Self.message(bytes[...])))
+        try self.init(decoding: bytes)
+    }
+
+    private static func message(_ fields: ArraySlice<UInt8>) throws -> [UInt8] {
+        Array("holdfast/1/record".utf8) + (try sha256(Array(fields))).bytes
+    }
+
+    /// Reads a record and checks its signature with the key that it names; whose that is, the caller compares.
+    init(decoding bytes: [UInt8]) throws {
+        guard bytes.count <= Format.maximumStoreRecordLength, bytes.starts(with: Self.magic) else {
+            throw FormatError("it is no record of this version")
+        }
+        var reader = WireReader(bytes, Self.magic.count..<bytes.count)
+        var number: UInt64 = 0
+        var previous: Digest?
+        var store: Identifier?
+        var root: VerifyingKey?
+        var epoch: UInt64 = 0
+        var sealing: SealingPublicKey?
+        var signature: [UInt8]?
+        var signedLength = 0
+        time = 0
+        revoked = []
+        while signature == nil {
+            signedLength = reader.position
+            guard let field = try reader.field() else { break }
+            var value = field.value
+            switch field.tag {
+            case 1: number = try value.varint()
+            case 2: previous = try value.digest()
+            case 3: store = try value.identifier()
+            case 4: root = try VerifyingKey(rawBytes: value.rest())
+            case 5: epoch = try value.varint()
+            case 6: sealing = try SealingPublicKey(rawBytes: value.rest())
+            case 7: time = try value.signed()
+            case 8:
+                var revocation = Revocation(writer: try value.identifier(), kept: [])
+                while !value.isAtEnd { revocation.kept.append(try value.rootReference()) }
+                revoked.append(revocation)
+            case 9: signature = value.rest()
+            default: break
+            }
+        }
+        guard let previous, let store, let root, let sealing, let signature, reader.isAtEnd,
+            let number = UInt32(exactly: number), number > 0, let epoch = UInt32(exactly: epoch), epoch > 0
+        else { throw FormatError("a record is incomplete") }
+        guard root.isValid(signature, for: try Self.message(bytes[..<signedLength])) else {
+            throw FormatError("its signature is not that of its root key")
+        }
+        self.number = number
+        self.previous = previous
+        self.store = store
+        self.root = root
+        self.epoch = epoch
+        self.sealing = sealing
+        encoded = bytes
+        digest = try sha256(bytes)
+    }
+
+    func revocation(of writer: Identifier) -> Revocation? { revoked.last { $0.writer == writer } }
+}
+
+/// A root, told from every other by what its writer signed.
+struct RootReference: Sendable, Hashable {
+    var id: ObjectID
+    var digest: Digest
+
+    var encoded: [UInt8] { id.bytes + digest.bytes }
+}
+
+extension WireReader {
+    mutating func rootReference() throws(FormatError) -> RootReference {
+        RootReference(id: try identifier(), digest: try digest())
+    }
+}
+
+/// The records of a store, in order, as far as they are a chain of one root key.
+struct RecordChain: Sendable {
+    let records: [StoreRecord]
+
+    var newest: StoreRecord { records[records.count - 1] }
+
+    /// P of an epoch, as the root key has said it.
+    func sealing(epoch: UInt32) -> SealingPublicKey? { records.last { $0.epoch == epoch }?.sealing }
+
+    /// - Parameter found: what was found in a store, in any order, doubled or not.
+    /// - Throws: `ImageError.foreignStore` for two records of one number, `.damaged` where one is missing.
+    init(_ found: [StoreRecord], store: Identifier, root: VerifyingKey, subject: String) throws {
+        let own = Set(found.filter { $0.store == store && $0.root == root })
+        var result: [StoreRecord] = []
+        for record in own.sorted(by: { $0.number < $1.number }) {
+            if let last = result.last, record.number == last.number {
+                throw ImageError.contradicted(store: subject, detail: "it has two records of number \(record.number)")
+            }
+            let expected = result.last
+            guard record.number == (expected?.number ?? 0) + 1, record.previous == expected?.digest ?? .zero,
+                record.epoch >= expected?.epoch ?? 1
+            else {
+                throw ImageError.damaged(
+                    subject: subject, detail: "record \((expected?.number ?? 0) + 1) of its chain is missing")
+            }
+            result.append(record)
+        }
+        guard !result.isEmpty else {
+            throw ImageError.damaged(subject: subject, detail: "it has no record of its root key")
+        }
+        records = result
+    }
+}
+
+/// What a person compares: twenty bytes of store id and root key.
+public struct StoreFingerprint: Hashable, Sendable, CustomStringConvertible {
+    private let bytes: [UInt8]
+
+    init(store: Identifier, root: VerifyingKey) throws {
+        bytes = Array(
+            try sha256(Array("holdfast/1/fingerprint".utf8) + store.bytes + root.rawBytes).bytes.prefix(20))
+    }
+
+    private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".utf8)
+
+    /// Reads what a person typed: base32 in any case, with blanks or dashes anywhere; nil for anything else.
+    public init?(_ text: String) {
+        var digits: [UInt8] = []
+        for character in text.uppercased().utf8 where character != 0x20 && character != 0x2d && character != 0x09 {
+            guard let digit = Self.alphabet.firstIndex(of: character) else { return nil }
+            digits.append(UInt8(digit))
+        }
+        guard digits.count == 32 else { return nil }
+        // Eight digits are five bytes.
+        bytes = stride(from: 0, to: digits.count, by: 8).flatMap { start -> [UInt8] in
+            let part = digits[start..<start + 8].reduce(UInt64(0)) { $0 << 5 | UInt64($1) }
+            return stride(from: 32, through: 0, by: -8).map { UInt8(truncatingIfNeeded: part >> UInt64($0)) }
+        }
+    }
+
+    /// Base32 (RFC 4648) in groups of four.
+    public var description: String {
+        var digits: [UInt8] = []
+        for start in stride(from: 0, to: bytes.count, by: 5) {
+            let part = bytes[start..<start + 5].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+            for shift in stride(from: 35, through: 0, by: -5) {
+                digits.append(Self.alphabet[Int(part >> UInt64(shift) & 31)])
+            }
+        }
+        return stride(from: 0, to: digits.count, by: 4)
+            .map { String(decoding: digits[$0..<$0 + 4], as: UTF8.self) }.joined(separator: "-")
+    }
+}

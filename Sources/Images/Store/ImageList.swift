@@ -1,0 +1,170 @@
+// The images of a store: listed, judged, and found by name.
+
+internal import Cryptography
+internal import Platform
+public import Reporting
+
+/// An image in a list.
+public struct ImageSummary: Sendable {
+    public var id: ObjectID
+    /// nil: the label belongs to another group, or is damaged.
+    public var label: ImageLabel?
+    /// The name of the machine that wrote it, as the root key has certified it.
+    public var writer = ""
+    /// Why it cannot be used, or does not count.
+    public var problem: String?
+    /// Damaged or forged, not merely one of another group.
+    public var isDamaged = false
+    /// A run ended between the two copies of its root: it restores by its id, and counts for nothing else.
+    public var isUnfinished = false
+
+    var name: ObjectName
+    var reference: RootReference?
+
+    /// Whether it may be the newest of its series.
+    public var counts: Bool { label != nil && problem == nil && !isUnfinished }
+}
+
+/// Which images somebody means.
+public struct ImageFilter: Sendable {
+    public var series: String?
+    public var host: String?
+
+    public init(series: String? = nil, host: String? = nil) {
+        self.series = series
+        self.host = host
+    }
+
+    func holds(_ label: ImageLabel) -> Bool {
+        (series.map { $0 == label.series } ?? true) && (host.map { $0 == label.host } ?? true)
+    }
+}
+
+extension Store {
+    /// All images, the oldest first. What interrupted runs left is not among them.
+    public func images() throws -> [ImageSummary] {
+        do {
+            let listed = try listed(.image)
+            var cache = LabelCache(folder: machine.cacheFolder(of: id))
+            var result: [ImageSummary] = []
+            for object in listed {
+                if let summary = try summary(of: object, &cache) { result.append(summary) }
+            }
+            cache.keep(only: Set(listed.map(\.name)))
+            cache.save()
+            return result.sorted {
+                ($0.label?.time ?? Timestamp(seconds: .min, nanoseconds: 0), $0.id)
+                    < ($1.label?.time ?? Timestamp(seconds: .min, nanoseconds: 0), $1.id)
+            }
+        } catch { throw ImageError.wrapping(error, subject: subject) }
+    }
+
+    private func summary(of object: ListedObject, _ cache: inout LabelCache) throws -> ImageSummary? {
+        let name = object.name
+        var summary = ImageSummary(id: name.id, label: nil, name: name)
+        summary.isUnfinished = object.first == nil
+        if let known = cache.entries[name], known.length == object.length,
+            try keyring.indexKey(name.group, epoch: known.epoch) != nil
+        {
+            return complete(summary, known)
+        }
+        do {
+            let root = try image(name)
+            cache.keep(root, length: object.length)
+            if let entry = cache.entries[name] { return complete(summary, entry) }
+        } catch {
+            // Where nobody can tell, it is shown: a list that is too long costs less than one that hides an image.
+            if (try? isLeftover(object)) == true { return nil }
+            // The header is open: it says whether the keys at hand could open the rest.
+            if let reader = try? smallReader(name), reader.indexKey == nil {
+                summary.problem =
+                    keyring.secret == nil && keyring.writer?.group.id != name.group
+                    ? "of another group"
+                    : "written in epoch \(reader.header.epoch), of which the keys at hand are not"
+                return summary
+            }
+            summary.problem = explained(error).sentence
+            summary.isDamaged = true
+        }
+        return summary
+    }
+
+    private func complete(_ summary: ImageSummary, _ entry: LabelCache.Entry) -> ImageSummary {
+        var summary = summary
+        summary.label = entry.label
+        summary.writer = entry.writerName
+        summary.reference = entry.reference
+        summary.problem = objection(
+            writer: summary.name.writer, reference: entry.reference, series: entry.label.series,
+            isCovered: entry.isCovered)
+        summary.isDamaged = summary.problem != nil
+        return summary
+    }
+
+    /// Compares a list with what this machine remembers, and remembers what is new.
+    /// - Returns: series of which the newest image that was seen is gone.
+    public func lostImages(_ images: [ImageSummary]) throws -> [Finding] {
+        let memory = try machine.memory(of: id)
+        let there = Set(images.map(\.id))
+        let lost = memory.series.filter { !there.contains($0.value.root.id) }.sorted { $0.key < $1.key }
+        remember { memory in
+            for image in images where image.counts {
+                guard let label = image.label, let reference = image.reference else { continue }
+                memory.see(reference, series: label.series, sequence: label.sequence)
+            }
+        }
+        return lost.map { name, newest in
+            Finding(
+                .damaged, subject: "series \(name)",
+                "its image \(newest.root.id.short), number \(newest.sequence), was there and is gone")
+        }
+    }
+
+    /// Finds an image by its name, a unique prefix of its id, or `latest`.
+    public func find(_ name: String, _ filter: ImageFilter = ImageFilter()) throws -> ImageSummary {
+        let images = try images().filter { $0.label.map(filter.holds) ?? false }
+        if name == "latest" { return try latest(images, filter) }
+        let exact = images.filter { $0.label?.name == name && $0.counts || $0.id.description == name }
+        let candidates = exact.isEmpty ? images.filter { $0.id.description.hasPrefix(name) } : exact
+        guard let found = candidates.first, !name.isEmpty else { throw ImageError.noSuchImage(name: name) }
+        if candidates.count > 1 {
+            throw ImageError.ambiguousImage(name: name, candidates: candidates.map(Self.describe))
+        }
+        if let problem = found.problem {
+            throw ImageError.damaged(subject: "image \(found.id.short)", detail: problem)
+        }
+        return found
+    }
+
+    func image(_ summary: ImageSummary) throws -> ImageRoot { try image(summary.name) }
+
+    /// The newest of a series: of the one that was named, of this machine's own, or of the only one.
+    private func latest(_ images: [ImageSummary], _ filter: ImageFilter) throws -> ImageSummary {
+        var pool = Dictionary(grouping: images.filter(\.counts)) { $0.label?.series ?? "" }
+        if filter.series == nil && filter.host == nil, pool.count > 1, let own = keyring.writer?.certificate {
+            let ofMachine = pool.filter { own.covers(series: $0.key) }
+            if !ofMachine.isEmpty { pool = ofMachine }
+        }
+        func newest(_ images: [ImageSummary]) -> [ImageSummary] {
+            let last = images.map { $0.label?.sequence ?? 0 }.max()
+            return images.filter { $0.label?.sequence == last }
+        }
+        guard let series = pool.first else { throw ImageError.noSuchImage(name: "latest") }
+        if pool.count > 1 {
+            let all = pool.values.compactMap { newest($0).first }
+                .sorted { ($0.label?.series ?? "") < ($1.label?.series ?? "") }
+            throw ImageError.ambiguousImage(name: "latest", candidates: all.map(Self.describe))
+        }
+        let found = newest(series.value)
+        guard let only = found.first, found.count == 1 else {
+            throw ImageError.twoNewest(series: series.key, images: found.map(\.id.short))
+        }
+        return only
+    }
+
+    /// `ed0973b3 of line3/plc, 2026-11-26T12:38:00Z`
+    private static func describe(_ image: ImageSummary) -> String {
+        guard let label = image.label else { return image.id.short }
+        return "\(image.id.short) of \(printable(Array(label.series.utf8))), \(label.time.text)"
+    }
+}

@@ -1,0 +1,156 @@
+// An image's root: read from its copies, checked, and judged: whether its writer may have written it.
+
+internal import Cryptography
+internal import Platform
+internal import Stores
+
+/// An image root, as far as the keys at hand open it.
+struct ImageRoot: Sendable {
+    var name: ObjectName
+    var header: ObjectHeader
+    var reference: RootReference
+    var certificate: Certificate
+    var label: ImageLabel
+    var named: NamedObjects
+    /// nil without an identity.
+    var body: ImageBody?
+
+    var id: ObjectID { name.id }
+    var volumes: [VolumeReference] { named.volumes }
+
+    /// Reads a root from its copies. Every part is authenticated and the signature is that of a writer of the store.
+    init(_ reader: ObjectReader) throws {
+        func damaged(_ detail: String) -> ImageError { .damaged(subject: reader.subject, detail: detail) }
+        guard reader.header.type == .image else { throw damaged("it is no image root") }
+        let proof = try reader.verifySignature()
+        func content(_ kind: FrameKind) throws -> [UInt8] {
+            guard let frame = proof.frames.first(where: { $0.kind == kind }) else {
+                throw damaged("a part of it is missing")
+            }
+            return try reader.content(of: frame)
+        }
+        header = reader.header
+        name = ObjectName(.image, group: header.group, writer: header.writer, id: header.id)
+        reference = RootReference(id: header.id, digest: proof.digest)
+        certificate = proof.certificate
+        do {
+            label = try ImageLabel(decoding: content(.label))
+            named = try NamedObjects(decoding: content(.volumes))
+            body = reader.objectKey == nil ? nil : try ImageBody(decoding: content(.body))
+        } catch let error as FormatError { throw damaged(error.description) }
+    }
+}
+
+/// An object as a listing shows it: the lengths of its copies.
+struct ListedObject: Sendable {
+    var name: ObjectName
+    var first: UInt64?
+    var second: UInt64?
+
+    /// The length of the copy that counts.
+    var length: UInt64 { first ?? second ?? 0 }
+}
+
+extension Store {
+    /// The objects of a kind, both copies taken together, in the order of their names. What has no such name is none of ours.
+    func listed(
+        _ kind: ObjectName.Kind, group: Identifier? = nil, writer: Identifier? = nil
+    ) throws -> [ListedObject] {
+        var folder = kind.rawValue
+        if let group { folder += "/\(group)" }
+        if let writer { folder += "/\(writer)" }
+        var found: [ObjectName: ListedObject] = [:]
+        for object in try objects.list(folder) {
+            guard let name = ObjectName(object.name) else { continue }
+            if ObjectName.isSecond(object.name) {
+                found[name, default: ListedObject(name: name)].second = object.length
+            } else {
+                found[name, default: ListedObject(name: name)].first = object.length
+            }
+        }
+        return found.values.sorted { $0.name.text < $1.name.text }
+    }
+
+    /// The roots of one writer.
+    func roots(ofGroup group: Identifier, writer: Identifier) throws -> [ObjectName] {
+        try listed(.image, group: group, writer: writer).map(\.name)
+    }
+
+    /// A root, a checkpoint or a verdict with all copies that can be read.
+    func smallReader(_ name: ObjectName) throws -> ObjectReader {
+        var failure: StoreError?
+        let copies = name.both.compactMap { name -> MemorySource? in
+            do throws(StoreError) {
+                return try objects.read(name, limit: Format.maximumRootLength).map(MemorySource.init)
+            } catch {
+                failure = error
+                return nil
+            }
+        }
+        // A copy that could not be read is not one that is missing: what the other one lacks may be in it.
+        if copies.isEmpty {
+            throw failure.map { ImageError($0) } ?? ImageError.damaged(subject: describe(name), detail: "it is missing")
+        }
+        return try ObjectReader(copies, subject: describe(name), keyring: keyring, name: name)
+    }
+
+    func describe(_ name: ObjectName) -> String {
+        switch name.kind {
+        case .image: "image \(name.id.short)"
+        case .volume: "volume \(name.id.short)"
+        case .index: "index \(name.id.short)"
+        case .checkpoint: "checkpoint \(name.id.short)"
+        case .verdict: "verdict \(name.id.short)"
+        case .tombstone: "tombstone \(name.id.short)"
+        }
+    }
+
+    /// An image's root: from its first copy, where that is whole, else from what both have together.
+    func image(_ name: ObjectName) throws -> ImageRoot {
+        if let bytes = try? objects.read(name.text, limit: Format.maximumRootLength),  // Else both are tried.
+            let reader = try? ObjectReader(
+                [MemorySource(bytes)], subject: describe(name), keyring: keyring, name: name),
+            let root = try? ImageRoot(reader)
+        {
+            return root
+        }
+        return try ImageRoot(smallReader(name))
+    }
+
+    /// What an interrupted run leaves of a root or a checkpoint: one copy, without its end. A root that was whole once has two.
+    /// A copy that cannot be read is an error: it is no leftover for that.
+    func isLeftover(_ object: ListedObject) throws -> Bool {
+        if object.first != nil && object.second != nil { return false }
+        let name = object.first != nil ? object.name.text : object.name.second
+        guard let copy = try objects.openIfPresent(name) else { return false }
+        return try !copy.isWhole()
+    }
+
+    /// Writes the first copy of a root of which a run got no further than the second. That is no damage; the run ended between the two.
+    func finishFirstCopy(_ name: ObjectName) throws {
+        guard let second = try objects.read(name.second, limit: Format.maximumRootLength),
+            try MemorySource(second).isWhole()
+        else { return }
+        if let first = try objects.openIfPresent(name.text) {
+            guard try first.length < UInt64(second.count) && !first.isWhole() else { return }
+            try objects.remove(name.text)
+        }
+        try objects.put(name.text, second)
+    }
+
+    /// Why an image does not count, although it is signed by a key that the root key has certified; nil where it does.
+    func objection(
+        writer: Identifier, reference: RootReference, series: String, isCovered: Bool
+    ) -> String? {
+        if let revocation = chain.newest.revocation(of: writer), !revocation.kept.contains(reference) {
+            return "its writer's right to write has been revoked"
+        }
+        return isCovered ? nil : "its writer may not write the series \(printable(Array(series.utf8)))"
+    }
+
+    func objection(to root: ImageRoot) -> String? {
+        objection(
+            writer: root.name.writer, reference: root.reference, series: root.label.series,
+            isCovered: root.certificate.covers(series: root.label.series))
+    }
+}

@@ -1,0 +1,83 @@
+// One object a run with the directories of all its volumes: a reader knows where everything is after one read, and need not open each
+// volume for that. It is a help: whatever is missing in it, or it itself, is made good from the volumes.
+
+internal import Cryptography
+internal import Platform
+internal import Stores
+
+/// What an index object says of one volume.
+struct IndexPart: Sendable {
+    var volume: VolumeReference
+    var rows: [DirectoryRow]
+
+    func encoded() -> [UInt8] { volume.encoded + DirectoryRow.encode(rows) }
+
+    init(volume: VolumeReference, rows: [DirectoryRow]) {
+        self.volume = volume
+        self.rows = rows
+    }
+
+    init(decoding bytes: [UInt8]) throws {
+        var reader = WireReader(bytes)
+        volume = try VolumeReference(&reader)
+        rows = try DirectoryRow.rows(&reader)
+    }
+}
+
+/// Writes a run's index object. Not for two threads at once.
+final class IndexObjectWriter {
+    private let writer: ObjectWriter
+    private let upload: any ObjectUpload
+    private let signer: Identifier
+    let name: ObjectName
+
+    /// Begins the object in the store.
+    init(_ name: ObjectName, run: ObjectID, writer key: any ObjectSigner, in objects: any ObjectStore) throws {
+        self.name = name
+        signer = key.certificate.writer
+        let upload = try objects.create(name.text)
+        self.upload = upload
+        writer = try ObjectWriter(.index, id: name.id, run: run, writer: key) { try upload.append($0) }
+    }
+
+    func append(_ part: IndexPart) throws { try writer.append(.indexRows, part.encoded()) }
+
+    /// Ends it; it is durable on return.
+    func finish() throws -> VolumeReference {
+        let summary = try writer.finish()
+        try upload.commit()
+        return VolumeReference(writer: signer, id: summary.id, digest: summary.digest, length: summary.length)
+    }
+
+    func abandon() { upload.abandon() }
+}
+
+extension Store {
+    /// Reads the parts of an index object that a root or a verdict names, one after the other; each is authentic, and what they say of a volume is compared with
+    /// nothing but the reference.
+    /// - Returns: the certificate of who wrote it.
+    @discardableResult
+    func forEachIndexPart(
+        of reference: VolumeReference, group: Identifier, _ body: (IndexPart) throws -> Void
+    ) throws -> Certificate {
+        let name = reference.name(.index, group: group)
+        guard let source = try objects.openIfPresent(name.text, length: reference.length) else {
+            throw ImageError.damaged(subject: describe(name), detail: "it is missing")
+        }
+        guard source.length == reference.length, source.length <= Format.maximumIndexLength else {
+            throw ImageError.damaged(subject: describe(name), detail: "it has another length than the image says")
+        }
+        // Mostly small, and then one read is all.
+        let whole: any ByteSource =
+            source.length <= 32 << 20 ? MemorySource(try source.read(at: 0, count: Int(source.length))) : source  // safe: compared
+        let reader = try ObjectReader([whole], subject: describe(name), keyring: keyring, name: name)
+        let proof = try reader.verifySignature()
+        guard proof.digest == reference.digest else {
+            throw ImageError.damaged(subject: describe(name), detail: "it is not the one that the image names")
+        }
+        for frame in proof.frames where frame.kind == .indexRows {
+            try body(IndexPart(decoding: reader.content(of: frame)))
+        }
+        return proof.certificate
+    }
+}

@@ -1,0 +1,74 @@
+// The plain file that says what a folder is, and whose.
+
+internal import Cryptography
+internal import Platform
+internal import Stores
+
+struct StoreHeader: Hashable, Sendable {
+    var store: Identifier
+    /// Signs everything that makes keys of this store its own.
+    var root: VerifyingKey
+
+    func encoded() throws -> [UInt8] {
+        let lines = Array(
+            "holdfast store \(Format.version)\nstore \(store)\nroot \(hexadecimal(root.rawBytes))\nsuite \(Format.suite)\n"
+                .utf8)
+        let check = try sha256(lines)
+        return lines
+            + Array(
+                """
+                check \(hexadecimal(check.bytes.prefix(8)))
+                # This folder holds encrypted backup images, written by Holdfast.
+                # `holdfast images --from FOLDER` lists them, `holdfast restore` brings them back.
+
+                """.utf8)
+    }
+
+    init(store: Identifier, root: VerifyingKey) {
+        self.store = store
+        self.root = root
+    }
+
+    init(decoding bytes: [UInt8], subject: String) throws {
+        let lines = bytes.split(separator: UInt8(ascii: "\n"), maxSplits: 5, omittingEmptySubsequences: false).prefix(5)
+            .map { String(decoding: $0, as: UTF8.self) }
+        guard let first = lines.first, first.hasPrefix("holdfast store "), let version = Int(first.dropFirst(15)) else {
+            throw FormatError("it does not read like a store's")
+        }
+        guard version == Int(Format.version) else { throw ImageError.otherFormat(subject: subject, version: version) }
+        guard lines.count == 5 else { throw FormatError("it ends too early") }
+        let check = try sha256(Array(lines[0...3].map { $0 + "\n" }.joined().utf8))
+        guard lines[4] == "check \(hexadecimal(check.bytes.prefix(8)))" else { throw FormatError("its check differs") }
+        guard lines[3] == "suite \(Format.suite)" else {
+            throw ImageError.otherFormat(subject: subject, version: version)
+        }
+        guard lines[1].hasPrefix("store "), let store = Identifier(hexadecimal: lines[1].dropFirst(6)),
+            lines[2].hasPrefix("root "), let key = decodeHexadecimal(lines[2].dropFirst(5)), key.count == 32
+        else { throw FormatError("it names no store") }
+        self.store = store
+        root = try VerifyingKey(rawBytes: key)
+    }
+
+    /// Reads it from the first copy that is whole. Two whole copies that differ are refused: nobody knows which is forged.
+    static func read(_ objects: any ObjectStore) throws -> StoreHeader {
+        var found: Set<StoreHeader> = []
+        var problem: (any Error)?
+        for name in [StoreName.header, StoreName.header + ".2"] {
+            do {
+                guard let bytes = try objects.read(name, limit: Format.maximumKeyLength) else { continue }
+                found.insert(try StoreHeader(decoding: bytes, subject: objects.subject))
+            } catch { problem = error }
+        }
+        if found.count > 1 {
+            throw ImageError.contradicted(
+                store: objects.subject, detail: "HOLDFAST and HOLDFAST.2 name different stores")
+        }
+        if let header = found.first { return header }
+        switch problem {
+        case nil: throw ImageError.notAStore(path: objects.subject)
+        case let error as ImageError: throw error
+        case let error as StoreError: throw ImageError(error)
+        case let error?: throw ImageError.damaged(subject: objects.subject, detail: "HOLDFAST: \(error)")
+        }
+    }
+}

@@ -1,0 +1,186 @@
+// Who can open a store and who may write to it: adding, removing, revoking. Whatever takes a right away makes a new epoch: new keys, for
+// those who stay. What was written before stays readable to who could read it.
+
+public import Cryptography
+internal import Platform
+public import Stores
+
+/// Somebody whose identity, or passphrase, opens a store.
+public struct StoreReader: Sendable, Hashable {
+    /// `age1…` or `passphrase`.
+    public var name: String
+    /// false: it reads and changes no keys.
+    public var governs: Bool
+
+    var fileName: String { governs ? "\(name).age" : "\(name).reader.age" }
+
+    /// Whose age file has this name, of either copy.
+    init?(fileName: Substring) {
+        let text = ObjectName.withoutSecond(String(fileName))
+        guard text.hasSuffix(".age") else { return nil }
+        let stem = text.dropLast(4)
+        governs = !stem.hasSuffix(".reader")
+        name = String(governs ? stem : stem.dropLast(7))
+    }
+}
+
+/// A machine that may write to a store.
+public struct StoreWriter: Sendable {
+    /// 32 hexadecimal digits.
+    public var id: String
+    /// The name of its host when it joined.
+    public var name: String
+    public var series: [String]
+}
+
+extension Store {
+    /// Who can open the store in its newest epoch. Needs no key.
+    public static func readers(_ objects: any ObjectStore) throws -> [StoreReader] {
+        do {
+            let header = try StoreHeader.read(objects)
+            let chain = try Opening.readRecords(objects, header)
+            let folder = try StoreName.keys(epoch: chain.newest.epoch, sealing: chain.newest.sealing)
+            return Set(try objects.list(folder).compactMap { StoreReader(fileName: $0.lastComponent) })
+                .sorted { $0.name < $1.name }
+        } catch { throw ImageError.wrapping(error, subject: objects.subject) }
+    }
+
+    /// The machines that may write in the newest epoch.
+    public func writers() throws -> [StoreWriter] {
+        try reopened().writers().map { StoreWriter(id: "\($0.writer)", name: $0.name, series: $0.series) }
+    }
+
+    /// The store as it is now.
+    private func reopened() throws -> Opening {
+        try Opening(objects, credentials: Credentials(), machine: machine, isWriting: true)
+    }
+
+    private func governing() throws -> (secret: StoreSecret, rootKey: SigningKey) {
+        guard let secret = keyring.secret else { throw ImageError.noIdentity(store: subject) }
+        guard let rootKey = secret.rootKey, secret.newest.epoch == chain.newest.epoch else {
+            throw ImageError.notGoverning(store: subject)
+        }
+        return (secret, rootKey)
+    }
+
+    /// Lets another recipient open the store.
+    /// - Parameter governs: whether it may also change who else can.
+    public func add(_ recipient: StoreRecipient, governs: Bool) throws {
+        do {
+            let (secret, _) = try governing()
+            let folder = try StoreName.keys(epoch: chain.newest.epoch, sealing: chain.newest.sealing)
+            let name = "\(folder)/\(StoreReader(name: recipient.name, governs: governs).fileName)"
+            for copy in [name + ".2", name] {
+                // The same person's file from before: it holds the same, and a passphrase may have changed.
+                try objects.remove(copy)
+                try objects.put(copy, secret.wrapped(for: recipient, governs: governs))
+            }
+        } catch { throw ImageError.wrapping(error, subject: subject) }
+    }
+
+    /// Takes a recipient's right to open what is written from now on: a new epoch, with keys for everybody else.
+    /// - Parameter passphrase: the store's, asked for where somebody opens it with one and stays.
+    public func remove(recipient: String, passphrase: () throws -> Secret?) throws {
+        try turn(without: recipient, revoking: nil, passphrase: passphrase)
+    }
+
+    /// Takes a writer's right to write: a new epoch without it, and a record that says which of its images still count.
+    /// - Parameters:
+    ///   - writer: its name or the beginning of its id.
+    ///   - since: seconds since 1970; images that say a later time count no more. nil: all that are there count.
+    public func revoke(writer name: String, since: Int64?, passphrase: () throws -> Secret?) throws {
+        do {
+            let writers = try reopened().writers().filter {
+                $0.name == name || name.count >= 4 && $0.writer.description.hasPrefix(name)
+            }
+            guard let writer = writers.first else { throw ImageError.unknownWriter(name: name, store: subject) }
+            guard writers.count == 1 else {
+                throw ImageError.ambiguousWriter(name: name, candidates: writers.map { "\($0.writer)" })
+            }
+            let own = try roots(ofGroup: writer.group, writer: writer.writer)
+            let kept = own.compactMap { name -> RootReference? in
+                // One that cannot be read now counts no more than a forged one.
+                guard let root = try? image(name), root.label.time.seconds < since ?? .max else { return nil }
+                return root.reference
+            }
+            try turn(
+                without: nil, revoking: StoreRecord.Revocation(writer: writer.writer, kept: kept),
+                passphrase: passphrase)
+        } catch { throw ImageError.wrapping(error, subject: subject) }
+    }
+
+    /// Makes a new epoch. Age files and parcels come first; the record is the commit point. A crash before it leaves files of an epoch
+    /// that nobody has announced.
+    private func turn(
+        without recipient: String?, revoking: StoreRecord.Revocation?, passphrase: () throws -> Secret?
+    ) throws {
+        do {
+            let (secret, rootKey) = try governing()
+            let readers = try Self.readers(objects)
+            if let recipient, !readers.contains(where: { $0.name == recipient }) {
+                throw ImageError.unknownRecipient(recipient: recipient, store: subject)
+            }
+            let staying = readers.filter { $0.name != recipient }
+            if !staying.contains(where: \.governs) { throw ImageError.lastRecipient(store: subject) }
+            let opening = try reopened()
+            let next = try secret.withNewEpoch()
+            let folder = try StoreName.keys(epoch: next.newest.epoch, sealing: next.newest.sealing.publicKey)
+            for reader in staying {
+                let wrapped: StoreRecipient
+                if reader.name == "passphrase" {
+                    guard let passphrase = try passphrase() else {
+                        throw ImageError.library(
+                            "the passphrase of \(subject) is needed, so that it opens the new keys, too")
+                    }
+                    wrapped = .passphrase(passphrase)
+                } else {
+                    wrapped = .age(try AgeRecipient(reader.name))
+                }
+                let bytes = try next.wrapped(for: wrapped, governs: reader.governs)
+                try objects.put("\(folder)/\(reader.fileName).2", bytes)
+                try objects.put("\(folder)/\(reader.fileName)", bytes)
+            }
+            for certificate in try opening.writers() where certificate.writer != revoking?.writer {
+                let key =
+                    certificate.roles.contains(.steward)
+                    ? next.newest.indexSecret : try next.newest.indexKey(certificate.group)
+                try objects.put(
+                    "\(folder)/\(certificate.writer)",
+                    Parcel.make(for: certificate, epoch: next.newest.epoch, indexKey: key, rootKey: rootKey))
+            }
+            let record = try StoreRecord(
+                after: opening.chain.newest, store: id, rootKey: rootKey, epoch: next.newest.epoch,
+                sealing: next.newest.sealing.publicKey, time: Timestamp.now().seconds,
+                revoked: opening.chain.newest.revoked + [revoking].compactMap { $0 })
+            let name = StoreName.record(record)
+            try objects.put(name + ".2", record.encoded)
+            try objects.put(name, record.encoded)
+            try machine.remember(id) {
+                $0.see(
+                    try RecordChain(opening.chain.records + [record], store: id, root: header.root, subject: subject))
+            }
+        } catch { throw ImageError.wrapping(error, subject: subject) }
+    }
+
+    /// Issues a steward's key: for pruning, reports and policy, over all groups. It opens no content.
+    public func issueSteward(name: String) throws -> StewardKey {
+        do {
+            let (secret, rootKey) = try governing()
+            let key = try StewardKey.issue(from: secret, rootKey: rootKey, name: name)
+            let folder = try StoreName.keys(epoch: chain.newest.epoch, sealing: chain.newest.sealing)
+            try objects.put(
+                "\(folder)/\(key.certificate.writer)",
+                Parcel.make(
+                    for: key.certificate, epoch: chain.newest.epoch, indexKey: secret.newest.indexSecret,
+                    rootKey: rootKey))
+            return key
+        } catch { throw ImageError.wrapping(error, subject: subject) }
+    }
+}
+
+extension StoreReader {
+    init(name: String, governs: Bool) {
+        self.name = name
+        self.governs = governs
+    }
+}

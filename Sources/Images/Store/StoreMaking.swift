@@ -1,0 +1,159 @@
+// Making a store, and giving machines the right to write to it.
+
+internal import Cryptography
+public import Platform
+public import Stores
+
+/// As what a machine joins a store.
+public struct JoinRequest: Sendable {
+    /// The group whose content it shares; nil: this machine alone.
+    public var group: String?
+    /// What the names of its series begin with; none: its host's name.
+    public var series: [String]
+    /// The writer whose place it takes, by its name or id.
+    public var replaces: String?
+
+    public init(group: String? = nil, series: [String] = [], replaces: String? = nil) {
+        self.group = group
+        self.series = series
+        self.replaces = replaces
+    }
+}
+
+extension Store {
+    /// Makes a store in an empty or new folder and joins this machine to it.
+    public static func create(
+        _ path: BytePath, recipients: [StoreRecipient], group: String?, machine: MachineState
+    ) throws -> Store {
+        try create(FolderStore(path), recipients: recipients, JoinRequest(group: group), machine: machine)
+    }
+
+    /// Makes a store where there is none and joins this machine to it.
+    ///
+    /// The file HOLDFAST makes it one, and only one of two who make one at once can create that; the other removes what it had made.
+    /// A crash before it leaves files under names that nobody else uses and nothing refers to.
+    public static func create(
+        _ objects: any ObjectStore, recipients: [StoreRecipient], _ request: JoinRequest, machine: MachineState
+    ) throws -> Store {
+        do {
+            if try exists(objects) { throw ImageError.alreadyAStore(path: objects.subject) }
+            if try !objects.topLevel().allSatisfy(isPartOfStore) { throw ImageError.folderInUse(path: objects.subject) }
+            let secret = try StoreSecret.generate()
+            guard let rootKey = secret.rootKey else { throw FormatError("a new store has a root key") }
+            let record = try StoreRecord(
+                after: nil, store: secret.store, rootKey: rootKey, epoch: 1, sealing: secret.newest.sealing.publicKey,
+                time: Timestamp.now().seconds, revoked: [])
+            let key = try WriterKey.issue(
+                from: secret, rootKey: rootKey, group: request.group ?? defaultGroup(), writer: HostFacts.hostName,
+                series: request.series.isEmpty ? [defaultSeries] : request.series)
+            var made: [String] = []
+            do {
+                let folder = try StoreName.keys(epoch: 1, sealing: record.sealing)
+                for recipient in recipients {
+                    try putTwice("\(folder)/\(recipient.name).age", secret.wrapped(for: recipient), in: objects, &made)
+                }
+                try put(
+                    "\(folder)/\(key.writer)",
+                    Parcel.make(for: key.certificate, epoch: 1, indexKey: key.indexKey, rootKey: rootKey),
+                    in: objects, &made)
+                try putTwice(StoreName.record(record), record.encoded, in: objects, &made)
+                // Before there is a store: a machine that could not keep its key must not leave one that it cannot write to.
+                try machine.save(key)
+                // The commit point.
+                let header = StoreHeader(store: secret.store, root: rootKey.verifyingKey)
+                try objects.put(StoreName.header, header.encoded())
+            } catch {
+                for name in made { try? objects.remove(name) }  // Nothing refers to it.
+                if let error = error as? StoreError, error.reason == .exists {
+                    throw ImageError.alreadyAStore(path: objects.subject)
+                }
+                throw error
+            }
+            let opening = try Opening(
+                objects, credentials: Credentials(), machine: machine, isWriting: true)
+            try opening.finishHeader()
+            try machine.remember(secret.store) { $0.see(opening.chain) }
+            return try Store(
+                opening, keyring: Keyring(root: rootKey.verifyingKey, secret: secret, writer: key))
+        } catch { throw ImageError.wrapping(error, subject: objects.subject) }
+    }
+
+    private static func put(
+        _ name: String, _ bytes: [UInt8], in objects: any ObjectStore, _ made: inout [String]
+    ) throws {
+        made.append(name)
+        try objects.put(name, bytes)
+    }
+
+    private static func putTwice(
+        _ name: String, _ bytes: [UInt8], in objects: any ObjectStore, _ made: inout [String]
+    ) throws {
+        try put(name + ".2", bytes, in: objects, &made)
+        try put(name, bytes, in: objects, &made)
+    }
+
+    /// Gives this machine a key that writes.
+    public static func join(
+        _ objects: any ObjectStore, _ request: JoinRequest, credentials: Credentials, machine: MachineState
+    ) throws -> Store {
+        do {
+            let opening = try Opening(
+                objects, credentials: credentials, machine: machine, isWriting: true, isJoining: true)
+            let store = try join(opening, request, credentials)
+            try machine.remember(opening.header.store) { $0.see(opening.chain) }
+            return store
+        } catch { throw ImageError.wrapping(error, subject: objects.subject) }
+    }
+
+    static func join(_ opening: Opening, _ request: JoinRequest, _ credentials: Credentials) throws -> Store {
+        let secret: StoreSecret
+        do {
+            secret = try opening.secret(credentials)
+        } catch ImageError.noIdentity {
+            throw ImageError.noWriterKey(store: opening.subject)
+        }
+        guard let rootKey = secret.rootKey, secret.newest.epoch == opening.chain.newest.epoch else {
+            throw ImageError.notGoverning(store: opening.subject)
+        }
+        let writers = try opening.writers()
+        // This machine's own earlier key needs no name: it lies here.
+        var replaced: Certificate? = opening.writer?.certificate
+        if let name = request.replaces {
+            guard let found = writers.first(where: { $0.name == name || $0.writer.description.hasPrefix(name) }) else {
+                throw ImageError.unknownWriter(name: name, store: opening.subject)
+            }
+            replaced = found
+        }
+        let series = request.series.isEmpty ? replaced?.series ?? [defaultSeries] : request.series
+        for other in writers where other.writer != replaced?.writer && other.roles.contains(.write) {
+            if replaced?.predecessors.contains(other.writer) == true { continue }
+            for taken in other.series {
+                for prefix in series where taken.hasPrefix(prefix) || prefix.hasPrefix(taken) {
+                    throw ImageError.seriesTaken(
+                        prefix: taken, writer: "\(other.name) (\(other.writer.short))", store: opening.subject)
+                }
+            }
+        }
+        let group = try request.group ?? opening.writer?.groupName ?? defaultGroup()
+        let predecessors = replaced.map { [$0.writer] + $0.predecessors } ?? []
+        let key = try WriterKey.issue(
+            from: secret, rootKey: rootKey, group: group, writer: HostFacts.hostName, series: series,
+            predecessors: Array(predecessors.prefix(64)))
+        // The parcel first: who has no key cannot write, and a parcel without its key is no more than a name.
+        try opening.objects.put(
+            "\(opening.keyFolder)/\(key.writer)",
+            Parcel.make(
+                for: key.certificate, epoch: opening.chain.newest.epoch, indexKey: key.indexKey, rootKey: rootKey))
+        try opening.machine.save(key)
+        return try Store(opening, keyring: Keyring(root: opening.header.root, secret: secret, writer: key))
+    }
+
+    /// The group of a machine alone: named after the machine, not its host name, so that a second machine of the same
+    /// name does not share its content by accident.
+    static func defaultGroup() throws -> String {
+        "machine " + (try HostFacts.machineIdentifier ?? ObjectID.random().description)
+    }
+
+    /// What the series of a machine begin with, unless it was told otherwise.
+    static var defaultSeries: String { HostFacts.hostName + "/" }
+}

@@ -1,0 +1,83 @@
+// What a machine remembers of a store, so that one that was replaced, put back or written with a copied key is noticed.
+
+internal import Cryptography
+internal import Platform
+
+struct StoreMemory: Sendable, Equatable {
+    struct Record: Sendable, Hashable {
+        var number: UInt32
+        var digest: Digest
+    }
+
+    /// The newest image of a series that this machine has seen.
+    struct Newest: Sendable, Hashable {
+        var root: RootReference
+        var sequence: UInt64
+    }
+
+    /// The root key; pinned when the store was made, joined or confirmed.
+    var root: VerifyingKey?
+    /// The highest record that was seen.
+    var record: Record?
+    var series: [String: Newest] = [:]
+    /// The images that this machine itself has written.
+    var ownRoots: Set<ObjectID> = []
+
+    private static let magic = Array("holdfast memory 2\n".utf8)
+
+    func encoded() -> [UInt8] {
+        var bytes = Self.magic
+        if let root { bytes.append(field: 1, root.rawBytes) }
+        if let record {
+            var value: [UInt8] = []
+            value.append(integer: record.number)
+            bytes.append(field: 2, value + record.digest.bytes)
+        }
+        for (name, newest) in series.sorted(by: { $0.key < $1.key }) {
+            var value = newest.root.encoded
+            value.append(integer: newest.sequence)
+            bytes.append(field: 3, value + Array(name.utf8))
+        }
+        for root in ownRoots.sorted() { bytes.append(field: 4, root.bytes) }
+        return bytes
+    }
+
+    init() {}
+
+    init(decoding bytes: [UInt8]) throws {
+        guard bytes.starts(with: Self.magic) else { throw FormatError("it is no memory of a store of this version") }
+        var reader = WireReader(bytes, Self.magic.count..<bytes.count)
+        while let field = try reader.field() {
+            var value = field.value
+            switch field.tag {
+            case 1: root = try VerifyingKey(rawBytes: value.rest())
+            case 2: record = Record(number: try value.integer(UInt32.self), digest: try value.digest())
+            case 3:
+                let root = try value.rootReference()
+                let sequence = try value.integer(UInt64.self)
+                series[try value.text()] = Newest(root: root, sequence: sequence)
+            case 4: ownRoots.insert(try value.identifier())
+            default: break
+            }
+        }
+    }
+
+    /// Takes note of the records, which were compared with what is remembered.
+    mutating func see(_ chain: RecordChain) {
+        root = chain.newest.root
+        record = Record(number: chain.newest.number, digest: chain.newest.digest)
+    }
+
+    /// Takes note of an image, if its series has no newer one.
+    mutating func see(_ reference: RootReference, series name: String, sequence: UInt64) {
+        if series[name]?.sequence ?? 0 <= sequence {
+            series[name] = Newest(root: reference, sequence: sequence)
+        }
+    }
+
+    /// An image that was removed on purpose.
+    mutating func forget(_ id: ObjectID) {
+        ownRoots.remove(id)
+        series = series.filter { $0.value.root.id != id }
+    }
+}

@@ -1,0 +1,197 @@
+// What somebody has found by reading: an image whole, a volume damaged. Writers cite nothing in what is damaged, so that the next backup
+// stores again what is still on the machine: the store heals. And they build on other machines' content only where an identity has read
+// every chunk of it: a machine cannot tell itself, since it opens none.
+
+internal import Cryptography
+internal import Platform
+internal import Stores
+
+/// A signed statement on one object.
+struct Verdict: Sendable {
+    enum Result: UInt64, Sendable {
+        case whole = 1
+        case damaged = 2
+        /// Whole, and others may build on it.
+        case seed = 3
+    }
+
+    /// What was read to know it.
+    enum Extent: UInt64, Sendable {
+        case directories = 1
+        case everyChunk = 2
+    }
+
+    var kind: ObjectName.Kind
+    var writer: Identifier
+    var target: RootReference
+    var result: Result
+    var extent: Extent
+    /// Seconds since 1970.
+    var time: Int64
+    var tool: String
+    /// Of a seed: the index objects that agree with the volumes' directories.
+    var indexes: [VolumeReference] = []
+
+    func encoded() -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.append(field: 1, text: kind.rawValue)
+        bytes.append(field: 2, writer.bytes + target.encoded)
+        bytes.append(field: 3, integer: result.rawValue)
+        bytes.append(field: 4, integer: extent.rawValue)
+        bytes.append(field: 5, signed: time)
+        bytes.append(field: 6, text: tool)
+        for index in indexes { bytes.append(field: 7, index.encoded) }
+        return bytes
+    }
+
+    init(
+        _ kind: ObjectName.Kind, writer: Identifier, target: RootReference, result: Result, extent: Extent,
+        tool: String, indexes: [VolumeReference] = []
+    ) {
+        self.kind = kind
+        self.writer = writer
+        self.target = target
+        self.result = result
+        self.extent = extent
+        time = Timestamp.now().seconds
+        self.tool = tool
+        self.indexes = indexes
+    }
+
+    init(decoding bytes: [UInt8]) throws {
+        var reader = WireReader(bytes)
+        var kind: ObjectName.Kind?
+        var target: (writer: Identifier, reference: RootReference)?
+        var result: Result?
+        extent = .directories
+        time = 0
+        tool = ""
+        while let field = try reader.field() {
+            var value = field.value
+            switch field.tag {
+            case 1: kind = ObjectName.Kind(rawValue: try value.text())
+            case 2: target = (try value.identifier(), try value.rootReference())
+            case 3: result = Result(rawValue: try value.varint())
+            case 4: extent = Extent(rawValue: try value.varint()) ?? .directories
+            case 5: time = try value.signed()
+            case 6: tool = String(decoding: value.rest(), as: UTF8.self)
+            case 7: indexes.append(try VolumeReference(&value))
+            default: break
+            }
+        }
+        guard let kind, let target, let result else { throw FormatError("a verdict is incomplete") }
+        self.kind = kind
+        writer = target.writer
+        self.target = target.reference
+        self.result = result
+    }
+}
+
+/// An identity that states something: with a key made for it, which the root key certifies for one group.
+private struct Attester: ObjectSigner {
+    let epoch: UInt32
+    let sealing: SealingPublicKey
+    let indexKey: Secret
+    let certificate: Certificate
+    let signing: SigningKey
+}
+
+extension Store {
+    /// All verdicts on a group's objects. One that cannot be read is an error, since it may say that something is damaged; one that is
+    /// not authentic says nothing.
+    func verdicts(group: Identifier) throws -> [Verdict] {
+        try listed(.verdict, group: group).compactMap { object in
+            let reader: ObjectReader
+            do { reader = try smallReader(object.name) } catch let error as ImageError {
+                if case .damaged = error { return nil }
+                throw error
+            }
+            guard reader.indexKey != nil, let proof = try? reader.verifySignature(),  // Unsigned: it says nothing.
+                let frame = proof.frames.first(where: { $0.kind == .verdict }),
+                let content = try? reader.content(of: frame)
+            else { return nil }
+            return try? Verdict(decoding: content)
+        }
+    }
+
+    /// States verdicts on objects of one group.
+    private func state(_ verdicts: [Verdict], group: Identifier) throws {
+        guard let secret = keyring.secret else { throw ImageError.noIdentity(store: subject) }
+        guard let rootKey = secret.rootKey, secret.newest.epoch == chain.newest.epoch else {
+            throw ImageError.notGoverning(store: subject)
+        }
+        let signing = try SigningKey.generate()
+        let attester = Attester(
+            epoch: secret.newest.epoch, sealing: secret.newest.sealing.publicKey,
+            indexKey: try secret.newest.indexKey(group),
+            certificate: try .issue(
+                to: signing.verifyingKey, sealing: SealingPrivateKey.generate().publicKey, store: id, rootKey: rootKey,
+                group: group, name: HostFacts.hostName, time: Timestamp.now().seconds, roles: .attest),
+            signing: signing)
+        let run = try ObjectID.random()
+        for verdict in verdicts {
+            let object = try makeObject(.verdict, id: .random(), run: run, writer: attester) {
+                try $0.append(.verdict, verdict.encoded())
+            }
+            let name = ObjectName(
+                .verdict, group: group, writer: attester.certificate.writer, id: object.summary.id)
+            try objects.put(name.text, object.bytes)
+        }
+    }
+
+    /// States which volumes a verification found damaged, and which that were called damaged it found whole.
+    public func mark(_ report: VerifyReport, tool: String) throws {
+        do {
+            for (group, found) in Dictionary(grouping: report.judged, by: \.group) {
+                let known = try damagedVolumes(group: group)
+                let extent: Verdict.Extent = report.readData ? .everyChunk : .directories
+                let verdicts = found.compactMap { volume -> Verdict? in
+                    let wasDamaged = known.contains(volume.reference.id)
+                    // Who has read the directories alone can tell damage, and not its absence.
+                    guard volume.isDamaged != wasDamaged, volume.isDamaged || report.readData else { return nil }
+                    return Verdict(
+                        .volume, writer: volume.reference.writer,
+                        target: RootReference(id: volume.reference.id, digest: volume.reference.digest),
+                        result: volume.isDamaged ? .damaged : .whole, extent: extent, tool: tool)
+                }
+                try state(verdicts, group: group)
+            }
+        } catch { throw ImageError.wrapping(error, subject: subject) }
+    }
+
+    /// Lets other machines of the group build on the images that a verification has read whole.
+    /// - Returns: how many became seeds.
+    public func share(_ report: VerifyReport, tool: String) throws -> Int {
+        do {
+            var count = 0
+            for (group, roots) in Dictionary(grouping: report.whole, by: \.name.group) {
+                let seeds = Set(try verdicts(group: group).filter { $0.result == .seed }.map(\.target))
+                let new = roots.filter { !seeds.contains($0.reference) }
+                try state(
+                    new.map {
+                        Verdict(
+                            .image, writer: $0.name.writer, target: $0.reference, result: .seed, extent: .everyChunk,
+                            tool: tool, indexes: $0.named.indexes)
+                    }, group: group)
+                count += new.count
+            }
+            return count
+        } catch { throw ImageError.wrapping(error, subject: subject) }
+    }
+
+    /// The volumes of a group that are to be cited no more: damaged outweighs whole, and a newer whole ends it.
+    func damagedVolumes(group: Identifier) throws -> Set<ObjectID> { Self.damaged(try verdicts(group: group)) }
+
+    static func damaged(_ verdicts: [Verdict]) -> Set<ObjectID> {
+        var newest: [ObjectID: Verdict] = [:]
+        for verdict in verdicts where verdict.kind == .volume {
+            if let other = newest[verdict.target.id],
+                (other.time, other.result == .damaged ? 1 : 0) > (verdict.time, verdict.result == .damaged ? 1 : 0)
+            {
+                continue
+            }
+            newest[verdict.target.id] = verdict
+        }
+        return Set(newest.values.filter { $0.result == .damaged }.map(\.target.id))
+    }
+}

@@ -1,0 +1,184 @@
+// What a writer may build on: its own volumes, those of the writers whose place it took, and other machines' where an identity has
+// verified them. A cache tells what an object contains, never that it is there: that is this medium's listing to say.
+
+internal import Cryptography
+internal import Platform
+internal import Stores
+
+struct WriterIndex {
+    var index: ChunkIndex
+    /// The roots that it covers.
+    var roots: Set<ObjectID>
+    /// The newest image of each series that this machine may go on with.
+    var newest: [String: StoreMemory.Newest]
+    /// Volumes of other writers, which rest on what an identity has verified.
+    var seeded: Set<ObjectID>
+}
+
+extension Store {
+    /// The index of this machine, brought up to date with the store.
+    /// - Throws: `.contradicted` where somebody else writes with this machine's key.
+    func writerIndex() throws -> WriterIndex {
+        guard let writer = keyring.writer else { throw ImageError.noWriterKey(store: subject) }
+        let folder = machine.cacheFolder(of: id)
+        let writers = [writer.writer] + writer.certificate.predecessors
+        var listed: [ListedObject] = []
+        for own in writers { listed += try self.listed(.image, group: writer.group.id, writer: own) }
+        try refuseCopiedKey(listed, writer)
+        let verdicts = try verdicts(group: writer.group.id)
+        let seeds = verdicts.filter { $0.kind == .image && $0.result == .seed && !writers.contains($0.writer) }
+
+        let all = Set(listed.map(\.name.id)).union(seeds.map(\.target.id))
+        var (index, roots) =
+            ChunkIndex.load(from: Self.indexPath(folder, writer), folder: folder) ?? (ChunkIndex(folder: folder), [])
+        // A root that is gone may have been the last to name a volume: what it named is no longer citable.
+        if !roots.isSubset(of: all) { (index, roots) = (ChunkIndex(folder: folder), []) }
+        var result = WriterIndex(index: index, roots: roots, newest: [:], seeded: [])
+
+        var labels = LabelCache(folder: folder)
+        for object in listed {
+            try result.add(object, own: writers, cache: &labels, of: self)
+        }
+        labels.save()
+        for seed in seeds where !result.roots.contains(seed.target.id) {
+            try result.add(seed, of: self, group: writer.group.id)
+        }
+        result.seeded = Set(index.volumes.map(\.reference).filter { !writers.contains($0.writer) }.map(\.id))
+        try result.markAbsent(verdicts, of: self, group: writer.group.id)
+        return result
+    }
+
+    static func indexPath(_ folder: BytePath, _ writer: WriterKey) -> BytePath {
+        folder.appending("\(writer.writer)-\(writer.newest.number).index")
+    }
+
+    /// A root under one's own id that one did not write: somebody has a copy of the key. The listing comes first, then what is known:
+    /// another run of this machine that ends meanwhile is known by then.
+    private func refuseCopiedKey(_ listed: [ListedObject], _ writer: WriterKey) throws {
+        let runs = try machine.rootsOfRuns(store: id)
+        let known = try machine.memory(of: id).ownRoots.union(runs)
+        for object in listed where object.name.writer == writer.writer && !known.contains(object.name.id) {
+            // What is torn or foreign to the key proves nothing; who has the medium can put it there.
+            guard let root = try? image(object.name) else { continue }
+            throw ImageError.contradicted(
+                store: subject,
+                detail: "image \(root.id.short) is signed with this machine's key, and this machine did not write it")
+        }
+    }
+
+    /// Adds volumes that the index does not know, with the rows that index objects have of them, or else their own directories. One whose
+    /// directory is damaged is left out: its chunks count as absent.
+    /// - Parameter trusted: whether an index object of this writer may speak for a volume.
+    func add(
+        _ named: NamedObjects, group: Identifier, to index: ChunkIndex,
+        trusted: (_ index: VolumeReference, _ volume: VolumeReference) -> Bool
+    ) throws {
+        var missing = Dictionary(
+            named.volumes.filter { !index.contains($0.id) }.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first }
+        )
+        for reference in named.indexes where !missing.isEmpty {
+            // One that is damaged costs time: the volumes' own directories follow.
+            _ = try? forEachIndexPart(of: reference, group: group) { part in
+                guard missing[part.volume.id] == part.volume, trusted(reference, part.volume) else { return }
+                let number = index.add(part.volume)
+                try index.add(part.rows, volume: number)
+                index.note(reference, of: number)
+                missing[part.volume.id] = nil
+            }
+        }
+        for volume in named.volumes where missing[volume.id] != nil {
+            guard let rows = try? directory(of: volume, group: group) else { continue }  // Its chunks are stored anew.
+            try index.add(rows, volume: index.add(volume))
+        }
+    }
+}
+
+extension WriterIndex {
+    /// Adds what an image of one's own names.
+    fileprivate mutating func add(
+        _ object: ListedObject, own writers: [Identifier], cache labels: inout LabelCache, of store: Store
+    ) throws {
+        let name = object.name
+        var root: ImageRoot?
+        if labels.entries[name]?.length != object.length || !roots.contains(name.id) {
+            // A damaged one names nothing that may be cited.
+            root = try? store.image(name)
+            if let root { labels.keep(root, length: object.length) }
+        }
+        guard let entry = labels.entries[name],
+            store.objection(
+                writer: name.writer, reference: entry.reference, series: entry.label.series, isCovered: entry.isCovered)
+                == nil
+        else { return }
+        if object.first != nil, newest[entry.label.series]?.sequence ?? 0 <= entry.label.sequence {
+            newest[entry.label.series] = StoreMemory.Newest(root: entry.reference, sequence: entry.label.sequence)
+        }
+        guard let root, !roots.contains(name.id) else { return }
+        var named = root.named
+        named.volumes = named.volumes.filter { writers.contains($0.writer) }
+        try store.add(named, group: name.group, to: index) { index, volume in writers.contains(index.writer) }
+        roots.insert(name.id)
+    }
+
+    /// Adds what an image names that an identity has verified.
+    fileprivate mutating func add(_ seed: Verdict, of store: Store, group: Identifier) throws {
+        let name = ObjectName(.image, group: group, writer: seed.writer, id: seed.target.id)
+        // A seed that is gone or damaged is none.
+        guard let root = try? store.image(name), root.reference == seed.target, store.objection(to: root) == nil else {
+            return
+        }
+        let verified = Set(seed.indexes)
+        try store.add(root.named, group: group, to: index) { index, _ in verified.contains(index) }
+        roots.insert(name.id)
+    }
+
+    /// A volume that has vanished, become shorter, been marked as damaged or condemned holds nothing.
+    fileprivate func markAbsent(_ verdicts: [Verdict], of store: Store, group: Identifier) throws {
+        var lengths: [ObjectID: UInt64] = [:]
+        for writer in Set(index.volumes.map(\.reference.writer)) {
+            for object in try store.listed(.volume, group: group, writer: writer) {
+                lengths[object.name.id] = max(object.first ?? 0, object.second ?? 0)
+            }
+        }
+        let unusable = try Store.damaged(verdicts).union(store.condemnedVolumes(group: group))
+        for (number, volume) in index.volumes.enumerated() {
+            let reference = volume.reference
+            index.set(
+                UInt32(number),  // safe: numbers of the index
+                isPresent: lengths[reference.id] == reference.length && !unusable.contains(reference.id))
+        }
+    }
+}
+
+extension Store {
+    /// The volumes that tombstones name. Nothing writes any yet; who writes must heed them from the first day.
+    func condemnedVolumes(group: Identifier) throws -> Set<ObjectID> {
+        var result: Set<ObjectID> = []
+        for object in try listed(.tombstone, group: group) {
+            let reader = try smallReader(object.name)
+            // One that nobody with the right has signed condemns nothing: else garbage on the medium would end all backups.
+            guard reader.indexKey != nil, let proof = try? reader.verifySignature() else { continue }
+            for frame in proof.frames where frame.kind == .tombstone {
+                var fields = WireReader(try reader.content(of: frame))
+                while var field = try fields.field() {
+                    if field.tag == 1 { result.insert(try VolumeReference(&field.value).id) }
+                }
+            }
+        }
+        return result
+    }
+
+    /// Looks a second time at what an image cites, after its root is there: whatever prune condemned or removed meanwhile makes the run no
+    /// success. It is repeated, and stores that content anew.
+    func vanished(_ cited: [VolumeReference], group: Identifier) throws -> [VolumeReference] {
+        if cited.isEmpty { return [] }
+        let condemned = try condemnedVolumes(group: group)
+        var lengths: [ObjectID: UInt64] = [:]
+        for writer in Set(cited.map(\.writer)) {
+            for object in try listed(.volume, group: group, writer: writer) {
+                lengths[object.name.id] = max(object.first ?? 0, object.second ?? 0)
+            }
+        }
+        return cited.filter { condemned.contains($0.id) || lengths[$0.id] != $0.length }
+    }
+}
