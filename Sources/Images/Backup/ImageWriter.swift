@@ -380,7 +380,7 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
         try? index.save(
             to: Store.indexPath(store.machine.cacheFolder(of: store.id), writerKey),
             roots: Array(known.roots) + [name.id])
-        try? cacheWriter?.finish(parent: name.id, sparse: sparse)
+        try? cacheWriter?.finish(sparse: sparse)
         if isCleared { run.remove() }
         let seeded = cited.filter { known.seeded.contains($0.id) }.count
         return ImageWriterResult(id: name.id, label: label, volumesOfOthers: seeded)

@@ -82,10 +82,10 @@ final class WalkCacheWriter {
 
     /// Gives the cache its name. A crash leaves the old one; a torn one is told by its check.
     /// - Parameter sparse: segments whose files the next run reads again.
-    func finish(parent: ObjectID, sparse: [Digest]) throws {
+    func finish(sparse: [Digest]) throws {
         if hasFailed { return }
         for id in sparse { buffer += id.bytes }
-        var end = parent.bytes
+        var end: [UInt8] = []
         end.append(integer: UInt32(clamping: sparse.count))
         buffer.append(record: .finish, end)
         try flush()
@@ -101,7 +101,7 @@ final class WalkCacheWriter {
 
 /// Reads a cache along with the walk. One that can no longer be read, or makes no sense, ends there: what follows is read from the tree.
 final class WalkCacheReader {
-    static let magic = Array("holdfast walk 3\n".utf8)
+    static let magic = Array("holdfast walk 4\n".utf8)
 
     /// An entry of the cache at the current place.
     struct Item {
@@ -121,8 +121,6 @@ final class WalkCacheReader {
     private var filled = 0
     private var remaining: Int64
     private var current: Item?
-    /// The image that this cache belongs to.
-    let parent: ObjectID
     /// Segments of which the last run found less than half in use.
     let sparse: [Digest]
 
@@ -130,10 +128,9 @@ final class WalkCacheReader {
     init?(_ path: BytePath) {
         // Whatever is wrong with it: without a cache everything is read.
         guard let file = try? Descriptor.open(path), let size = try? file.status().size,
-            let (parent, count) = try? Self.check(file, size: size)  // as above
+            let count = try? Self.check(file, size: size)  // as above
         else { return nil }
         self.file = file
-        self.parent = parent
         // After the records: the sparse segments, the last record, the check.
         let end = Int64(clamping: size) - Int64(Self.tailLength) - 32 - Int64(count) * 32
         // As above.
@@ -146,7 +143,8 @@ final class WalkCacheReader {
     }
 
     /// Compares the whole file with its check: what is believed here is never read again.
-    private static func check(_ file: Descriptor, size: UInt64) throws -> (parent: ObjectID, sparse: Int) {
+    /// - Returns: the number of sparse segments.
+    private static func check(_ file: Descriptor, size: UInt64) throws -> Int {
         // safe: constants
         guard size >= UInt64(magic.count + tailLength + 32), size <= UInt64(Int64.max) else {
             throw FormatError("its length cannot be")
@@ -173,11 +171,11 @@ final class WalkCacheReader {
             tail[0] == RecordKind.finish.rawValue
         else { throw FormatError("its check differs") }
         var reader = WireReader(tail, 2..<tailLength)
-        return (try reader.identifier(), Int(truncatingIfNeeded: try reader.integer(UInt32.self)))
+        return Int(truncatingIfNeeded: try reader.integer(UInt32.self))
     }
 
-    /// The last record: kind, length, the image's id, the number of sparse segments.
-    private static let tailLength = 14
+    /// The last record: kind, length, the number of sparse segments.
+    private static let tailLength = 6
 
     private static func digests(in file: Descriptor, at offset: Int64, count: Int) throws -> [Digest] {
         var bytes = [UInt8](repeating: 0, count: count * 32)

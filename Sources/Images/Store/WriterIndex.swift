@@ -21,6 +21,7 @@ extension Store {
     func writerIndex() throws -> WriterIndex {
         guard let writer = keyring.writer else { throw ImageError.noWriterKey(store: subject) }
         let folder = machine.cacheFolder(of: id)
+        try? makeFolders(folder)  // Without it there is no cache, which costs time.
         let writers = [writer.writer] + writer.certificate.predecessors
         var listed: [ListedObject] = []
         for own in writers { listed += try self.listed(.image, group: writer.group.id, writer: own) }
