@@ -47,7 +47,8 @@ extension Descriptor {
     /// All attributes of what is at this place, sorted by name.
     public func extendedAttributesOfPlace() throws(SystemError) -> [ExtendedAttribute] {
         try withNullTerminated(placePath) { path throws(SystemError) in
-            try Self.attributes(list: { clinux_listxattr(path, $0, $1) }, get: { clinux_getxattr(path, $0, $1, $2) })
+            try Self.attributes(
+                limit: .max, list: { clinux_listxattr(path, $0, $1) }, get: { clinux_getxattr(path, $0, $1, $2) })
         }
     }
 

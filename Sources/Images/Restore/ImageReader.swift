@@ -4,6 +4,7 @@
 internal import Cryptography
 internal import Platform
 internal import Reporting
+internal import Stores
 
 /// An image that can be read, from a store or a single file.
 public protocol ImageReader: AnyObject {

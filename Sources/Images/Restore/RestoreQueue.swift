@@ -50,11 +50,12 @@ final class RestoreQueue: @unchecked Sendable {
 
     private func work(_ job: RestoreJob, _ workspace: ChunkWorkspace) {
         do {
-            if job.parts.first?.file.isStopped == true { throw ImageError.interrupted }
+            if job.parts.first?.file.isStopped == true { throw Interrupted() }
             try job.chunks.read(job.id, into: workspace)
             for part in job.parts {
-                let (start, count) = (Int(part.slice.offset), Int(part.slice.length))
-                if start + count <= workspace.content.count {
+                let (end, isTooFar) = part.slice.offset.addingReportingOverflow(part.slice.length)
+                if !isTooFar, end <= UInt64(workspace.content.count) {
+                    let (start, count) = (Int(part.slice.offset), Int(part.slice.length))  // safe: compared
                     part.file.take(
                         UnsafeRawBufferPointer(rebasing: workspace.content[start..<start + count]), at: part.offset,
                         isWhole: part.isWhole)

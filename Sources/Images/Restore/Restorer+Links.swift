@@ -3,6 +3,7 @@
 internal import Cryptography
 internal import Glibc
 internal import Platform
+internal import Reporting
 
 extension Restorer {
     /// Links wait until the files that they share an inode with are in place.
