@@ -181,6 +181,7 @@ public enum ImageError: Explained, Hashable {
         switch error {
         case let error as ImageError: error
         case let error as Interrupted: error
+        case let error as StoreError where error.reason == .interrupted: Interrupted()
         case let error as StoreError: ImageError(error)
         case let error as SystemError: ImageError(error, on: subject)
         case let error as FormatError: ImageError.damaged(subject: subject, detail: error.description)

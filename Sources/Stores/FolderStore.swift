@@ -22,8 +22,7 @@ public final class FolderStore: ObjectStore {
     /// - Parameter path: made by the first `create`, if it does not exist.
     public init(_ path: BytePath) { self.path = path }
 
-    /// Which folder it is; nil where there is none.
-    public var identity: FileIdentity? { FileIdentity(path) }
+    public var localFolder: FileIdentity? { FileIdentity(path) }
 
     private func opened(making: Bool = false) throws(SystemError) -> Descriptor {
         if let known = root.monitor.withLock({ root.descriptor }) { return known }

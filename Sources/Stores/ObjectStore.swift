@@ -1,6 +1,8 @@
 // What a store is: named, immutable objects somewhere. It knows names and bytes, no keys and no format. A folder, an SFTP server and an
 // object store can each be one file; what they promise is checked by one suite of behaviours (StoresTests).
 
+public import Platform
+
 /// Objects by their names, which are relative and have `/` between their parts.
 ///
 /// Calls block; they come from threads of their own, several at once.
@@ -9,6 +11,9 @@ public protocol ObjectStore: AnyObject, Sendable {
     var subject: String { get }
     /// How many calls at once are worth it: 2 for a disk, 16 for a server far away.
     var connections: Int { get }
+
+    /// The folder on this machine that it is, so that no backup takes it with it; nil where it is none.
+    var localFolder: FileIdentity? { get }
 
     /// The first parts of all names, whatever they belong to; none where there is nothing yet.
     func topLevel() throws(StoreError) -> [String]
@@ -96,6 +101,8 @@ public final class MemorySource: ByteSource {
 }
 
 extension ObjectStore {
+    public var localFolder: FileIdentity? { nil }
+
     /// Opens an object; nil where there is none. Every other failure is one.
     public func openIfPresent(_ name: String, length: UInt64? = nil) throws(StoreError) -> (any ByteSource)? {
         do throws(StoreError) {

@@ -19,6 +19,8 @@ public struct StoreError: Explained, Hashable {
         case ended
         /// The medium or the server does not answer any more: a stick that was pulled, a network that is down.
         case unreachable
+        /// Somebody asked the work to stop.
+        case interrupted
         /// It failed otherwise; nobody knows whether it had its effect.
         case failed
     }
@@ -70,6 +72,7 @@ public struct StoreError: Explained, Hashable {
         switch reason {
         case .refused: 4
         case .ended: 3
+        case .interrupted: 130
         default: 1
         }
     }
@@ -77,6 +80,7 @@ public struct StoreError: Explained, Hashable {
     public var description: String {
         switch reason {
         case .ended: "\(subject) ends too early"
+        case .interrupted: "interrupted"
         case .full: "there is no room left to \(operation) \(subject)"
         default: "cannot \(operation) \(subject)\(detail.isEmpty ? "" : ": \(detail)")"
         }

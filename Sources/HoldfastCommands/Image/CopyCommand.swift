@@ -3,7 +3,6 @@
 internal import ArgumentParser
 internal import Images
 internal import Platform
-internal import Stores
 
 struct CopyCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
@@ -59,7 +58,7 @@ struct CopyCommand: HoldfastCommand {
             if place.isConfigured && !isThere {
                 throw ImageError.notAStore(path: place.path.description)
             }
-            let (source, target) = (FolderStore(fromPath), FolderStore(place.path))
+            let (source, target) = (session.objects(fromPath), session.objects(place.path))
             if try !isThere || Store.isReplica(source, target) {
                 let credentials = try session.credentials(for: fromPath)
                 return try session.working {

@@ -3,7 +3,6 @@
 internal import ArgumentParser
 internal import Cryptography
 internal import Images
-internal import Stores
 
 struct KeyListCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(commandName: "list", abstract: "List who can open a store.")
@@ -14,7 +13,7 @@ struct KeyListCommand: HoldfastCommand {
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func perform(_ session: Session) throws -> Outcome {
-        let recipients = try Store.readers(FolderStore(session.place(from).path))
+        let recipients = try Store.readers(session.objects(session.place(from).path))
         let own = Set(try session.identities().map(\.recipient.string))
         if session.console.isJSON {
             let list = recipients.map {

@@ -3,7 +3,6 @@
 internal import ArgumentParser
 internal import Images
 internal import Platform
-internal import Stores
 
 struct KeyRemoveCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
@@ -25,7 +24,8 @@ struct KeyRemoveCommand: HoldfastCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         let store = try session.open(from, for: .read)
-        guard try Store.readers(FolderStore(session.place(from).path)).contains(where: { $0.name == recipient }) else {
+        guard try Store.readers(session.objects(session.place(from).path)).contains(where: { $0.name == recipient })
+        else {
             throw ImageError.unknownRecipient(recipient: recipient, store: store.subject)
         }
         try session.confirm(

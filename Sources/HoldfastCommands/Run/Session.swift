@@ -4,6 +4,7 @@ internal import Cryptography
 internal import Images
 internal import Platform
 internal import Reporting
+internal import Stores
 
 final class Session: Sendable {
     static let tool = "holdfast 0.1.0"
@@ -52,9 +53,13 @@ final class Session: Sendable {
 
     func place(_ store: StoreArgument) throws -> StorePlace { try StorePlace(store, configuration) }
 
+    /// A store in a folder, which stops when the command is asked to.
+    func objects(_ path: BytePath) -> any ObjectStore { StoppingStore(FolderStore(path), progress.stop) }
+
     func open(_ store: StoreArgument, for purpose: Store.Purpose) throws -> Store {
         let path = try place(store).path
-        let store = try Store.open(path, for: purpose, credentials: credentials(for: path), machine: machine)
+        let store = try Store.open(
+            objects(path), for: purpose, credentials: credentials(for: path), machine: machine)
         store.findings.forEach(findings.add)
         return store
     }

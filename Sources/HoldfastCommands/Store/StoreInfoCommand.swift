@@ -3,7 +3,6 @@
 internal import ArgumentParser
 internal import Images
 internal import Platform
-internal import Stores
 
 struct StoreInfoCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
@@ -15,7 +14,7 @@ struct StoreInfoCommand: HoldfastCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         let path = try session.place(store).path
-        let readers = try Store.readers(FolderStore(path))
+        let readers = try Store.readers(session.objects(path))
         let recipients = readers.map(\.name)
         let opened: Store?
         do {

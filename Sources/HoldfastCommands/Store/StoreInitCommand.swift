@@ -3,7 +3,6 @@
 internal import ArgumentParser
 internal import Images
 internal import Platform
-internal import Stores
 
 struct StoreInitCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
@@ -32,7 +31,7 @@ struct StoreInitCommand: HoldfastCommand {
         if try Store.exists(path) { throw ImageError.alreadyAStore(path: path.description) }
         let wanted = try session.recipients(recipients, of: path.description)
         let store = try Store.create(
-            FolderStore(path), recipients: wanted, JoinRequest(group: group?.text, series: series.map(\.text)),
+            session.objects(path), recipients: wanted, JoinRequest(group: group?.text, series: series.map(\.text)),
             machine: session.machine)
         session.note(store.fingerprint)
         session.show(

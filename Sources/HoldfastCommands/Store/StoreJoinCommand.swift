@@ -3,7 +3,6 @@
 internal import ArgumentParser
 internal import Images
 internal import Platform
-internal import Stores
 
 struct StoreJoinCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
@@ -34,7 +33,7 @@ struct StoreJoinCommand: HoldfastCommand {
         let path = try session.place(store).path
         let request = JoinRequest(group: group?.text, series: series.map(\.text), replaces: replace?.text)
         let store = try Store.join(
-            FolderStore(path), request, credentials: session.credentials(for: path), machine: session.machine)
+            session.objects(path), request, credentials: session.credentials(for: path), machine: session.machine)
         session.show(
             [("store", .text(store.identifier)), ("fingerprint", .text("\(store.fingerprint)"))] + JSON.path(path) + [
                 ("group", store.groupName.map(JSON.text))

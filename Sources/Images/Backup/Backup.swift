@@ -139,7 +139,7 @@ extension Store {
     /// The store itself, and what this machine keeps about stores: never part of an image.
     private func ownFiles(_ request: BackupRequest) -> Set<FileIdentity> {
         var own = machine.ownFiles.union(request.own.compactMap { FileIdentity($0) })
-        if let folder = objects as? FolderStore, let identity = folder.identity { own.insert(identity) }
+        if let folder = objects.localFolder { own.insert(folder) }
         return own
     }
 }

@@ -1,5 +1,7 @@
 // A store that tells what is done to it: what a person sees with --verbose, and what tests count.
 
+public import Platform
+
 /// One call on a store, after it has ended.
 public struct StoreCall: Sendable {
     public enum Verb: String, Sendable { case list, open, read, create, append, commit, remove }
@@ -23,6 +25,7 @@ public final class LoggingStore: ObjectStore {
 
     public var subject: String { store.subject }
     public var connections: Int { store.connections }
+    public var localFolder: FileIdentity? { store.localFolder }
 
     public func topLevel() throws(StoreError) -> [String] {
         try reporting(.list, "", report) { () throws(StoreError) in try store.topLevel() }

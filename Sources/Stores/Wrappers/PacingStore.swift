@@ -1,7 +1,7 @@
 // A store that is written and read no faster than the plant's network or disk may be loaded.
 
 internal import Glibc
-internal import Platform
+public import Platform
 
 public final class PacingStore: ObjectStore {
     private let store: any ObjectStore
@@ -15,6 +15,7 @@ public final class PacingStore: ObjectStore {
 
     public var subject: String { store.subject }
     public var connections: Int { store.connections }
+    public var localFolder: FileIdentity? { store.localFolder }
 
     public func topLevel() throws(StoreError) -> [String] {
         try store.topLevel()

@@ -1,6 +1,7 @@
 // A store that repeats what failed for a moment. A put whose answer was lost is recognised by what is there.
 
 internal import Glibc
+public import Platform
 
 public final class RetryingStore: ObjectStore {
     private let store: any ObjectStore
@@ -21,6 +22,7 @@ public final class RetryingStore: ObjectStore {
 
     public var subject: String { store.subject }
     public var connections: Int { store.connections }
+    public var localFolder: FileIdentity? { store.localFolder }
 
     fileprivate func repeating<R>(_ call: () throws(StoreError) -> R) throws(StoreError) -> R {
         var attempt = 1
