@@ -57,6 +57,9 @@ var targets: [Target] = [
     .testTarget(
         name: "AuditLogTests", dependencies: ["AuditLog", "Platform", "Cryptography"], swiftSettings: swiftSettings),
     .testTarget(
+        name: "StoresTests", dependencies: ["TestSupport", "Stores", "Platform", "Reporting"],
+        exclude: ["slow-folder.py"], swiftSettings: swiftSettings),
+    .testTarget(
         name: "ImagesTests", dependencies: ["TestSupport", "Images", "Platform", "Cryptography", "Reporting"],
         swiftSettings: swiftSettings),
     .testTarget(

@@ -17,6 +17,8 @@ public final class FolderStore: ObjectStore {
     private final class Root: @unchecked Sendable {
         let monitor = Monitor()
         var descriptor: Descriptor?
+        /// Folders of objects whose names this process has synced, all the way up.
+        var durableFolders: Set<[UInt8]> = []
     }
 
     /// - Parameter path: made by the first `create`, if it does not exist.
@@ -34,46 +36,37 @@ public final class FolderStore: ObjectStore {
         }
     }
 
-    /// A name's folder and its last part.
-    private struct Place {
-        var folder: [UInt8]
-        var name: [UInt8]
-
-        init(_ text: String) throws(SystemError) {
-            let parts = text.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map(Array.init)
-            guard let last = parts.last,
-                parts.allSatisfy({ !$0.isEmpty && $0 != [0x2e] && $0 != [0x2e, 0x2e] && !$0.contains(0) })
-            else { throw SystemError(EINVAL, "use the name", printable(Array(text.utf8))) }
-            folder = Array(parts.dropLast().joined(separator: [UInt8(ascii: "/")]))
-            name = last
-        }
-    }
-
     private func describe(_ name: String) -> String { path.appending(name).description }
 
-    private func folder(_ place: Place) throws(SystemError) -> Descriptor {
-        let root = try opened()
-        return place.folder.isEmpty ? root : try root.openBeneath(place.folder, .directory)
+    /// An existing folder of objects.
+    private func folder(_ path: [UInt8]) throws(SystemError) -> Descriptor {
+        let top = try opened()
+        return path.isEmpty ? top : try top.openBeneath(path, .directory)
     }
 
-    /// The folder of a new object, made where it is missing; each new folder is durable in the one above.
-    private func makeFolder(_ place: Place) throws(SystemError) -> Descriptor {
-        var folder = try opened(making: true)
-        for part in place.folder.split(separator: UInt8(ascii: "/")).map(Array.init) {
+    /// The folder of a new object, made where it is missing, durable in the one above. One that is there already may be another writer's,
+    /// or of a run that was killed, and not be durable yet: its name is synced as well, once.
+    private func makeFolder(_ name: ObjectName) throws(SystemError) -> Descriptor {
+        let top = try opened(making: true)
+        let path = name.folderPath
+        if root.monitor.withLock({ path.isEmpty || root.durableFolders.contains(path) }) {
             do throws(SystemError) {
-                folder = try folder.open(part, .directory)
+                return try folder(path)
             } catch {
-                guard error.isAbsent else { throw error }
-                do throws(SystemError) {
-                    try folder.makeDirectory(part, mode: 0o755)
-                    try folder.synchronizeNames()
-                } catch {
-                    // Another writer was faster.
-                    if !error.isPresent { throw error }
-                }
-                folder = try folder.open(part, .directory)
+                if !error.isAbsent { throw error }
             }
         }
+        var folder = top
+        for part in name.folder {
+            do throws(SystemError) {
+                try folder.makeDirectory(part, mode: 0o755)
+            } catch {
+                if !error.isPresent { throw error }
+            }
+            try folder.synchronizeNames()
+            folder = try folder.openBeneath(part, .directory)
+        }
+        root.monitor.withLock { _ = root.durableFolders.insert(path) }
         return folder
     }
 
@@ -90,71 +83,88 @@ public final class FolderStore: ObjectStore {
     }
 
     public func list(_ folder: String) throws(StoreError) -> [StoredObject] {
+        _ = try ObjectName(folder, for: "list", in: subject)
         var result: [StoredObject] = []
         var toList = [folder]
         while let folder = toList.popLast() {
             do throws(SystemError) {
-                let directory: Descriptor
-                do throws(SystemError) {
-                    directory = try opened().openBeneath(Array(folder.utf8), .directory)
-                } catch {
-                    if error.isAbsent { continue }
-                    throw error
-                }
-                let names = try DirectoryListing(of: directory)
-                for index in 0..<names.count {
-                    let name = names[index]
-                    // What people or their file managers leave there is none of ours.
-                    guard let text = String(validating: name, as: UTF8.self), !text.hasPrefix(".") else { continue }
-                    do throws(SystemError) {
-                        let status = try directory.status(of: name)
-                        switch status.kind {
-                        case .directory: toList.append("\(folder)/\(text)")
-                        case .file: result.append(StoredObject(name: "\(folder)/\(text)", length: status.size))
-                        default: continue
-                        }
-                    } catch {
-                        // Removed since it was listed.
-                        if !error.isAbsent { throw error }
-                    }
-                }
-            } catch { throw StoreError(error, on: describe(folder)) }
+                try listOne(folder, &result, &toList)
+            } catch {
+                // There is none, or it was removed since it was seen.
+                if !error.isAbsent { throw StoreError(error, on: describe(folder)) }
+            }
         }
         return result.sorted { $0.name < $1.name }
     }
 
+    private func listOne(
+        _ folder: String, _ objects: inout [StoredObject], _ folders: inout [String]
+    ) throws(SystemError) {
+        // Opened once more, as `open` does it: without an access time left on the medium.
+        let directory = try self.folder(Array(folder.utf8)).open([UInt8(ascii: ".")], .directory)
+        let names = try DirectoryListing(of: directory)
+        for index in 0..<names.count {
+            let last = names[index]
+            // What people or their file managers leave there is none of ours.
+            guard ObjectName.canBePart(last), let text = String(validating: last, as: UTF8.self) else { continue }
+            let name = "\(folder)/\(text)"
+            if name.utf8.count > ObjectName.lengthLimit { continue }
+            do throws(SystemError) {
+                let status = try directory.status(of: last)
+                switch status.kind {
+                case .directory: folders.append(name)
+                case .file: objects.append(StoredObject(name: name, length: status.size))
+                default: continue
+                }
+            } catch {
+                // Removed since it was listed.
+                if !error.isAbsent { throw error }
+            }
+        }
+    }
+
     public func open(_ name: String, length: UInt64?) throws(StoreError) -> any ByteSource {
+        let place = try ObjectName(name, for: "open", in: subject)
         do throws(SystemError) {
-            let place = try Place(name)
-            // A FIFO or a device of this name must not hold anybody up.
-            let file = try folder(place).open(place.name, .nonBlocking)
+            let folder = try folder(place.folderPath)
+            // Opening a device can have an effect already: it is looked at first. Whoever swaps it for another then meets the second look,
+            // and a FIFO holds nobody up.
+            guard try folder.status(of: place.last).kind == .file else { throw SystemError(ENOENT, "open", "") }
+            let file = try folder.open(place.last, .nonBlocking)
             let status = try file.status()
-            guard status.kind == .file else { throw SystemError(ENOENT, "open", describe(name)) }
+            guard status.kind == .file else { throw SystemError(ENOENT, "open", "") }
             return FolderObject(file, length: status.size, subject: describe(name))
         } catch {
-            // A folder of this name, or a file where a folder should be: there is no such object.
-            if error.code == ENOTDIR || error.code == EISDIR || error.code == ENXIO {
-                throw StoreError(.absent, "open", describe(name), error.reason)
-            }
+            // A file where a folder should be: there is no such object.
+            if error.code == ENOTDIR { throw StoreError(.absent, "open", describe(name), error.reason) }
             throw StoreError(error, on: describe(name))
         }
     }
 
     public func create(_ name: String) throws(StoreError) -> any ObjectUpload {
+        let place = try ObjectName(name, for: "create", in: subject)
         do throws(SystemError) {
-            let place = try Place(name)
             let folder = try makeFolder(place)
-            let file = try folder.open(place.name, [.write, .create, .exclusive], mode: 0o644)
-            return FolderUpload(file, in: folder, name: place.name, subject: describe(name))
+            let file = try folder.open(place.last, [.write, .create, .exclusive], mode: 0o644)
+            return FolderUpload(file, in: folder, name: place.last, subject: describe(name))
         } catch { throw StoreError(error, on: describe(name)) }
     }
 
     public func remove(_ name: String) throws(StoreError) {
+        let place = try ObjectName(name, for: "remove", in: subject)
         do throws(SystemError) {
-            let place = try Place(name)
-            try folder(place).remove(place.name)
+            let folder = try folder(place.folderPath)
+            do throws(SystemError) {
+                try folder.remove(place.last)
+            } catch {
+                // A folder of this name is no object.
+                if !error.isAbsent && error.code != EISDIR { throw error }
+            }
+            // Also where it was gone already: the sync after an earlier removal may have failed.
+            try folder.synchronizeNames()
         } catch {
-            if !error.isAbsent { throw StoreError(error, on: describe(name)) }
+            // Without its folder there is no such object.
+            if !error.isAbsent && error.code != ENOTDIR { throw StoreError(error, on: describe(name)) }
         }
     }
 }
@@ -192,7 +202,8 @@ private final class FolderUpload: ObjectUpload, @unchecked Sendable {
     private let subject: String
     private var position: Int64 = 0
     private var written: Int64 = 0
-    /// A sync that failed is not repeated: the kernel may have dropped what it could not write, and says yes the second time.
+    /// What could not be written whole is never committed. A sync that failed is not repeated: the kernel may have dropped what it could not
+    /// write, and says yes the second time.
     private var failure: StoreError?
 
     init(_ descriptor: Descriptor, in folder: Descriptor, name: [UInt8], subject: String) {
@@ -203,9 +214,14 @@ private final class FolderUpload: ObjectUpload, @unchecked Sendable {
     }
 
     func append(_ bytes: UnsafeRawBufferPointer) throws(StoreError) {
+        if let failure { throw failure }
         do throws(SystemError) {
             try descriptor.write(bytes)
-        } catch { throw StoreError(error, on: subject) }
+        } catch {
+            let error = StoreError(error, on: subject)
+            failure = error
+            throw error
+        }
         position += Int64(bytes.count)
         // Writing begins while the next chunks are computed, so that the fsync at the end is short.
         if position - written >= 8 << 20 {

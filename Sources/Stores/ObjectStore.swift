@@ -3,7 +3,7 @@
 
 public import Platform
 
-/// Objects by their names, which are relative and have `/` between their parts.
+/// Objects by their names, which are relative and have `/` between their parts; no part is empty or begins with a dot.
 ///
 /// Calls block; they come from threads of their own, several at once.
 public protocol ObjectStore: AnyObject, Sendable {
@@ -30,10 +30,12 @@ public protocol ObjectStore: AnyObject, Sendable {
     /// `commit`: `.exists`.
     func create(_ name: String) throws(StoreError) -> any ObjectUpload
 
-    /// Writes a small object whole. It is durable on return. One of this name stays: `.exists`.
+    /// Writes a small object whole. It is durable on return. One of this name stays: `.exists`. Wrappers hand it on as one call: that is how
+    /// it can be repeated.
     func put(_ name: String, _ bytes: [UInt8]) throws(StoreError)
 
-    /// Removes an object; one that is not there is fine.
+    /// Removes an object; one that is not there is fine. It is gone for good on return, so that what is removed later cannot outlive it in
+    /// the wrong order after a power cut.
     func remove(_ name: String) throws(StoreError)
 }
 
@@ -57,7 +59,7 @@ public protocol ObjectUpload: AnyObject, Sendable {
     func append(_ bytes: UnsafeRawBufferPointer) throws(StoreError)
     /// Makes the object durable under its name. Before it returns, nothing may refer to it. May be called again after it has failed.
     func commit() throws(StoreError)
-    /// Removes what was written, as far as possible.
+    /// Removes what this upload wrote, as far as possible; never what another one has under the same name.
     func abandon()
 }
 
@@ -72,7 +74,11 @@ public protocol ByteSource: AnyObject, Sendable {
 extension ByteSource {
     public func read(at offset: UInt64, count: Int) throws(StoreError) -> [UInt8] {
         guard count >= 0, offset <= length, UInt64(count) <= length - offset else {
-            throw StoreError(.ended, "read", "it")
+            // The source says it, and of what.
+            try withUnsafeTemporaryAllocation(byteCount: 1, alignment: 1) { one throws(StoreError) in
+                try read(at: length, into: one)
+            }
+            throw StoreError(.ended, "read", "the object")
         }
         var failure: StoreError?
         let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
@@ -122,8 +128,7 @@ extension ObjectStore {
             try upload.append(bytes)
             try upload.commit()
         } catch {
-            // One that is there already is not ours to remove.
-            if error.reason != .exists { upload.abandon() }
+            upload.abandon()
             throw error
         }
     }

@@ -1,6 +1,7 @@
 // What can go wrong with a store, told apart by what may follow from it. Only `.absent` means that something is not there; whoever
 // removes anything, or takes it for new, because it was not found asks for exactly that.
 
+internal import Glibc
 public import Platform
 public import Reporting
 
@@ -11,7 +12,8 @@ public struct StoreError: Explained, Hashable {
         case absent
         /// An object of this name is there already. It may be one's own: then the answer to an earlier call was lost.
         case exists
-        /// No right to do it, a read-only medium, a server that says no. Repeating does not help.
+        /// No right to do it, a read-only medium, a link or file where a folder should be, a name that no object can have, a server that says
+        /// no. Repeating does not help.
         case refused
         /// No room.
         case full
@@ -21,6 +23,9 @@ public struct StoreError: Explained, Hashable {
         case unreachable
         /// Somebody asked the work to stop.
         case interrupted
+        /// What was written or removed could not be made durable. Repeating proves nothing: what the kernel dropped it does not miss the second
+        /// time.
+        case notDurable
         /// It failed otherwise; nobody knows whether it had its effect.
         case failed
     }
@@ -32,41 +37,54 @@ public struct StoreError: Explained, Hashable {
     public let subject: String
     /// Why, in the words of the system or the server; may be empty.
     public let detail: String
+    public let mend: String?
 
-    public init(_ reason: Reason, _ operation: String, _ subject: String, _ detail: String = "") {
+    /// - Parameter mend: nil for what the reason alone says.
+    public init(
+        _ reason: Reason, _ operation: String, _ subject: String, _ detail: String = "", mend: String? = nil
+    ) {
         self.reason = reason
         self.operation = operation
         self.subject = subject
         self.detail = detail
+        self.mend = mend ?? reason.mend
     }
 
     /// A failed system call of a store that is a folder.
     public init(_ error: SystemError, on subject: String) {
-        let reason: Reason =
-            if error.isAbsent {
-                .absent
-            } else if error.isPresent {
-                .exists
-            } else if error.isFull {
-                .full
-            } else if error.isPermission {
-                .refused
-            } else if error.isUnreachable {
-                .unreachable
-            } else {
-                .failed
-            }
-        self.init(reason, error.operation, subject, error.reason)
+        var detail = error.reason
+        var mend: String?
+        let reason: Reason
+        if error.isAbsent {
+            reason = .absent
+        } else if error.isPresent {
+            reason = .exists
+        } else if error.isFull {
+            reason = .full
+        } else if error.operation == Self.sync {
+            reason = .notDurable
+        } else if error.code == EROFS {
+            reason = .refused
+            mend = "mount it so that it can be written, or use another one"
+        } else if error.isPermission {
+            reason = .refused
+            mend = "repeat as root, or as its owner"
+        } else if error.code == ELOOP {
+            reason = .refused
+            detail = "a symbolic link is in its way, and none is followed"
+            mend = "put a real folder in the link's place, or mount one there"
+        } else if [ENOTDIR, EISDIR, ENAMETOOLONG].contains(error.code) {
+            reason = .refused
+        } else if error.isUnreachable {
+            reason = .unreachable
+        } else {
+            reason = .failed
+        }
+        self.init(reason, error.operation, subject, detail, mend: mend)
     }
 
-    public var mend: String? {
-        switch reason {
-        case .full: "free some space, or use a larger medium, and repeat"
-        case .refused: "repeat as root, or as its owner; a read-only medium cannot be written at all"
-        case .unreachable: "is it still plugged in and mounted? The same command goes on"
-        default: nil
-        }
-    }
+    /// What `Descriptor.synchronize` calls itself.
+    private static let sync = "sync"
 
     public var exitStatus: Int32 {
         switch reason {
@@ -83,6 +101,17 @@ public struct StoreError: Explained, Hashable {
         case .interrupted: "interrupted"
         case .full: "there is no room left to \(operation) \(subject)"
         default: "cannot \(operation) \(subject)\(detail.isEmpty ? "" : ": \(detail)")"
+        }
+    }
+}
+
+extension StoreError.Reason {
+    fileprivate var mend: String? {
+        switch self {
+        case .full: "free some space, or use a larger medium, and repeat"
+        case .unreachable: "is it still plugged in and mounted? The same command goes on"
+        case .notDurable: "the medium may be failing: look at what the kernel says of it, or use another one"
+        default: nil
         }
     }
 }

@@ -4,10 +4,10 @@ public import Platform
 
 /// One call on a store, after it has ended.
 public struct StoreCall: Sendable {
-    public enum Verb: String, Sendable { case list, open, read, create, append, commit, remove }
+    public enum Verb: String, Sendable { case list, open, read, create, append, commit, put, remove }
     public var verb: Verb
     public var name: String
-    /// Bytes that were read or appended.
+    /// Bytes that were read, appended or put.
     public var bytes: Int
     public var error: StoreError?
 }
@@ -45,6 +45,10 @@ public final class LoggingStore: ObjectStore {
     public func create(_ name: String) throws(StoreError) -> any ObjectUpload {
         let upload = try reporting(.create, name, report) { () throws(StoreError) in try store.create(name) }
         return LoggingUpload(upload, name, report)
+    }
+
+    public func put(_ name: String, _ bytes: [UInt8]) throws(StoreError) {
+        try reporting(.put, name, bytes: bytes.count, report) { () throws(StoreError) in try store.put(name, bytes) }
     }
 
     public func remove(_ name: String) throws(StoreError) {

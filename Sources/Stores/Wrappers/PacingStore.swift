@@ -31,6 +31,11 @@ public final class PacingStore: ObjectStore {
         PacingUpload(try store.create(name), pace)
     }
 
+    public func put(_ name: String, _ bytes: [UInt8]) throws(StoreError) {
+        pace.pass(bytes.count)
+        try store.put(name, bytes)
+    }
+
     public func remove(_ name: String) throws(StoreError) { try store.remove(name) }
 }
 
@@ -54,8 +59,9 @@ private final class Pace: @unchecked Sendable {
         let now = Self.now
         let wait = monitor.withLock { () -> UInt64 in
             let begin = max(due, now)
-            let (part, isTooMuch) = UInt64(clamping: count).multipliedReportingOverflow(by: 1_000_000_000)
-            due = begin + (isTooMuch ? 1_000_000_000 : part / bytesPerSecond)
+            // Nobody is held up for more than an hour by one call.
+            let seconds = min(Double(count) / Double(bytesPerSecond), 3600)
+            due = begin + UInt64(seconds * 1_000_000_000)
             return begin - now
         }
         // A signal may end it early, which costs nothing.

@@ -1,0 +1,136 @@
+// The stores that the suite of behaviours runs against, each in a fresh place of its own. A new kind of store is one case more.
+
+import Glibc
+import Platform
+import Stores
+import Synchronization
+import TestSupport
+import Testing
+
+enum StoreKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
+    case disk, tmpfs, fuse, retrying, logging, pacing, slow
+
+    var testDescription: String { rawValue }
+
+    /// Those that can be tried here.
+    static let present = allCases.filter { $0 != .fuse || hasFUSE }
+
+    /// A call takes milliseconds, or a sync of a disk that others use as well.
+    var isSlow: Bool { self == .fuse || self == .slow || self == .disk }
+
+    func place() throws -> StorePlace {
+        switch self {
+        case .disk: return StorePlace(try ScratchFolder())
+        case .tmpfs: return StorePlace(try ScratchFolder(tmpfs: "64m"))
+        case .fuse: return StorePlace(try ScratchFolder(pauseOfFUSE: 2))
+        // What wraps a store is tried in memory.
+        case .logging: return StorePlace(try ScratchFolder(in: "/dev/shm")) { LoggingStore($0) { _ in } }
+        case .pacing: return StorePlace(try ScratchFolder(in: "/dev/shm")) { PacingStore($0, bytesPerSecond: 1 << 30) }
+        case .slow: return StorePlace(try ScratchFolder(in: "/dev/shm")) { SlowStore($0, milliseconds: 5) }
+        case .retrying:
+            // Every second call fails before its effect; a thread can be the unlucky one several times.
+            return StorePlace(try ScratchFolder(in: "/dev/shm")) {
+                RetryingStore(StumblingStore($0), attempts: 100) { _ in }
+            }
+        }
+    }
+}
+
+private final class StumblingStore: InterposedStore, @unchecked Sendable {
+    private let isFailing = Atomic<Bool>(false)
+
+    override func around<R>(_ number: Int, _ call: () throws(StoreError) -> R) throws(StoreError) -> R {
+        // Appends are not repeated, so a thread that appends must not meet the failure: what returns nothing passes.
+        if R.self != Void.self, number % 2 == 1, isFailing.exchange(true, ordering: .relaxed) == false {
+            throw StoreError(.unreachable, "reach", subject)
+        }
+        isFailing.store(false, ordering: .relaxed)
+        return try call()
+    }
+}
+
+let hasFUSE = shell("test -c /dev/fuse && /usr/bin/python3 -c 'import fusepy' && echo yes").hasPrefix("yes")
+
+/// A store, and where its files are.
+final class StorePlace: Sendable {
+    let scratch: ScratchFolder
+    let store: any ObjectStore
+    let folder: BytePath
+
+    /// - Parameter name: of the store's folder in the scratch folder, where there are several.
+    init(
+        _ scratch: ScratchFolder, name: String = "store", _ wrap: (any ObjectStore) -> any ObjectStore = { $0 }
+    ) {
+        self.scratch = scratch
+        folder = scratch.path.appending(name)
+        store = wrap(FolderStore(folder))
+    }
+}
+
+/// A folder that goes with the test, with what is mounted on it.
+final class ScratchFolder: Sendable {
+    let path: BytePath
+    private let isMounted: Bool
+
+    init(in folder: String = "/tmp") throws {
+        path = try Self.fresh(in: folder)
+        isMounted = false
+    }
+
+    init(tmpfs size: String) throws {
+        path = try Self.fresh()
+        isMounted = true
+        shell("mount -t tmpfs -o size=\(size) holdfast-test '\(path)'")
+        try #require(shell("stat -fc %T '\(path)'") == "tmpfs\n")
+    }
+
+    init(pauseOfFUSE milliseconds: Int) throws {
+        path = try Self.fresh()
+        isMounted = true
+        let program = BytePath(#filePath).parent.appending("slow-folder.py")
+        shell(
+            """
+            mkdir '\(path).behind'
+            setsid /usr/bin/python3 '\(program)' '\(path).behind' '\(path)' \(milliseconds) < /dev/null > '\(path).log' 2>&1 &
+            for i in $(seq 200); do mountpoint -q '\(path)' && break; sleep 0.05; done
+            """)
+        try #require(shell("stat -fc %T '\(path)'").hasPrefix("fuse"), "\(shell("cat '\(path).log'"))")
+    }
+
+    deinit {
+        if isMounted { shell("umount -l '\(path)'") }
+        shell("rm -rf --one-file-system '\(path)' '\(path).behind' '\(path).log'")
+    }
+
+    private static func fresh(in folder: String = "/tmp") throws -> BytePath {
+        var template = Array("\(folder)/holdfast-stores-XXXXXX".utf8CString)
+        try #require(mkdtemp(&template) != nil)
+        return BytePath(template.dropLast().map { UInt8(bitPattern: $0) })
+    }
+}
+
+/// Writes a file without making anything durable.
+func plant(_ path: BytePath, _ text: String) throws {
+    try Descriptor.open(path, [.write, .create, .exclusive]).write(bytes(text))
+}
+
+func plantFolder(_ path: BytePath) { _ = path.withCString { mkdir($0, 0o755) } }
+
+func plantLink(_ path: BytePath, to target: BytePath) {
+    _ = path.withCString { path in target.withCString { symlink($0, path) } }
+}
+
+/// The reason for which a call fails; nil where it does not.
+func reason(_ call: () throws -> Void) -> StoreError.Reason? {
+    do {
+        try call()
+        return nil
+    } catch { return (error as? StoreError)?.reason }
+}
+
+func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
+
+/// Runs the bodies at the same time, each in a thread of its own.
+func together(_ bodies: (@Sendable () -> Void)...) {
+    bodies.map { WorkerThread($0) }.forEach { $0.join() }
+}
