@@ -29,6 +29,10 @@ open class InterposedStore: ObjectStore, @unchecked Sendable {
     public var subject: String { store.subject }
     public var connections: Int { store.connections }
 
+    public func topLevel() throws(StoreError) -> [String] {
+        try pass { () throws(StoreError) in try store.topLevel() }
+    }
+
     public func list(_ folder: String) throws(StoreError) -> [StoredObject] {
         try pass { () throws(StoreError) in try store.list(folder) }
     }
