@@ -175,6 +175,36 @@ import Testing
         #expect(forEachPlace(of: ["write", "unlink"], step: 5, place) > 4)
     }
 
+    @Test("First backups at once into a new folder make one store; each that says 0 restores")
+    func firstBackupsAtOnce() {
+        let place = Workplace()
+        makeTree(place)
+        let outcome = place.shell(
+            """
+            mkdir -p home/config/holdfast; age-keygen -o home/config/holdfast/identity.txt 2>/dev/null; failures=0
+            for round in $(seq \(runsAll ? 25 : 5)); do
+              rm -rf store home/state home/cache restored
+              for i in 1 2 3; do
+                ( holdfast backup tree --to store --yes --name b$i > said$i 2>&1; echo $? > code$i ) &
+              done
+              wait
+              for i in 1 2 3; do
+                rm -rf restored
+                case $(cat code$i) in
+                  0) holdfast restore b$i --from store --to restored --quiet && diff -r --no-dereference tree restored \
+                       || { failures=$((failures + 1)); echo "round $round: b$i said 0"; cat said$i; } ;;
+                  1|2|4) ;;
+                  *) failures=$((failures + 1)); cat said$i ;;
+                esac
+              done
+              grep -l '^0$' code1 code2 code3 > /dev/null || { failures=$((failures + 1)); echo "round $round: none"; cat said*; }
+              holdfast backup tree --to store --quiet --yes || { failures=$((failures + 1)); echo "round $round: the next one"; }
+            done
+            echo "failures: $failures"
+            """)
+        #expect(outcome.output.hasSuffix("failures: 0\n"), "\(outcome)")
+    }
+
     @Test(
         "Two machines that write to one store at once, in one group or in two, lose nothing",
         arguments: ["line", "own"])
@@ -184,7 +214,7 @@ import Testing
         let second = "env XDG_STATE_HOME=\(place.path)/other/state XDG_CACHE_HOME=\(place.path)/other/cache"
         let outcome = place.shell(
             """
-            holdfast store init store --group line --quiet; \(second) holdfast store join store --group \(group) --quiet; failures=0
+            holdfast store init store --group line --quiet; \(second) holdfast store join store --group \(group) --series second/ --quiet --yes; failures=0
             for i in $(seq \(runsAll ? 20 : 4)); do
               head -c 500000 /dev/urandom > tree/changing
               holdfast backup tree --to store --quiet --name one$i & \(second) holdfast backup tree --to store --quiet --name two$i & holdfast backup tree --to store --quiet --name three$i
