@@ -47,6 +47,7 @@ struct ImagesCommand: HoldfastCommand {
         .object(
             [("image", .id(image.id))] + JSON.label(image.label)
                 + [
+                    ("timeLocal", image.label.map { .text(Text.localTime($0.time)) }),
                     ("series", image.label.map { .text($0.series) }),
                     ("sequence", image.label.map { .number($0.sequence) }),
                     ("writer", .text(image.writer)),
@@ -61,23 +62,41 @@ struct ImagesCommand: HoldfastCommand {
 
     private func table(_ images: [ImageSummary]) -> String {
         var table = Table([
-            ("NAME", .left), ("HOST", .left), ("TIME", .left), ("SOURCE", .left), ("SIZE", .right), ("NEW", .right),
-            ("ID", .left),
+            ("ID", .left), ("TIME (\(Text.zone))", .left), ("HOST", .left), ("SIZE", .right), ("NEW", .right),
+            ("NAME", .left), ("SOURCE", .left),
         ])
+        let digits = idDigits(images)
         for image in images {
+            let id = String(image.id.description.prefix(digits))
             guard let label = image.label else {
                 let state = image.isDamaged ? "(damaged)" : "(\(Text.safe(image.problem ?? "unknown")))"
-                table.add([state, "", "", "", "", "", image.id.description])
+                table.add([id, "", "", "", "", state, ""])
                 continue
             }
             table.add([
-                Text.safe(label.name), Text.safe(label.host), Text.time(label.time),
-                label.sources.map(\.description).joined(separator: ", ")
+                id, Text.localMinute(label.time), Text.safe(label.host), Text.size(label.contentBytes),
+                Text.size(label.newBytes), Text.safe(label.name),
+                notes(on: image, label) + label.sources.map(\.description).joined(separator: ", ")
                     + (label.point.isEmpty ? "" : " (\(Text.safe(label.point)))"),
-                Text.size(label.contentBytes),
-                Text.size(label.newBytes), image.id.description + (image.isDamaged ? " (damaged)" : ""),
             ])
         }
-        return table.text
+        let columns = terminalColumns(1)
+        return table.text(columns: columns > 0 ? columns : .max)
+    }
+
+    /// What has to be known before an image is chosen.
+    private func notes(on image: ImageSummary, _ label: ImageLabel) -> String {
+        var notes: [String] = []
+        if image.isDamaged { notes.append("damaged") }
+        if image.isUnfinished { notes.append("unfinished") }
+        if label.findings > 0 { notes.append("\(Text.counted(label.findings, "finding", "findings"))") }
+        return notes.isEmpty ? "" : "(\(notes.joined(separator: ", "))) "
+    }
+
+    /// As many digits of the ids as tell all of them apart, and at least eight.
+    private func idDigits(_ images: [ImageSummary]) -> Int {
+        let ids = images.map(\.id.description).sorted()
+        let shared = zip(ids, ids.dropFirst()).map { zip($0, $1).prefix { $0 == $1 }.count }.max() ?? 0
+        return max(8, shared + 1)
     }
 }

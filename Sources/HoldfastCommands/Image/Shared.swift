@@ -25,7 +25,7 @@ func describe(_ label: ImageLabel) -> String {
 /// `"plc" of /opt/plc (line3, 2026-11-26 14:00:00 UTC, 0123abcd)`
 func describe(_ label: ImageLabel, _ image: ObjectID?) -> String {
     let id = image.map { ", \($0.description.prefix(8))" } ?? ""
-    return describe(label) + " (\(Text.safe(label.host)), \(Text.time(label.time))\(id))"
+    return describe(label) + " (\(Text.safe(label.host)), \(Text.localTime(label.time))\(id))"
 }
 
 extension SingleFileOutput {

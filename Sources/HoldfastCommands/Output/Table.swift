@@ -14,7 +14,10 @@ struct Table {
     mutating func add(_ cells: [String]) { rows.append(cells) }
 
     /// The lines, without blanks at their ends.
-    var text: String {
+    var text: String { text(columns: .max) }
+
+    /// The same on a terminal of so many columns: the last column gives way.
+    func text(columns: Int) -> String {
         let widths = alignments.indices.map { column in rows.map { Text.width($0[column]) }.max() ?? 0 }
         return rows.map { row in
             var line = ""
@@ -23,6 +26,7 @@ struct Table {
                 if column > 0 { line += "  " }
                 line += alignments[column] == .left ? cell + padding : padding + cell
             }
+            line = Text.shortened(line, to: columns)
             while line.last == " " { line.removeLast() }
             return line + "\n"
         }.joined()

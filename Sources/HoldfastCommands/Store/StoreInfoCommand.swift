@@ -64,7 +64,7 @@ struct StoreInfoCommand: HoldfastCommand {
                 lines.append("contents   nothing can be read with the keys at hand")
             }
             if let images {
-                let time = newest.map { ", the newest of " + Text.time($0.time) } ?? ""
+                let time = newest.map { ", the newest of " + Text.localTime($0.time) } ?? ""
                 lines.append("images     \(Text.number(UInt64(images.count)))\(time)")
                 let damaged = images.count { $0.isDamaged }
                 if damaged > 0 { lines.append("damaged    \(damaged)") }
