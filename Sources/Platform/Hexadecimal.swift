@@ -2,13 +2,13 @@
 
 /// Two lower-case digits a byte.
 public func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
-    let digits = Array("0123456789abcdef".unicodeScalars)
-    var text = ""
+    var digits: [UInt8] = []
+    digits.reserveCapacity(2 * bytes.underestimatedCount)
     for byte in bytes {
-        text.unicodeScalars.append(digits[Int(byte >> 4)])
-        text.unicodeScalars.append(digits[Int(byte & 15)])
+        digits.append(digit(byte >> 4))
+        digits.append(digit(byte & 15))
     }
-    return text
+    return String(decoding: digits, as: UTF8.self)
 }
 
 /// The bytes of an even number of lower-case hexadecimal digits; nil for anything else.
@@ -21,6 +21,10 @@ public func decodeHexadecimal(_ text: some StringProtocol) -> [UInt8]? {
         result.append(high << 4 | low)
     }
     return result
+}
+
+private func digit(_ value: UInt8) -> UInt8 {
+    value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
 }
 
 private func nibble(_ digit: UInt8) -> UInt8? {

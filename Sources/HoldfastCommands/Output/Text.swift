@@ -97,6 +97,8 @@ enum Text {
     /// Text from elsewhere that must not play tricks on a terminal: like `printable`, but without touching `\`, since
     /// paths in it have been escaped already.
     static func safe(_ text: String) -> String {
+        // Nearly always there is nothing to look up.
+        if text.utf8.allSatisfy({ (0x20...0x7e).contains($0) }) { return text }
         var result = ""
         for scalar in text.unicodeScalars {
             switch scalar.properties.generalCategory {
@@ -110,7 +112,8 @@ enum Text {
 
     /// How many columns of a terminal it takes.
     static func width(_ text: String) -> Int {
-        text.unicodeScalars.reduce(0) { $0 + width($1) }
+        if text.utf8.allSatisfy({ $0 < 0x80 }) { return text.utf8.count }
+        return text.unicodeScalars.reduce(0) { $0 + width($1) }
     }
 
     private static func width(_ scalar: Unicode.Scalar) -> Int {

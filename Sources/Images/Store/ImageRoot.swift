@@ -68,7 +68,7 @@ extension Store {
                 found[name, default: ListedObject(name: name)].first = object.length
             }
         }
-        return found.values.sorted { $0.name.text < $1.name.text }
+        return found.values.sorted { $0.name < $1.name }
     }
 
     /// The roots of one writer.

@@ -4,7 +4,7 @@ internal import Cryptography
 internal import Platform
 
 /// The place of an object: kind, group, writer, id.
-struct ObjectName: Hashable, Sendable, CustomStringConvertible {
+struct ObjectName: Hashable, Comparable, Sendable, CustomStringConvertible {
     enum Kind: String, Sendable {
         case volume = "v"
         case index = "x"
@@ -54,6 +54,11 @@ struct ObjectName: Hashable, Sendable, CustomStringConvertible {
     static func isSecond(_ text: String) -> Bool { text.hasSuffix(".2") }
 
     static func withoutSecond(_ text: String) -> Substring { isSecond(text) ? text.dropLast(2) : text[...] }
+
+    static func < (left: ObjectName, right: ObjectName) -> Bool {
+        (left.kind.rawValue, left.group, left.writer, left.id)
+            < (right.kind.rawValue, right.group, right.writer, right.id)
+    }
 
     /// Whether the object with this header belongs here.
     func matches(_ header: ObjectHeader) -> Bool {
