@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -190,3 +191,5 @@ void clinux_each_library(void (*body)(const char *path, void *context), void *co
     struct each_library each = {body, context};
     dl_iterate_phdr(each_library, &each);
 }
+
+int clinux_spawn_in_root(void *actions) { return posix_spawn_file_actions_addchdir_np(actions, "/"); }

@@ -65,7 +65,11 @@ public struct BytePath: Hashable, Sendable, CustomStringConvertible, Expressible
         try withNullTerminated(bytes, body)
     }
 
+    /// For messages alone: it is another text than the name where that has a backslash or is no text. Programs get a `ProgramWord`.
     public var description: String { printable(bytes) }
+
+    /// A name that is text by its nature, such as that of a dataset.
+    public var text: String { String(decoding: bytes, as: UTF8.self) }
 }
 
 /// Calls `body` with the bytes as a C string. Bytes after a 0 are lost, so callers refuse names that hold one.

@@ -69,7 +69,7 @@ extension BlockDevice {
     private static func pools(with devices: [BlockDevice]) -> [String] {
         guard exists("/proc/spl/kstat/zfs"), let list = try? runProgram(["zpool", "list", "-vHPL"]) else { return [] }
         let words = list.lines.flatMap { $0.split(separator: "\t").map(String.init) }
-        return devices.filter { device in words.contains(device.path.description) }
+        return devices.filter { device in words.contains { BytePath($0) == device.path } }
             .map { "\($0.name) belongs to an imported ZFS pool" }
     }
 

@@ -20,7 +20,7 @@ public enum FilterMounts {
         switch mount.type {
         case "overlay", "tmpfs": mount.source == source
         case "btrfs": mount.root == BytePath("/@\(session)")
-        case "zfs": mount.source.description.hasSuffix("/\(session)")
+        case "zfs": mount.source.lastComponent == Array(session.utf8)
         default: false
         }
     }

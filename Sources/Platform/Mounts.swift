@@ -43,28 +43,12 @@ public struct Mount: Sendable, Hashable {
         else { return nil }
         self.id = id
         device = String(decoding: fields[2], as: UTF8.self)
-        root = BytePath(Self.unescaped(fields[3]))
-        point = BytePath(Self.unescaped(fields[4]))
+        root = BytePath(unescapedField(fields[3]))
+        point = BytePath(unescapedField(fields[4]))
         type = String(decoding: fields[dash + 1], as: UTF8.self)
-        source = BytePath(Self.unescaped(fields[dash + 2]))
+        source = BytePath(unescapedField(fields[dash + 2]))
         let both = [fields[5]] + (fields.count > dash + 3 ? [fields[dash + 3]] : [])
         options = both.flatMap { String(decoding: $0, as: UTF8.self).split(separator: ",").map(String.init) }
-    }
-
-    /// Blanks and their like are written as three octal digits.
-    private static func unescaped(_ field: ArraySlice<UInt8>) -> [UInt8] {
-        var result: [UInt8] = []
-        var rest = field
-        while let byte = rest.popFirst() {
-            let digits = rest.prefix(3)
-            if byte == UInt8(ascii: "\\"), digits.count == 3, digits.allSatisfy({ (0x30...0x37).contains($0) }) {
-                result.append(digits.reduce(0) { $0 &* 8 &+ ($1 &- 0x30) })
-                rest = rest.dropFirst(3)
-            } else {
-                result.append(byte)
-            }
-        }
-        return result
     }
 }
 

@@ -21,14 +21,46 @@ public struct ProgramResult: Sendable {
     }
 }
 
-/// Runs a program and waits for it. Its standard input is empty, its language is C.
-/// - Parameter words: the program's path or name, looked for where root's programs are, and its arguments.
-/// - Throws: where it cannot be started; a status other than 0 is for the caller to judge.
-public func runProgram(_ words: [String]) throws(SystemError) -> ProgramResult {
-    let name = words.first ?? ""
-    let folders = ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin"]
-    let path =
-        name.hasPrefix("/") ? name : folders.map { "\($0)/\(name)" }.first { exists(BytePath($0)) } ?? name
+/// Where programs are looked for, whatever the caller's own path says. `/usr/local` is not among them: on Debian a group may write
+/// there, and what is called here comes from packages.
+private let systemFolders = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+
+/// The Debian packages of the programs that are called by name.
+private let packages = [
+    "btrfs": "btrfs-progs", "zfs": "zfsutils-linux", "zpool": "zfsutils-linux", "modprobe": "kmod", "umount": "mount",
+    "update-initramfs": "initramfs-tools", "systemctl": "systemd", "reboot": "systemd-sysv", "cp": "coreutils",
+    "rm": "coreutils", "rmdir": "coreutils",
+]
+
+/// The program of a name in the system's folders, or the path itself.
+private func program(_ word: ProgramWord) throws(SystemError) -> BytePath {
+    if word.bytes.first == UInt8(ascii: "/") { return BytePath(word.bytes) }
+    if !word.bytes.isEmpty, !word.bytes.contains(UInt8(ascii: "/")) {
+        for folder in systemFolders {
+            let path = BytePath(folder).appending(word.bytes)
+            if exists(path) { return path }
+        }
+    }
+    throw .missingProgram(word.shown)
+}
+
+extension SystemError {
+    /// A program that is not there, with the package that has it.
+    public static func missingProgram(_ name: String) -> SystemError {
+        SystemError(ENOENT, "run", name + (packages[name].map { ", which the package \($0) has" } ?? ""))
+    }
+}
+
+/// Runs a program and waits for it. Its standard input is empty, its language is C, it works in `/`, and it gets nothing of this
+/// program's environment.
+/// - Parameters:
+///   - words: the program's absolute path, or a name that is looked for where the system's programs are, and its arguments.
+///   - isHook: it is somebody's own program, which may want to find others that were installed by hand.
+/// - Throws: where it is not there or cannot be started; a status other than 0 is for the caller to judge.
+public func runProgram(_ words: [ProgramWord], isHook: Bool = false) throws(SystemError) -> ProgramResult {
+    let path = try program(words.first ?? "")
+    let name = words.first?.shown ?? ""
+    let folders = systemFolders + (isHook ? ["/usr/local/sbin", "/usr/local/bin"] : [])
     // Files rather than pipes: nothing waits for anything, however much either stream holds.
     let (output, errors) = (try temporaryFile(), try temporaryFile())
     let input = try Descriptor.open("/dev/null")
@@ -38,6 +70,7 @@ public func runProgram(_ words: [String]) throws(SystemError) -> ProgramResult {
     posix_spawn_file_actions_adddup2(&actions, input.raw, 0)
     posix_spawn_file_actions_adddup2(&actions, output.raw, 1)
     posix_spawn_file_actions_adddup2(&actions, errors.raw, 2)
+    clinux_spawn_in_root(&actions)
     // Signals that this program waits for in a thread of its own are blocked here; there they must not be.
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
@@ -46,14 +79,16 @@ public func runProgram(_ words: [String]) throws(SystemError) -> ProgramResult {
     sigemptyset(&none)
     posix_spawnattr_setsigmask(&attributes, &none)
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
-    var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
+    var arguments: [UnsafeMutablePointer<CChar>?] = words.map { word in
+        withNullTerminated(word.bytes) { strdup($0) }
+    }
     arguments.append(nil)
     var variables: [UnsafeMutablePointer<CChar>?] = [
         strdup("LC_ALL=C"), strdup("PATH=\(folders.joined(separator: ":"))"), nil,
     ]
     defer { (arguments + variables).forEach { free($0) } }
     var child = pid_t()
-    let code = posix_spawn(&child, path, &actions, &attributes, &arguments, &variables)
+    let code = path.withCString { posix_spawn(&child, $0, &actions, &attributes, &arguments, &variables) }
     if code != 0 { throw SystemError(code, "run", name) }
     var status: CInt = 0
     try check("wait for", name) { waitpid(child, &status, 0) }
@@ -75,7 +110,7 @@ private func content(_ file: Descriptor, of name: String) throws(SystemError) ->
 
 /// Has the service manager restart the machine, in order.
 public func restartMachine() throws(SystemError) {
-    for words in [["systemctl", "reboot"], ["reboot"]] {
+    for words: [ProgramWord] in [["systemctl", "reboot"], ["reboot"]] {
         if let result = try? runProgram(words), result.status == 0 { return }
     }
     throw SystemError(ENOENT, "restart", "the machine")

@@ -75,7 +75,7 @@ public func makeFolders(_ path: BytePath, mode: UInt32 = 0o700) throws(SystemErr
 public func exists(_ path: BytePath) -> Bool { path.withCString { access($0, F_OK) } == 0 }
 
 /// Makes a symbolic link, in place of a link or a file that has the name. A crash leaves the old one or the new one.
-public func replaceLink(_ path: BytePath, to target: String) throws(SystemError) {
+public func replaceLink(_ path: BytePath, to target: BytePath) throws(SystemError) {
     let temporary = BytePath(path.bytes + Array(".new".utf8))
     temporary.withCString { _ = unlink($0) }
     try check("make the link", path.description) {

@@ -32,7 +32,7 @@ public struct Hooks: Sendable {
     private static func run(_ program: BytePath, _ verb: String, _ root: BytePath) throws {
         let result: ProgramResult
         do throws(SystemError) {
-            result = try runProgram([program.description, verb, root.description])
+            result = try runProgram([ProgramWord(program), ProgramWord(verb), ProgramWord(root)], isHook: true)
         } catch {
             throw PointError.hookFailed(program: program, verb: verb, reason: error.reason)
         }

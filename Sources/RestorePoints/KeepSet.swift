@@ -42,12 +42,12 @@ func copyKept(_ paths: [BytePath], from old: BytePath, to new: BytePath) throws 
     for path in paths {
         let (source, target) = (old.appending(path.bytes), new.appending(path.bytes))
         try makeFolders(target.parent, mode: 0o755)
-        for words in [
-            ["rm", "-rf", "--", target.description], ["cp", "-a", "--", source.description, target.description],
+        for words: [ProgramWord] in [
+            ["rm", "-rf", "--", ProgramWord(target)], ["cp", "-a", "--", ProgramWord(source), ProgramWord(target)],
         ] {
             let result = try runProgram(words)
             if result.status != 0 {
-                throw PointError.program(words, status: result.status, complaint: result.complaint)
+                throw PointError.program(words.map(\.shown), status: result.status, complaint: result.complaint)
             }
         }
     }

@@ -25,7 +25,7 @@ enum BootScript {
             switch here.type {
             case "btrfs" where here.device == root.device || here.source == root.source:
                 self = .mount(type: "btrfs", what: "subvol=\(here.root)")
-            case "zfs": self = .mount(type: "zfs", what: here.source.description)
+            case "zfs": self = .mount(type: "zfs", what: here.source.text)
             default: throw Self.unreachable(state)
             }
         }

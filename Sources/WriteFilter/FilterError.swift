@@ -125,9 +125,9 @@ public enum FilterError: Explained {
 }
 
 /// Runs a program that has to succeed.
-func run(_ words: String...) throws {
+func run(_ words: ProgramWord...) throws {
     let result = try runProgram(words)
     if result.status != 0 {
-        throw FilterError.program(words, status: result.status, complaint: result.complaint)
+        throw FilterError.program(words.map(\.shown), status: result.status, complaint: result.complaint)
     }
 }

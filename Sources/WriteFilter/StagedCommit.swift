@@ -44,7 +44,7 @@ struct StagedCommit {
     /// Copies what is to stay; on return it is durable, and it is brought below sooner or later. A crash before leaves nothing.
     func stage(_ items: [Item]) throws {
         let staging = area.folder.appending("staging")
-        if exists(staging) { try run("rm", "-rf", "--", staging.description) }
+        if exists(staging) { try run("rm", "-rf", "--", ProgramWord(staging)) }
         let tree = staging.appending("tree")
         try makeFolders(tree, mode: 0o700)
         try copy(items, to: tree)
@@ -65,25 +65,23 @@ struct StagedCommit {
     }
 
     private func copy(_ items: [Item], to tree: BytePath) throws {
-        var wanted: [String] = []
+        var wanted: [ProgramWord] = []
         for item in items {
-            guard case .replace(let path) = item else {
-                if case .folder(let path, _) = item { try copyFolder(path, to: tree) }
-                continue
+            switch item {
+            case .replace(let path): wanted.append(".\(path)")
+            case .folder(let path, _): try copyFolder(path, to: tree)
+            case .delete: break
             }
-            guard let text = String(validating: path.bytes.dropFirst(), as: UTF8.self) else {
-                throw FilterError.notCommittable(path: path, reason: "its name is not UTF-8 text")
-            }
-            wanted.append("./" + text)
         }
-        // cp makes the folders on the way, with what they have.
+        // cp makes the folders on the way, with what they have: paths begin at `/`, where programs are run.
         for start in stride(from: 0, to: wanted.count, by: 200) {
             let some = wanted[start..<min(start + 200, wanted.count)]
-            let words =
-                ["env", "-C", "/", "cp", "-a", "-x", "--parents", "--reflink=auto", "--"] + some + [tree.description]
+            let words: [ProgramWord] =
+                ["cp", "-a", "-x", "--parents", "--reflink=auto", "--"] + some + [ProgramWord(tree)]
             let result = try runProgram(words)
             if result.status != 0 {
-                throw FilterError.program(Array(words.prefix(5)), status: result.status, complaint: result.complaint)
+                throw FilterError.program(
+                    words.prefix(3).map(\.shown), status: result.status, complaint: result.complaint)
             }
         }
     }
@@ -126,7 +124,9 @@ struct StagedCommit {
             path == place ? ground : ground.appending(place.remainder(of: path))
         }
         func source(_ path: BytePath) -> BytePath { incoming.appending(path.bytes.dropFirst()) }
-        for case .delete(let path) in items { try run("rm", "-rf", "--one-file-system", "--", below(path).description) }
+        for case .delete(let path) in items {
+            try run("rm", "-rf", "--one-file-system", "--", ProgramWord(below(path)))
+        }
         for case .folder(let path, _) in items where exists(source(path)) { try makeFolders(below(path), mode: 0o755) }
         for case .replace(let path) in items { try replace(below(path), by: source(path)) }
         for case .folder(let path, let time) in items.reversed() where exists(source(path)) {
@@ -135,7 +135,7 @@ struct StagedCommit {
                 seconds: time.seconds, nanoseconds: time.nanoseconds)
         }
         try Descriptor.open(ground, .directory).synchronizeFileSystem()
-        if exists(incoming) { try run("rm", "-rf", "--one-file-system", "--", incoming.description) }
+        if exists(incoming) { try run("rm", "-rf", "--one-file-system", "--", ProgramWord(incoming)) }
         // Names that came and went again are no change of the place.
         if !items.contains(where: { $0.path.parent == place }) {
             try Descriptor.open(ground, .directory).setModificationTime(
@@ -143,9 +143,9 @@ struct StagedCommit {
         }
         // From here on it is done: a crash before repeats what has been done, to the same end.
         let done = commit.parent.appending("done-" + String(decoding: commit.lastComponent, as: UTF8.self))
-        if exists(done) { try run("rm", "-rf", "--", done.description) }
+        if exists(done) { try run("rm", "-rf", "--", ProgramWord(done)) }
         try renameFile(commit, to: done)
-        try run("rm", "-rf", "--", done.description)
+        try run("rm", "-rf", "--", ProgramWord(done))
     }
 
     private static func read(_ file: BytePath) throws -> [Item] {
@@ -173,8 +173,8 @@ struct StagedCommit {
     private static func bring(_ tree: BytePath, to incoming: BytePath) throws {
         if exists(incoming) || !exists(tree) { return }
         let half = BytePath(incoming.bytes + Array(".half".utf8))
-        try run("rm", "-rf", "--", half.description)
-        try run("cp", "-a", "--reflink=auto", "--", tree.description, half.description)
+        try run("rm", "-rf", "--", ProgramWord(half))
+        try run("cp", "-a", "--reflink=auto", "--", ProgramWord(tree), ProgramWord(half))
         try Descriptor.open(half, .directory).synchronizeFileSystem()
         try renameFile(half, to: incoming)
     }
@@ -186,7 +186,7 @@ struct StagedCommit {
         if let there = try? Descriptor.open(target, [.place, .noFollow]).status(),
             there.kind == .directory || kind == .directory
         {
-            try run("rm", "-rf", "--one-file-system", "--", target.description)
+            try run("rm", "-rf", "--one-file-system", "--", ProgramWord(target))
         }
         try makeFolders(target.parent, mode: 0o755)
         try renameFile(source, to: target, durably: false)

@@ -111,7 +111,9 @@ extension WriteFilter {
         for index in 0..<names.count {
             let program = hooks.appending(names[index])
             // One that fails stops neither the others nor the machine.
-            _ = try? runProgram([program.description, level.rawValue, place.description, "\(now.used)", "\(now.limit)"])
+            _ = try? runProgram(
+                [ProgramWord(program), ProgramWord(level.rawValue), ProgramWord(place), "\(now.used)", "\(now.limit)"],
+                isHook: true)
         }
     }
 

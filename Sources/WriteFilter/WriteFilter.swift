@@ -158,6 +158,10 @@ public struct WriteFilter {
         }
     }
 
+    private func hasOverlay() throws -> Bool {
+        String(decoding: try readWhole("/proc/filesystems", limit: 1 << 16), as: UTF8.self).contains("\toverlay\n")
+    }
+
     private func check(_ place: BytePath) throws {
         guard (try? Descriptor.open(place, [.place, .noFollow]).status().kind) == .directory else {
             throw FilterError.badPlace(path: place, reason: "it is no folder", mend: nil)
@@ -167,9 +171,10 @@ public struct WriteFilter {
                 path: place, reason: "the start of the machine cannot read such a name",
                 mend: "use a folder whose path has letters, digits and . _ - + : @ only")
         }
-        _ = try runProgram(["modprobe", "-q", "overlay"])
-        let known = String(decoding: try readWhole("/proc/filesystems", limit: 1 << 16), as: UTF8.self)
-        guard known.contains("\toverlay\n") else { throw FilterError.noOverlay }
+        if try !hasOverlay() {
+            _ = try runProgram(["modprobe", "-q", "overlay"])
+            guard try hasOverlay() else { throw FilterError.noOverlay }
+        }
         if place == "/" { return }
         if state == place || state.isBelow(place) {
             throw FilterError.badPlace(path: place, reason: "Holdfast's state is in it", mend: nil)

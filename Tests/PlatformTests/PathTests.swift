@@ -1,5 +1,6 @@
 // Names are bytes, and what people see of them cannot deceive.
 
+import Glibc
 import Platform
 import Testing
 
@@ -53,6 +54,64 @@ import Testing
         #expect(try readWhole(path, limit: 2) == [5, 6])
         #expect(throws: SystemError.self) { try readWhole(path, limit: 1) }
         try removeFile(path)
+    }
+}
+
+@Suite struct ProgramTests {
+    @Test("A program gets the bytes of a path, whatever is shown of it, alone and inside of other text")
+    func words() throws {
+        for name in [Array("a\\x2db".utf8), [0x61, 0xff, 0x0a], Array("Größe".utf8)] {
+            let path = BytePath("/x").appending(name)
+            let result = try runProgram(["printf", "%s|%s", ProgramWord(path), "of=\(path),\(7)"])
+            #expect(result.output == path.bytes + Array("|of=".utf8) + path.bytes + Array(",7".utf8))
+        }
+    }
+
+    @Test("A program is taken from the system's folders alone, and one that is missing is named with its package")
+    func places() throws {
+        let folder = BytePath("/tmp/holdfast-programs-\(Timestamp.now().nanoseconds)")
+        try makeFolders(folder)
+        try writeNew(folder.appending("holdfast-no-such"), Array("#!/bin/sh\necho planted\n".utf8), mode: 0o755)
+        let before = try HostFacts.workingFolder
+        defer {
+            _ = before.withCString { chdir($0) }
+            _ = try? runProgram(["rm", "-rf", "--", ProgramWord(folder)])
+        }
+        _ = folder.withCString { chdir($0) }
+        let path = HostFacts.environment("PATH")
+        _ = folder.withCString { setenv("PATH", $0, 1) }
+        defer { _ = path?.withCString { setenv("PATH", $0, 1) } }
+        for name: ProgramWord in ["holdfast-no-such", "./holdfast-no-such", ""] {
+            #expect(throws: SystemError.self) { try runProgram([name]) }
+        }
+        #expect(try runProgram(["pwd"]).lines == ["/"])
+        setenv("HOLDFAST_SECRET", "x", 1)
+        #expect(try runProgram(["env"]).lines == ["LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"])
+        #expect(SystemError.missingProgram("btrfs").subject.contains("btrfs-progs"))
+    }
+
+    @Test("The table of file systems is read and written by bytes: blanks, backslashes and what is no text")
+    func table() {
+        for name in [Array("a b".utf8), Array("a\\040b".utf8), [0x61, 0xff], Array("#a\tb".utf8)] {
+            let entry = FileSystemTable.Entry(
+                device: "/dev/sda 1", point: BytePath("/mnt").appending(name), options: ["subvolid=5", "ro"])
+            let line = FileSystemTable.line(entry, type: "btrfs")
+            #expect(line.count { $0 == 0x20 } == 5)
+            #expect(FileSystemTable.entries(in: Array("# one\n".utf8) + line) == [entry])
+        }
+    }
+
+    @Test("No source makes a name, a word or a comparison of what is shown of a path")
+    func noShownNames() throws {
+        let sources = BytePath(#filePath).parent.parent.parent.appending("Sources")
+        let found = try runProgram(["grep", "-rnE", "--include=*.swift", "description", ProgramWord(sources)]).lines
+        // An object's id is shown as it is written in names: it is no path.
+        let misuses = ["runProgram(", " run(", "ZFS.run(", "ProgramWord(", "BytePath(", "replaceLink("]
+        let wrong = found.filter { line in
+            let isComparison = line.contains(".description ==") && !line.contains(".id.description ==")
+            return line.contains(".description") && misuses.contains { line.contains($0) } || isComparison
+        }
+        #expect(wrong.isEmpty)
     }
 }
 

@@ -46,6 +46,29 @@ struct SnapshotBackupTests {
     }
 
     @Test(
+        "Hooks are told the bytes of a tree's name, and find what was installed by hand, and nothing of the caller's environment"
+    )
+    func hookWords() throws {
+        let place = try Place(.tree)
+        for name in [Array("a\\x2db".utf8), [0x62, 0xff]] {
+            let tree = place.scratch.appending(name)
+            let said = place.scratch.appending("said")
+            let hook = place.scratch.appending("hook \\")
+            try makeFolders(tree)
+            try replaceFile(
+                hook, Array("#!/bin/sh\nprintf %s \"$2\" >\(said)\ncd \"$2\" && env >>\(said)\n".utf8), mode: 0o755)
+            setenv("HOLDFAST_SECRET", "x", 1)
+            defer { unsetenv("HOLDFAST_SECRET") }
+            try Hooks(before: hook).around("create", tree) {}
+            let text = try readWhole(said, limit: 1 << 16)
+            #expect(text.starts(with: tree.bytes))
+            let variables = String(decoding: text.dropFirst(tree.bytes.count), as: UTF8.self)
+            #expect(variables.contains(":/usr/local/sbin:/usr/local/bin"))
+            #expect(!variables.contains("HOLDFAST_SECRET"))
+        }
+    }
+
+    @Test(
         "A backup of a protected subvolume is of one instant, though a program goes on writing, and opens no unchanged file"
     )
     func instant() throws {

@@ -7,7 +7,7 @@ public import Platform
 /// Runs a shell command as root would; returns its standard output.
 @discardableResult
 public func shell(_ command: String) -> String {
-    guard let result = try? runProgram(["bash", "-c", command]) else { return "cannot run bash" }
+    guard let result = try? runProgram(["bash", "-c", ProgramWord(command)]) else { return "cannot run bash" }
     return String(decoding: result.output, as: UTF8.self)
 }
 

@@ -168,4 +168,7 @@ int clinux_memory_file(void);
 /// The terminal's width in columns, or 0 where the descriptor is no terminal.
 int clinux_terminal_columns(int descriptor);
 
+/// Has a program that is spawned with these actions (posix_spawn_file_actions_t) work in `/`.
+int clinux_spawn_in_root(void *actions);
+
 #endif

@@ -156,12 +156,14 @@ final class BtrfsBackend: Backend {
         var result: [String: UInt64] = [:]
         for handle in handles {
             let folder = try points.open(Array(handle.utf8), .directory)
-            let words = ["btrfs", "filesystem", "du", "-s", "--raw", "/proc/\(getpid())/fd/\(folder.raw)/."]
+            let words: [ProgramWord] = [
+                "btrfs", "filesystem", "du", "-s", "--raw", "/proc/\(getpid())/fd/\(folder.raw)/.",
+            ]
             let answer = try runProgram(words)
             // Total, exclusive, shared, name; below a line with these words.
             let fields = answer.lines.last?.split(separator: " ") ?? []
             guard answer.status == 0, fields.count >= 3, let bytes = UInt64(fields[1]) else {
-                throw PointError.program(words, status: answer.status, complaint: answer.complaint)
+                throw PointError.program(words.map(\.shown), status: answer.status, complaint: answer.complaint)
             }
             result[handle] = bytes
         }
@@ -258,7 +260,7 @@ final class BtrfsBackend: Backend {
     /// Whether the table of file systems names the subvolume by its number, which an exchange of names does not change.
     private func mountsByNumber(_ mount: Mount) -> Bool {
         FileSystemTable.read().contains { entry in
-            entry.point == mount.point.description && entry.options.contains { $0.hasPrefix("subvolid=") }
+            entry.point == mount.point && entry.options.contains { $0.hasPrefix("subvolid=") }
         }
     }
 

@@ -25,12 +25,14 @@ enum ZFS {
 
     /// Runs one of the commands; its lines.
     @discardableResult
-    static func run(_ words: String...) throws -> [String] { try run(words) }
+    static func run(_ words: ProgramWord...) throws -> [String] { try run(words) }
 
     @discardableResult
-    static func run(_ words: [String]) throws -> [String] {
+    static func run(_ words: [ProgramWord]) throws -> [String] {
         let result = try runProgram(words)
-        if result.status != 0 { throw PointError.program(words, status: result.status, complaint: result.complaint) }
+        if result.status != 0 {
+            throw PointError.program(words.map(\.shown), status: result.status, complaint: result.complaint)
+        }
         return result.lines
     }
 
@@ -38,8 +40,8 @@ enum ZFS {
     /// - Parameter kind: `filesystem` or `snapshot`.
     static func list(_ kind: String, below dataset: String) throws -> [ZFSObject] {
         try run(
-            "zfs", "list", "-Hp", "-r", "-t", kind, "-o", "name,guid,\(treeProperty),origin,createtxg,defer_destroy",
-            dataset
+            "zfs", "list", "-Hp", "-r", "-t", "\(kind)", "-o",
+            "name,guid,\(treeProperty),origin,createtxg,defer_destroy", "\(dataset)"
         ).compactMap {
             let fields = $0.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
             guard fields.count == 6, let made = UInt64(fields[4]) else { return nil }
@@ -50,7 +52,7 @@ enum ZFS {
     }
 
     static func guid(of name: String) throws -> String {
-        guard let guid = try run("zfs", "get", "-Hpo", "value", "guid", name).first else {
+        guard let guid = try run("zfs", "get", "-Hpo", "value", "guid", "\(name)").first else {
             throw PointError.program(["zfs", "get"], status: 0, complaint: "no guid")
         }
         return guid
@@ -61,7 +63,7 @@ enum ZFS {
 
     /// Properties that were set on the dataset itself, and where it takes its place in the tree of files from.
     static func ownProperties(of dataset: String) throws -> [(name: String, value: String)] {
-        try run("zfs", "get", "-Hp", "-s", "local,received", "-o", "property,value", "all", dataset).compactMap {
+        try run("zfs", "get", "-Hp", "-s", "local,received", "-o", "property,value", "all", "\(dataset)").compactMap {
             let fields = $0.split(separator: "\t", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             return fields.count == 2 ? (fields[0], fields[1]) : nil
         }

@@ -41,7 +41,7 @@ final class ZFSBackend: Backend {
         guard let mount, mount.type == "zfs", mount.point == place else {
             throw PointError.noBackend(root: root, reason: "no ZFS dataset is mounted there")
         }
-        let dataset = mount.source.description
+        let dataset = mount.source.text
         guard let container = ZFS.parent(of: dataset) else {
             throw PointError.noBackend(
                 root: root, reason: "it is the top dataset of its pool, which cannot be exchanged for another")
@@ -49,7 +49,7 @@ final class ZFSBackend: Backend {
         let base = String(dataset.dropFirst(container.count + 1))
         (self.container, self.base) = (container, base)
         self.facts = ["container": container, "base": base]
-        try ZFS.run("zfs", "set", "\(ZFS.treeProperty)=\(tree)", dataset)
+        try ZFS.run("zfs", "set", "\(ZFS.treeProperty)=\(tree)", "\(dataset)")
     }
 
     // MARK: Places
@@ -60,7 +60,7 @@ final class ZFSBackend: Backend {
         guard let mount = try Mount.holding(Descriptor.open(place, .directory)), mount.type == "zfs" else {
             throw PointError.noBackend(root: root, reason: "it is not on ZFS any more")
         }
-        return mount.source.description
+        return mount.source.text
     }
 
     /// Every snapshot that is a point of this tree, or was made to be one.
@@ -86,7 +86,7 @@ final class ZFSBackend: Backend {
 
     private func makeSnapshot(of dataset: String, named name: String) throws -> String {
         let full = "\(dataset)@\(name)"
-        try ZFS.run("zfs", "snapshot", "-o", "\(ZFS.treeProperty)=\(tree)", full)
+        try ZFS.run("zfs", "snapshot", "-o", "\(ZFS.treeProperty)=\(tree)", "\(full)")
         return full
     }
 
@@ -99,7 +99,7 @@ final class ZFSBackend: Backend {
     func destroy(_ handle: String) throws {
         guard let point = try points().first(where: { $0.guid == handle }) else { return }
         // One on which the live dataset hangs, or that another program holds, goes when they do.
-        try ZFS.run("zfs", "destroy", "-d", point.name)
+        try ZFS.run("zfs", "destroy", "-d", "\(point.name)")
     }
 
     func clear(keeping handles: Set<String>, isThorough: Bool) throws {
@@ -108,7 +108,7 @@ final class ZFSBackend: Backend {
         where !handles.contains(point.guid)
             && !Snapshot.isInUse(view: point.snapshot ?? "", prefix: Self.viewPrefix)
         {
-            try ZFS.run("zfs", "destroy", "-d", point.name)
+            try ZFS.run("zfs", "destroy", "-d", "\(point.name)")
         }
         try clearDatasets()
     }
@@ -128,9 +128,9 @@ final class ZFSBackend: Backend {
             let hook = snapshots.first { $0.name == origin && $0.dataset == dataset.name }
             let held = snapshots.filter { $0.dataset == dataset.name && !$0.isLeaving && $0.made > hook?.made ?? 0 }
             if !held.isEmpty { continue }
-            if hook != nil { try ZFS.run("zfs", "promote", live) }
+            if hook != nil { try ZFS.run("zfs", "promote", "\(live)") }
             // One that still holds something, or is held, stays until the next time.
-            _ = try? ZFS.run("zfs", "destroy", dataset.name)
+            _ = try? ZFS.run("zfs", "destroy", "\(dataset.name)")
         }
     }
 
@@ -148,9 +148,9 @@ final class ZFSBackend: Backend {
     func snapshot(of handle: String?) throws -> Snapshot? {
         if let handle { return Snapshot(try open(snapshot(handle))) }
         let name = "\(try live())@\(Self.viewPrefix)\(getpid())"
-        _ = try? ZFS.run("zfs", "destroy", name)
+        _ = try? ZFS.run("zfs", "destroy", "\(name)")
         _ = try makeSnapshot(of: live(), named: "\(Self.viewPrefix)\(getpid())")
-        return Snapshot(try open(name)) { _ = try? ZFS.run("zfs", "destroy", "-d", name) }
+        return Snapshot(try open(name)) { _ = try? ZFS.run("zfs", "destroy", "-d", "\(name)") }
     }
 
     private func open(_ snapshot: String) throws -> Descriptor {
@@ -158,7 +158,7 @@ final class ZFSBackend: Backend {
     }
 
     func space(of handles: [String]) throws -> [String: UInt64] {
-        let lines = try ZFS.run("zfs", "list", "-Hp", "-r", "-t", "snapshot", "-o", "guid,used", container)
+        let lines = try ZFS.run("zfs", "list", "-Hp", "-r", "-t", "snapshot", "-o", "guid,used", "\(container)")
         let used = lines.map { $0.split(separator: "\t") }.filter { $0.count == 2 }
         let all = Dictionary(used.map { (String($0[0]), UInt64($0[1]) ?? 0) }, uniquingKeysWith: { first, _ in first })
         return all.filter { handles.contains($0.key) }
@@ -212,7 +212,8 @@ final class ZFSBackend: Backend {
             return [
                 Preflight(
                     "bootfs-elsewhere", "the pool's bootfs is \(next), and \(try live()) runs",
-                    mend: "restart, or `zpool set bootfs=\(try live()) \(ZFS.pool(of: container))`", isRefusal: true)
+                    mend: "restart, or `zpool set bootfs=\(try live()) \("\(ZFS.pool(of: container))")`",
+                    isRefusal: true)
             ]
         }
         return []
@@ -224,7 +225,7 @@ final class ZFSBackend: Backend {
     }
 
     private func bootDataset() throws -> String {
-        try ZFS.run("zpool", "get", "-Hpo", "value", "bootfs", ZFS.pool(of: container)).first ?? "-"
+        try ZFS.run("zpool", "get", "-Hpo", "value", "bootfs", "\(ZFS.pool(of: container))").first ?? "-"
     }
 
     // MARK: The switch
@@ -234,14 +235,14 @@ final class ZFSBackend: Backend {
         let live = try live()
         let new = "\(container)/\(base)-\(id.prefix(8))"
         // One that nobody knows is what a crash left before its journal was written.
-        if ZFS.guidIfThere(new) != nil { try ZFS.run("zfs", "destroy", new) }
-        var words = ["zfs", "clone", "-o", "canmount=noauto", "-o", "\(ZFS.treeProperty)=\(tree)"]
+        if ZFS.guidIfThere(new) != nil { try ZFS.run("zfs", "destroy", "\(new)") }
+        var words: [ProgramWord] = ["zfs", "clone", "-o", "canmount=noauto", "-o", "\(ZFS.treeProperty)=\(tree)"]
         for property in try ZFS.ownProperties(of: live)
         where !["canmount", ZFS.treeProperty, "reservation", "refreservation"].contains(property.name) {
             words += ["-o", "\(property.name)=\(property.value)"]
         }
-        change.facts["canmount"] = try ZFS.run("zfs", "get", "-Hpo", "value", "canmount", live).first
-        try ZFS.run(words + [snapshot(target), new])
+        change.facts["canmount"] = try ZFS.run("zfs", "get", "-Hpo", "value", "canmount", "\(live)").first
+        try ZFS.run(words + ["\(snapshot(target))", "\(new)"])
         if !kept.isEmpty { try keep(kept, in: new) }
         change.facts["new"] = new
         change.facts["newGuid"] = try ZFS.guid(of: new)
@@ -256,8 +257,8 @@ final class ZFSBackend: Backend {
         try makeFolders(folder)
         try mountFileSystem("zfs", source: BytePath(dataset), at: folder, options: "zfsutil")
         defer {
-            _ = try? runProgram(["umount", folder.description])
-            _ = try? runProgram(["rmdir", folder.description])
+            _ = try? runProgram(["umount", ProgramWord(folder)])
+            _ = try? runProgram(["rmdir", ProgramWord(folder)])
         }
         try copyKept(kept, from: place, to: folder)
     }
@@ -282,7 +283,7 @@ final class ZFSBackend: Backend {
         if isEnvironment {
             // One property of the pool, in one transaction group.
             if try !isNext(change) {
-                try ZFS.run("zpool", "set", "bootfs=\(new)", ZFS.pool(of: container))
+                try ZFS.run("zpool", "set", "bootfs=\(new)", "\(ZFS.pool(of: container))")
             }
             return SwitchResult()
         }
@@ -290,25 +291,25 @@ final class ZFSBackend: Backend {
         // Two names change one after the other. A crash between leaves none of that name mounted; the next run goes on.
         if ZFS.guidIfThere(live) == (try fact("oldGuid", of: change)) {
             // So that no boot between mounts the one that is left.
-            try ZFS.run("zfs", "set", "canmount=noauto", live)
+            try ZFS.run("zfs", "set", "canmount=noauto", "\(live)")
             try unmount(live)
-            try ZFS.run("zfs", "rename", live, leftName(change))
+            try ZFS.run("zfs", "rename", "\(live)", "\(leftName(change))")
         }
-        if ZFS.guidIfThere(live) == nil { try ZFS.run("zfs", "rename", new, live) }
-        try ZFS.run("zfs", "set", "canmount=\(change.facts["canmount"] ?? "on")", live)
-        if try !Mount.all().contains(where: { $0.type == "zfs" && $0.source.description == live }) {
-            try ZFS.run("zfs", "mount", live)
+        if ZFS.guidIfThere(live) == nil { try ZFS.run("zfs", "rename", "\(new)", "\(live)") }
+        try ZFS.run("zfs", "set", "canmount=\(change.facts["canmount"] ?? "on")", "\(live)")
+        if try !Mount.all().contains(where: { $0.type == "zfs" && $0.source == BytePath(live) }) {
+            try ZFS.run("zfs", "mount", "\(live)")
         }
         return SwitchResult()
     }
 
     private func unmount(_ dataset: String) throws {
-        guard try Mount.all().contains(where: { $0.type == "zfs" && $0.source.description == dataset }) else { return }
+        guard try Mount.all().contains(where: { $0.type == "zfs" && $0.source == BytePath(dataset) }) else { return }
         do {
-            try ZFS.run("zfs", "unmount", dataset)
+            try ZFS.run("zfs", "unmount", "\(dataset)")
         } catch {
             // It stays as it is until then.
-            _ = try? ZFS.run("zfs", "set", "canmount=on", dataset)
+            _ = try? ZFS.run("zfs", "set", "canmount=on", "\(dataset)")
             throw error
         }
     }
@@ -319,15 +320,15 @@ final class ZFSBackend: Backend {
         let left = try leftName(change)
         let name = "\(left)@\(Self.prefix)\(change.before)"
         if ZFS.guidIfThere(name) == nil { _ = try makeSnapshot(of: left, named: Self.prefix + change.before) }
-        if isEnvironment { try ZFS.run("zfs", "set", "canmount=noauto", left) }
+        if isEnvironment { try ZFS.run("zfs", "set", "canmount=noauto", "\(left)") }
         return try ZFS.guid(of: name)
     }
 
     func abandon(_ change: Switch) throws {
         if isEnvironment, try isNext(change) {
-            try ZFS.run("zpool", "set", "bootfs=\(fact("old", of: change))", ZFS.pool(of: container))
+            try ZFS.run("zpool", "set", "bootfs=\(fact("old", of: change))", "\(ZFS.pool(of: container))")
         }
         let new = try fact("new", of: change)
-        if ZFS.guidIfThere(new) == (try fact("newGuid", of: change)) { try ZFS.run("zfs", "destroy", new) }
+        if ZFS.guidIfThere(new) == (try fact("newGuid", of: change)) { try ZFS.run("zfs", "destroy", "\(new)") }
     }
 }

@@ -112,7 +112,7 @@ package enum BootIntegration {
         guard let target else { return }
         let wants = units.appending("\(target).wants")
         try makeFolders(wants, mode: 0o755)
-        try replaceLink(wants.appending(name), to: "../\(name)")
+        try replaceLink(wants.appending(name), to: BytePath(Array("../".utf8) + Array(name.utf8)))
     }
 
     // MARK: The initramfs

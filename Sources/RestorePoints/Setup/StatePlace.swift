@@ -43,10 +43,10 @@ enum StatePlace {
         }
         let options = "subvol=/@holdfast-state"
         let table = FileSystemTable.read()
-        if !table.contains(where: { $0.point == state.description }) {
-            let device = table.first { $0.point == "/" }?.device ?? mount.source.description
+        if !table.contains(where: { $0.point == state }) {
+            let device = table.first { $0.point == "/" }?.device ?? mount.source
             try FileSystemTable.append(
-                "\(device) \(state) btrfs \(options),nofail 0 0",
+                FileSystemTable.Entry(device: device, point: state, options: [options, "nofail"]), type: "btrfs",
                 remark: "made by `holdfast setup`: what it knows, outside of what a rollback exchanges")
         }
         try mountFileSystem("btrfs", source: mount.source, at: state, options: options)
@@ -58,14 +58,14 @@ enum StatePlace {
         let root = try Descriptor.open("/", .directory)
         guard try place.status().device == root.status().device else { return }
         guard let mount = try Mount.holding(root), mount.type == "zfs" else { return }
-        let dataset = "\(ZFS.pool(of: mount.source.description))/holdfast-state"
+        let dataset = "\(ZFS.pool(of: mount.source.text))/holdfast-state"
         if ZFS.guidIfThere(dataset) != nil {
             throw PointError.noBackend(
                 root: "/",
                 reason:
                     "the pool holds the state of another system in \(dataset); mount that at \(state), or destroy it")
         }
-        try ZFS.run("zfs", "create", "-o", "mountpoint=\(state)", dataset)
+        try ZFS.run("zfs", "create", "-o", "mountpoint=\(state)", "\(dataset)")
     }
 
     /// The configuration goes where the state is, and /etc/holdfast leads there.
@@ -74,13 +74,13 @@ enum StatePlace {
         let new = state.appending("etc")
         guard !exists(new) else { return }
         if exists(folder) {
-            let result = try runProgram(["cp", "-a", folder.description, new.description])
+            let result = try runProgram(["cp", "-a", "--", ProgramWord(folder), ProgramWord(new)])
             if result.status != 0 { throw PointError.library("cannot copy \(folder): \(result.complaint)") }
             // The old one stays until the link has its name.
             try renameFile(folder, to: "/etc/holdfast.before-setup")
         } else {
             try makeFolders(new, mode: 0o755)
         }
-        try replaceLink(folder, to: new.description)
+        try replaceLink(folder, to: new)
     }
 }

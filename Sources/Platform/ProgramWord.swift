@@ -1,0 +1,26 @@
+// What a program is called with. Programs get the bytes of a path; the text that people are shown of it doubles backslashes and spells out
+// what is no text, so as a file name it names another file or none.
+
+/// One word of a command line. A path in it, written alone or inside of other text, is its bytes: what is shown cannot get in by
+/// interpolation, since only what is listed here can be interpolated.
+public struct ProgramWord: Hashable, Sendable, ExpressibleByStringInterpolation {
+    public var bytes: [UInt8]
+
+    public init(_ path: BytePath) { bytes = path.bytes }
+    public init(_ text: String) { bytes = Array(text.utf8) }
+    public init(stringLiteral value: String) { bytes = Array(value.utf8) }
+    public init(stringInterpolation: StringInterpolation) { bytes = stringInterpolation.bytes }
+
+    public struct StringInterpolation: StringInterpolationProtocol {
+        fileprivate var bytes: [UInt8] = []
+
+        public init(literalCapacity: Int, interpolationCount: Int) { bytes.reserveCapacity(literalCapacity) }
+        public mutating func appendLiteral(_ literal: String) { bytes += literal.utf8 }
+        public mutating func appendInterpolation(_ path: BytePath) { bytes += path.bytes }
+        public mutating func appendInterpolation(_ text: String) { bytes += text.utf8 }
+        public mutating func appendInterpolation(_ number: some BinaryInteger) { bytes += String(number).utf8 }
+    }
+
+    /// For messages.
+    public var shown: String { printable(bytes) }
+}
