@@ -25,25 +25,28 @@ var targets: [Target] = [
     .target(name: "Platform", dependencies: ["Reporting", "CLinux"], swiftSettings: swiftSettings),
     .target(
         name: "Cryptography", dependencies: ["Reporting", "CCrypto", "CSodium", "CLinux"], swiftSettings: swiftSettings),
+    .target(name: "Machine", dependencies: ["Platform", "Reporting"], swiftSettings: swiftSettings),
     .target(name: "AuditLog", dependencies: ["Platform", "Cryptography"], swiftSettings: swiftSettings),
     .target(name: "Stores", dependencies: ["Platform", "Reporting"], swiftSettings: swiftSettings),
     .target(
-        name: "Images", dependencies: ["Stores", "Platform", "Cryptography", "Reporting", "CZstd", "CArchive"],
+        name: "Images",
+        dependencies: ["Stores", "Machine", "Platform", "Cryptography", "Reporting", "CZstd", "CArchive"],
         swiftSettings: swiftSettings),
     .target(
-        name: "RestorePoints", dependencies: ["Images", "AuditLog", "Platform", "Cryptography", "Reporting"],
+        name: "RestorePoints",
+        dependencies: ["Images", "AuditLog", "Machine", "Platform", "Cryptography", "Reporting"],
         swiftSettings: swiftSettings),
     .target(
-        name: "WriteFilter", dependencies: ["RestorePoints", "Platform", "Reporting"], swiftSettings: swiftSettings),
+        name: "WriteFilter", dependencies: ["RestorePoints", "Machine", "Platform", "Reporting"],
+        swiftSettings: swiftSettings),
     .target(
-        name: "Sanitization", dependencies: ["AuditLog", "Platform", "Cryptography", "Reporting", "CLinux"],
+        name: "Sanitization", dependencies: ["AuditLog", "Machine", "Platform", "Cryptography", "Reporting", "CLinux"],
         swiftSettings: swiftSettings),
     .target(
         name: "HoldfastCommands",
         dependencies: [
-            "Sanitization", "WriteFilter", "RestorePoints", "Images", "Stores", "AuditLog", "Platform", "Cryptography",
-            "CTOML",
-            "Reporting",
+            "Sanitization", "WriteFilter", "RestorePoints", "Images", "Stores", "AuditLog", "Machine", "Platform",
+            "Cryptography", "CTOML", "Reporting",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ], swiftSettings: swiftSettings),
     .executableTarget(name: "holdfast", dependencies: ["HoldfastCommands"], swiftSettings: swiftSettings),
@@ -53,6 +56,9 @@ var targets: [Target] = [
         name: "TestSupport", dependencies: ["Stores", "Platform", "CTestSupport"], path: "Tests/TestSupport",
         swiftSettings: swiftSettings),
     .testTarget(name: "PlatformTests", dependencies: ["Platform"], swiftSettings: swiftSettings),
+    .testTarget(
+        name: "MachineTests", dependencies: ["TestSupport", "Machine", "Platform", "Reporting"],
+        swiftSettings: swiftSettings),
     .testTarget(name: "CryptographyTests", dependencies: ["Cryptography", "Platform"], swiftSettings: swiftSettings),
     .testTarget(
         name: "AuditLogTests", dependencies: ["AuditLog", "Platform", "Cryptography"], swiftSettings: swiftSettings),
@@ -65,13 +71,14 @@ var targets: [Target] = [
     .testTarget(
         name: "RestorePointsTests",
         dependencies: [
-            "TestSupport", "holdfast", "RestorePoints", "Images", "AuditLog", "Platform", "Cryptography", "Reporting",
+            "TestSupport", "holdfast", "RestorePoints", "Images", "AuditLog", "Machine", "Platform", "Cryptography",
+            "Reporting",
         ],
         swiftSettings: swiftSettings),
     .testTarget(
         name: "WriteFilterTests",
         dependencies: [
-            "TestSupport", "holdfast", "WriteFilter", "RestorePoints", "Images", "Platform", "Cryptography",
+            "TestSupport", "holdfast", "WriteFilter", "RestorePoints", "Images", "Machine", "Platform", "Cryptography",
             "Reporting",
         ],
         swiftSettings: swiftSettings),

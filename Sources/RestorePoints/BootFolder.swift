@@ -3,6 +3,7 @@
 
 internal import Cryptography
 internal import Images
+internal import Machine
 internal import Platform
 internal import Reporting
 

@@ -2,6 +2,7 @@
 
 internal import AuditLog
 internal import Images
+public import Machine
 public import Platform
 public import Reporting
 
@@ -219,8 +220,10 @@ public final class ProtectedTree {
     }
 
     /// Tags the state of now.
-    public func create(_ request: PointRequest, user: String) throws -> Created {
-        try changing { table in
+    public func create(
+        _ request: PointRequest, user: String, holding lock: borrowing MachineLock
+    ) throws -> Created {
+        try changing(holding: lock) { table in
             let time = Timestamp.now().seconds
             let name = request.name ?? Self.freeName(Self.timeName(time), in: table)
             if let reason = RestorePoint.problem(withName: name) {
@@ -249,8 +252,8 @@ public final class ProtectedTree {
 
     /// Deletes points; the live tree stays as it is.
     /// - Parameter factory: whether factory points may go.
-    public func destroy(_ names: [String], factory: Bool) throws {
-        try changing { table in
+    public func destroy(_ names: [String], factory: Bool, holding lock: borrowing MachineLock) throws {
+        try changing(holding: lock) { table in
             let points = try names.map { name in
                 guard let point = table.points.first(where: { $0.name == name }) else {
                     throw PointError.unknownPoint(name: name)
@@ -277,8 +280,8 @@ public final class ProtectedTree {
     }
 
     /// A pinned point is not destroyed.
-    public func setPinned(_ isPinned: Bool, _ name: String) throws {
-        try changing { table in
+    public func setPinned(_ isPinned: Bool, _ name: String, holding lock: borrowing MachineLock) throws {
+        try changing(holding: lock) { table in
             guard let index = table.points.firstIndex(where: { $0.name == name }) else {
                 throw PointError.unknownPoint(name: name)
             }
@@ -288,11 +291,11 @@ public final class ProtectedTree {
     }
 
     /// Does one change at a time, after whatever an earlier one left undone.
-    func changing<Result>(_ body: (inout StateArea.Table) throws -> Result) throws -> Result {
-        try translated {
-            guard HostFacts.isRoot else { throw PointError.notPermitted("change the points of \(root)") }
-            let lock = try area.lock()
-            defer { withExtendedLifetime(lock) {} }
+    func changing<Result>(
+        holding lock: borrowing MachineLock, _ body: (inout StateArea.Table) throws -> Result
+    ) throws -> Result {
+        try check(lock)
+        return try translated {
             var table = try area.readTable()
             if case .finished(let switched) = try recover(&table), switched.isPending {
                 throw PointError.pending(target: switched.target.name)
@@ -301,6 +304,20 @@ public final class ProtectedTree {
             try backend.clear(keeping: Set(table.points.map(\.handle)), isThorough: false)
             return try body(&table)
         }
+    }
+
+    /// The lock that what changes this tree is handed.
+    /// - Throws: `PointError.locked` where another command has it, and stays at it.
+    public func lock() throws -> MachineLock {
+        guard HostFacts.isRoot else { throw PointError.notPermitted("change the points of \(root)") }
+        do { return try MachineLock(state) } catch is MachineLocked { throw PointError.locked } catch {
+            throw PointError.wrapping(error)
+        }
+    }
+
+    /// A lock of another state holds nobody off.
+    func check(_ lock: borrowing MachineLock) throws {
+        guard lock.state == state else { throw PointError.library("the lock of \(lock.state) is not that of \(state)") }
     }
 
     func translated<Result>(_ body: () throws -> Result) throws -> Result {

@@ -10,7 +10,6 @@ struct StateArea: Sendable {
     static let version = 1
     let folder: BytePath
 
-    var lockFile: BytePath { folder.appending("lock") }
     private var configurationFile: BytePath { folder.appending("protected.json") }
     private var tableFile: BytePath { folder.appending("points.json") }
     private var journalFile: BytePath { folder.appending("journal.json") }
@@ -136,14 +135,5 @@ struct StateArea: Sendable {
         bytes.append(UInt8(ascii: "\n"))
         // Status needs no privilege: points are no secret.
         try replaceFile(file, bytes, mode: 0o644)
-    }
-
-    // MARK: One command at a time
-
-    /// Holds off other commands that change this machine until it goes.
-    func lock() throws -> Descriptor {
-        let lock = try Descriptor.open(lockFile, [.readWrite, .create])
-        guard lock.tryLockPatiently() else { throw PointError.locked }
-        return lock
     }
 }

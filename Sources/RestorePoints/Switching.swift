@@ -6,6 +6,7 @@
 // A crash while preparing leaves the old state; from `committing` on the next call, or the next boot, goes on to the new one.
 
 internal import Images
+public import Machine
 internal import Platform
 
 extension ProtectedTree {
@@ -88,11 +89,11 @@ extension ProtectedTree {
     }
 
     /// Carries out a plan, if it still fits.
-    public func carryOut(_ plan: Plan, user: String) throws -> Switched {
-        if plan.verb == "cancel" { return try cancel(plan) }
+    public func carryOut(_ plan: Plan, user: String, holding lock: borrowing MachineLock) throws -> Switched {
+        if plan.verb == "cancel" { return try cancel(plan, holding: lock) }
         let refusals = plan.findings.filter(\.isRefusal)
         if !refusals.isEmpty { throw PointError.refused(refusals) }
-        return try changing { table in
+        return try changing(holding: lock) { table in
             guard table.revision == plan.revision, table.points.contains(plan.target) else {
                 throw PointError.stalePlan(id: plan.id)
             }
@@ -181,10 +182,9 @@ extension ProtectedTree {
         try area.write(journal)
     }
 
-    private func cancel(_ plan: Plan) throws -> Switched {
-        try translated {
-            let lock = try area.lock()
-            defer { withExtendedLifetime(lock) {} }
+    private func cancel(_ plan: Plan, holding lock: borrowing MachineLock) throws -> Switched {
+        try check(lock)
+        return try translated {
             guard let journal = try area.readJournal(), journal.waits else { throw PointError.stalePlan(id: plan.id) }
             if let change = journal.change {
                 if try backend.isEffective(change) { throw PointError.stalePlan(id: plan.id) }
@@ -209,10 +209,9 @@ extension ProtectedTree {
     /// Finishes or clears what was under way. Every changing command begins with it, and so does the boot.
     /// - Parameter isBoot: nothing uses the tree yet, so that what waits for that can be done.
     @discardableResult
-    public func recover(isBoot: Bool = false) throws -> Recovery {
-        try translated {
-            let lock = try area.lock()
-            defer { withExtendedLifetime(lock) {} }
+    public func recover(isBoot: Bool = false, holding lock: borrowing MachineLock) throws -> Recovery {
+        try check(lock)
+        return try translated {
             var table = try area.readTable()
             return try recover(&table, isBoot: isBoot)
         }

@@ -1,6 +1,7 @@
 // The filter of `/` at the start of the machine: a script in the initramfs that follows the plan, word for word, and decides nothing.
 // What it did it writes down, a line each, where `status` finds it.
 
+internal import Machine
 internal import Platform
 internal import RestorePoints
 
@@ -141,6 +142,7 @@ enum BootScript {
             type='\(type)'
             what='\(what)'
             run='\(FilterMounts.base(of: "/"))'
+            mkdir -p -m 700 '\(Places.runtime)'
             mkdir -p "$run/lower" "$run/overlay" "$run/state"
 
             note() { echo "$*" >>"$run/session"; }

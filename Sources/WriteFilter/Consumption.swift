@@ -1,6 +1,7 @@
 // How full an overlay is, what fills it, and when it will be full.
 
 internal import Glibc
+internal import Machine
 public import Platform
 
 /// How full one overlay is.

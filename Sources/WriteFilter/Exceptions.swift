@@ -1,6 +1,7 @@
 // Which folders can pass a write filter, and which must not.
 
 internal import Glibc
+internal import Machine
 public import Platform
 
 /// Ready-made exceptions, by the places that systems of this kind have for them.

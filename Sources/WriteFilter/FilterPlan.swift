@@ -13,6 +13,7 @@
 //     small /root 16777216 700
 //     end
 
+internal import Machine
 public import Platform
 
 /// What is decided about one filtered place.

@@ -1,6 +1,7 @@
 // What a filter does in this session: what the start of the machine wrote down, held against what is really mounted.
 
 internal import Glibc
+internal import Machine
 public import Platform
 
 /// One filtered place as it is now.

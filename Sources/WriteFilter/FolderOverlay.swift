@@ -1,6 +1,7 @@
 // The filter of a folder: an overlay over it, at once and again at each start. What is below stays reachable beside it, for
 // exceptions, commits, points and backups.
 
+internal import Machine
 internal import Platform
 
 enum FolderOverlay {
@@ -9,7 +10,7 @@ enum FolderOverlay {
 
     /// Puts the overlay there. What an interrupted attempt left is taken away first; a crash leaves nothing, as all of it is mounts.
     static func start(_ plan: FilterPlan) throws {
-        let base = FilterMounts.base(of: plan.path)
+        let base = try FilterMounts.makeBase(of: plan.path)
         let (lower, overlay) = (base.appending("lower"), base.appending("overlay"))
         try stop(plan.path)
         let folder = try Descriptor.open(plan.path, [.directory, .noFollow])

@@ -6,6 +6,7 @@
 //         list    what is done, a line each: delete, folder or replace, the path in hexadecimal digits, and a folder's time
 
 internal import Glibc
+internal import Machine
 internal import Platform
 
 struct StagedCommit {

@@ -1,5 +1,6 @@
 // What is done within a session, at its start and about its writes: start, watch, commit, discard.
 
+internal import Machine
 public import Platform
 internal import RestorePoints
 

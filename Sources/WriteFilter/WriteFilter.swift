@@ -1,6 +1,7 @@
 // The write filter of a machine: what is decided for the next start, and what is done at once where that is possible.
 
 internal import Glibc
+internal import Machine
 public import Platform
 public import Reporting
 public import RestorePoints
@@ -52,7 +53,7 @@ public struct WriteFilter {
 
     private func alarms(_ plan: FilterPlan, _ session: FilterSession) -> [String] {
         var alarms = session.alarms
-        if plan.path == "/", plan.isEnabled, !FilterSession.isKnown("/"), session.mode == .writable,
+        if HostFacts.isRoot, plan.path == "/", plan.isEnabled, !FilterSession.isKnown("/"), session.mode == .writable,
             let decided = try? Descriptor.open(area.planFile(of: "/")).status().modified.seconds,
             decided < Timestamp.now().seconds - secondsSinceStart
         {
@@ -139,7 +140,7 @@ public struct WriteFilter {
                 let tree = try ProtectedTree.open(state: state, progress: progress, findings: findings)
                 var point = PointRequest(name: try tree.freeName("before-filter.\(Timestamp.now().text)"))
                 point.message = "what the write filter of \(place) protects"
-                enabled.point = try tree.create(point, user: user).point
+                enabled.point = try tree.create(point, user: user, holding: tree.lock()).point
             }
             // From here on it is decided.
             plan.isEnabled = true

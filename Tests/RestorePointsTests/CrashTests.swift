@@ -27,7 +27,8 @@ struct CrashTests {
 
     /// Runs a command that is killed at the given call; whether it came to its end.
     private func run(_ command: String, _ place: Place, killedAt call: String, _ number: Int) -> Bool {
-        let environment = "HOME=\(place.scratch) XDG_CONFIG_HOME=\(place.scratch)/config HOLDFAST_CONFIG="
+        let environment =
+            "HOME=\(place.scratch) XDG_CONFIG_HOME=\(place.scratch)/config XDG_STATE_HOME=\(place.scratch)/s XDG_CACHE_HOME=\(place.scratch)/k HOLDFAST_CONFIG="
         let text = shell(
             """
             \(environment) strace -f -qq -o /dev/null -e trace=\(call) -e inject=\(call):signal=KILL:when=\(number) \

@@ -14,7 +14,7 @@ struct DialogueTests {
     private func run(_ command: String, _ place: Place) -> [String] {
         shell(
             """
-            export HOME=\(place.scratch)/home XDG_CONFIG_HOME= XDG_STATE_HOME= XDG_CACHE_HOME= HOLDFAST_CONFIG=
+            export HOME=\(place.scratch)/home; export XDG_CONFIG_HOME=$HOME/c XDG_STATE_HOME=$HOME/s XDG_CACHE_HOME=$HOME/k HOLDFAST_CONFIG=
             mkdir -p $HOME/bin; ln -sf \(builtProgram) $HOME/bin/holdfast; ln -sf \(builtProgram) $HOME/bin/restorepoint
             PATH=$HOME/bin:$PATH; S="--state \(place.state)"; cd \(place.scratch); { \(command); } >$HOME/out 2>&1; s=$?; tr -d "\\r" <$HOME/out; echo $s
             """

@@ -12,7 +12,7 @@ struct SnapshotBackupTests {
     private func holdfast(_ command: String, _ place: Place) -> String {
         shell(
             """
-            export HOME=\(place.scratch)/home XDG_CONFIG_HOME= XDG_STATE_HOME= XDG_CACHE_HOME= HOLDFAST_CONFIG=
+            export HOME=\(place.scratch)/home; export XDG_CONFIG_HOME=$HOME/c XDG_STATE_HOME=$HOME/s XDG_CACHE_HOME=$HOME/k HOLDFAST_CONFIG=
             mkdir -p $HOME; cd \(place.scratch); \(builtProgram) \(command) 2>&1
             """)
     }

@@ -161,7 +161,7 @@ struct PathWipeTests {
             "mkdir -p \(volume.mount)/plant; echo secret > \(volume.mount)/plant/recipe; echo x > \(volume.mount)/plant/other"
         )
         let environment =
-            "cd \(scratch); export HOME=\(scratch)/home XDG_CONFIG_HOME=\(scratch)/config XDG_STATE_HOME=\(scratch)/s HOLDFAST_CONFIG=\(scratch)/c.toml; mkdir -p $HOME"
+            "cd \(scratch); export HOME=\(scratch)/home XDG_CONFIG_HOME=\(scratch)/config XDG_STATE_HOME=\(scratch)/s XDG_CACHE_HOME=\(scratch)/k HOLDFAST_CONFIG=\(scratch)/c.toml; mkdir -p $HOME"
         shell(
             """
             \(environment); printf '[stores]\\nusb = "\(scratch)/store"\\n' > c.toml

@@ -2,6 +2,7 @@
 // it, and what is protected as it was or with all that was committed.
 
 import Glibc
+import Machine
 import Platform
 import Reporting
 import RestorePoints
@@ -58,7 +59,7 @@ struct FilterCrashTests {
             try place.enable()
             let names = try ProtectedTree.points(state: place.state).map(\.name)
             let tree = try ProtectedTree.open(state: place.state, progress: Progress(), findings: Findings())
-            try tree.destroy(names, factory: true)
+            try tree.destroy(names, factory: true, holding: tree.lock())
             shell("cd \(place.root); \(new)")
             return isWhole
         }
@@ -92,7 +93,7 @@ struct FilterCrashTests {
             isWhole = isWhole && isAdded && isDisabled
             let names = try ProtectedTree.points(state: place.state).map(\.name)
             let tree = try ProtectedTree.open(state: place.state, progress: Progress(), findings: Findings())
-            try tree.destroy(names, factory: true)
+            try tree.destroy(names, factory: true, holding: tree.lock())
             shell("rm -r \(place.state)/filter")
             return isWhole
         }

@@ -1,5 +1,6 @@
 // What a filter refuses, and what it makes of a plan that is not whole.
 
+import Machine
 import Platform
 import Reporting
 import RestorePoints

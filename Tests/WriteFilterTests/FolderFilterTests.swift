@@ -1,6 +1,7 @@
 // A filtered folder: what is written is forgotten, what is excepted stays, what is committed stays, and nothing else.
 
 import Glibc
+import Machine
 import Platform
 import Reporting
 import RestorePoints
@@ -273,7 +274,7 @@ struct FolderFilterTests {
         spoil(place)
         shell("echo more >> \(place.root)/log/l")
         let tree = try ProtectedTree.open(state: place.state, progress: Progress(), findings: Findings())
-        let created = try tree.create(PointRequest(name: "under"), user: "test")
+        let created = try tree.create(PointRequest(name: "under"), user: "test", holding: tree.lock())
         #expect(created.preflight.map(\.code) == ["filter-active"])
         let differences = try tree.diff(from: before, to: created.point, content: true)
         #expect(differences.filter { !$0.path.bytes.isEmpty }.map(\.path.description) == ["log/l"])

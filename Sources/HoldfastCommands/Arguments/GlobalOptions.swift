@@ -1,11 +1,13 @@
 // The options that every command takes.
 
 internal import ArgumentParser
+internal import Machine
 
 struct GlobalOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The configuration (default: $HOLDFAST_CONFIG, then /etc/holdfast/config.toml).", valueName: "file"))
+            "The configuration (default: $HOLDFAST_CONFIG, then \(Places.standardConfigurationFile)).",
+            valueName: "file"))
     var config: PathArgument?
 
     @Option(

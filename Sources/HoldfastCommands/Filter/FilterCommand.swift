@@ -1,6 +1,7 @@
 // `holdfast filter`: groups what is done to the write filter, and what its commands share.
 
 internal import ArgumentParser
+internal import Machine
 internal import Platform
 internal import RestorePoints
 internal import WriteFilter
@@ -43,7 +44,7 @@ struct ExceptionSetArgument: ExpressibleByArgument {
 }
 
 extension StatefulCommand {
-    func filter(_ session: Session) -> WriteFilter { WriteFilter(state: state.folder(session)) }
+    func filter(_ session: Session) -> WriteFilter { WriteFilter(state: state.places(session).state) }
 }
 
 extension JSON {

@@ -1,6 +1,7 @@
 // `holdfast filter commit`, `discard`, and what the start of the machine and the timer run: `start`, `watch`, `apply`.
 
 internal import ArgumentParser
+internal import Machine
 internal import Platform
 internal import WriteFilter
 
@@ -90,7 +91,7 @@ struct FilterWatchCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
         commandName: "watch", abstract: "Remember how full the overlays are, and call the hooks; a timer runs it.",
         discussion: """
-            Programs in /etc/holdfast/filter.d are called when a threshold is crossed, upwards or downwards, with the level \
+            Programs in \(Places.filterHooks) are called when a threshold is crossed, upwards or downwards, with the level \
             (normal, warning or critical), the place, the bytes used and the limit.
             """, shouldDisplay: false)
 
@@ -98,7 +99,7 @@ struct FilterWatchCommand: StatefulCommand {
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func perform(_ session: Session) throws -> Outcome {
-        let level = try filter(session).watch(hooks: "/etc/holdfast/filter.d")
+        let level = try filter(session).watch(hooks: Places.filterHooks)
         session.show([("level", .text(level.rawValue))], summary: [level.rawValue])
         return level == .normal ? .done : .findings
     }

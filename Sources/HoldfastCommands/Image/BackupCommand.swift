@@ -3,6 +3,7 @@
 internal import ArgumentParser
 internal import AuditLog
 internal import Images
+internal import Machine
 internal import Platform
 internal import RestorePoints
 
@@ -64,8 +65,8 @@ struct BackupCommand: StatefulCommand {
         request.excludes = patterns.flatMap { $0 }
         request.level = compression
         request.tool = Session.tool
-        request.own = [state.folder(session)]
-        request.logHead = (try? AuditLog(folder: state.folder(session).appending("log")).head())?.description ?? ""
+        request.own = state.places(session).ownFiles() + session.configuration.identities
+        request.logHead = (try? AuditLog(folder: state.places(session).log).head())?.description ?? ""
         request.countsAhead = session.console.showsProgress
         let asked = request
         // A snapshot has had its hooks already: what writes need not rest for as long as the backup lasts.
@@ -99,7 +100,7 @@ struct BackupCommand: StatefulCommand {
 
     /// A snapshot of what is protected, where it is among the sources and the file system makes snapshots.
     private func view(for request: inout BackupRequest, _ session: Session) throws -> Snapshot? {
-        let folder = state.folder(session)
+        let folder = state.places(session).state
         if point == nil {
             // What is wrong with the state of a tree stops no backup of another.
             guard HostFacts.isRoot, let root = try? ProtectedTree.facts(state: folder).root,

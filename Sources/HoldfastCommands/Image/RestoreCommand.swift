@@ -2,6 +2,7 @@
 
 internal import ArgumentParser
 internal import Images
+internal import Machine
 internal import Platform
 internal import WriteFilter
 

@@ -2,6 +2,7 @@
 
 internal import ArgumentParser
 internal import Cryptography
+internal import Machine
 internal import Platform
 
 struct KeyGenerateCommand: HoldfastCommand {
@@ -26,7 +27,7 @@ struct KeyGenerateCommand: HoldfastCommand {
             session.console.note("public key: \(identity.recipient)")
             return .done
         }
-        let path = output?.path ?? IdentityFile.standardPath
+        let path = output?.path ?? session.places.identity
         let identity = try IdentityFile.generate(path)
         if session.console.isJSON {
             session.console.document(

@@ -2,6 +2,7 @@
 
 internal import ArgumentParser
 internal import Images
+internal import Machine
 internal import Platform
 internal import RestorePoints
 
@@ -45,7 +46,8 @@ struct CreateCommand: StatefulCommand {
         request.isFactory = factory
         let asked = request
         let tree = try state.open(session)
-        let created = try session.working { try tree.create(asked, user: HostFacts.userName) }
+        let lock = try tree.lock()
+        let created = try session.working { try tree.create(asked, user: HostFacts.userName, holding: lock) }
         for finding in created.preflight { session.console.warning(finding.sentence) }
         session.show(
             [("point", JSON.point(created.point)), ("findingCount", .number(created.findings))]

@@ -3,6 +3,7 @@
 internal import ArgumentParser
 internal import AuditLog
 internal import Images
+internal import Machine
 internal import Platform
 
 struct LogCommand: ParsableCommand {
@@ -13,7 +14,7 @@ struct LogCommand: ParsableCommand {
 
 extension StatefulCommand {
     func log(_ session: Session) throws -> AuditLog {
-        let log = AuditLog(folder: state.folder(session).appending("log"))
+        let log = AuditLog(folder: state.places(session).log)
         guard log.isBegun else {
             throw Problem.usage("there is no log in \(log.folder)", hint: "`holdfast setup` begins one")
         }

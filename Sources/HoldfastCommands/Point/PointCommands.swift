@@ -1,6 +1,7 @@
 // `holdfast destroy`, `pin`, `unpin` and `recover`.
 
 internal import ArgumentParser
+internal import Machine
 internal import Platform
 internal import RestorePoints
 
@@ -23,7 +24,8 @@ struct DestroyCommand: StatefulCommand {
         let tree = try state.open(session)
         for name in names { _ = try tree.point(named: name) }
         try session.confirm("Delete \(names.joined(separator: ", "))? Nobody can go back there then.")
-        try session.working { try tree.destroy(names, factory: factory) }
+        let lock = try tree.lock()
+        try session.working { try tree.destroy(names, factory: factory, holding: lock) }
         session.show(
             [("destroyed", .list(names.map(JSON.text)))], summary: ["destroyed " + names.joined(separator: ", ")])
         return .done
@@ -40,7 +42,8 @@ struct PinCommand: StatefulCommand {
     func isRecorded(in session: Session) -> Bool { true }
 
     func perform(_ session: Session) throws -> Outcome {
-        try state.open(session).setPinned(true, name)
+        let tree = try state.open(session)
+        try tree.setPinned(true, name, holding: tree.lock())
         session.show([("pinned", .text(name))], summary: ["\(name) is pinned"])
         return .done
     }
@@ -56,7 +59,8 @@ struct UnpinCommand: StatefulCommand {
     func isRecorded(in session: Session) -> Bool { true }
 
     func perform(_ session: Session) throws -> Outcome {
-        try state.open(session).setPinned(false, name)
+        let tree = try state.open(session)
+        try tree.setPinned(false, name, holding: tree.lock())
         session.show([("unpinned", .text(name))], summary: ["\(name) is not pinned any more"])
         return .done
     }
@@ -75,7 +79,7 @@ struct RecoverCommand: StatefulCommand {
 
     /// Each boot runs it, and mostly finds nothing.
     func isRecorded(in session: Session) -> Bool {
-        (try? ProtectedTree.pending(state: state.folder(session))) != nil
+        (try? ProtectedTree.pending(state: state.places(session).state)) != nil
     }
 
     func perform(_ session: Session) throws -> Outcome {
@@ -83,7 +87,9 @@ struct RecoverCommand: StatefulCommand {
             throw Problem.refused("the machine is running already, and --boot is for its start", hint: "reboot")
         }
         let isBoot = boot
-        let recovery = try session.working { try state.open(session).recover(isBoot: isBoot) }
+        let tree = try state.open(session)
+        let lock = try tree.lock()
+        let recovery = try session.working { try tree.recover(isBoot: isBoot, holding: lock) }
         let (word, summary): (String, String) =
             switch recovery {
             case .nothing: ("nothing", "nothing was under way")

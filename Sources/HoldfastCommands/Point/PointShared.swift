@@ -2,6 +2,7 @@
 
 internal import ArgumentParser
 internal import Images
+internal import Machine
 internal import Platform
 internal import RestorePoints
 internal import WriteFilter
@@ -9,17 +10,16 @@ internal import WriteFilter
 struct StateOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Where Holdfast keeps what it knows about the protected tree (default: /var/lib/holdfast).",
+            "Where Holdfast keeps what it knows about the protected tree (default: \(Places.standardState)).",
             valueName: "dir"))
     var state: PathArgument?
 
-    func folder(_ session: Session) -> BytePath { state?.path ?? Self.standard(session) }
-
-    static func standard(_ session: Session) -> BytePath { session.configuration.state ?? "/var/lib/holdfast" }
+    /// The machine's places, with the state that was given.
+    func places(_ session: Session) -> Places { state.map { session.places.with(state: $0.path) } ?? session.places }
 
     func open(_ session: Session) throws -> ProtectedTree {
         let tree = try ProtectedTree.open(
-            state: folder(session), progress: session.progress, findings: session.findings)
+            state: places(session).state, progress: session.progress, findings: session.findings)
         tree.hooks = session.configuration.hooks
         return tree
     }
@@ -41,10 +41,14 @@ extension Session {
             }
             return .done
         }
-        try WriteFilter(state: tree.state).refuseWhileCommitsWait()
+        let filter = WriteFilter(state: tree.state)
+        try filter.refuseWhileCommitsWait()
         if !console.isJSON { lines(plan, tree).dropLast().forEach(console.note) }
         try confirm(question(plan, tree))
-        let switched = try working { try tree.carryOut(plan, user: HostFacts.userName) }
+        let lock = try tree.lock()
+        // Again, since the question may have waited for a minute.
+        try filter.refuseWhileCommitsWait()
+        let switched = try working { try tree.carryOut(plan, user: HostFacts.userName, holding: lock) }
         show(document(switched, plan), summary: lines(switched, plan))
         if switched.isPending, reboot { try restartMachine() }
         return switched.findings > 0 ? .findings : .done

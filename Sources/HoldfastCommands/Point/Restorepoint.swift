@@ -2,6 +2,7 @@
 // for it hold. Unlike there, nothing is deleted by a rollback.
 
 internal import ArgumentParser
+internal import Machine
 internal import Platform
 internal import RestorePoints
 
@@ -17,7 +18,7 @@ struct RestorepointCommand: ParsableCommand {
         @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
         func perform(_ session: Session) throws -> Outcome {
-            let folder = state.folder(session)
+            let folder = state.places(session).state
             session.console.result("last BE: \(try ProtectedTree.facts(state: folder).root)\n")
             for point in try ProtectedTree.points(state: folder) { session.console.result(point.name + "\n") }
             return .done
@@ -34,8 +35,9 @@ struct RestorepointCommand: ParsableCommand {
 
         func perform(_ session: Session) throws -> Outcome {
             let tree = try state.open(session)
+            let lock = try tree.lock()
             let created = try session.working {
-                try tree.create(PointRequest(name: name), user: HostFacts.userName)
+                try tree.create(PointRequest(name: name), user: HostFacts.userName, holding: lock)
             }
             for finding in created.preflight { session.console.warning(finding.sentence) }
             session.console.result(created.point.name + "\n")
@@ -74,7 +76,8 @@ struct RestorepointCommand: ParsableCommand {
             let tree = try state.open(session)
             _ = try tree.point(named: name)
             try session.confirm("Destroy \(name)? All live data stays.")
-            try session.working { try tree.destroy([name], factory: false) }
+            let lock = try tree.lock()
+            try session.working { try tree.destroy([name], factory: false, holding: lock) }
             return .done
         }
     }

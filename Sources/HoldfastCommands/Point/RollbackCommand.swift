@@ -1,6 +1,7 @@
 // `holdfast rollback`: brings the tree back to a point.
 
 internal import ArgumentParser
+internal import Machine
 internal import Platform
 internal import RestorePoints
 

@@ -2,6 +2,7 @@
 
 internal import ArgumentParser
 internal import Images
+internal import Machine
 internal import Platform
 internal import RestorePoints
 internal import WriteFilter
@@ -44,7 +45,7 @@ struct SetupCommand: StatefulCommand {
     func isRecorded(in session: Session) -> Bool { true }
 
     func perform(_ session: Session) throws -> Outcome {
-        let folder = state.folder(session)
+        let folder = state.places(session).state
         if FilterMounts.lower(of: "/") != nil { throw FilterError.active(what: "what set-up installs") }
         if refresh {
             try state.open(session).refresh()
@@ -61,7 +62,8 @@ struct SetupCommand: StatefulCommand {
         var request = PointRequest(name: "factoryreset")
         request.message = "as it was when it was set up"
         request.isFactory = true
-        let created = try session.working { try tree.create(request, user: HostFacts.userName) }
+        let lock = try tree.lock()
+        let created = try session.working { try tree.create(request, user: HostFacts.userName, holding: lock) }
         for finding in created.preflight { session.console.warning(finding.sentence) }
         session.show(
             JSON.path(tree.root, key: "root") + JSON.path(folder, key: "state") + [

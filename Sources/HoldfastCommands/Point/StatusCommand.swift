@@ -1,6 +1,7 @@
 // `holdfast status`: what can be gone back to, and what is under way. It needs no privilege.
 
 internal import ArgumentParser
+internal import Machine
 internal import Platform
 internal import RestorePoints
 internal import WriteFilter
@@ -16,7 +17,7 @@ struct StatusCommand: StatefulCommand {
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func perform(_ session: Session) throws -> Outcome {
-        let folder = state.folder(session)
+        let folder = state.places(session).state
         let protected = try ProtectedTree.facts(state: folder)
         let points = try ProtectedTree.points(state: folder)
         let base = try ProtectedTree.base(state: folder)

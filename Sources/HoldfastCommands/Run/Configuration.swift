@@ -2,12 +2,11 @@
 // error, since a typing error must not silently mean the default.
 
 internal import Images
+internal import Machine
 internal import Platform
 internal import RestorePoints
 
 struct Configuration {
-    static let standardPath: BytePath = "/etc/holdfast/config.toml"
-
     var identities: [BytePath] = []
     var state: BytePath?
     var cache: BytePath?
@@ -23,7 +22,7 @@ struct Configuration {
     /// Reads the file that was asked for; the standard one need not exist.
     static func load(_ given: BytePath?) throws -> Configuration {
         let asked = given ?? HostFacts.environment("HOLDFAST_CONFIG")
-        let path = asked ?? standardPath
+        let path = asked ?? Places.standardConfigurationFile
         let bytes: [UInt8]
         do throws(SystemError) {
             bytes = try readWhole(path, limit: 1 << 20)

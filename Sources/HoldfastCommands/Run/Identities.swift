@@ -6,11 +6,6 @@ internal import Images
 internal import Platform
 
 enum IdentityFile {
-    /// Where the user's own identity is kept.
-    static var standardPath: BytePath {
-        HostFacts.userFolder("XDG_CONFIG_HOME", default: ".config").appending("identity.txt")
-    }
-
     static func read(_ path: BytePath, on console: Console) throws -> [AgeIdentity] {
         var bytes: [UInt8]
         do throws(SystemError) {

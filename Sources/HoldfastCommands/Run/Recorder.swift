@@ -2,6 +2,7 @@
 
 internal import AuditLog
 internal import Images
+internal import Machine
 internal import Platform
 internal import RestorePoints
 
@@ -15,8 +16,9 @@ struct Recorder {
     /// nil where nothing is to be recorded.
     init?(_ command: any HoldfastCommand, _ arguments: [String], _ session: Session) {
         guard command.isRecorded(in: session) else { return nil }
-        folder = (command as? any StatefulCommand)?.state.folder(session) ?? StateOptions.standard(session)
-        log = AuditLog(folder: folder.appending("log"))
+        let places = (command as? any StatefulCommand)?.state.places(session) ?? session.places
+        folder = places.state
+        log = AuditLog(folder: places.log)
         self.session = session
         // `key add`, but `create NAME`.
         let nouns = ["key", "store", "filter", "certificate"]

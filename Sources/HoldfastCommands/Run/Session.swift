@@ -2,6 +2,7 @@
 
 internal import Cryptography
 internal import Images
+internal import Machine
 internal import Platform
 internal import Reporting
 internal import Stores
@@ -11,6 +12,7 @@ final class Session: Sendable {
 
     let global: GlobalValues
     let configuration: Configuration
+    let places: Places
     let console: Console
     let progress: Progress
     let findings: Findings
@@ -37,6 +39,9 @@ final class Session: Sendable {
             identities: global.identities.map(\.path), passphraseFile: global.passphraseFile?.path, isYes: global.yes,
             storeFingerprint: global.storeFingerprint?.fingerprint)
         configuration = try Configuration.load(global.config?.path)
+        var places = Places()
+        places.apply(state: configuration.state, cache: configuration.cache)
+        self.places = places
         self.console = console
         self.progress = progress
         findings = Findings { console.finding($0) }
@@ -44,12 +49,7 @@ final class Session: Sendable {
 
     // MARK: Places
 
-    var machine: MachineState {
-        var machine = MachineState.ofUser
-        if let state = configuration.state { machine.state = state }
-        if let cache = configuration.cache { machine.cache = cache }
-        return machine
-    }
+    var machine: MachineState { MachineState(state: places.keys, cache: places.cache) }
 
     func place(_ store: StoreArgument) throws -> StorePlace { try StorePlace(store, configuration) }
 
@@ -58,6 +58,7 @@ final class Session: Sendable {
 
     func open(_ store: StoreArgument, for purpose: Store.Purpose) throws -> Store {
         let path = try place(store).path
+        for line in try places.adoptHome() { console.warning(line) }
         let store = try Store.open(
             objects(path), for: purpose, credentials: credentials(for: path), machine: machine)
         store.findings.forEach(findings.add)
@@ -71,7 +72,7 @@ final class Session: Sendable {
 
     private func identityPaths() -> [BytePath] {
         let paths = global.identities.isEmpty ? configuration.identities : global.identities
-        return paths.isEmpty && exists(IdentityFile.standardPath) ? [IdentityFile.standardPath] : paths
+        return paths.isEmpty && exists(places.identity) ? [places.identity] : paths
     }
 
     /// The identities in these files; a steward's key may be among them.
@@ -120,7 +121,7 @@ final class Session: Sendable {
 
     /// Notes a new store in the user's own identity file, so that another one is known by it.
     func note(_ fingerprint: StoreFingerprint) {
-        let path = IdentityFile.standardPath
+        let path = places.identity
         guard exists(path) else { return }
         do { try IdentityFile.note(fingerprint, in: path) } catch {
             console.warning("\(path) could not be given the store's fingerprint: \(explained(error).sentence)")
@@ -168,7 +169,7 @@ final class Session: Sendable {
         if !result.isEmpty { return result }
         let known = try identities()
         if !known.isEmpty { return known.map { .age($0.recipient) } }
-        let path = IdentityFile.standardPath
+        let path = places.identity
         let identity = try IdentityFile.generate(path)
         console.warning("made a new identity, \(path) (\(identity.recipient))")
         console.warning(

@@ -3,6 +3,7 @@
 internal import ArgumentParser
 internal import AuditLog
 internal import Cryptography
+internal import Machine
 internal import Platform
 internal import Sanitization
 
@@ -31,7 +32,7 @@ struct CertificateCommand: ParsableCommand {
 
         func perform(_ session: Session) throws -> Outcome {
             let (certificate, key) = try Certificate.check(file.absolute)
-            let own = state.folder(session).appending("certificate").appending("key.pub")
+            let own = state.places(session).state.appending("certificate").appending("key.pub")
             let trusted = try signer?.absolute ?? (exists(own) ? own : nil)
             var isTrusted = false
             if let trusted {
@@ -98,10 +99,10 @@ struct CertificateCommand: ParsableCommand {
             document.sanitization.ended = Timestamp.now().text
             document.verification.method = "witness"
             for field in fields { _ = document.set(field.key, to: field.value) }
-            if let head = (try? AuditLog(folder: state.folder(session).appending("log")).head())?.description {
+            if let head = (try? AuditLog(folder: state.places(session).log).head())?.description {
                 document.logHead = head
             }
-            try document.write(certificate.absolute, key: Certificate.key(state: state.folder(session)))
+            try document.write(certificate.absolute, key: Certificate.key(state: state.places(session).state))
             session.show(
                 JSON.path(try certificate.absolute, key: "certificate") + [("verdict", .text(document.verdict))],
                 summary: [document.verdict, "certificate \(certificate.path), with .sig and .html beside it"])

@@ -3,6 +3,7 @@
 internal import ArgumentParser
 internal import AuditLog
 internal import Images
+internal import Machine
 internal import Platform
 internal import Sanitization
 
@@ -139,24 +140,24 @@ struct WipeCommand: StatefulCommand {
         request.bytesPerSecond = rate?.bytes
         request.isDiscarded = discard
         request.isRestart = restart
-        let wipe = try Wipe(device.absolute, request, state: state.folder(session))
+        let wipe = try Wipe(device.absolute, request, state: state.places(session).state)
         try confirmDevice(wipe, session)
         // What would keep a certificate from being written shows before hours of work, not after.
         if let certificate {
-            _ = try Certificate.key(state: state.folder(session))
+            _ = try Certificate.key(state: state.places(session).state)
             let folder = try certificate.absolute.parent
             guard exists(folder) else {
                 throw Problem.usage("there is no folder \(folder) for the certificate")
             }
         }
         let report = try session.working { try wipe.run(session.progress) }
-        let head = (try? AuditLog(folder: state.folder(session).appending("log")).head())?.description
+        let head = (try? AuditLog(folder: state.places(session).log).head())?.description
         var document = Certificate(report, tool: Session.tool, logHead: head)
         for field in fields { _ = document.set(field.key, to: field.value) }
         var lines = [document.verdict, "verified: " + document.verification.method + ", " + Text.size(report.verified)]
         if let certificate {
             do {
-                try document.write(certificate.absolute, key: Certificate.key(state: state.folder(session)))
+                try document.write(certificate.absolute, key: Certificate.key(state: state.places(session).state))
             } catch {
                 show(report, document, lines, session)
                 throw error

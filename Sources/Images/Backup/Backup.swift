@@ -11,7 +11,7 @@ public struct BackupRequest: Sendable {
     /// The series of the image; nil: the machine's own of this name.
     public var series: String?
     public var excludes: [PathPattern] = []
-    /// Folders of Holdfast's own that are left out, beside those that every backup leaves out.
+    /// What is Holdfast's own on this machine and left out, beside a store's keys, its cache and the store itself.
     public var own: [BytePath] = []
     /// Sources that are read somewhere else, as from a snapshot of them, and restored as if they had been read in their place.
     public var views: [BytePath: BytePath] = [:]
@@ -151,6 +151,8 @@ extension BackupRequest {
         cache: WalkCacheReader?, progress: Progress, findings: Findings, isStored: @escaping (Digest) throws -> Bool,
         storedLength: (Digest) throws -> UInt64 = { _ in 0 }
     ) throws -> BackupCounts {
+        var options = options
+        options.own.formUnion(own.compactMap { FileIdentity($0) })
         let counter =
             countsAhead ? TreeCounter(sources, views: views, options: options, progress: progress) : nil
         defer { counter?.finish() }

@@ -1,6 +1,7 @@
 // Which models of machines are of one series, so that a whole system of one may be restored on another.
 
 internal import Glibc
+internal import Machine
 public import Platform
 
 /// The rules of a file: a series a line, its models between `|`, each as `holdfast images` shows it; a `*` at the end of a model
@@ -8,7 +9,7 @@ public import Platform
 ///
 ///     Beckhoff Automation / C6015-* | Beckhoff Automation / C6017-0010
 public struct HardwareSeries: Sendable {
-    public static let standardPath: BytePath = "/etc/holdfast/series"
+    public static let standardPath = Places.standardConfiguration.appending("series")
     private var rules: [[String]] = []
 
     public init() {}

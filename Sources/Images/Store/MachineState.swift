@@ -13,18 +13,8 @@ public struct MachineState: Sendable {
         self.cache = cache
     }
 
-    /// The places of the user's own state and cache, by the XDG base directory specification.
-    public static var ofUser: MachineState {
-        MachineState(
-            state: HostFacts.userFolder("XDG_STATE_HOME", default: ".local/state"),
-            cache: HostFacts.userFolder("XDG_CACHE_HOME", default: ".cache"))
-    }
-
-    /// State, cache, keys and configuration: never part of an image.
-    var ownFiles: Set<FileIdentity> {
-        let configuration = HostFacts.userFolder("XDG_CONFIG_HOME", default: ".config")
-        return Set([state, cache, configuration, "/etc/holdfast"].compactMap { FileIdentity($0) })
-    }
+    /// What it keeps: never part of an image.
+    var ownFiles: Set<FileIdentity> { Set([state.appending("stores"), cache].compactMap { FileIdentity($0) }) }
 
     private func folder(of store: Identifier) -> BytePath { state.appending("stores").appending(store.description) }
 

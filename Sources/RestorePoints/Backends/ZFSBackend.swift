@@ -9,6 +9,7 @@
 
 internal import Glibc
 internal import Images
+internal import Machine
 internal import Platform
 
 final class ZFSBackend: Backend {
@@ -253,7 +254,7 @@ final class ZFSBackend: Backend {
 
     /// A dataset that is to be written to is mounted where nobody else looks, for as long as that takes.
     private func keep(_ kept: [BytePath], in dataset: String) throws {
-        let folder = BytePath("/run/holdfast-\(getpid())")
+        let folder = Places.runtime.appending("clone-\(getpid())")
         try makeFolders(folder)
         try mountFileSystem("zfs", source: BytePath(dataset), at: folder, options: "zfsutil")
         defer {

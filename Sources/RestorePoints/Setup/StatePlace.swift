@@ -1,5 +1,6 @@
 // Where the state of a protected `/` is: outside of what a rollback exchanges, and mounted where everybody looks for it.
 
+internal import Machine
 internal import Platform
 
 enum StatePlace {
@@ -70,14 +71,14 @@ enum StatePlace {
 
     /// The configuration goes where the state is, and /etc/holdfast leads there.
     private static func moveConfiguration(to state: BytePath) throws {
-        let folder: BytePath = "/etc/holdfast"
-        let new = state.appending("etc")
+        let folder = Places.standardConfiguration
+        let new = Places.movedConfiguration(in: state)
         guard !exists(new) else { return }
         if exists(folder) {
             let result = try runProgram(["cp", "-a", "--", ProgramWord(folder), ProgramWord(new)])
             if result.status != 0 { throw PointError.library("cannot copy \(folder): \(result.complaint)") }
             // The old one stays until the link has its name.
-            try renameFile(folder, to: "/etc/holdfast.before-setup")
+            try renameFile(folder, to: BytePath(folder.bytes + Array(".before-setup".utf8)))
         } else {
             try makeFolders(new, mode: 0o755)
         }

@@ -1,6 +1,7 @@
 // Whether writing over a file reaches the blocks that it was in. Where it does not, nothing that is written says otherwise.
 
 internal import Glibc
+internal import Machine
 internal import Platform
 
 /// What overwriting reaches on a mounted file system.

@@ -6,9 +6,11 @@
 //         overlay    the writes of this session, in a file system of its own, where memory holds them
 //         session    what was done at the start, a line each
 
+public import Platform
+
 /// The places of an active filter.
 public enum FilterMounts {
-    public static let folder: BytePath = "/run/holdfast/filter"
+    public static let folder = Places.runtime.appending("filter")
     /// What overlays and the memory below them are called in the list of mounts.
     public static let source: BytePath = "holdfast-filter"
 
@@ -23,6 +25,15 @@ public enum FilterMounts {
         case "zfs": mount.source.lastComponent == Array(session.utf8)
         default: false
         }
+    }
+
+    /// Makes the place of what is protected, beside others of the kind. Nobody but root gets there: it leads past the filter.
+    public static func makeBase(of path: BytePath) throws(SystemError) -> BytePath {
+        try makeFolders(Places.runtime)
+        try Descriptor.open(Places.runtime, [.directory, .noFollow]).setMode(0o700)
+        let base = base(of: path)
+        try makeFolders(base, mode: 0o755)
+        return base
     }
 
     public static func name(of path: BytePath) -> String { hexadecimal(path.bytes) }
