@@ -43,10 +43,14 @@ var targets: [Target] = [
         name: "Sanitization", dependencies: ["AuditLog", "Machine", "Platform", "Cryptography", "Reporting", "CLinux"],
         swiftSettings: swiftSettings),
     .target(
+        name: "Stewardship",
+        dependencies: ["WriteFilter", "RestorePoints", "Images", "AuditLog", "Machine", "Platform", "Reporting"],
+        swiftSettings: swiftSettings),
+    .target(
         name: "HoldfastCommands",
         dependencies: [
-            "Sanitization", "WriteFilter", "RestorePoints", "Images", "Stores", "AuditLog", "Machine", "Platform",
-            "Cryptography", "CTOML", "Reporting",
+            "Stewardship", "Sanitization", "WriteFilter", "RestorePoints", "Images", "Stores", "AuditLog", "Machine",
+            "Platform", "Cryptography", "CTOML", "Reporting",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ], swiftSettings: swiftSettings),
     .executableTarget(name: "holdfast", dependencies: ["HoldfastCommands"], swiftSettings: swiftSettings),

@@ -180,6 +180,36 @@ public final class ProtectedTree {
         } catch { throw PointError.wrapping(error) }
     }
 
+    /// The tree, its points and what is under way, all of one moment.
+    public struct Overview: Sendable {
+        public var root: BytePath
+        public var backend: BackendKind
+        public var points: [RestorePoint]
+        /// The point in whose state the live tree was last.
+        public var base: RestorePoint?
+        public var pending: Pending?
+    }
+
+    /// Needs no privilege where the state can be read.
+    public static func overview(state: BytePath) throws -> Overview {
+        do {
+            let area = StateArea(folder: state)
+            let configuration = try area.readConfiguration()
+            var table = try area.readTable()
+            var waiting = try pending(state: state)
+            // Whoever only looks holds no lock: what changed between the two readings is read again.
+            for _ in 0..<10 {
+                let again = try area.readTable()
+                if again.revision == table.revision { break }
+                table = again
+                waiting = try pending(state: state)
+            }
+            return Overview(
+                root: configuration.rootPath, backend: configuration.backend, points: table.points,
+                base: table.points.first { $0.id == table.base }, pending: waiting)
+        } catch { throw PointError.wrapping(error) }
+    }
+
     /// The point of that name.
     public func point(named name: String) throws -> RestorePoint {
         guard let point = try points().first(where: { $0.name == name }) else {

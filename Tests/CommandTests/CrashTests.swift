@@ -33,6 +33,7 @@ import Testing
     func killedBackup() {
         let place = Workplace()
         makeTree(place)
+        place.holdfast("store init store --quiet")
         place.holdfast("backup tree --to store --quiet")
         kill(
             place, "holdfast backup tree --to store --quiet", times: runsAll ? 200 : 15,
@@ -59,6 +60,7 @@ import Testing
     func killedRestore() {
         let place = Workplace()
         makeTree(place)
+        place.holdfast("store init store --quiet")
         place.holdfast("backup tree --to store --quiet")
         kill(
             place, "holdfast restore latest --from store --to restored --quiet", times: runsAll ? 200 : 15,
@@ -73,8 +75,10 @@ import Testing
     func killedCopy() {
         let place = Workplace()
         makeTree(place)
+        place.holdfast("store init store --quiet")
         place.holdfast("backup tree --to store --quiet")
         place.shell("head -c 2000000 /dev/urandom > tree/second")
+        place.holdfast("store init store --quiet")
         place.holdfast("backup tree --to store --quiet")
         kill(
             place, "holdfast copy --from store --to replica --quiet", times: runsAll ? 200 : 15,
@@ -89,6 +93,7 @@ import Testing
     func powerCuts() {
         let place = Workplace()
         makeTree(place)
+        place.holdfast("store init store --quiet")
         place.holdfast("backup tree --to store --quiet --name first")
         place.shell("cp -a tree tree1; head -c 700000 /dev/urandom > tree/new; rm tree/a/b/7; cp -a home home1")
         let replay = "python3 \(packageFolder)/Tests/Tools/replay-writes.py"
@@ -127,9 +132,9 @@ import Testing
             mkdir disk; failures=0
             for size in $(seq 3300 \(runsAll ? 100 : 500) 8000); do
               mount -t tmpfs -o size=${size}k tmpfs disk || exit 9
-              holdfast backup tree --to disk/store --quiet > out.txt 2>&1; first=$?
+              holdfast store init disk/store --quiet > out.txt 2>&1 && holdfast backup tree --to disk/store --quiet > out.txt 2>&1; first=$?
               cp -a tree tree2; head -c 3000000 /dev/urandom > tree2/more
-              holdfast backup tree2 --to disk/store --quiet > out.txt 2>&1; status=$?
+              [ -e disk/store/HOLDFAST ] || holdfast store init disk/store --quiet > out.txt 2>&1; holdfast backup tree2 --to disk/store --quiet > out.txt 2>&1; status=$?
               if [ $status != 0 ]; then grep -q 'is full' out.txt || { failures=$((failures + 1)); cat out.txt; }; fi
               if [ $first = 0 ]; then holdfast verify --from disk/store --read-data --quiet || { echo "verify at $size"; failures=$((failures + 1)); }; fi
               mount -o remount,size=64m disk
@@ -149,6 +154,7 @@ import Testing
     func failedCalls(code: String) {
         let workplace = Workplace()
         makeTree(workplace)
+        workplace.holdfast("store init store --quiet")
         workplace.holdfast("backup tree --to store --quiet --name first")
         workplace.shell(
             "cp -a tree tree1; head -c 900000 /dev/urandom > tree/new; cp -a store store1; cp -a home home1")

@@ -15,6 +15,7 @@ import Testing
         #expect(
             place.shell("python3 \(packageFolder)/Tests/Tools/torture-tree.py \(place.file("tree")) \(large)").status
                 == 0)
+        place.holdfast("store init store")
         let backup = place.holdfast("backup tree --to store")
         #expect(backup.status == 0, "\(backup)")
         let restore = place.holdfast("restore latest --from store --to restored --devices")
@@ -40,6 +41,7 @@ import Testing
         let place = Workplace()
         let reader = "/usr/bin/python3 \(packageFolder)/Tests/Reader/holdfast_reader.py"
         place.shell("python3 \(packageFolder)/Tests/Tools/torture-tree.py tree")
+        #expect(place.holdfast("store init store").status == 0)
         #expect(place.holdfast("backup tree --to store").status == 0)
         #expect(place.holdfast("backup tree --output image.hf").status == 0)
         for (index, image) in ["store", "image.hf"].enumerated() {
@@ -61,6 +63,7 @@ import Testing
             mkdir -p tree/a/b tree/out; for i in $(seq 50); do echo $i > tree/a/b/$i; done; ln tree/a/b/1 tree/a/hard
             ln -s b/2 tree/a/soft; touch tree/a/Größe; head -c 3000000 /dev/urandom > tree/large; truncate -s 5M tree/hole; mkfifo tree/fifo
             """)
+        #expect(place.holdfast("store init store").status == 0)
         #expect(place.holdfast("backup tree --to store").status == 0)
         let exported = place.shell(
             "holdfast export latest --from store > tree.tar && mkdir gnu && tar -C gnu -xpf tree.tar")

@@ -34,6 +34,7 @@ import Testing
             attributes("tree/heavy-folder", 80)
             attributes("tree/nearly", 50)
             PYTHON
+            holdfast store init store --quiet
             for run in first second; do
                 code=0; holdfast backup tree --to store --name $run > $run.txt 2>&1 || code=$?
                 cat $run.txt; test $code = 3
@@ -80,6 +81,7 @@ import Testing
             set -e
             mkdir tree; for i in $(seq 2000); do echo $i > tree/$i; done
             python3 chain.py tree/deep \(depth) \(length)
+            holdfast store init store --quiet
             for run in first second; do
                 code=0; holdfast backup tree --to store --name $run > $run.txt 2>&1 || code=$?
                 cat $run.txt; test $code = 3; test $(grep -c 'left out with all that is in it' $run.txt) = 1
@@ -136,7 +138,7 @@ import Testing
             END
             mkdir -p odd; /usr/bin/python3 names.py odd > fuse.txt 2>&1 &
             for i in $(seq 100); do test -e odd/a && break; sleep 0.1; done
-            holdfast backup odd --to store; backup=$?
+            holdfast store init store --quiet; holdfast backup odd --to store; backup=$?
             holdfast restore latest --from store --to restored; restore=$?
             ls restored
             holdfast images --from odd; images=$?
@@ -159,7 +161,7 @@ import Testing
             place,
             """
             mkdir tree/in; for i in 1 2 3; do truncate -s 9223372036854775807 tree/in/$i; done; echo content > tree/in/small
-            holdfast backup tree/in --to store --json; holdfast backup tree/in --to store
+            holdfast store init store --quiet; holdfast backup tree/in --to store --json; holdfast backup tree/in --to store
             holdfast backup tree/in --output image.hf
             holdfast verify --from store --read-data; holdfast images --from store --json
             holdfast copy --from store --to replica; holdfast copy --from store latest --output copy.hf
@@ -200,6 +202,7 @@ import Testing
             mkdir tree; echo one > tree/file
             holdfast setup --root $PWD/tree --backend tree --state $PWD/state --yes || exit 10
             python3 chain.py tree/deep 3000 1; echo two > tree/file
+            holdfast store init store --quiet
             ( ulimit -Hn 200; ulimit -n 200; holdfast backup tree --to store ) || exit 11
             holdfast diff --state $PWD/state > diff.txt; cut -c1-100 diff.txt | tail -n 3
             test $(grep -c deep diff.txt) = 3031 || exit 12

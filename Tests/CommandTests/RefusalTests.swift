@@ -26,7 +26,7 @@ import Testing
         place.shell(
             """
             mkdir tree empty newer; echo 1 > tree/file; age-keygen -o stranger.txt; head -c 5000 /dev/urandom > broken.hf
-            holdfast backup tree --to store --quiet
+            holdfast store init store --quiet; holdfast backup tree --to store --quiet
             printf 'holdfast store 2\\nstore 00000000000000000000000000000000\\nsuite 1\\n' > newer/HOLDFAST
             printf 'check %s\\n' $(sha256sum newer/HOLDFAST | cut -c1-16) >> newer/HOLDFAST
             find store tree -type f | sort | xargs sha256sum > before
@@ -41,6 +41,7 @@ import Testing
     func writerKeyOnly() {
         let place = Workplace()
         place.shell("mkdir tree; echo 1 > tree/file")
+        place.holdfast("store init store")
         place.holdfast("backup tree --to store")
         place.shell("mv \(place.identity) away.txt")
         let backup = place.holdfast("backup tree --to store")
@@ -61,12 +62,64 @@ import Testing
         )
         place.shell("mkdir -m 777 open; chmod 711 ..")
         let backup = place.shell(
-            "install -m 755 \(builtProgram) ./hf; setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=$PWD/open XDG_CONFIG_HOME=$PWD/open/c XDG_STATE_HOME=$PWD/open/s XDG_CACHE_HOME=$PWD/open/k ./hf backup tree --to open/store"
+            "install -m 755 \(builtProgram) ./hf; setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=$PWD/open XDG_CONFIG_HOME=$PWD/open/c XDG_STATE_HOME=$PWD/open/s XDG_CACHE_HOME=$PWD/open/k sh -c './hf store init open/store --quiet; ./hf backup tree --to open/store'"
         )
         #expect(backup.status == 3, "\(backup)")
         #expect(backup.output.contains("tree/secret"), "\(backup)")
         let restore = place.holdfast("restore latest --from open/store --to x --identity open/c/holdfast/identity.txt")
         #expect(restore.status == 3, "\(restore)")
         #expect(place.shell("cat x/readable; ls x").output == "1\nreadable\n")
+    }
+
+    @Test(
+        "Unattended, a backup makes neither a store nor an identity; a store that is gone from its place is not made anew"
+    )
+    func unattended() {
+        let place = Workplace()
+        place.shell("mkdir tree nas; echo 1 > tree/file")
+        // As a timer runs it: without a terminal.
+        for arguments in [
+            "backup tree --to nas/line3", "backup tree --to nas", "backup tree --to word", "backup tree --to nas --yes",
+        ] {
+            let outcome = place.shell("setsid -w \(builtProgram) \(arguments)")
+            #expect(outcome.status == 4 && outcome.output.contains("holdfast store init"), "\(arguments): \(outcome)")
+        }
+        let file = place.shell("setsid -w holdfast backup tree --output image.hf")
+        #expect(file.status == 4 && file.output.contains("--recipient"), "\(file)")
+        #expect(
+            place.shell("find . -name HOLDFAST -o -name identity.txt -o -name word -o -name 'image*'").output.isEmpty)
+        // What is asked for by its name is made.
+        #expect(
+            place.shell(
+                "setsid -w holdfast store init nas/line3 --quiet && holdfast backup tree --to nas/line3 --quiet"
+            ).status == 0)
+        place.shell("mv nas/line3 away; mkdir nas/line3")
+        let gone = place.holdfast("backup tree --to nas/line3")
+        #expect(gone.status == 4 && gone.output.contains("not mounted"), "\(gone)")
+        #expect(place.shell("ls nas/line3").output.isEmpty)
+        #expect(place.holdfast("copy --from away --to nas/line3").status == 4)
+        // Another store in its place is not taken for it.
+        place.shell("rmdir nas/line3; holdfast store init other --quiet; mv other nas/line3")
+        let other = place.holdfast("backup tree --to nas/line3")
+        #expect(other.status == 4 && other.output.contains("another store"), "\(other)")
+        #expect(place.shell("rm -r nas/line3; mv away nas/line3; holdfast backup tree --to nas/line3").status == 0)
+    }
+
+    @Test(
+        "An image of a system leaves out keys, log and caches, in a file as in a store, and has the rest of the configuration"
+    )
+    func ownFiles() {
+        let place = Workplace()
+        place.shell(
+            """
+            mkdir -p home; echo 1 > home/file; export HOLDFAST_STATE=$PWD/home/state; holdfast store init store --quiet; holdfast key generate --quiet
+            mkdir -p home/state/etc home/state/log home/state/certificate; echo k > home/state/certificate/key; echo l > home/state/log/audit.jsonl
+            echo 'state = "/x"' > home/state/etc/config.toml; printf 'AGE-SECRET-KEY-1X' > home/state/etc/other
+            holdfast backup home --to store --quiet; holdfast backup home --output image.hf --quiet
+            holdfast restore latest --from store --to one --quiet; holdfast restore --input image.hf --to two --quiet
+            """)
+        for folder in ["one", "two"] {
+            #expect(place.shell("cd \(folder) && find . -type f | sort").output == "./file\n./state/etc/config.toml\n")
+        }
     }
 }

@@ -9,7 +9,7 @@ import Testing
         let place = Workplace()
         let outcome = place.shell(
             """
-            mkdir tree gone; echo 1 > tree/file; holdfast backup tree --to store --quiet || exit 10; mkfifo pipe
+            mkdir tree gone; echo 1 > tree/file; holdfast store init store --quiet; holdfast backup tree --to store --quiet || exit 10; mkfifo pipe
             top=$PWD; cd gone; rmdir ../gone
             holdfast backup . --to $top/store; test $? = 2 || exit 11
             holdfast backup ../tree $top/tree --to $top/store; test $? = 2 || exit 12
@@ -29,7 +29,7 @@ import Testing
         let place = Workplace()
         let outcome = place.shell(
             """
-            mkdir -p one/cache/deep two/cache three; touch one/cache/deep/x two/cache/y three/a.tmp three/b
+            mkdir -p one/cache/deep two/cache three; holdfast store init store --quiet; touch one/cache/deep/x two/cache/y three/a.tmp three/b
             holdfast backup one two three --to store --exclude $PWD/one/cache --exclude '*.tmp' --exclude '*.bak' \\
                 --exclude $PWD/two/nothing > said.txt 2>&1; code=$?; cat said.txt; test $code = 0 || exit 10
             grep -q "nothing matched --exclude $PWD/two/nothing" said.txt || exit 11
@@ -71,7 +71,7 @@ import Testing
             mkdir -p odd; /usr/bin/python3 names.py odd > fuse.txt 2>&1 &
             for i in $(seq 100); do test -e odd/a && break; sleep 0.1; done
             stat -c '%i %h' odd/a odd/b
-            holdfast backup odd --to store; backup=$?
+            holdfast store init store --quiet; holdfast backup odd --to store; backup=$?
             fusermount -u odd || umount -l odd; wait
             holdfast restore latest --from store --to restored; restore=$?
             echo "backup $backup restore $restore $(cat restored/b) $(cat restored/c) $(stat -c %h restored/c)"

@@ -36,6 +36,7 @@ struct SnapshotBackupTests {
                 return shell("cat \(note)")
             }
             #expect(run("create one") == "before create \(place.root)\nafter create \(place.root)\n")
+            _ = holdfast("store init store", place)
             #expect(
                 run("backup \(place.root) --to store") == "before backup \(place.root)\nafter backup \(place.root)\n")
             shell("touch \(place.scratch)/fail-before")
@@ -83,6 +84,7 @@ struct SnapshotBackupTests {
             """)
         defer { shell("kill -9 \(writer)") }
         usleep(200_000)
+        _ = holdfast("store init \(place.scratch)/store", place)
         var texts: [String] = []
         for _ in 0..<3 {
             texts.append(
@@ -110,6 +112,7 @@ struct SnapshotBackupTests {
         let tree = try place.setUp()
         _ = try tree.create(PointRequest(name: "good"), user: "test")
         place.write("file", "bad")
+        _ = holdfast("store init store", place)
         let made = holdfast("backup --point good --to store --state \(place.state) --json", place)
         #expect(made.contains("\"point\":\"good\""), "\(made)")
         #expect(made.contains("\(place.root)"))

@@ -137,6 +137,8 @@ class Place:
             self.write(f"tree/{'abc'[number % 3]}/{number}", self.random.randbytes(number * 300))
         self.write("tree/large", self.random.randbytes(3_000_000))
         os.symlink("large", self("tree/link"))
+        if not os.path.exists(self("store")):
+            self.start("store", "init", self("store")).wait()
         return contents(self("tree"))
 
     def change_tree(self, size=400_000):
@@ -360,6 +362,8 @@ def full(place, options):
             if not is_new:
                 shutil.copytree(place("store"), place("disk/store"))
                 shutil.copytree(place("home"), place(machine))
+            else:
+                place.run("store", "init", place("disk/store"), machine=machine)
             backup = ("backup", place("tree"), "--to", place("disk/store"))
             status, output = place.run(*backup, "--name", "second", machine=machine)
             place.count["full" if status == 1 else "enough"] += 1

@@ -1,6 +1,8 @@
 // Arguments are bytes, and ArgumentParser wants strings. What is not UTF-8 travels as scalars of the last private-use
 // plane, one a byte, and is turned back where a path is wanted; a real scalar of that range travels the same way.
 
+internal import ArgumentParser
+
 enum ArgumentText {
     private static let escapes: ClosedRange<UInt32> = 0x10ff00...0x10ffff
 
@@ -62,7 +64,7 @@ enum ArgumentText {
     private static let valued = ["--config", "--identity", "--passphrase-file"]
 
     /// Global options may stand before the command; ArgumentParser wants them behind it.
-    static func behindCommand(_ arguments: [String]) -> [String] {
+    static func behindCommand(_ arguments: [String], in root: any ParsableCommand.Type) -> [String] {
         var index = 0
         while index < arguments.count {
             let argument = arguments[index]
@@ -77,9 +79,8 @@ enum ArgumentText {
         guard index > 0, index < arguments.count else { return arguments }
         let rest = arguments[index...]
         guard let verb = rest.first, !verb.hasPrefix("-"), verb != "help" else { return Array(rest) }
-        let isNoun =
-            ["store", "key", "log"].contains(verb) && rest.dropFirst().first.map { !$0.hasPrefix("-") } == true
-        let words = isNoun ? 2 : 1
+        let words = CommandWords.find(rest, in: root).count
+        if words == 0 { return Array(rest) }
         return Array(rest.prefix(words) + arguments[..<index] + rest.dropFirst(words))
     }
 }

@@ -53,13 +53,6 @@ struct PatternArgument: ExpressibleByArgument {
     }
 
     var pattern: PathPattern { PathPattern(bytes) }
-
-    /// Patterns are compared below the sources. Who types the whole path of something in one of them means that.
-    func patterns(below sources: [BytePath]) -> [PathPattern] {
-        let own = sources.filter { BytePath(bytes).isBelow($0) }
-        if own.isEmpty { return [pattern] }
-        return own.map { PathPattern([UInt8(ascii: "/")] + $0.remainder(of: BytePath(bytes)), in: $0) }
-    }
 }
 
 /// A number of bytes: `4000000000`, `4G` (powers of 1000), `4GiB` (powers of 1024).

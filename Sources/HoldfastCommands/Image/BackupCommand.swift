@@ -1,18 +1,16 @@
 // `holdfast backup`: makes an image of folders or files.
 
 internal import ArgumentParser
-internal import AuditLog
 internal import Images
-internal import Machine
 internal import Platform
-internal import RestorePoints
+internal import Stewardship
 
 struct BackupCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
         commandName: "backup", abstract: "Make an image of folders or files.",
         discussion: """
             A backup stays on the file system that it started on and says what it left out. The first backup to a new \
-            or empty folder makes a store of it. A btrfs subvolume that has restore points is read from a snapshot, so that \
+            or empty folder that somebody makes at a terminal makes a store of it; otherwise `holdfast store init` does. A btrfs subvolume that has restore points is read from a snapshot, so that \
             the image is one instant of the running machine.
             """)
 
@@ -55,114 +53,59 @@ struct BackupCommand: StatefulCommand {
     func isRecorded(in session: Session) -> Bool { true }
 
     func perform(_ session: Session) throws -> Outcome {
-        var request = BackupRequest(sources: try sources.map { try $0.absolute }, name: "")
-        let snapshot = try view(for: &request, session)
-        lookBelowFilters(&request, session)
-        defer { withExtendedLifetime(snapshot) {} }
-        request.name = name?.text ?? defaultName(request.sources)
-        request.series = series?.text
-        let patterns = excludes.map { $0.patterns(below: request.sources) }
-        request.excludes = patterns.flatMap { $0 }
-        request.level = compression
-        request.tool = Session.tool
-        request.own = state.places(session).ownFiles() + session.configuration.identities
-        request.logHead = (try? AuditLog(folder: state.places(session).log).head())?.description ?? ""
-        request.countsAhead = session.console.showsProgress
-        let asked = request
-        // A snapshot has had its hooks already: what writes need not rest for as long as the backup lasts.
-        let hooks = snapshot == nil ? session.configuration.hooks : Hooks()
-        let report = try hooks.around("backup", asked.sources.first ?? "/") { try back(up: asked, session) }
-        for (exclude, itsOwn) in zip(excludes, patterns) where itsOwn.allSatisfy(report.unmatchedExcludes.contains) {
-            session.console.warning("nothing matched --exclude \(printable(exclude.bytes))")
-        }
+        let places = state.places(session)
+        var job = BackupJob(
+            sources: try sources.map { try $0.absolute }, point: point, to: try destination(session), places: places)
+        job.name = name?.text
+        job.series = series?.text
+        job.excludes = excludes.map(\.bytes)
+        job.level = compression
+        job.tool = Session.tool
+        job.hooks = session.configuration.hooks
+        job.secrets = session.configuration.identities + session.global.identities
+        job.countsAhead = session.console.showsProgress
+        let asked = job
+        let report = try session.working { try asked.run(reporting: session.reporter) }
         session.show(
             document(report, session), summary: summary(report, isVerbose: session.console.isVerbose),
             outputIsData: target.output?.isStandard == true)
         return session.outcome(report.findings)
     }
 
-    private func back(up request: BackupRequest, _ session: Session) throws -> BackupReport {
-        if let output = target.output {
-            let destination = try SingleFileOutput(output, partSize: target.partSize)
-            let wanted = try session.recipients(
-                recipients, of: output.isStandard ? "the file" : output.path.description)
-            return try session.working {
-                try SingleFile.backup(
-                    request, to: destination, recipients: wanted, machine: session.machine, progress: session.progress,
-                    findings: session.findings)
-            }
-        }
-        let store = try openStore(session)
-        return try session.working {
-            try store.backup(request, progress: session.progress, findings: session.findings)
+    private func destination(_ session: Session) throws -> BackupJob.Target {
+        guard let output = target.output else { return .store { try openStore(session) } }
+        let file = try SingleFileOutput(output, partSize: target.partSize)
+        return .file(file) {
+            try session.recipients(recipients, of: output.isStandard ? "the file" : "\(output.path)")
         }
     }
 
-    /// A snapshot of what is protected, where it is among the sources and the file system makes snapshots.
-    private func view(for request: inout BackupRequest, _ session: Session) throws -> Snapshot? {
-        let folder = state.places(session).state
-        if point == nil {
-            // What is wrong with the state of a tree stops no backup of another.
-            guard HostFacts.isRoot, let root = try? ProtectedTree.facts(state: folder).root,
-                request.sources.contains(root)
-            else { return nil }
-        }
-        let tree = try state.open(session)
-        if let name = point {
-            request.sources = [tree.root]
-            guard let snapshot = try tree.snapshot(of: tree.point(named: name)) else {
-                throw Problem.refused(
-                    "the points of \(tree.root) are images already, in \(folder)/store",
-                    hint:
-                        "`holdfast copy --from \(folder)/store --identity \(folder)/identity.txt` takes them elsewhere")
-            }
-            request.point = name
-            request.views[tree.root] = snapshot.path
-            return snapshot
-        }
-        guard let snapshot = try tree.snapshot() else { return nil }
-        request.point = "snapshot"
-        request.views[tree.root] = snapshot.path
-        return snapshot
-    }
-
-    /// Under a write filter the image holds what is protected and the exceptions, never what the next start forgets.
-    private func lookBelowFilters(_ request: inout BackupRequest, _ session: Session) {
-        for source in request.sources where request.views[source] == nil {
-            guard let below = FilterMounts.below(source) else { continue }
-            session.console.warning(
-                "a write filter covers \(source): the image holds what is protected, and the exceptions")
-            request.views[source] = below
-            if request.point.isEmpty { request.point = "write filter" }
-        }
-    }
-
-    private func defaultName(_ sources: [BytePath]) -> String {
-        let names = sources.map { $0.lastComponent.isEmpty ? "root" : printable($0.lastComponent) }
-        let joined = names.joined(separator: "+")
-        return names.count == 1 || joined.utf8.count <= 64 ? joined : HostFacts.hostName
-    }
-
-    /// Opens the store; a folder that is new or empty becomes one.
+    /// Opens the store. A folder that is new or empty becomes one where somebody is there who sees it.
     private func openStore(_ session: Session) throws -> Store {
         guard let to = target.to else { throw Problem.usage("give --to STORE or --output FILE") }
         let place = try session.place(to)
+        try session.knownStores.check(place.path)
         if try Store.exists(place.path) {
             if recipients.isGiven {
                 throw Problem.usage(
                     "\(place.path) has its recipients already",
                     hint: "add one with `holdfast key add RECIPIENT --to STORE`")
             }
-            return try session.open(to, for: .write)
+            let store = try session.open(to, for: .write)
+            try session.knownStores.check(store.identifier, at: place.path)
+            session.remember(store, at: place.path)
+            return store
         }
         // The folder of a configured store is empty when its disk or share is not mounted: no place for a new one.
-        guard !place.isConfigured, isFree(place.path) else { throw ImageError.notAStore(path: place.path.description) }
+        guard !place.isConfigured, isFree(place.path) else { throw ImageError.notAStore(path: "\(place.path)") }
+        guard session.hasTerminal else { throw StewardError.noStore(place: place.path) }
         do {
             let store = try Store.create(
-                place.path, recipients: session.recipients(recipients, of: place.path.description), group: nil,
-                machine: session.machine)
-            session.console.note("made a new store, \(place.path), with the fingerprint \(store.fingerprint)")
+                session.objects(place.path), recipients: session.recipients(recipients, of: "\(place.path)"),
+                JoinRequest(), machine: session.machine)
+            session.remember(store, at: place.path)
             session.note(store.fingerprint)
+            session.console.note("made a new store, \(place.path), with the fingerprint \(store.fingerprint)")
             return store
         } catch ImageError.alreadyAStore {
             // Another backup was faster.

@@ -3,6 +3,7 @@
 internal import ArgumentParser
 internal import Images
 internal import Platform
+internal import Stewardship
 
 struct CopyCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
@@ -53,6 +54,7 @@ struct CopyCommand: HoldfastCommand {
         case (let from?, _, let to?, _):
             let (fromPath, place) = (try session.place(from).path, try session.place(to))
             guard try Store.exists(fromPath) else { throw ImageError.notAStore(path: fromPath.description) }
+            try session.knownStores.check(place.path)
             // As with a backup: the empty folder of a configured store is a disk that is not mounted.
             let isThere = try Store.exists(place.path)
             if place.isConfigured && !isThere {

@@ -4,6 +4,7 @@ internal import ArgumentParser
 internal import Machine
 internal import Platform
 internal import RestorePoints
+internal import Stewardship
 internal import WriteFilter
 
 struct StatusCommand: StatefulCommand {
@@ -17,19 +18,16 @@ struct StatusCommand: StatefulCommand {
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func perform(_ session: Session) throws -> Outcome {
-        let folder = state.places(session).state
-        let protected = try ProtectedTree.facts(state: folder)
-        let points = try ProtectedTree.points(state: folder)
-        let base = try ProtectedTree.base(state: folder)
-        let pending = try ProtectedTree.pending(state: folder)
-        let filters = (try? filter(session).status(consumers: 0)) ?? []
+        let status = try MachineStatus.now(state.places(session))
+        let (protected, points, base) = (status.tree, status.tree.points, status.tree.base)
+        let (pending, filters) = (status.tree.pending, status.filters)
         let freed = space ? try session.working { try state.open(session).space() } : nil
         if session.console.isJSON {
             session.console.document(
                 .object(
                     JSON.path(protected.root, key: "root") + [
                         ("backend", .text(protected.backend.rawValue)),
-                        ("base", points.first { $0.id == base }.map { .text($0.name) }),
+                        ("base", base.map { .text($0.name) }),
                         (
                             "points",
                             .list(
@@ -44,13 +42,16 @@ struct StatusCommand: StatefulCommand {
                     ]))
         } else {
             session.console.result("\(protected.root) (\(protected.backend.rawValue))\n")
-            session.console.result(points.isEmpty ? "no points\n" : table(points, freed, base))
+            session.console.result(points.isEmpty ? "no points\n" : table(points, freed, base?.id))
             for filter in filters {
                 let fullness = filter.consumption.map { ", \($0.percent) % full" } ?? ""
                 session.console.result(
                     "write filter of \(filter.plan.path): \(filter.session.mode.rawValue)\(fullness); next start: \(filter.next)\n"
                 )
             }
+        }
+        if let problem = status.filterProblem {
+            session.console.warning("what the write filter does cannot be read: \(problem)")
         }
         for filter in filters { filter.alarms.forEach(session.console.warning) }
         if let pending {

@@ -12,10 +12,8 @@ public func main() -> Never {
     Interruption.watch(progress.stop)
     HostFacts.raiseOpenFileLimit()
     refuseCoreDumps()
-    exit(
-        run(
-            ArgumentText.behindCommand(ArgumentText.ofProcess()),
-            as: command(named: ArgumentText.programName), progress: progress))
+    let root = command(named: ArgumentText.programName)
+    exit(run(ArgumentText.behindCommand(ArgumentText.ofProcess(), in: root), as: root, progress: progress))
 }
 
 /// What the program is, by the name that it was called by.
@@ -34,7 +32,9 @@ func run(
 ) -> Int32 {
     do {
         var command = try root.parseAsRoot(arguments)
-        if let command = command as? any HoldfastCommand { return run(command, arguments, progress: progress) }
+        if let command = command as? any HoldfastCommand {
+            return run(command, arguments, verb: CommandWords.find(arguments, in: root), progress: progress)
+        }
         try command.run()
         return 0
     } catch {
@@ -52,12 +52,14 @@ func run(
     }
 }
 
-private func run(_ command: any HoldfastCommand, _ arguments: [String], progress: Progress) -> Int32 {
+private func run(
+    _ command: any HoldfastCommand, _ arguments: [String], verb: [String], progress: Progress
+) -> Int32 {
     let options = command.global
     let console = Console(isJSON: options.json, isQuiet: options.quiet, isVerbose: options.verbose)
     do {
         let session = try Session(options, progress: progress, console: console)
-        let recorder = Recorder(command, arguments, session)
+        let recorder = Recorder(command, verb, Array(arguments.dropFirst(verb.count)), session)
         try recorder?.intend()
         let outcome: Outcome
         do {

@@ -14,18 +14,14 @@ struct Recorder {
     private let folder: BytePath
 
     /// nil where nothing is to be recorded.
-    init?(_ command: any HoldfastCommand, _ arguments: [String], _ session: Session) {
+    init?(_ command: any HoldfastCommand, _ verb: [String], _ arguments: [String], _ session: Session) {
         guard command.isRecorded(in: session) else { return nil }
         let places = (command as? any StatefulCommand)?.state.places(session) ?? session.places
         folder = places.state
         log = AuditLog(folder: places.log)
         self.session = session
-        // `key add`, but `create NAME`.
-        let nouns = ["key", "store", "filter", "certificate"]
-        let words = arguments.prefix { !$0.hasPrefix("-") }
-        verb = words.prefix(words.first.map(nouns.contains) == true ? 2 : 1).joined(separator: " ")
-        self.arguments = arguments.dropFirst(verb.isEmpty ? 0 : verb.split(separator: " ").count)
-            .map { Text.safe($0) }
+        self.verb = verb.joined(separator: " ")
+        self.arguments = arguments.map { Text.safe($0) }
     }
 
     /// Before anything else is done. What cannot be put on record is not done.

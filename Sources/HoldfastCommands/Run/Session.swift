@@ -5,6 +5,7 @@ internal import Images
 internal import Machine
 internal import Platform
 internal import Reporting
+internal import Stewardship
 internal import Stores
 
 final class Session: Sendable {
@@ -50,6 +51,19 @@ final class Session: Sendable {
     // MARK: Places
 
     var machine: MachineState { MachineState(state: places.keys, cache: places.cache) }
+
+    var knownStores: KnownStores { KnownStores(places) }
+
+    var reporter: Reporter {
+        Reporter(progress: progress, findings: findings) { [console] in console.warning($0) }
+    }
+
+    /// What is not remembered is asked again; it stops nothing.
+    func remember(_ store: Store, at place: BytePath) {
+        do { try knownStores.remember(store.identifier, at: place) } catch {
+            console.warning("cannot note which store is at \(place): \(Problem(error).message)")
+        }
+    }
 
     func place(_ store: StoreArgument) throws -> StorePlace { try StorePlace(store, configuration) }
 
@@ -163,12 +177,16 @@ final class Session: Sendable {
 
     /// For whom something new is encrypted: those that were named, or else the owners of the identities at hand, one
     /// of which is made where there is none.
-    func recipients(_ options: RecipientOptions, of subject: String) throws -> [StoreRecipient] {
+    /// - Parameter isAsked: making something new is what the command is for; otherwise it wants somebody who sees it.
+    func recipients(
+        _ options: RecipientOptions, of subject: String, isAsked: Bool = false
+    ) throws -> [StoreRecipient] {
         var result = options.recipients.map { StoreRecipient.age($0.recipient) }
         if options.passphrase { result.append(.passphrase(try newPassphrase())) }
         if !result.isEmpty { return result }
         let known = try identities()
         if !known.isEmpty { return known.map { .age($0.recipient) } }
+        guard isAsked || hasTerminal else { throw StewardError.noIdentity(subject: subject) }
         let path = places.identity
         let identity = try IdentityFile.generate(path)
         console.warning("made a new identity, \(path) (\(identity.recipient))")
@@ -179,6 +197,9 @@ final class Session: Sendable {
     }
 
     // MARK: People
+
+    /// Whether somebody is there to see what is made.
+    var hasTerminal: Bool { Terminal(progress.stop) != nil }
 
     /// nil: there is no terminal.
     private func ask<R>(_ question: (Terminal) throws -> R) throws -> R? {

@@ -28,11 +28,12 @@ struct StoreInitCommand: HoldfastCommand {
     func perform(_ session: Session) throws -> Outcome {
         let path = try session.place(store).path
         // Before anybody is asked for a passphrase, or an identity made, for nothing.
-        if try Store.exists(path) { throw ImageError.alreadyAStore(path: path.description) }
-        let wanted = try session.recipients(recipients, of: path.description)
+        if try Store.exists(path) { throw ImageError.alreadyAStore(path: "\(path)") }
+        let wanted = try session.recipients(recipients, of: "\(path)", isAsked: true)
         let store = try Store.create(
             session.objects(path), recipients: wanted, JoinRequest(group: group?.text, series: series.map(\.text)),
             machine: session.machine)
+        session.remember(store, at: path)
         session.note(store.fingerprint)
         session.show(
             [("store", .text(store.identifier)), ("fingerprint", .text("\(store.fingerprint)"))] + JSON.path(path)

@@ -34,6 +34,7 @@ struct StoreJoinCommand: HoldfastCommand {
         let request = JoinRequest(group: group?.text, series: series.map(\.text), replaces: replace?.text)
         let store = try Store.join(
             session.objects(path), request, credentials: session.credentials(for: path), machine: session.machine)
+        session.remember(store, at: path)
         session.show(
             [("store", .text(store.identifier)), ("fingerprint", .text("\(store.fingerprint)"))] + JSON.path(path) + [
                 ("group", store.groupName.map(JSON.text))

@@ -1,0 +1,143 @@
+// What a backup of this machine is, whoever asks for it: of protected trees a snapshot where the file system makes one, under a write
+// filter what is protected, never Holdfast's own folders, with the end of the audit log in the label and the hooks around it.
+
+internal import AuditLog
+public import Images
+public import Machine
+public import Platform
+public import Reporting
+public import RestorePoints
+
+/// Whom work tells what it does.
+public struct Reporter: Sendable {
+    public let progress: Progress
+    public let findings: Findings
+    /// What somebody should know, in a sentence.
+    public let warn: @Sendable (String) -> Void
+
+    public init(progress: Progress, findings: Findings, warn: @escaping @Sendable (String) -> Void) {
+        self.progress = progress
+        self.findings = findings
+        self.warn = warn
+    }
+}
+
+public struct BackupJob {
+    /// Where the image goes. What it takes to open that is done when it is wanted.
+    public enum Target {
+        case store(() throws -> Store)
+        case file(SingleFileOutput, recipients: () throws -> [StoreRecipient])
+    }
+
+    /// Absolute paths; none where a point is backed up.
+    public var sources: [BytePath]
+    /// A point of the protected tree, in place of sources.
+    public var point: String?
+    public var target: Target
+    public var places: Places
+    /// nil: after the sources.
+    public var name: String?
+    /// nil: this machine's, of the image's name.
+    public var series: String?
+    /// Patterns as they were typed.
+    public var excludes: [[UInt8]] = []
+    public var level = 2
+    public var tool = "holdfast"
+    public var hooks = Hooks()
+    /// Files of keys that are somewhere else than in the places.
+    public var secrets: [BytePath] = []
+    public var countsAhead = false
+
+    public init(sources: [BytePath], point: String? = nil, to target: Target, places: Places) {
+        self.sources = sources
+        self.point = point
+        self.target = target
+        self.places = places
+    }
+
+    public func run(reporting reporter: Reporter) throws -> BackupReport {
+        var request = BackupRequest(sources: sources, name: "")
+        let snapshot = try view(for: &request, reporter)
+        defer { withExtendedLifetime(snapshot) {} }
+        lookBelowFilters(&request, reporter)
+        request.series = series
+        request.name = name ?? Self.defaultName(request.sources)
+        let patterns = excludes.map { Self.patterns($0, below: request.sources) }
+        request.excludes = patterns.flatMap { $0 }
+        request.level = level
+        request.tool = tool
+        request.own = places.ownFiles() + secrets
+        request.logHead = (try? AuditLog(folder: places.log).head())?.description ?? ""
+        request.countsAhead = countsAhead
+        // A snapshot has had its hooks already: what writes need not rest for as long as the backup lasts.
+        let around = snapshot == nil ? hooks : Hooks()
+        let asked = request
+        let report = try around.around("backup", asked.sources.first ?? "/") { try backUp(asked, reporter) }
+        for (exclude, itsOwn) in zip(excludes, patterns) where itsOwn.allSatisfy(report.unmatchedExcludes.contains) {
+            reporter.warn("nothing matched --exclude \(printable(exclude))")
+        }
+        return report
+    }
+
+    private func backUp(_ request: BackupRequest, _ reporter: Reporter) throws -> BackupReport {
+        switch target {
+        case .store(let open):
+            try open().backup(request, progress: reporter.progress, findings: reporter.findings)
+        case .file(let output, let recipients):
+            try SingleFile.backup(
+                request, to: output, recipients: recipients(),
+                machine: MachineState(state: places.keys, cache: places.cache), progress: reporter.progress,
+                findings: reporter.findings)
+        }
+    }
+
+    /// A snapshot of what is protected, where it is among the sources and the file system makes snapshots.
+    private func view(for request: inout BackupRequest, _ reporter: Reporter) throws -> Snapshot? {
+        if point == nil {
+            // What is wrong with the state of a tree stops no backup of another.
+            guard HostFacts.isRoot, let root = try? ProtectedTree.facts(state: places.state).root,
+                request.sources.contains(root)
+            else { return nil }
+        }
+        let tree = try ProtectedTree.open(
+            state: places.state, progress: reporter.progress, findings: reporter.findings)
+        tree.hooks = hooks
+        if let name = point {
+            request.sources = [tree.root]
+            guard let snapshot = try tree.snapshot(of: tree.point(named: name)) else {
+                throw StewardError.pointsAreImages(
+                    root: tree.root, store: places.pointStore, identity: places.pointIdentity)
+            }
+            request.point = name
+            request.views[tree.root] = snapshot.path
+            return snapshot
+        }
+        guard let snapshot = try tree.snapshot() else { return nil }
+        request.point = "snapshot"
+        request.views[tree.root] = snapshot.path
+        return snapshot
+    }
+
+    /// Under a write filter the image holds what is protected and the exceptions, never what the next start forgets.
+    private func lookBelowFilters(_ request: inout BackupRequest, _ reporter: Reporter) {
+        for source in request.sources where request.views[source] == nil {
+            guard let below = FilterMounts.below(source) else { continue }
+            reporter.warn("a write filter covers \(source): the image holds what is protected, and the exceptions")
+            request.views[source] = below
+            if request.point.isEmpty { request.point = "write filter" }
+        }
+    }
+
+    private static func defaultName(_ sources: [BytePath]) -> String {
+        let names = sources.map { $0.lastComponent.isEmpty ? "root" : printable($0.lastComponent) }
+        let joined = names.joined(separator: "+")
+        return names.count == 1 || joined.utf8.count <= 64 ? joined : HostFacts.hostName
+    }
+
+    /// Patterns are compared below the sources. Who types the whole path of something in one of them means that.
+    private static func patterns(_ bytes: [UInt8], below sources: [BytePath]) -> [PathPattern] {
+        let own = sources.filter { BytePath(bytes).isBelow($0) }
+        if own.isEmpty { return [PathPattern(bytes)] }
+        return own.map { PathPattern([UInt8(ascii: "/")] + $0.remainder(of: BytePath(bytes)), in: $0) }
+    }
+}

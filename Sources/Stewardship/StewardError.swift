@@ -1,0 +1,43 @@
+// Why work on this machine is not begun.
+
+public import Platform
+public import Reporting
+
+public enum StewardError: Explained, Hashable {
+    /// A store was at a place once, and none is there now.
+    case storeIsGone(place: BytePath, wasOn: String)
+    /// Another store than the one that was used there.
+    case otherStore(place: BytePath)
+    /// Nobody is there who could say that a new store is meant.
+    case noStore(place: BytePath)
+    case noIdentity(subject: String)
+    case pointsAreImages(root: BytePath, store: BytePath, identity: BytePath)
+
+    public var description: String {
+        switch self {
+        case .storeIsGone(let place, let wasOn):
+            "the store that was used at \(place) is not there, so its disk or share is not mounted; it was on \(wasOn)"
+        case .otherStore(let place): "\(place) holds another store than the one that was used there before"
+        case .noStore(let place): "there is no store at \(place), and without a terminal none is made"
+        case .noIdentity(let subject):
+            "there is no identity that could restore from \(subject), and without a terminal none is made"
+        case .pointsAreImages(let root, let store, _): "the points of \(root) are images already, in \(store)"
+        }
+    }
+
+    public var mend: String? {
+        switch self {
+        case .storeIsGone(let place, _):
+            "mount it; if the store was given up, `holdfast store init \(place)` makes a new one"
+        case .otherStore(let place): "mount the right one; if this one is meant, `holdfast store join \(place)`"
+        case .noStore(let place):
+            "mount the disk or share that holds it, name the store in [stores] of the configuration, or make one with `holdfast store init \(place)`"
+        case .noIdentity:
+            "name who can restore with `--recipient age1…`, or make an identity with `holdfast key generate` or with `holdfast store init`"
+        case .pointsAreImages(_, let store, let identity):
+            "`holdfast copy --from \(store) --identity \(identity)` takes them elsewhere"
+        }
+    }
+
+    public var exitStatus: Int32 { 4 }
+}
