@@ -191,7 +191,7 @@ import Testing
             for round in $(seq \(runsAll ? 25 : 5)); do
               rm -rf store home/state home/cache restored
               for i in 1 2 3; do
-                ( holdfast backup tree --to store --yes --name b$i > said$i 2>&1; echo $? > code$i ) &
+                ( holdfast store init store > said$i 2>&1; holdfast backup tree --to store --name b$i >> said$i 2>&1; echo $? > code$i ) &
               done
               wait
               for i in 1 2 3; do

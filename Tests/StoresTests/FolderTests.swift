@@ -30,8 +30,10 @@ import Testing
         try place.store.put("v/one", bytes("one"))
         shell("chmod \(String(mode, radix: 8)) '\(place.folder)/v'; chmod 600 '\(place.folder)/v/one'")
         let found = Mutex<[String]>([])
+        // The place itself must not end in that thread, which could not remove it.
+        let folder = place.folder
         asNobody {
-            let reasons = Self.reasons(FolderStore(place.folder))
+            let reasons = Self.reasons(FolderStore(folder))
             found.withLock { $0 = reasons }
         }
         let list = mode == 0o555 ? "done" : "refused"

@@ -30,6 +30,8 @@ final class NaiveStore: ObjectStore {
         do throws(SystemError) { return try call() } catch { throw StoreError(error, on: name) }
     }
 
+    func topLevel() throws(StoreError) -> [String] { [] }
+
     func list(_ folder: String) throws(StoreError) -> [StoredObject] {
         let path = try checked(folder)
         return try explaining(folder) { () throws(SystemError) in
