@@ -4,6 +4,12 @@ internal import CLinux
 internal import Glibc
 
 public enum HostFacts {
+    /// The arguments of this process as bytes, its name first. They need nothing of /proc.
+    public static let arguments: [[UInt8]] = (0..<clinux_argument_count()).compactMap { index in
+        guard let start = clinux_argument(index) else { return nil }
+        return Array(UnsafeRawBufferPointer(start: start, count: strlen(start)))
+    }
+
     public static var hostName: String {
         var name = [CChar](repeating: 0, count: 256)
         guard gethostname(&name, 255) == 0 else { return "unknown" }

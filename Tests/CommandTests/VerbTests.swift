@@ -35,4 +35,35 @@ import Testing
             #expect(outcome.status == 0 && outcome.output.contains("USAGE: holdfast \(words)"), "\(words): \(outcome)")
         }
     }
+
+    @Test(
+        "A word that names no command is said to, with the command that was meant",
+        arguments: [
+            ("bakcup /x --to S", "there is no command bakcup. Did you mean backup?"),
+            ("filter enalbe", "there is no command enalbe. Did you mean enable?"),
+            ("--json nix", "there is no command nix"), ("help nix", "there is no command nix"),
+            ("/opt/plc backup --to S", "there is no command /opt/plc"),
+        ])
+    func unknownCommand(line: String, text: String) {
+        let outcome = Workplace().holdfast(line)
+        #expect(outcome.status == 2 && outcome.output.contains(text), "\(outcome)")
+    }
+
+    @Test("A private key where a public one belongs is not shown")
+    func privateKey() {
+        let outcome = Workplace().holdfast("backup /x --to s --recipient AGE-SECRET-KEY-1SECRETSECRET")
+        #expect(outcome.status == 2 && !outcome.output.contains("1SECRETSECRET"), "\(outcome)")
+    }
+
+    @Test("Without /proc a command is the command that it is, and no help", .enabled(if: HostFacts.isRoot))
+    func withoutProc() {
+        let place = Workplace()
+        let outcome = place.shell(
+            """
+            mkdir tree; echo x > tree/x; holdfast store init store --quiet
+            unshare -m bash -c 'umount -l /proc; holdfast backup tree --to store; echo "status $?"; holdfast nix'
+            """)
+        #expect(outcome.output.contains("there is no command nix"), "\(outcome)")
+        #expect(!outcome.output.contains("OVERVIEW"), "\(outcome)")
+    }
 }

@@ -20,6 +20,10 @@ extern const unsigned clinux_RENAME_EXCHANGE;
 extern const unsigned long clinux_TMPFS_MAGIC;
 extern const unsigned long clinux_MSDOS_SUPER_MAGIC;
 
+/// The arguments of this process, its name first; null beyond the last. Valid for its whole life.
+int clinux_argument_count(void);
+const char *clinux_argument(int index);
+
 /// What statx(2) says of one file, in fixed-width fields. Times are nanoseconds since 1970, split.
 struct clinux_stat {
     uint32_t mode;

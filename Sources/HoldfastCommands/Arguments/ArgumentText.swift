@@ -2,28 +2,18 @@
 // plane, one a byte, and is turned back where a path is wanted; a real scalar of that range travels the same way.
 
 internal import ArgumentParser
+internal import Platform
 
 enum ArgumentText {
     private static let escapes: ClosedRange<UInt32> = 0x10ff00...0x10ffff
 
     /// The arguments of this process without its name.
-    static func ofProcess() -> [String] {
-        (1..<max(1, Int(CommandLine.argc))).compactMap { index in
-            guard let argument = CommandLine.unsafeArgv[index] else { return nil }
-            var bytes: [UInt8] = []
-            var next = argument
-            while next.pointee != 0 {
-                bytes.append(UInt8(bitPattern: next.pointee))
-                next += 1
-            }
-            return encode(bytes)
-        }
-    }
+    static func ofProcess() -> [String] { HostFacts.arguments.dropFirst().map(encode) }
 
     /// The last component of what the program was called by.
     static var programName: String {
-        guard CommandLine.argc > 0, let name = CommandLine.unsafeArgv[0] else { return "" }
-        return String(cString: name).split(separator: "/").last.map(String.init) ?? ""
+        let name = HostFacts.arguments.first ?? []
+        return String(decoding: name.split(separator: UInt8(ascii: "/")).last ?? [], as: UTF8.self)
     }
 
     static func encode(_ bytes: [UInt8]) -> String {
@@ -61,7 +51,7 @@ enum ArgumentText {
     }
 
     private static let flags = ["--json", "--yes", "--quiet", "--verbose"]
-    private static let valued = ["--config", "--identity", "--passphrase-file"]
+    private static let valued = ["--config", "--identity", "--passphrase-file", "--store-fingerprint"]
 
     /// Global options may stand before the command; ArgumentParser wants them behind it.
     static func behindCommand(_ arguments: [String], in root: any ParsableCommand.Type) -> [String] {

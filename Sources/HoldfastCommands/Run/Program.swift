@@ -39,14 +39,16 @@ func run(
         return 0
     } catch {
         let text = root.fullMessage(for: error)
-        if root.exitCode(for: error).isSuccess {
+        if root.exitCode(for: error).isSuccess, unknownCommand(arguments, root) == nil {
             Console(isJSON: false).result(text + "\n")
             return 0
         }
         // Its last line says "See 'holdfast backup --help' for more information."
         let help = text.split(separator: "\n").last.map { $0.split(separator: "'") } ?? []
-        let problem = Problem.usage(
-            clause(root.message(for: error)), hint: help.count == 3 ? "`\(help[1])` tells more" : nil)
+        let problem =
+            unknownCommand(arguments, root)
+            ?? .usage(
+                redacted(clause(root.message(for: error))), hint: help.count == 3 ? "`\(help[1])` tells more" : nil)
         report(problem, on: Console(isJSON: arguments.contains("--json")))
         return problem.status
     }
@@ -76,6 +78,23 @@ private func run(
         report(problem, on: console)
         return problem.status
     }
+}
+
+/// What is said of a line that names no command; whatever else could be said of it follows from that.
+private func unknownCommand(_ arguments: [String], _ root: any ParsableCommand.Type) -> Problem? {
+    guard let unknown = CommandWords.unknown(arguments, in: root) else { return nil }
+    let suggestion = unknown.meant.map { ". Did you mean \($0)?" } ?? ""
+    return .usage(
+        "there is no command \(Text.safe(unknown.word))\(suggestion)", hint: "`holdfast --help` lists the commands")
+}
+
+/// A private key that was given where none belongs is not shown.
+private func redacted(_ message: String) -> String {
+    let mark = "AGE-SECRET-KEY-"
+    let parts = message.split(separator: "'", omittingEmptySubsequences: false)
+    guard parts.contains(where: { $0.uppercased().hasPrefix(mark) }) else { return message }
+    return parts.map { $0.uppercased().hasPrefix(mark) ? "\(mark)… (a private key; give the public one, age1…)" : $0 }
+        .joined(separator: "'")
 }
 
 private func report(_ problem: Problem, on console: Console) {
