@@ -58,14 +58,14 @@ public final class AgeIdentity: Sendable {
             var line = line
             if line.last == UInt8(ascii: "\r") { line.removeLast() }
             if line.isEmpty || line.first == UInt8(ascii: "#") { continue }
+            // From here on it is a secret, even if it is not quite an identity.
+            let typed = TypedIdentity(line)
             do throws(CryptographyError) {
-                let copy = Secret(copying: UnsafeRawBufferPointer(rebasing: line))
-                identities.append(try AgeIdentity(text: copy))
+                identities.append(try AgeIdentity(text: typed.text))
             } catch .unsupported(let what) {
                 throw .unsupported("\(what), in line \(index + 1) of the identity file")
             } catch {
-                // The line itself is a secret, even if it is not quite an identity.
-                throw .malformed("line \(index + 1) of the identity file, which is no age identity")
+                throw .malformed("line \(index + 1) of the identity file \(typed.problem)")
             }
         }
         guard !identities.isEmpty else { throw .malformed("an identity file without an identity") }

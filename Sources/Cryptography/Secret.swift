@@ -59,6 +59,12 @@ public final class Secret: @unchecked Sendable, Equatable {
     }
 
     /// Compares in a time that depends on the lengths alone.
+    /// For whoever alone has it, while it is made.
+    func withMutableBytes<R, E: Error>(_ body: (UnsafeMutableRawBufferPointer) throws(E) -> R) throws(E) -> R {
+        defer { withExtendedLifetime(self) {} }
+        return try body(UnsafeMutableRawBufferPointer(start: base, count: count))
+    }
+
     public static func == (left: Secret, right: Secret) -> Bool {
         left.withUnsafeBytes { a in right.withUnsafeBytes { b in equalInConstantTime(a, b) } }
     }

@@ -117,7 +117,10 @@ import Testing
     @Test("A fault in an identity file is named by its line, without a word of its content")
     func identityFileFaults() throws {
         let key = String(decoding: try AgeIdentity.generate().encoded().revealed, as: UTF8.self)
-        #expect(throws: CryptographyError.malformed("line 2 of the identity file, which is no age identity")) {
+        #expect(
+            throws: CryptographyError.malformed(
+                "line 2 of the identity file is no age identity: one begins with AGE-SECRET-KEY-1")
+        ) {
             _ = try AgeIdentity.identities(inFile: ascii("# key\n \(key)\n"))
         }
         for text in ["", "\n", "# nothing\n"] {
@@ -139,5 +142,29 @@ import Testing
         arguments: ["Z", "Zm9vY", "Zh", "Zm9", "Zg==", "Zg=", "Zm 9v", "Zm9v\n", "Zm9-", "Zm9_", "Zm9\u{e9}"])
     func strictBase64(text: String) {
         #expect(Base64.decode(ascii(text)) == nil)
+    }
+
+    @Test("A key typed from paper opens in small letters and with blanks")
+    func typed() throws {
+        let identity = try AgeIdentity.generate()
+        let text = identity.encoded().withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+        let groups = text.enumerated().map { ($0 % 7 == 0 ? " " : "") + String($1).lowercased() }.joined() + "  \n"
+        #expect(try AgeIdentity.identities(inFile: Array(groups.utf8)).map(\.recipient) == [identity.recipient])
+    }
+
+    @Test("Of a key that is mistyped the wrong place is named", arguments: [17, 30, 55, 74])
+    func mistyped(place: Int) throws {
+        let identity = try AgeIdentity.generate()
+        var text = identity.encoded().withUnsafeBytes { Array($0) }
+        func problem() -> String {
+            do { return "\(try AgeIdentity.identities(inFile: text).count) keys" } catch { return "\(error)" }
+        }
+        let right = text[place - 1]
+        text[place - 1] = right == UInt8(ascii: "Q") ? UInt8(ascii: "P") : UInt8(ascii: "Q")
+        #expect(problem().contains("the character at place \(place) is mistyped"), "\(problem())")
+        text[place - 1] = UInt8(ascii: "O")
+        #expect(problem().contains("a character that no age key has, at place \(place)"), "\(problem())")
+        text.remove(at: place - 1)
+        #expect(problem().contains("has 73 characters, and an age key has 74"), "\(problem())")
     }
 }
