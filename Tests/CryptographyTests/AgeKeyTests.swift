@@ -121,7 +121,7 @@ import Testing
             throws: CryptographyError.malformed(
                 "line 2 of the identity file is no age identity: one begins with AGE-SECRET-KEY-1")
         ) {
-            _ = try AgeIdentity.identities(inFile: ascii("# key\n \(key)\n"))
+            _ = try AgeIdentity.identities(inFile: ascii("# key\nAGE-\(key)\n"))
         }
         for text in ["", "\n", "# nothing\n"] {
             #expect(throws: CryptographyError.malformed("an identity file without an identity")) {
