@@ -1,4 +1,3 @@
-import Glibc
 // swift-tools-version: 6.1
 import PackageDescription
 
@@ -96,7 +95,7 @@ var targets: [Target] = [
 ]
 
 // The fuzzer brings its own `main`, so its target exists only where Tests/Fuzzing/run asks for it.
-if getenv("HOLDFAST_FUZZING") != nil {
+if Context.environment["HOLDFAST_FUZZING"] != nil {
     targets.append(
         .executableTarget(
             name: "Fuzzing", dependencies: ["Images", "Cryptography", "Platform", "Reporting"], path: "Tests/Fuzzing",
