@@ -4,14 +4,21 @@ A test says what to do inside as a shell script; the machine boots, runs it, and
 disk outlives a boot, as with a real machine.
 """
 
+import fcntl
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 
 MIB = 1 << 20
+SIZE = 6 << 30
+#: Seconds in which an emulated machine that is at work says something: a line of its trace, its output or its console. Slow machines say
+#: it late, so there is no limit on how long a whole script takes.
+SILENCE = 600
 #: Where the file system begins on the disk; GRUB lies before it.
 START = MIB
 HERE = pathlib.Path(__file__).resolve().parent
@@ -23,6 +30,40 @@ def run(*words, **options):
     if result.returncode:
         raise RuntimeError(f"{' '.join(map(str, words))}: {result.returncode}: {result.stderr.strip() or result.stdout.strip()}")
     return result.stdout
+
+
+def new_scratch():
+    """A folder for one test, which Tests/Lab/run removes whatever comes."""
+    return pathlib.Path(tempfile.mkdtemp(prefix="holdfast-lab-", dir=os.environ.get("HOLDFAST_LAB_SCRATCH", "/var/tmp")))
+
+
+def made(rootfs, name, make):
+    """What is made of a root once, by whoever wants it first, and kept beside it: make(path, scratch) writes it."""
+    folder = pathlib.Path(f"{rootfs}.made")
+    folder.mkdir(exist_ok=True)
+    with open(folder / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / name).exists():
+            scratch = new_scratch()
+            make(scratch / name, scratch)
+            shutil.move(scratch / name, folder / name)
+            shutil.rmtree(scratch)
+    return folder / name
+
+
+def make_disk(kind, disk, rootfs):
+    """A disk with a system of its own: btrfs, zfs, tree or luks."""
+    fill = {"btrfs": fill_btrfs, "zfs": fill_zfs, "tree": fill_tree, "luks": fill_luks}[kind]
+    run("cp", "--reflink=auto", made(rootfs, kind, lambda path, scratch: fill(path, rootfs, scratch)), disk)
+
+
+def kernel_and_initramfs(rootfs):
+    def unpack(path, scratch):
+        path.mkdir()
+        run("tar", "-C", path, "--strip-components=2", "-xf", rootfs, "./boot")
+
+    boot = made(rootfs, "boot", unpack)
+    return next(boot.glob("vmlinuz-*")), next(boot.glob("initrd.img-*"))
 
 
 class Loop:
@@ -85,9 +126,9 @@ def entry(root, options, folder):
             f" initrd {folder}/initrd.img\n}}\n")
 
 
-def make_btrfs(disk, rootfs, scratch, size=6 << 30):
+def fill_btrfs(disk, rootfs, scratch):
     """Debian's layout: / in the subvolume @rootfs, /boot in it."""
-    partition(disk, size)
+    partition(disk, SIZE)
     with Loop(disk) as device:
         run("mkfs.btrfs", "-q", "-L", "lab-root", device)
         with Mounted(device, scratch / "mount") as top:
@@ -119,16 +160,16 @@ def fill_boot(disk, rootfs, scratch, menu):
 def helper(disk, rootfs, scratch):
     """Another machine, which is thrown away, with the disk as its second and the root beside it."""
     folder = scratch / "helper"
-    folder.mkdir(exist_ok=True)
-    make_tree(folder / "disk", rootfs, scratch)
-    machine = Machine(folder, folder / "disk", disk)
+    folder.mkdir()
+    make_disk("tree", folder / "disk", rootfs)
+    machine = Machine(folder, folder / "disk", disk, kernel=kernel_and_initramfs(rootfs))
     os.link(rootfs, machine.shared / "rootfs.tar")
     return machine
 
 
-def make_zfs(disk, rootfs, scratch, size=6 << 30):
+def fill_zfs(disk, rootfs, scratch):
     """/ in the boot environment lab/ROOT/debian, which the boot finds by the pool's bootfs; /boot on ext4 beside it."""
-    partition(disk, size, ("512M", ""))
+    partition(disk, SIZE, ("512M", ""))
     fill_boot(disk, rootfs, scratch, entry("zfs:AUTO", "ro zfs_force=1", ""))
     # Only a kernel with ZFS can fill the rest.
     machine = helper(disk, rootfs, scratch)
@@ -142,13 +183,12 @@ def make_zfs(disk, rootfs, scratch, size=6 << 30):
         tar -C /mnt --xattrs --xattrs-include='*' --exclude='./boot/*' -xf /lab/rootfs.tar
         echo 'LABEL=lab-boot /boot ext4 defaults 0 2' >/mnt/etc/fstab
         zpool export lab
-    """, timeout=600)
-    shutil.rmtree(machine.scratch)
+    """)
 
 
-def make_tree(disk, rootfs, scratch, size=6 << 30):
+def fill_tree(disk, rootfs, scratch):
     """/ on ext4, /boot in it."""
-    partition(disk, size)
+    partition(disk, SIZE)
     with Loop(disk) as device:
         run("mkfs.ext4", "-q", "-L", "lab-root", device)
         with Mounted(device, scratch / "mount") as root:
@@ -159,9 +199,9 @@ def make_tree(disk, rootfs, scratch, size=6 << 30):
     install_grub(disk, "/boot/grub", scratch)
 
 
-def make_luks(disk, rootfs, scratch, size=6 << 30):
+def fill_luks(disk, rootfs, scratch):
     """/ on ext4 in LUKS, which the initramfs opens with a key of its own; /boot on ext4 beside it."""
-    partition(disk, size, ("512M", ""))
+    partition(disk, SIZE, ("512M", ""))
     kernel = fill_boot(disk, rootfs, scratch, entry("/dev/mapper/lab-root", "ro", ""))
     # Only a kernel with device-mapper can fill the rest.
     machine = helper(disk, rootfs, scratch)
@@ -180,21 +220,23 @@ def make_luks(disk, rootfs, scratch, size=6 << 30):
         for place in dev proc sys; do mount --rbind /$place /mnt/$place; done
         chroot /mnt update-initramfs -u -k {kernel}
         umount /mnt/boot; sync
-    """, timeout=600)
-    shutil.rmtree(machine.scratch)
+    """)
 
 
 class Machine:
     """A virtual machine with disks, and a folder that it shares with the test."""
 
-    def __init__(self, scratch, *disks, memory=1024, host=None):
+    def __init__(self, scratch, *disks, memory=1024, host=None, kernel=None):
         self.scratch = pathlib.Path(scratch)
         self.disks = disks
         self.memory = memory
         #: A folder of this machine that the guest may read.
         self.host = host
+        #: A kernel and an initramfs to start at once, with the script in the place of systemd: cheaper, for what does not look at a start.
+        self.kernel = kernel
         #: More of qemu's words.
         self.words = []
+        self.silence = SILENCE
         self.shared = self.scratch / "shared"
         self.shared.mkdir(parents=True, exist_ok=True)
         self.console = self.scratch / "console"
@@ -202,18 +244,23 @@ class Machine:
 
     def start(self, todo, after="systemctl poweroff"):
         """Boots; `todo` runs once the machine is up, `after` when it has ended."""
-        for name in ("said", "ended", "trace"):
-            (self.shared / name).unlink(missing_ok=True)
+        for path in (*(self.shared / name for name in ("said", "ended", "trace")), self.console):
+            path.unlink(missing_ok=True)
         (self.shared / "todo").write_text("set -e; PS4='+ $SECONDS s: '\n" + todo)
         (self.shared / "then").write_text(after)
-        words = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", self.memory, "-nographic",
+        # Each device that nobody needs is time at each start: a floppy, a CD, a screen.
+        words = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", self.memory, "-nodefaults", "-nographic",
                  "-serial", f"file:{self.console}", "-monitor", "none", "-nic", "none", "-rtc", "base=utc",
                  "-virtfs", f"local,path={self.shared},mount_tag=lab,security_model=none"]
         if self.host:
             words += ["-virtfs", f"local,path={self.host},mount_tag=host,security_model=none,readonly=on,multidevs=remap"]
+        if self.kernel:
+            words += ["-kernel", self.kernel[0], "-initrd", self.kernel[1],
+                      "-append", "root=/dev/vda1 rw console=ttyS0 panic=5 quiet init=/usr/local/sbin/guest"]
+        # A power cut ends qemu and not this machine, which therefore need not bring anything to its own disk.
         for number, disk in enumerate(self.disks):
-            words += ["-drive", f"file={disk},format=raw,if=none,id=disk{number},cache=writeback",
-                      "-device", f"virtio-blk-pci,drive=disk{number},bootindex={number}"]
+            words += ["-drive", f"file={disk},format=raw,if=none,id=disk{number},cache=unsafe",
+                      "-device", f"virtio-blk-pci,drive=disk{number}" + ("" if self.kernel else f",bootindex={number}")]
         words += self.words
         self.boots += 1
         self.began = time.monotonic()
@@ -224,20 +271,50 @@ class Machine:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
-    def wait(self, timeout=300):
+    def until(self, is_so):
+        """Waits; a machine that says nothing for too long is cut off."""
+        last, since = None, time.monotonic()
+        while not is_so():
+            now = [file.stat().st_size if file.exists() else 0 for file in (self.shared / "trace", self.shared / "said", self.console)]
+            if now != last:
+                last, since = now, time.monotonic()
+            if time.monotonic() - since > self.silence:
+                processor = self.processor_seconds()
+                self.cut()
+                raise RuntimeError(f"boot {self.boots}: the machine has said nothing for {self.silence} s and was cut off, {time.monotonic() - self.began:.0f} s "
+                                   f"after its start, of which it worked {processor:.0f} s; " + self.last_words())
+            time.sleep(0.2)
+
+    def until_exists(self, file):
+        """Waits for a file that the script makes."""
+        def is_there():
+            if not file.exists() and self.process.poll() is not None:
+                raise RuntimeError(f"boot {self.boots}: the machine went off before {file.name} was there; " + self.last_words())
+            return file.exists()
+
+        self.until(is_there)
+
+    def wait(self):
         """Until it is off; returns what was said inside. Fails where the script did."""
-        try:
-            self.process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            self.cut()
-            raise RuntimeError(f"the machine did not switch off; the trace ends with\n{self.trace()}\nthe console ends with\n{self.tail()}") from None
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.until(lambda: self.process.poll() is not None)
         self.off = time.time()
         said = self.said()
         ended = self.shared / "ended"
         if not ended.exists() or ended.read_text().strip() != "0":
-            raise RuntimeError(f"the script ended with {ended.read_text().strip() if ended.exists() else 'nothing'}:\n{said}\nthe trace ends with\n{self.trace()}\nthe console ends with\n{self.tail()}")
-        print(f"   boot {self.boots}: {time.monotonic() - self.began:.0f} s", flush=True)
+            raise RuntimeError(f"the script ended with {ended.read_text().strip() if ended.exists() else 'nothing'}; " + self.last_words())
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        worked = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        print(f"   boot {self.boots}: {time.monotonic() - self.began:.0f} s, of which it worked {worked:.0f} s", flush=True)
         return said
+
+    def processor_seconds(self):
+        """Of the virtual machine so far."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def last_words(self):
+        return f"it said\n{self.said()}\nthe trace ends with\n{self.trace()}\nthe console ends with\n{self.tail()}"
 
     def said(self):
         file = self.shared / "said"
@@ -255,9 +332,9 @@ class Machine:
         """Seconds from the end of the script to the machine being off."""
         return self.off - (self.shared / "ended").stat().st_mtime
 
-    def run(self, todo, timeout=300):
+    def run(self, todo):
         self.start(todo)
-        return self.wait(timeout)
+        return self.wait()
 
 
 def put_program(machine, program):
