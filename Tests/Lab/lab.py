@@ -16,9 +16,9 @@ import time
 
 MIB = 1 << 20
 SIZE = 6 << 30
-#: Seconds in which an emulated machine that is at work says something: a line of its trace, its output or its console. Slow machines say
-#: it late, so there is no limit on how long a whole script takes.
-SILENCE = 600
+#: Seconds without a line of its trace, its output or its console after which a machine that idles is given up, and one that works four
+#: times as many: a command may take minutes on an emulated machine. There is no limit on how long a whole script takes.
+SILENCE = 300
 #: Where the file system begins on the disk; GRUB lies before it.
 START = MIB
 HERE = pathlib.Path(__file__).resolve().parent
@@ -273,16 +273,16 @@ class Machine:
 
     def until(self, is_so):
         """Waits; a machine that says nothing for too long is cut off."""
-        last, since = None, time.monotonic()
+        last = None
         while not is_so():
             now = [file.stat().st_size if file.exists() else 0 for file in (self.shared / "trace", self.shared / "said", self.console)]
             if now != last:
-                last, since = now, time.monotonic()
-            if time.monotonic() - since > self.silence:
-                processor = self.processor_seconds()
+                last, since, before = now, time.monotonic(), self.processor_seconds()
+            silent, worked = time.monotonic() - since, self.processor_seconds() - before
+            if silent > self.silence * (1 if worked < silent / 10 else 4):
                 self.cut()
-                raise RuntimeError(f"boot {self.boots}: the machine has said nothing for {self.silence} s and was cut off, {time.monotonic() - self.began:.0f} s "
-                                   f"after its start, of which it worked {processor:.0f} s; " + self.last_words())
+                raise RuntimeError(f"boot {self.boots}: the machine has said nothing for {silent:.0f} s, of which it worked {worked:.0f} s, and was cut "
+                                   f"off {time.monotonic() - self.began:.0f} s after its start; " + self.last_words())
             time.sleep(0.2)
 
     def until_exists(self, file):
@@ -343,15 +343,15 @@ def put_program(machine, program):
 
 
 def on_host_files(command):
-    """A script that runs a command in the guest with all files of this machine, read-only below a layer in memory; the machine needs
-    `host="/"`, and memory."""
+    """A script that runs a command in the guest with all files of this machine, read-only below a layer in memory, and below them those of
+    the guest, which has the programs of ZFS; the machine needs `host="/"`, and memory."""
     return f"""
         modprobe -a zfs overlay vfat nls_ascii nls_cp437
         mkdir -p /host /layer /all; mount -t tmpfs -o size=2g none /layer; mkdir /layer/upper /layer/work
         mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144,ro,cache=loose host /host
-        mount -t overlay -o lowerdir=/host,upperdir=/layer/upper,workdir=/layer/work overlay /all
+        mount -t overlay -o lowerdir=/host:/,upperdir=/layer/upper,workdir=/layer/work overlay /all
         for place in proc sys dev; do mount --rbind /$place /all/$place; done
-        mount -t tmpfs none /all/tmp; mount -t tmpfs none /all/run; mkdir /all/lab; mount --bind /lab /all/lab
+        mount -t tmpfs none /all/tmp; mount -t tmpfs none /all/run; mkdir -p /all/lab; mount --bind /lab /all/lab
         export PATH=$PATH:/opt/swift/usr/bin HOME=/root
         chroot /all /bin/bash -c 'cd {HERE.parent.parent} && {command}' 2>&1
     """
