@@ -4,6 +4,7 @@ A test says what to do inside as a shell script; the machine boots, runs it, and
 disk outlives a boot, as with a real machine.
 """
 
+import contextlib
 import fcntl
 import os
 import pathlib
@@ -16,9 +17,9 @@ import time
 
 MIB = 1 << 20
 SIZE = 6 << 30
-#: Seconds without a line of its trace, its output or its console after which a machine that idles is given up, and one that works four
-#: times as many: a command may take minutes on an emulated machine. There is no limit on how long a whole script takes.
-SILENCE = 300
+#: Seconds without a line of its trace, its output or its console after which a machine is given up; those in which it waited for a
+#: processor of this machine do not count. Whatever speaks may take what it takes.
+SILENCE = 600
 #: Where the file system begins on the disk; GRUB lies before it.
 START = MIB
 HERE = pathlib.Path(__file__).resolve().parent
@@ -277,12 +278,15 @@ class Machine:
         while not is_so():
             now = [file.stat().st_size if file.exists() else 0 for file in (self.shared / "trace", self.shared / "said", self.console)]
             if now != last:
-                last, since, before = now, time.monotonic(), self.processor_seconds()
-            silent, worked = time.monotonic() - since, self.processor_seconds() - before
-            if silent > self.silence * (1 if worked < silent / 10 else 4):
-                self.cut()
-                raise RuntimeError(f"boot {self.boots}: the machine has said nothing for {silent:.0f} s, of which it worked {worked:.0f} s, and was cut "
-                                   f"off {time.monotonic() - self.began:.0f} s after its start; " + self.last_words())
+                last, since, before, worked = now, time.monotonic(), self.waited(), self.worked()
+            silent = time.monotonic() - since
+            if silent > self.silence:
+                waited = max((seconds - before.get(task, 0) for task, seconds in self.waited().items()), default=0)
+                if silent - waited > self.silence:
+                    worked = self.worked() - worked
+                    self.cut()
+                    raise RuntimeError(f"boot {self.boots}: the machine has said nothing for {silent:.0f} s, of which it waited {waited:.0f} s for a processor "
+                                       f"and worked {worked:.0f} s, and was cut off {time.monotonic() - self.began:.0f} s after its start; " + self.last_words())
             time.sleep(0.2)
 
     def until_exists(self, file):
@@ -308,10 +312,19 @@ class Machine:
         print(f"   boot {self.boots}: {time.monotonic() - self.began:.0f} s, of which it worked {worked:.0f} s", flush=True)
         return said
 
-    def processor_seconds(self):
-        """Of the virtual machine so far."""
+    def worked(self):
+        """Seconds of processor that the virtual machine has had so far."""
         fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def waited(self):
+        """Seconds that each of its threads was ready and had no processor."""
+        found = {}
+        for task in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir():
+            # A thread may end meanwhile.
+            with contextlib.suppress(OSError):
+                found[task.name] = int((task / "schedstat").read_text().split()[1]) / 1e9
+        return found
 
     def last_words(self):
         return f"it said\n{self.said()}\nthe trace ends with\n{self.trace()}\nthe console ends with\n{self.tail()}"
