@@ -121,7 +121,8 @@ public enum ImageError: Explained, Hashable {
         case .noWriterKey: "issue one with `holdfast store join STORE --identity FILE`"
         case .foreignStore:
             "somebody may have replaced the store; if that was you, compare the fingerprint on the key sheet and give it with `--store-fingerprint`"
-        case .contradicted: "ask who governs the store; `holdfast verify --from STORE` names what is there"
+        case .contradicted:
+            "ask who governs the store; if this machine's own state was put back, `holdfast store join STORE --identity FILE` gives it a new key"
         case .rolledBack: "find out who put it back, or use another copy of it; reading goes on"
         case .notGoverning: "give the identity of a recipient that was not added with `--reader`"
         case .revokedWriter, .leftOut: "have who governs the store run `holdfast store join STORE --identity FILE` here"

@@ -95,7 +95,7 @@ public final class Store: Sendable {
 
     private static func openForWriting(_ opening: Opening, _ credentials: Credentials) throws -> Store {
         try opening.finishHeader()
-        if opening.writer == nil {
+        if opening.writer?.root != opening.header.root {
             return try join(opening, JoinRequest(), credentials)
         }
         let writer = try opening.currentWriter()
@@ -149,7 +149,7 @@ struct Opening {
             header, pinned: [memory.root, writer?.root].compactMap { $0 },
             isJoining: isJoining || isWriting && writer == nil, subject: objects.subject)
         chain = try Self.readRecords(objects, header)
-        guard let seen = memory.record else { return }
+        guard let seen = memory.record, memory.root == header.root else { return }
         if seen.number > chain.newest.number {
             let error = ImageError.rolledBack(
                 store: objects.subject, seen: seen.number, found: chain.newest.number)
@@ -256,7 +256,7 @@ struct Opening {
     /// This machine's key in the store's newest epoch. New keys are taken from the machine's parcel, and kept.
     /// - Throws: `.revokedWriter`, `.leftOut`.
     func currentWriter() throws -> WriterKey {
-        guard let writer else { throw ImageError.noWriterKey(store: subject) }
+        guard let writer, writer.root == header.root else { throw ImageError.noWriterKey(store: subject) }
         if chain.newest.revocation(of: writer.writer) != nil { throw ImageError.revokedWriter(store: subject) }
         let newest = chain.newest
         if writer.newest.number == newest.epoch {

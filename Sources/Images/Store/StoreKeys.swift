@@ -47,12 +47,14 @@ extension Store {
 
     /// The machines that may write in the newest epoch.
     public func writers() throws -> [StoreWriter] {
-        try reopened().writers().map { StoreWriter(id: "\($0.writer)", name: $0.name, series: $0.series) }
+        try reopened(isWriting: false).writers().map { StoreWriter(id: "\($0.writer)", name: $0.name, series: $0.series) }
     }
 
     /// The store as it is now.
-    private func reopened() throws -> Opening {
-        try Opening(objects, credentials: Credentials(), machine: machine, isWriting: true)
+    private func reopened(isWriting: Bool = true) throws -> Opening {
+        try Opening(
+            objects, credentials: Credentials(trust: StoreTrust(expected: fingerprint)), machine: machine,
+            isWriting: isWriting)
     }
 
     private func governing() throws -> (secret: StoreSecret, rootKey: SigningKey) {

@@ -45,11 +45,15 @@ public struct StoreTrust: Sendable {
         func refuse(_ other: StoreFingerprint) -> ImageError {
             .foreignStore(store: subject, found: "\(found)", pinned: "\(other)")
         }
-        if let expected, expected != found { throw refuse(expected) }
+        if let expected {
+            // What somebody gives by hand outweighs what was pinned: that is how a pin is renewed.
+            if expected == found { return }
+            throw refuse(expected)
+        }
         for key in pinned where key != header.root {
             throw refuse(try StoreFingerprint(store: header.store, root: key))
         }
-        if expected != nil || !pinned.isEmpty || noted.contains(found) { return }
+        if !pinned.isEmpty || noted.contains(found) { return }
         try unpinned(
             Unpinned(store: subject, fingerprint: found, isForeign: !noted.isEmpty && !isFile, isJoining: isJoining))
     }
