@@ -372,7 +372,8 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
             memory.ownRoots.insert(name.id)
             memory.see(reference, series: label.series, sequence: label.sequence)
         }
-        let cited = numbers.filter { !own.contains($0) }.map { index.volumes[Int($0)].reference }  // safe: numbers of the index
+        // safe: numbers of the index
+        let cited = numbers.filter { !own.contains($0) }.map { index.volumes[Int($0)].reference }
         if try !store.vanished(cited, group: writerKey.group.id).isEmpty { throw Repeat() }
 
         // What follows only saves time and space; a failure here costs no image, and the next run makes it good.

@@ -377,7 +377,8 @@ private struct SingleFileKeys {
             guard let content = try? reader.content(of: frame) else { continue }  // The other copy may have it.
             switch frame.kind {
             case .storeHeader: header = try? StoreHeader(decoding: content, subject: reader.subject)
-            case .record: records += [try? StoreRecord(decoding: content)].compactMap { $0 }  // A missing one is noticed.
+            // A missing one is noticed.
+            case .record: records += [try? StoreRecord(decoding: content)].compactMap { $0 }
             case .keyFile:
                 guard let zero = content.firstIndex(of: 0), files.count < Format.maximumKeyFiles else { continue }
                 files.append(Array(content[(zero + 1)...]))

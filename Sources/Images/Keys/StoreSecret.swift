@@ -249,7 +249,8 @@ public struct Credentials: Sendable {
         if !locked.isEmpty, let passphrase = try passphrase() {
             tried = true
             for file in locked {
-                if let text = try? Age.decrypt(file, passphrase: passphrase), let secret = parse(text) { return secret }  // wrong
+                // wrong
+                if let text = try? Age.decrypt(file, passphrase: passphrase), let secret = parse(text) { return secret }
             }
         }
         if let damage { throw ImageError.damaged(subject: "the key of \(subject)", detail: "\(damage)") }

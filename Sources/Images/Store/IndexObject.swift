@@ -69,7 +69,8 @@ extension Store {
         }
         // Mostly small, and then one read is all.
         let whole: any ByteSource =
-            source.length <= 32 << 20 ? MemorySource(try source.read(at: 0, count: Int(source.length))) : source  // safe: compared
+            // safe: compared
+            source.length <= 32 << 20 ? MemorySource(try source.read(at: 0, count: Int(source.length))) : source
         let reader = try ObjectReader([whole], subject: describe(name), keyring: keyring, name: name)
         let proof = try reader.verifySignature()
         guard proof.digest == reference.digest else {

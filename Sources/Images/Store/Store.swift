@@ -171,7 +171,8 @@ struct Opening {
             }
             budget -= file.length
             guard let bytes = try objects.read(file.name, limit: Format.maximumStoreRecordLength),
-                let record = try? StoreRecord(decoding: bytes),  // A torn copy; a missing record is noticed by its number.
+                // A torn copy; a missing record is noticed by its number.
+                let record = try? StoreRecord(decoding: bytes),
                 StoreName.record(record) == ObjectName.withoutSecond(file.name)
             else { continue }
             records.append(record)
@@ -223,7 +224,8 @@ struct Opening {
         let own = credentials.recipientNames.flatMap { name in
             ["\(name).age", "\(name).reader.age"].flatMap { ["\(folder)/\($0)", "\(folder)/\($0).2"] }
         }
-        let ownFiles = own.compactMap { try? objects.read($0, limit: Format.maximumKeyLength) }  // The whole list follows.
+        // The whole list follows.
+        let ownFiles = own.compactMap { try? objects.read($0, limit: Format.maximumKeyLength) }
         if !ownFiles.isEmpty, let secret = try? credentials.silent.open(ownFiles, subject: subject, accepted: confirmed)
         {
             return secret

@@ -47,7 +47,9 @@ extension Store {
 
     /// The machines that may write in the newest epoch.
     public func writers() throws -> [StoreWriter] {
-        try reopened(isWriting: false).writers().map { StoreWriter(id: "\($0.writer)", name: $0.name, series: $0.series) }
+        try reopened(isWriting: false).writers().map {
+            StoreWriter(id: "\($0.writer)", name: $0.name, series: $0.series)
+        }
     }
 
     /// The store as it is now.
