@@ -8,7 +8,7 @@ import Testing
 
     private func store() -> Workplace {
         let place = Workplace()
-        place.shell("mkdir empty; holdfast backup empty --to store --quiet")
+        place.shell("mkdir empty; holdfast store init store --quiet; holdfast backup empty --to store --quiet")
         return place
     }
 

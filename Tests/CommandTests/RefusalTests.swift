@@ -94,13 +94,13 @@ import Testing
                 "setsid -w holdfast store init nas/line3 --quiet && holdfast backup tree --to nas/line3 --quiet"
             ).status == 0)
         place.shell("mv nas/line3 away; mkdir nas/line3")
-        let gone = place.holdfast("backup tree --to nas/line3")
+        let gone = place.shell("holdfast backup tree --to nas/line3")
         #expect(gone.status == 4 && gone.output.contains("not mounted"), "\(gone)")
         #expect(place.shell("ls nas/line3").output.isEmpty)
         #expect(place.holdfast("copy --from away --to nas/line3").status == 4)
         // Another store in its place is not taken for it.
         place.shell("rmdir nas/line3; holdfast store init other --quiet; mv other nas/line3")
-        let other = place.holdfast("backup tree --to nas/line3")
+        let other = place.shell("holdfast backup tree --to nas/line3")
         #expect(other.status == 4 && other.output.contains("another store"), "\(other)")
         #expect(place.shell("rm -r nas/line3; mv away nas/line3; holdfast backup tree --to nas/line3").status == 0)
     }
