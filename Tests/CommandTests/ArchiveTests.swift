@@ -109,7 +109,7 @@ import Testing
         if !options.contains("pax") { place.shell("find tree -exec touch -h -d '2020-01-01 00:00:00' {} +") }
         let imported = place.shell("tar c \(options) -C tree . | holdfast import --name x --to store")
         #expect(imported.status == 0, "\(imported)")
-        #expect(place.holdfast("restore latest --from store --to restored").status == 0)
+        #expect(place.holdfast("restore x --from store --to restored").status == 0)
         // Not every dialect tells where the holes are.
         let compared = compare(place, "tree", "restored")
         let differences = compared.output.split(separator: "\n").filter {
@@ -125,7 +125,7 @@ import Testing
         place.shell("mkdir tree; echo 1 > tree/a; chmod 640 tree/a; setfacl -m u:daemon:rwx tree/a")
         let imported = place.shell("tar c --format=pax --acls -C tree . | holdfast import --name x --to store")
         #expect(imported.status == 0, "\(imported)")
-        #expect(place.holdfast("restore latest --from store --to restored").status == 0)
+        #expect(place.holdfast("restore x --from store --to restored").status == 0)
         #expect(compare(place, "tree", "restored").status == 0)
         #expect(place.shell("getfacl -n restored/a").output.contains("user:1:rwx"))
     }
@@ -134,7 +134,7 @@ import Testing
     func order() {
         let place = store()
         #expect(place.shell("\(Self.maker) order | holdfast import --name x --to store").status == 0)
-        let restored = place.holdfast("restore latest --from store --to x")
+        let restored = place.holdfast("restore x --from store --to x")
         #expect(restored.status == 0, "\(restored)")
         let found = place.shell(
             "cd x; find . -printf '%P %m %y %s %n %TY\\n' | sed 's/ d [0-9]* / d /' | sort; cat deep/second")
@@ -170,7 +170,7 @@ import Testing
     func cpio() {
         let place = store()
         #expect(place.shell("\(Self.maker) cpio | holdfast import --name x --to store").status == 0)
-        #expect(place.holdfast("restore latest --from store --to x").status == 0)
+        #expect(place.holdfast("restore x --from store --to x").status == 0)
         #expect(
             place.shell("cat x/d/a; stat -c ' %h %a' x/d/b; stat -c '%F %a' x/d x/d/sock; readlink x/d/link").output
                 == "hello 2 644\ndirectory 750\nsocket 755\na\n")
@@ -186,7 +186,7 @@ import Testing
             setfattr -n user.x -v y tree/named; ln tree/named tree/second
             """)
         #expect(place.holdfast("backup tree --to store --quiet").status == 0)
-        let exported = place.shell("holdfast export latest --from store --quiet > tree.tar")
+        let exported = place.shell("holdfast export tree --from store --quiet > tree.tar")
         #expect(exported.status == 0 && exported.output.isEmpty, "\(exported)")
         let plain = place.shell("mkdir plain; tar -C plain -xpf tree.tar; stat -c '%a %n' plain/*")
         #expect(
@@ -227,7 +227,7 @@ import Testing
         place.shell("python3 -c \"import socket; socket.socket(socket.AF_UNIX).bind('tree/socket')\"")
         place.shell("touch -d '1969-12-31 23:59:58.25 UTC' tree/1")
         #expect(place.holdfast("backup tree --to store --quiet").status == 0)
-        let exported = place.shell("holdfast export latest --from store > tree.tar")
+        let exported = place.shell("holdfast export tree --from store > tree.tar")
         #expect(exported.status == 3 && exported.output.contains("socket: an archive has no sockets"), "\(exported)")
         #expect(
             exported.output.contains("1: its time before 1970 is in the archive without the fraction"), "\(exported)")

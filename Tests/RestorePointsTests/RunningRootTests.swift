@@ -42,7 +42,8 @@ struct RunningRootTests {
             let said = shell(
                 """
                 cd /; \(before) unshare -m /bin/bash -c 'if [ -e /usr/sbin/update-initramfs ]; then mount --bind /bin/true \(path)/usr/sbin/update-initramfs
-                else mount -t tmpfs none \(path)/usr/local/sbin; cp /bin/true \(path)/usr/local/sbin/update-initramfs; fi
+                else mount -t tmpfs none /mnt; mkdir /mnt/upper /mnt/work; cp /bin/true /mnt/upper/update-initramfs
+                mount -t overlay -o lowerdir=/usr/sbin,upperdir=/mnt/upper,workdir=/mnt/work none \(path)/usr/sbin; fi
                 HOME=/tmp HOLDFAST_CONFIG= chroot \(path) /program/holdfast \(words) --yes' 2>&1; echo $?
                 """
             ).split(separator: "\n").map(String.init)
