@@ -25,6 +25,7 @@ public enum ImageError: Explained, Hashable {
     case rolledBack(store: String, seen: UInt32, found: UInt32)
     /// The identity at hand opens contents and governs nothing.
     case notGoverning(store: String)
+    case stewardReadsNothing(store: String)
     case revokedWriter(store: String)
     /// The store has an epoch for which it holds nothing for this machine.
     case leftOut(store: String, epoch: UInt32)
@@ -69,8 +70,9 @@ public enum ImageError: Explained, Hashable {
             "\(store) has the fingerprint \(found), and the one that is pinned is \(pinned)"
         case .contradicted(let store, let detail): "\(store) contradicts itself: \(detail)"
         case .rolledBack(let store, let seen, let found):
-            "\(store) has \(found) records, and this machine has seen \(seen): it was put back to an earlier state"
+            "\(store) has \(found) records, and this machine has seen \(seen): it was put back to an earlier state, or is a copy that is behind"
         case .notGoverning(let store): "the identity at hand reads \(store) and governs nothing"
+        case .stewardReadsNothing(let store): "a steward's key opens no content of \(store)"
         case .revokedWriter(let store): "this machine's right to write to \(store) has been revoked"
         case .leftOut(let store, let epoch):
             "\(store) has new keys (epoch \(epoch)), and none of them for this machine"
@@ -123,7 +125,8 @@ public enum ImageError: Explained, Hashable {
             "somebody may have replaced the store; if that was you, compare the fingerprint on the key sheet and give it with `--store-fingerprint`"
         case .contradicted:
             "ask who governs the store; if this machine's own state was put back, `holdfast store join STORE --identity FILE` gives it a new key"
-        case .rolledBack: "find out who put it back, or use another copy of it; reading goes on"
+        case .rolledBack: "`holdfast copy` brings a copy up to date; else find out who put it back. Reading goes on"
+        case .stewardReadsNothing: "give the identity of a recipient with `--identity FILE`"
         case .notGoverning: "give the identity of a recipient that was not added with `--reader`"
         case .revokedWriter, .leftOut: "have who governs the store run `holdfast store join STORE --identity FILE` here"
         case .seriesTaken:
@@ -135,7 +138,7 @@ public enum ImageError: Explained, Hashable {
         case .lastRecipient: "add another first with `holdfast key add RECIPIENT --to STORE`"
         case .unknownRecipient: "`holdfast key list --from STORE` names them"
         case .noSuchImage: "`holdfast images` lists them"
-        case .ambiguousImage: "give the id, or more of it"
+        case .ambiguousImage: "give the id, or more of it; for `latest` also `--series` or `--host`"
         case .noSuchPath: "`holdfast restore --dry-run --verbose` lists the paths"
         case .otherHardware:
             "if both are one series, say so in \(HardwareSeries.standardPath); otherwise, if you mean it, repeat with `--other-hardware`"
@@ -159,6 +162,7 @@ public enum ImageError: Explained, Hashable {
             2
         case .damaged, .truncated: 3
         case .lastRecipient, .otherHardware, .notPermitted, .foreignStore, .contradicted, .rolledBack, .notGoverning,
+            .stewardReadsNothing,
             .revokedWriter, .leftOut, .seriesTaken, .seriesNotCovered, .twoNewest:
             4
         case .unknownWriter, .ambiguousWriter: 2
@@ -186,6 +190,7 @@ public enum ImageError: Explained, Hashable {
         case let error as StoreError: ImageError(error)
         case let error as SystemError: ImageError(error, on: subject)
         case let error as FormatError: ImageError.damaged(subject: subject, detail: error.description)
+        case let error as any Explained: error
         default: ImageError.library("\(error)")
         }
     }

@@ -16,7 +16,7 @@ import Testing
             ("restore --input broken.hf --to x", 3, "damaged"),
             ("store init store", 2, "is a Holdfast store already"),
             ("store init tree", 2, "holds other files"),
-            ("images --from newer", 1, "format version 2"),
+            ("images --from newer", 1, "format version 3"),
             ("backup tree --to store --compression 99", 2, "1 to 19"),
             ("backup tree --to sftp://host/store", 2, "sftp"),
             ("frobnicate", 2, "frobnicate"),
@@ -27,7 +27,7 @@ import Testing
             """
             mkdir tree empty newer; echo 1 > tree/file; age-keygen -o stranger.txt; head -c 5000 /dev/urandom > broken.hf
             holdfast store init store --quiet; holdfast backup tree --to store --quiet
-            printf 'holdfast store 2\\nstore 00000000000000000000000000000000\\nsuite 1\\n' > newer/HOLDFAST
+            printf 'holdfast store 3\\nstore 00000000000000000000000000000000\\nsuite 1\\n' > newer/HOLDFAST
             printf 'check %s\\n' $(sha256sum newer/HOLDFAST | cut -c1-16) >> newer/HOLDFAST
             find store tree -type f | sort | xargs sha256sum > before
             """)

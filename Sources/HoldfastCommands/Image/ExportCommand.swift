@@ -13,6 +13,12 @@ struct ExportCommand: HoldfastCommand {
     @Option(help: ArgumentHelp("The store.", valueName: "store"))
     var from: StoreArgument
 
+    @Option(help: ArgumentHelp("Only an image of this series.", valueName: "series"))
+    var series: NameArgument?
+
+    @Option(help: ArgumentHelp("Only an image of this host.", valueName: "host"))
+    var host: NameArgument?
+
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func validate() throws {
@@ -25,7 +31,9 @@ struct ExportCommand: HoldfastCommand {
         try refuseTerminal(1, "standard output")
         let store = try session.open(from, for: .read)
         let report = try session.working {
-            try store.export(image: image.text, to: 1, progress: session.progress, findings: session.findings)
+            try store.export(
+                image: image.text, ImageFilter(series: series?.text, host: host?.text), to: 1,
+                progress: session.progress, findings: session.findings)
         }
         session.show(
             [],

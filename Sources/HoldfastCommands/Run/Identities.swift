@@ -4,13 +4,23 @@ internal import Cryptography
 internal import Glibc
 internal import Images
 internal import Platform
+internal import Reporting
 
 enum IdentityFile {
-    static func read(_ path: BytePath, on console: Console) throws -> [AgeIdentity] {
+    /// What a file of keys holds. It is read once: it may be a pipe.
+    struct Keys {
+        var identities: [AgeIdentity] = []
+        var steward: StewardKey?
+        /// The fingerprints of stores that are noted in it.
+        var notedStores: [StoreFingerprint] = []
+    }
+
+    static func read(_ path: BytePath, on console: Console) throws -> Keys {
         var bytes: [UInt8]
         do throws(SystemError) {
             let file = try Descriptor.open(path)
-            if try file.status().mode & 0o077 != 0 {
+            let status = try file.status()
+            if status.kind == .file, status.mode & 0o077 != 0 {
                 console.warning("the identity \(path) can be read by others; `chmod 600` keeps it to yourself")
             }
             bytes = try readWhole(file, limit: 1 << 20, named: path.description)
@@ -23,9 +33,10 @@ enum IdentityFile {
                 "the identity \(path) is itself encrypted", hint: "decrypt it first with `age --decrypt`")
         }
         do {
-            return try AgeIdentity.identities(inFile: bytes)
+            if StewardKey.isStewardKey(bytes) { return Keys(steward: try StewardKey(decoding: bytes)) }
+            return Keys(identities: try AgeIdentity.identities(inFile: bytes), notedStores: notes(in: bytes))
         } catch {
-            throw Problem.usage("cannot use the identity \(path): \(error.sentence)")
+            throw Problem.usage("cannot use the identity \(path): \(explained(error).sentence)")
         }
     }
 
@@ -62,39 +73,20 @@ enum IdentityFile {
 
     private static let note = "# holdfast store "
 
-    /// The fingerprints of stores that are noted in the file.
-    static func notedStores(in path: BytePath) throws -> [StoreFingerprint] {
-        var bytes: [UInt8]
-        do throws(SystemError) { bytes = try readWhole(path, limit: 1 << 20) } catch {
-            throw Problem.usage("cannot read the identity \(path): \(error.reason)")
-        }
-        defer { erase(&bytes) }
-        return bytes.split(separator: UInt8(ascii: "\n")).filter { $0.starts(with: Array(note.utf8)) }
+    private static func notes(in bytes: [UInt8]) -> [StoreFingerprint] {
+        bytes.split(separator: UInt8(ascii: "\n")).filter { $0.starts(with: Array(note.utf8)) }
             .compactMap { StoreFingerprint(String(decoding: $0.dropFirst(note.utf8.count), as: UTF8.self)) }
     }
 
     /// Adds a store's fingerprint as a comment. A crash leaves the file as it was, or with the comment.
     static func note(_ fingerprint: StoreFingerprint, in path: BytePath) throws {
-        if try notedStores(in: path).contains(fingerprint) { return }
         var bytes = try readWhole(path, limit: 1 << 20)
         defer { erase(&bytes) }
+        if notes(in: bytes).contains(fingerprint) { return }
         bytes.reserveCapacity(bytes.count + 128)
         if bytes.last != UInt8(ascii: "\n") { bytes.append(UInt8(ascii: "\n")) }
         bytes += Array("\(note)\(fingerprint)\n".utf8)
         try replaceFile(path, bytes, mode: 0o600)
-    }
-
-    /// The steward's key in a file; nil where it holds something else.
-    static func steward(_ path: BytePath) throws -> StewardKey? {
-        var bytes: [UInt8]
-        do throws(SystemError) { bytes = try readWhole(path, limit: 1 << 20) } catch {
-            throw Problem.usage("cannot read the identity \(path): \(error.reason)")
-        }
-        defer { erase(&bytes) }
-        guard StewardKey.isStewardKey(bytes) else { return nil }
-        do { return try StewardKey(decoding: bytes) } catch {
-            throw Problem.usage("cannot use the steward key \(path): \(error)")
-        }
     }
 
     static func erase(_ bytes: inout [UInt8]) {

@@ -22,6 +22,13 @@ final class Session: Sendable {
     /// What was shown as the result, in sentences.
     var summary: [String] { shown.monitor.withLock { shown.lines } }
 
+    private let loaded = Loaded()
+
+    private final class Loaded: @unchecked Sendable {
+        let monitor = Monitor()
+        var keys: [IdentityFile.Keys]?
+    }
+
     private final class Shown: @unchecked Sendable {
         let monitor = Monitor()
         var lines: [String] = []
@@ -82,38 +89,34 @@ final class Session: Sendable {
     // MARK: Keys
 
     /// The identities that were given, or configured, or else the user's own where there is one.
-    func identities() throws -> [AgeIdentity] { try keyFiles().identities }
+    func identities() throws -> [AgeIdentity] { try keyFiles().flatMap(\.identities) }
 
     private func identityPaths() -> [BytePath] {
         let paths = global.identities.isEmpty ? configuration.identities : global.identities
         return paths.isEmpty && exists(places.identity) ? [places.identity] : paths
     }
 
-    /// The identities in these files; a steward's key may be among them.
-    private func keyFiles() throws -> (identities: [AgeIdentity], steward: StewardKey?) {
-        var identities: [AgeIdentity] = []
-        var steward: StewardKey?
-        for path in identityPaths() {
-            if let key = try IdentityFile.steward(path) {
-                steward = key
-            } else {
-                identities += try IdentityFile.read(path, on: console)
-            }
+    /// The keys in these files, each read once.
+    private func keyFiles() throws -> [IdentityFile.Keys] {
+        try loaded.monitor.withLock {
+            if let known = loaded.keys { return known }
+            let keys = try identityPaths().map { try IdentityFile.read($0, on: console) }
+            loaded.keys = keys
+            return keys
         }
-        return (identities, steward)
     }
 
     /// What opens a store or a file; its passphrase is asked for only where it is wanted.
     func credentials(for subject: BytePath) throws -> Credentials {
-        let (keys, steward) = try keyFiles()
-        return Credentials(identities: keys, steward: steward, trust: try trust()) {
-            try self.passphrase(for: subject)
-        }
+        let keys = try keyFiles()
+        return Credentials(
+            identities: keys.flatMap(\.identities), steward: keys.compactMap(\.steward).last, trust: try trust()
+        ) { try self.passphrase(for: subject) }
     }
 
     /// What is known of the store that is about to be opened.
     private func trust() throws -> StoreTrust {
-        let noted = try identityPaths().flatMap { try IdentityFile.notedStores(in: $0) }
+        let noted = try keyFiles().flatMap(\.notedStores)
         return StoreTrust(expected: global.storeFingerprint, noted: noted) { [self] store in
             let words = "\(store.store) has the fingerprint \(store.fingerprint)"
             if !store.isForeign && !store.isJoining {
@@ -189,6 +192,8 @@ final class Session: Sendable {
         guard isAsked || hasTerminal else { throw StewardError.noIdentity(subject: subject) }
         let path = places.identity
         let identity = try IdentityFile.generate(path)
+        // The keys at hand are others now.
+        loaded.monitor.withLock { loaded.keys = nil }
         console.warning("made a new identity, \(path) (\(identity.recipient))")
         console.warning(
             "keep a copy of that file somewhere else than on this machine: without it nobody can restore from \(subject)"

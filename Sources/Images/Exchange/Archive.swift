@@ -8,10 +8,11 @@ public import Reporting
 extension Store {
     /// Writes an image as a tar archive (pax), entry by entry.
     public func export(
-        image name: String, to descriptor: CInt, progress: Progress, findings: Findings
+        image name: String, _ filter: ImageFilter = ImageFilter(), to descriptor: CInt, progress: Progress,
+        findings: Findings
     ) throws -> RestoreReport {
         do {
-            let reader = try StoreImageReader(store: self, root: image(find(name)))
+            let reader = try StoreImageReader(store: self, root: image(find(name, filter)))
             let exporter = try ArchiveExporter(descriptor)
             return try withTextAsUTF8 { try exporter.run(reader, progress: progress, findings: findings) }
         } catch { throw ImageError.wrapping(error, subject: subject) }

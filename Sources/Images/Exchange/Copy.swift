@@ -31,6 +31,15 @@ extension Store {
         } catch { throw ImageError.wrapping(error, subject: target.subject) }
     }
 
+    /// The series of an image that is carried into this store: its own, where this machine may write it and the store has nothing newer in
+    /// it; else one for copies, so that an old image never becomes the newest of the machine.
+    private func series(ofCopy label: ImageLabel, _ certificate: Certificate) throws -> String {
+        let newest = try images().filter { $0.counts && $0.label?.series == label.series }.compactMap(\.label?.time)
+            .max()
+        if certificate.covers(series: label.series), newest.map({ $0 < label.time }) ?? true { return label.series }
+        return (certificate.series.first ?? "") + "copies/" + label.series
+    }
+
     /// Puts an image that is read into this store.
     fileprivate func take(
         _ reader: any BatchedImageReader, progress: Progress, findings: Findings, report: inout CopyReport
@@ -42,9 +51,7 @@ extension Store {
             let counts = try translator.run(reader, progress: progress, findings: findings)
             guard var label = reader.label else { throw ImageError.truncated(subject: reader.restoredSubject) }
             // It is this machine's word now, in a series that it may write.
-            if !key.certificate.covers(series: label.series) {
-                label.series = (key.certificate.series.first ?? "") + label.series
-            }
+            label.series = try series(ofCopy: label, key.certificate)
             label.findings &+= counts
             let result = try output.commit(label)
             report.images += 1

@@ -181,6 +181,13 @@ public final class StewardKey: Sendable {
         self.indexSecrets = indexSecrets
     }
 
+    /// The same with one epoch more.
+    func adding(_ epoch: UInt32, _ secret: Secret) -> StewardKey {
+        StewardKey(
+            root: root, certificate: certificate, signing: signing, unsealing: unsealing,
+            indexSecrets: indexSecrets + [(epoch, secret)])
+    }
+
     func indexKey(_ group: Identifier, epoch: UInt32) throws -> Secret? {
         guard let secret = indexSecrets.first(where: { $0.epoch == epoch })?.secret else { return nil }
         return try indexKeyOfGroup(secret, certificate.store, group)

@@ -116,7 +116,8 @@ extension Store {
         return lost.map { name, newest in
             Finding(
                 .damaged, subject: "series \(name)",
-                "its image \(newest.root.id.short), number \(newest.sequence), was there and is gone")
+                "its image \(newest.root.id.short), number \(newest.sequence), which this machine has seen, is not there: "
+                    + "it was removed, or this is a copy that is behind, which `holdfast copy` brings up to date")
         }
     }
 

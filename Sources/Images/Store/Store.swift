@@ -74,15 +74,16 @@ public final class Store: Sendable {
     }
 
     private static func openForReading(_ opening: Opening, _ credentials: Credentials) throws -> Store {
+        if credentials.identities.isEmpty, credentials.steward != nil {
+            throw ImageError.stewardReadsNothing(store: opening.subject)
+        }
         let secret = try opening.secret(credentials)
         return try Store(
             opening, keyring: Keyring(root: opening.header.root, secret: secret, writer: opening.writer))
     }
 
     private static func openForListing(_ opening: Opening, _ credentials: Credentials) throws -> Store {
-        if let steward = credentials.steward, steward.root == opening.header.root,
-            steward.certificate.store == opening.header.store
-        {
+        if let steward = try opening.currentSteward(credentials) {
             return try Store(
                 opening, keyring: Keyring(root: opening.header.root, writer: opening.writer, steward: steward))
         }
@@ -284,6 +285,23 @@ struct Opening {
                 indexKey: try parcel.open(with: writer.unsealing, epoch: newest.epoch)))
         try machine.save(next)
         return next
+    }
+
+    /// The steward's key that was given, if it is this store's, with what newer epochs hold for it.
+    func currentSteward(_ credentials: Credentials) throws -> StewardKey? {
+        guard var steward = credentials.steward, steward.root == header.root, steward.certificate.store == header.store
+        else { return nil }
+        for epoch in chain.epochs where !steward.indexSecrets.contains(where: { $0.epoch == epoch.number }) {
+            let folder = try StoreName.keys(epoch: epoch.number, sealing: epoch.sealing)
+            let name = "\(folder)/\(steward.certificate.writer)"
+            guard let bytes = try objects.read(name, limit: Format.maximumKeyLength),
+                // What is not the root key's word for this key gives it nothing.
+                let parcel = try? Parcel(decoding: bytes), try parcel.isIssued(by: header.root, epoch: epoch.number),
+                parcel.certificate.writer == steward.certificate.writer
+            else { continue }
+            steward = steward.adding(epoch.number, try parcel.open(with: steward.unsealing, epoch: epoch.number))
+        }
+        return steward
     }
 
     /// The certificates of all writers that the newest epoch has something for, and that are not revoked.
