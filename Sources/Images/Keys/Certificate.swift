@@ -113,8 +113,8 @@ struct Certificate: Sendable {
         root.isValid(signature, for: try Self.message(encoded[..<signedLength]))
     }
 
-    /// Whether an image of this series may be its own.
-    func covers(series name: String) -> Bool { series.contains { !$0.isEmpty && name.hasPrefix($0) } }
+    /// Whether an image of this series may be its own. Bytes are compared, as every reader can: to `String` two spellings are one.
+    func covers(series name: String) -> Bool { series.contains { !$0.isEmpty && name.utf8.starts(with: $0.utf8) } }
 
     /// Whether it certifies whoever wrote an object with this header, and for that.
     func covers(_ header: ObjectHeader) -> Bool {
@@ -124,7 +124,10 @@ struct Certificate: Sendable {
             case .tombstone: .steward
             default: .write
             }
-        return store == header.store && group == header.group && writer == header.writer && roles.contains(role)
+        // A steward belongs to no group and states things about each.
+        let isOfEveryGroup = group == .zero && roles.contains(.steward) && role != .write
+        return store == header.store && (group == header.group || isOfEveryGroup) && writer == header.writer
+            && roles.contains(role)
     }
 }
 

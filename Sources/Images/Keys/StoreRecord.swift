@@ -153,6 +153,10 @@ struct RecordChain: Sendable {
                 throw ImageError.damaged(
                     subject: subject, detail: "record \((expected?.number ?? 0) + 1) of its chain is missing")
             }
+            if let expected, record.epoch == expected.epoch, record.sealing != expected.sealing {
+                throw ImageError.contradicted(
+                    store: subject, detail: "its records give two keys for epoch \(record.epoch)")
+            }
             result.append(record)
         }
         guard !result.isEmpty else {

@@ -269,22 +269,32 @@ struct Opening {
             }
             return writer
         }
-        let leftOut = ImageError.leftOut(store: subject, epoch: newest.epoch)
-        guard newest.epoch > writer.newest.number,
-            let bytes = try objects.read("\(keyFolder)/\(writer.writer)", limit: Format.maximumKeyLength)
-        else { throw leftOut }
-        guard let parcel = try? Parcel(decoding: bytes), try parcel.isIssued(by: header.root, epoch: newest.epoch),
+        var next = writer
+        // Those between, too: a verdict or a tombstone of their time counts, and has to be opened.
+        for epoch in chain.epochs where epoch.number > writer.newest.number {
+            guard let indexKey = try indexKey(of: writer, epoch.number, epoch.sealing) else { continue }
+            next = next.adding(WriterKey.Epoch(number: epoch.number, sealing: epoch.sealing, indexKey: indexKey))
+        }
+        guard next.newest.number == newest.epoch else {
+            throw ImageError.leftOut(store: subject, epoch: newest.epoch)
+        }
+        try machine.save(next)
+        return next
+    }
+
+    /// What the writer's parcel of an epoch holds; nil where there is none.
+    private func indexKey(of writer: WriterKey, _ epoch: UInt32, _ sealing: SealingPublicKey) throws -> Secret? {
+        let folder = try StoreName.keys(epoch: epoch, sealing: sealing)
+        guard let bytes = try objects.read("\(folder)/\(writer.writer)", limit: Format.maximumKeyLength) else {
+            return nil
+        }
+        guard let parcel = try? Parcel(decoding: bytes), try parcel.isIssued(by: header.root, epoch: epoch),
             parcel.certificate.writer == writer.writer
         else {
             throw ImageError.damaged(
                 subject: "the parcel of \(subject) for this machine", detail: "it is not authentic")
         }
-        let next = writer.adding(
-            WriterKey.Epoch(
-                number: newest.epoch, sealing: newest.sealing,
-                indexKey: try parcel.open(with: writer.unsealing, epoch: newest.epoch)))
-        try machine.save(next)
-        return next
+        return try parcel.open(with: writer.unsealing, epoch: epoch)
     }
 
     /// The steward's key that was given, if it is this store's, with what newer epochs hold for it.

@@ -74,10 +74,12 @@ extension Store {
             let (secret, _) = try governing()
             let folder = try StoreName.keys(epoch: chain.newest.epoch, sealing: chain.newest.sealing)
             let name = "\(folder)/\(StoreReader(name: recipient.name, governs: governs).fileName)"
+            // Once: sealed anew, the second copy would be another file.
+            let bytes = try secret.wrapped(for: recipient, governs: governs)
             for copy in [name + ".2", name] {
                 // The same person's file from before: it holds the same, and a passphrase may have changed.
                 try objects.remove(copy)
-                try objects.put(copy, secret.wrapped(for: recipient, governs: governs))
+                try objects.put(copy, bytes)
             }
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }
