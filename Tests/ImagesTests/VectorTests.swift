@@ -1,74 +1,145 @@
-// The keys of the vectors, written by the independent writer, are the keys that this program derives.
+// The vectors that the independent writer made: the program derives the same keys, restores the same trees, and believes no more than it
+// should. `Tests/Reader/test_vectors.py` reads the same with the independent reader, and what this program writes, too.
 
 import Cryptography
 import Foundation
 import Platform
+import Reporting
+import Stores
 import Testing
 
 @testable import Images
 
 @Suite struct VectorTests {
-    @Test("Every key and every digest of the vectors is what this program derives from the store's secret")
-    func keys() throws {
-        let folder = BytePath(#filePath).parent.parent.parent.appending("Testdata/vectors")
+    private let scratch: Scratch
+    private let folder = BytePath(#filePath).parent.parent.parent.appending("Testdata/vectors")
+    private let expected: [String: String]
+    private let identity: AgeIdentity
+
+    init() throws {
+        scratch = try Scratch()
         let file = try readWhole(folder.appending("keys.json"), limit: 1 << 20)
-        let expected = flat(try JSONSerialization.jsonObject(with: Data(file)))
-
-        let age = try readWhole(folder.appending("store/k/1/\(expected["recipient"] ?? "").age"), limit: 1 << 16)
-        let text = String(decoding: try readWhole(folder.appending("identity.txt"), limit: 4096), as: UTF8.self)
-        let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("AGE-SECRET-KEY-") })
-        let identity = try AgeIdentity(String(line))
-        let secret = try Credentials(identities: [identity]).open([age], store: nil, subject: "the vectors").newest
-        let group = try secret.group(named: expected["group name"] ?? "")
-        let certificate = try Certificate(decoding: decodeHexadecimal(expected["certificate"] ?? "") ?? [])
-        #expect(try certificate.isIssued(by: secret.signing.verifyingKey))
-        let gear = try group.gearTable(store: secret.store)
-
-        var derived = [
-            "store": "\(secret.store)", "epoch": "\(secret.epoch)", "recipient": identity.recipient.string,
-            "secret": secret.withLines {
-                $0.split(separator: UInt8(ascii: " ")).last.map { String(decoding: $0.dropLast(), as: UTF8.self) }
-            } ?? "",
-            "sealing private": hexadecimal(secret.sealing.raw),
-            "sealing public": hexadecimal(secret.sealing.publicKey.rawBytes),
-            "signing seed": hexadecimal(secret.signing.seed),
-            "signing public": hexadecimal(secret.signing.verifyingKey.rawBytes),
-            "group name": "vectors", "group": "\(group.id)", "chunk id key": hexadecimal(group.chunkKey),
-            "index key": hexadecimal(group.indexKey), "writer public": hexadecimal(certificate.key.rawBytes),
-            "writer": "\(certificate.writer)", "certificate": hexadecimal(certificate.encoded),
-        ]
-        for (index, word) in gear.prefix(4).enumerated() {
-            let digits = String(word, radix: 16)
-            derived["gear \(index)"] = String(repeating: "0", count: 16 - digits.count) + digits
-        }
-        for (key, value) in try object(in: folder, expected, store: secret) { derived["object \(key)"] = value }
-        let labels = try images(in: folder, store: secret)
-        for (index, id) in labels.enumerated() { derived["images \(index)"] = id }
-        for (key, value) in expected { #expect(derived[key] == value, "\(key)") }
-        #expect(derived.count == expected.count)
+        expected = flat(try JSONSerialization.jsonObject(with: Data(file)))
+        identity = try readIdentity(folder.appending("identity.txt"))
     }
 
-    /// What the object reader makes of the volume that the vectors describe.
-    private func object(
-        in folder: BytePath, _ expected: [String: String], store secret: EpochSecret
-    ) throws -> [String: String] {
+    private var credentials: Credentials { Credentials(identities: [identity]) }
+
+    private func open(_ name: String, _ credentials: Credentials? = nil) throws -> Store {
+        try Store.open(
+            folder.appending(name), for: .read, credentials: credentials ?? self.credentials, machine: scratch.machine()
+        )
+    }
+
+    // MARK: Keys
+
+    @Test("Every key and every digest of the vectors is what this program derives from the store's secrets")
+    func keys() throws {
+        let store = try open("store")
+        let secret = try #require(store.keyring.secret)
+        let root = try #require(secret.rootKey)
+        let group = try secret.oldest.group(secret.oldest.groupID(named: expected["group name"] ?? ""))
+        let certificate = try Certificate(decoding: decodeHexadecimal(expected["certificate"] ?? "") ?? [])
+        #expect(try certificate.isIssued(by: root.verifyingKey))
+        let unsealing = try SealingPrivateKey(
+            raw: Secret(decodeHexadecimal(expected["unsealing private"] ?? "") ?? []))
+        #expect(unsealing.publicKey == certificate.sealing)
+
+        var derived = [
+            "store": store.identifier, "fingerprint": "\(store.fingerprint)", "root seed": digits(root.seed),
+            "root public": hexadecimal(root.verifyingKey.rawBytes), "recipient": identity.recipient.string,
+            "reader": try readIdentity(folder.appending("reader.txt")).recipient.string,
+            "group name": "vectors", "group": "\(group.id)", "chunk id key": digits(group.chunkKey),
+            "writer public": hexadecimal(certificate.key.rawBytes), "writer": "\(certificate.writer)",
+            "certificate": hexadecimal(certificate.encoded), "unsealing private": digits(unsealing.raw),
+        ]
+        // Who has the seed has the writer's key.
+        let seed = decodeHexadecimal(expected["writer seed"] ?? "") ?? []
+        derived["writer seed"] =
+            try SigningKey(seed: Secret(seed)).verifyingKey == certificate.key ? hexadecimal(seed) : nil
+        for (index, record) in store.chain.records.enumerated() {
+            derived["records \(index)"] = hexadecimal(record.digest.bytes)
+        }
+        for (index, epoch) in secret.epochs.enumerated() {
+            let place = try StoreName.keys(epoch: epoch.epoch, sealing: epoch.sealing.publicKey)
+            derived["epochs \(index) folder"] = place
+            derived["epochs \(index) sealing private"] = digits(epoch.sealing.raw)
+            derived["epochs \(index) sealing public"] = hexadecimal(epoch.sealing.publicKey.rawBytes)
+            derived["epochs \(index) index secret"] = digits(epoch.indexSecret)
+            derived["epochs \(index) secret"] = epoch.withLines {
+                String(decoding: $0, as: UTF8.self).split(separator: "\n").last.map { String($0.dropFirst(7)) } ?? ""
+            }
+            // What the writer finds in its parcel is the same.
+            let file = try readWhole(
+                folder.appending("store").appending(place).appending("\(certificate.writer)"), limit: 1 << 16)
+            let parcel = try Parcel(decoding: file)
+            #expect(try parcel.isIssued(by: root.verifyingKey, epoch: epoch.epoch))
+            derived["epochs \(index) index key"] = digits(try parcel.open(with: unsealing, epoch: epoch.epoch))
+            #expect(try digits(epoch.indexKey(group.id)) == derived["epochs \(index) index key"])
+        }
+        for (index, word) in try group.gearTable(store: secret.store).prefix(4).enumerated() {
+            let text = String(word, radix: 16)
+            derived["gear \(index)"] = String(repeating: "0", count: 16 - text.count) + text
+        }
+        for (key, value) in try object(store.keyring) { derived["object \(key)"] = value }
+        for (index, image) in try store.images().enumerated() { derived["images \(index)"] = "\(image.id)" }
+        let verdicts = try store.verdicts(group: group.id)
+        for (index, seed) in verdicts.filter({ $0.result == .seed }).enumerated() {
+            derived["seeds \(index)"] = "\(seed.target.id)"
+        }
+        for (index, id) in Store.damaged(verdicts).sorted().enumerated() { derived["damaged \(index)"] = "\(id)" }
+
+        let compared = expected.filter { !$0.key.hasPrefix("hostile ") }
+        for (key, value) in compared { #expect(derived[key] == value, "\(key)") }
+        #expect(derived.count == compared.count)
+    }
+
+    @Test("A writer that slept through two epochs takes the keys of both from its parcels")
+    func parcels() throws {
+        let store = try open("store")
+        let machine = scratch.machine("writer")
+        func bytes(_ name: String) -> [UInt8] { decodeHexadecimal(expected[name] ?? "") ?? [] }
+        // Its key of the first epoch, as the article lays it out.
+        var key = Array("holdfast writer key 2\n".utf8)
+        key.append(field: 1, bytes("root public"))
+        key.append(field: 2, text: "vectors")
+        key.append(field: 3, bytes("chunk id key"))
+        key.append(field: 4, bytes("writer seed"))
+        key.append(field: 5, bytes("unsealing private"))
+        key.append(field: 6, bytes("certificate"))
+        key.append(field: 7, [1, 0, 0, 0] + bytes("epochs 0 sealing public") + bytes("epochs 0 index key"))
+        try machine.save(try WriterKey(decoding: key))
+
+        let opening = try Opening(store.objects, credentials: Credentials(), machine: machine, isWriting: true)
+        let epochs = try opening.currentWriter().epochs
+        #expect(epochs.map(\.number) == [1, 2, 3])
+        for (index, epoch) in epochs.enumerated() {
+            #expect(digits(epoch.indexKey) == expected["epochs \(index) index key"])
+            #expect(hexadecimal(epoch.sealing.rawBytes) == expected["epochs \(index) sealing public"])
+        }
+        #expect(try machine.writerKey(of: store.id)?.epochs.count == 3)
+    }
+
+    /// What the object reader makes of the volume that the vectors describe; it has a frame after its signature.
+    private func object(_ keyring: Keyring) throws -> [String: String] {
         let name = expected["object file"] ?? ""
         let bytes = try readWhole(folder.appending(name), limit: 1 << 20)
-        let keyring = Keyring(secret: StoreSecret(store: secret.store, epochs: [secret]), writer: nil)
-        let reader = try ObjectReader([MemorySource(bytes)], subject: name, keyring: keyring)
+        let reader = try ObjectReader(
+            [MemorySource(bytes)], subject: name, keyring: keyring, name: ObjectName(String(name.dropFirst(6))))
         let rows = try #require(reader.directory())
-        let digest = try reader.verifySignature()
+        let proof = try reader.verifySignature()
         // The message is what was signed: the header's part of it is ours, and all of it hashes to the digest.
         let message = try #require(decodeHexadecimal(expected["object signed message"] ?? ""))
         let signed = Array("holdfast/1/object".utf8) + reader.header.signedPart(length: UInt64(bytes.count))
         #expect(message.starts(with: signed))
-        #expect(try message.withUnsafeBytes { try SHA256.digest(of: $0) } == digest)
-        let tail = bytes.count - Format.headerLength - Format.trailerLength
+        #expect(try sha256(message) == proof.digest)
+        let tail = bytes.count - Format.endLength
         return [
-            "file": name, "id": "\(reader.header.id)", "length": "\(bytes.count)", "digest": hexadecimal(digest.bytes),
-            "index key": hexadecimal(try #require(reader.indexKey)),
-            "object key": hexadecimal(try #require(reader.objectKey)),
-            "header": hexadecimal(try reader.header.encoded()),
+            "file": name, "id": "\(reader.header.id)", "length": "\(proof.length)",
+            "digest": hexadecimal(proof.digest.bytes), "index key": digits(try #require(reader.indexKey)),
+            "object key": digits(try #require(reader.objectKey)),
+            "header": hexadecimal(
+                try ObjectHeader(decoding: Array(bytes[..<Format.headerLength]), subject: name).encoded()),
             "header at the end": hexadecimal(
                 try ObjectHeader(decoding: Array(bytes[tail..<tail + Format.headerLength]), subject: name).encoded()),
             "signed message": hexadecimal(message), "first chunk offset": "\(rows[0].offset)",
@@ -76,29 +147,166 @@ import Testing
         ]
     }
 
-    /// The ids of the store's images, in order of their times.
-    private func images(in folder: BytePath, store secret: EpochSecret) throws -> [String] {
-        let keyring = Keyring(secret: StoreSecret(store: secret.store, epochs: [secret]), writer: nil)
-        let store = Store(
-            objects: DirectoryStore(folder.appending("store")), id: secret.store, keyring: keyring)
-        return try store.images().map { ("\($0.id)", try #require($0.label).time) }.sorted { $0.1 < $1.1 }.map(\.0)
+    private func digits(_ secret: Secret) -> String { secret.withUnsafeBytes { hexadecimal($0) } }
+
+    // MARK: Images
+
+    @Test("The vectors restore as the trees that they were made from, for who governs and for who reads")
+    func restores() throws {
+        let (tree, more) = (folder.appending("tree.txt"), folder.appending("more.txt"))
+        let first = scratch.file("first")
+        #expect(try restored(open("store").imageReader(expected["images 0"] ?? ""), to: first).findings == 0)
+        try expectListing(of: first, tree)
+
+        let second = scratch.file("second")
+        let reads = Credentials(identities: [try readIdentity(folder.appending("reader.txt"))])
+        let store = try open("store", reads)
+        #expect(store.keyring.secret?.rootKey == nil)
+        let latest = try store.imageReader("latest", ImageFilter(series: "host.example/vectors"))
+        #expect(try restored(latest, to: second).findings == 0)
+        try expectListing(of: second.appending("srv/more"), more)
+
+        let third = scratch.file("third")
+        let file = folder.appending("image.holdfast")
+        #expect(try restored(try imageReader(file), to: third).findings == 0)
+        try expectListing(of: third, tree)
     }
 
-    private func hexadecimal(_ secret: Secret) -> String { secret.withUnsafeBytes { Platform.hexadecimal($0) } }
-    private func hexadecimal(_ bytes: [UInt8]) -> String { Platform.hexadecimal(bytes) }
+    @Test("Nothing is wrong with the vectors, unknown frames and a revoked writer's kept image among them")
+    func verifies() throws {
+        let report = try open("store").verify(
+            image: nil, readData: true, progress: Progress(), findings: Findings())
+        #expect(report.findings == 0 && report.images == 3)
+    }
 
-    /// Each value by the way to it: "object first chunk offset", "gear 0".
-    private func flat(_ value: Any) -> [String: String] {
-        switch value {
-        case let object as [String: Any]:
-            object.reduce(into: [:]) { all, member in
-                for (key, value) in flat(member.value) {
-                    all[key.isEmpty ? member.key : "\(member.key) \(key)"] = value
-                }
-            }
-        case let array as [Any]:
-            flat(Dictionary(uniqueKeysWithValues: array.enumerated().map { ("\($0.offset)", $0.element) }))
-        default: ["": "\(value)"]
+    @Test("On a medium that fell into other hands only what its writers may write counts")
+    func hostile() throws {
+        let store = try open("hostile")
+        #expect("\(store.fingerprint)" == expected["hostile fingerprint"])
+        #expect(store.chain.newest.number == 2)
+        let images = try store.images()
+        let counting = Set(images.filter(\.counts).map { "\($0.id)" })
+        #expect(counting == Set(["true", "kept"].compactMap { expected["hostile \($0)"] }))
+        let series = ImageFilter(series: "host.example/vectors")
+        #expect("\(try store.find("latest", series).id)" == expected["hostile true"])
+        let unfinished = try #require(expected["hostile unfinished"])
+        let target = scratch.file("unfinished")
+        #expect(try restored(store.imageReader(unfinished), to: target).findings == 1)
+        for name in ["revoked", "planted", "feature", "foreign"] {
+            let id = try #require(expected["hostile \(name)"])
+            #expect(throws: ImageError.self, "\(name)") { try store.imageReader(id) }
         }
+        var trusting = credentials
+        trusting.trust.expected = StoreFingerprint(expected["fingerprint"] ?? "")
+        #expect(throws: ImageError.self) { try open("hostile", trusting) }
+    }
+
+    @Test("A feature that is required and not known is told before anything else")
+    func feature() throws {
+        let store = try open("hostile")
+        let id = try #require(expected["hostile feature"])
+        let image = try #require(try store.images().first { "\($0.id)" == id })
+        do {
+            _ = try store.smallReader(image.name)
+            Issue.record("it was opened")
+        } catch ImageError.otherFormat {}
+    }
+
+    @Test(
+        "A file with a missing or a foreign batch, or without its label, is not gone on with",
+        arguments: [("whole", 2), ("missing-batch", 0), ("foreign-batch", 0), ("lost-label", 0)])
+    func files(_ name: String, _ files: Int) throws {
+        let file = folder.appending("files/\(name).holdfast")
+        let target = scratch.file(name)
+        if name == "lost-label" {
+            #expect(throws: ImageError.self) { try imageReader(file) }
+            return
+        }
+        let report = try restored(try imageReader(file), to: target)
+        #expect((report.findings == 0) == (name == "whole"))
+        #expect(try look(at: target).count == files)
+    }
+
+    private func imageReader(_ file: BytePath) throws -> any ImageReader {
+        try SingleFile.imageReader(file, credentials: credentials, machine: scratch.machine())
+    }
+}
+
+// MARK: What such tests share
+
+func readIdentity(_ path: BytePath) throws -> AgeIdentity {
+    let text = String(decoding: try readWhole(path, limit: 4096), as: UTF8.self)
+    return try AgeIdentity(String(try #require(text.split(separator: "\n").first { $0.hasPrefix("AGE-SECRET-KEY-") })))
+}
+
+func restored(_ reader: any ImageReader, to target: BytePath) throws -> RestoreReport {
+    var request = RestoreRequest(target: target)
+    request.devices = true
+    return try restore(reader, request, progress: Progress(), findings: Findings())
+}
+
+/// Compares a tree with a listing that the independent writer made of the source: each path with type, mode, size, time, and the SHA-256 of a
+/// file or the target of a link.
+func expectListing(of tree: BytePath, _ file: BytePath, sourceLocation: SourceLocation = #_sourceLocation) throws {
+    let lines = try readWhole(file, limit: 1 << 20).split(separator: UInt8(ascii: "\n")).dropFirst()
+    let wanted = Set(
+        lines.compactMap { line -> String? in
+            let columns = String(decoding: line, as: UTF8.self).split(separator: "\t", omittingEmptySubsequences: false)
+            // The tree's own line is the caller's folder.
+            return columns[0] == "." ? nil : [0, 1, 2, 4, 5, 8].map { String(columns[$0]) }.joined(separator: " ")
+        })
+    let found = Set(try listing(of: tree))
+    #expect(!wanted.isEmpty, sourceLocation: sourceLocation)
+    #expect(found.subtracting(wanted).isEmpty, "unexpected", sourceLocation: sourceLocation)
+    #expect(wanted.subtracting(found).isEmpty, "missing", sourceLocation: sourceLocation)
+}
+
+private func listing(of tree: BytePath) throws -> [String] {
+    var lines: [String] = []
+    var open: [(folder: Descriptor, prefix: [UInt8])] = [(try .open(tree, .directory), [])]
+    while let (folder, prefix) = open.popLast() {
+        let names = try DirectoryListing(of: folder)
+        for index in 0..<names.count {
+            let path = prefix + names[index]
+            let status = try folder.status(of: names[index])
+            var (size, what) = (UInt64(0), "-")
+            switch status.kind {
+            case .file:
+                let bytes = try readWhole(folder.open(names[index]), limit: 1 << 24, named: "it")
+                (size, what) = (status.size, try bytes.withUnsafeBytes { try SHA256.digest(of: $0).hex })
+            case .symbolicLink: (size, what) = (status.size, escaped(try folder.readLink(names[index])))
+            case .characterDevice, .blockDevice: what = "\(status.nodeMajor):\(status.nodeMinor)"
+            case .directory: open.append((try folder.open(names[index], .directory), path + [UInt8(ascii: "/")]))
+            default: break
+            }
+            let octal = String(status.mode, radix: 8)
+            let mode = String(repeating: "0", count: max(0, 4 - octal.count)) + octal
+            let time = status.modified.seconds * 1_000_000_000 + Int64(status.modified.nanoseconds)
+            let kind = String(Array(" fdlhcbps")[Int(status.kind.rawValue)])
+            lines.append("\(escaped(path)) \(kind) \(mode) \(size) \(time) \(what)")
+        }
+    }
+    return lines
+}
+
+/// As the listings have it: what is no printable ASCII, and the backslash, as \\xNN.
+private func escaped(_ bytes: [UInt8]) -> String {
+    bytes.map {
+        (0x20..<0x7f).contains($0) && $0 != 0x5c ? String(UnicodeScalar($0)) : "\\x" + hexadecimal([$0])
+    }.joined()
+}
+
+/// Each value by the way to it: "object first chunk offset", "gear 0".
+private func flat(_ value: Any) -> [String: String] {
+    switch value {
+    case let object as [String: Any]:
+        object.reduce(into: [:]) { all, member in
+            for (key, value) in flat(member.value) {
+                all[key.isEmpty ? member.key : "\(member.key) \(key)"] = value
+            }
+        }
+    case let array as [Any]:
+        flat(Dictionary(uniqueKeysWithValues: array.enumerated().map { ("\($0.offset)", $0.element) }))
+    default: ["": "\(value)"]
     }
 }

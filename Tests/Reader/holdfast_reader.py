@@ -4,15 +4,17 @@
 It was written from the article `Images.docc/Format.md` alone and shares no line with the product, so that an image that both
 read is an image that the article describes. Read the two side by side: the sections below follow the article's order.
 
+    holdfast_reader.py info    STORE|FILE --identity FILE
     holdfast_reader.py list    STORE|FILE --identity FILE
-    holdfast_reader.py restore STORE|FILE [IMAGE-ID|latest] --identity FILE --to DIR
+    holdfast_reader.py restore STORE|FILE [IMAGE-ID|latest] [--series NAME] --identity FILE --to DIR
     holdfast_reader.py verify  STORE|FILE --identity FILE
     holdfast_reader.py dump    FILE [...]
 
-Exit status: 0 all is well, 1 nothing could be done, 2 wrong usage, 3 something is damaged or lost (named on stderr).
+With --fingerprint a store or file that has another one is refused. It remembers nothing, so it cannot see that a store was put back.
+Exit status: 0 all is well, 1 nothing could be done, 2 wrong usage, 3 something is damaged or lost (named on stderr), 4 refused.
 Needs python3-cryptography, python3-zstandard and the program `age`.
 """
-import argparse, fcntl, hashlib, hmac, json, mmap, os, re, resource, shutil, stat, struct, subprocess, sys, tempfile
+import argparse, base64, fcntl, hashlib, hmac, itertools, json, mmap, os, re, resource, shutil, stat, struct, subprocess, sys, tempfile
 from collections import OrderedDict, namedtuple
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -28,6 +30,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 class Damage(Exception):
     """What was read is not what the article describes."""
+
+
+class Refused(Exception):
+    """What the article wants refused for every purpose."""
 
 
 def show(name):
@@ -112,11 +118,25 @@ def public(private):
     return private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
 
 
+def is_signed(key, signature, message):
+    try:
+        Ed25519PublicKey.from_public_bytes(key or b"").verify(signature or b"", message)
+        return True
+    except (InvalidSignature, ValueError):
+        return False
+
+
+def fingerprint(store, root):
+    text = base64.b32encode(hashlib.sha256(b"holdfast/1/fingerprint" + store + root).digest()[:20]).decode()
+    return "-".join(text[at:at + 4] for at in range(0, 32, 4))
+
+
 class Keys:
     """What an identity leads to: the secrets of the epochs, and all that follows from them."""
 
-    def __init__(self, store, secrets):
-        self.store, self.secrets = store, secrets
+    def __init__(self, store, root, records, secrets):
+        self.store, self.root, self.records, self.secrets = store, root, records, secrets
+        self.newest = records[-1]
 
     def derive(self, epoch, info, length=32):
         if epoch not in self.secrets:
@@ -126,32 +146,76 @@ class Keys:
     def sealing(self, epoch):
         return X25519PrivateKey.from_private_bytes(self.derive(epoch, b"holdfast/1/sealing"))
 
-    def verifying(self, epoch):
-        return Ed25519PrivateKey.from_private_bytes(self.derive(epoch, b"holdfast/1/signing")).public_key()
-
-    def chunk_id(self, epoch, group):
-        return self.derive(epoch, b"holdfast/1/chunk id/" + group)
+    def chunk_id(self, group):
+        return self.derive(1, b"holdfast/1/chunk id/" + group)
 
     def index(self, epoch, group):
-        return self.derive(epoch, b"holdfast/1/index/" + group)
+        return hkdf(self.derive(epoch, b"holdfast/1/index"), self.store, b"holdfast/1/index/" + group)
 
 
 def read_plain_text(data):
-    """The four lines of HOLDFAST: the store id."""
-    lines = bytes(data).splitlines(keepends=True)[:4]
-    match = re.fullmatch(rb"holdfast store 1\nstore ([0-9a-f]{32})\nsuite 1\ncheck ([0-9a-f]{16})\n", b"".join(lines))
-    if not match or hashlib.sha256(b"".join(lines[:3])).hexdigest()[:16] != match[2].decode():
+    """The five lines of HOLDFAST: store id and root key."""
+    lines = bytes(data).splitlines(keepends=True)[:5]
+    version = re.fullmatch(rb"holdfast store (\d+)\n", lines[0]) if lines else None
+    if version and version[1] != b"2":
+        raise Refused(f"a store of version {version[1].decode()}, and this reader knows version 2")
+    match = re.fullmatch(rb"holdfast store 2\nstore ([0-9a-f]{32})\nroot ([0-9a-f]{64})\nsuite 1\ncheck ([0-9a-f]{16})\n", b"".join(lines))
+    if not match or hashlib.sha256(b"".join(lines[:4])).hexdigest()[:16] != match[3].decode():
         raise Damage("not the text of a store that this reader knows, or its check is wrong")
-    return bytes.fromhex(match[1].decode())
+    return bytes.fromhex(match[1].decode()), bytes.fromhex(match[2].decode())
+
+
+def read_revoked(value):
+    """A revoked writer, and its roots that still count, each as id ‖ digest."""
+    if len(value) % 48 != 16:
+        raise Damage("a revocation that is not made of whole roots")
+    return value[:16], {value[at:at + 48] for at in range(16, len(value), 48)}
+
+
+RECORD = {1: ("number", integer), 2: ("before", raw), 3: ("store", raw), 4: ("root", raw), 5: ("epoch", integer), 6: ("sealing", raw),
+          7: ("time", zigzag), 8: ("revoked", [read_revoked]), 9: ("signature", raw)}
+RECORD_MAGIC, PARCEL_MAGIC = b"holdfast record 2\n", b"holdfast parcel 2\n"
+
+
+def read_record(data):
+    """A record that the root key which it names has signed."""
+    if not data.startswith(RECORD_MAGIC) or len(data) > 4 << 20:
+        raise Damage("not a record")
+    record = fields(data[len(RECORD_MAGIC):], RECORD)
+    if not data.endswith(b"\x09\x40" + (record.signature or b"?")) or \
+            not is_signed(record.root, record.signature, b"holdfast/1/record" + hashlib.sha256(data[:-66]).digest()):
+        raise Damage("a record that its root key did not sign")
+    record.hash = hashlib.sha256(data).digest()
+    return record
+
+
+def check_records(found, store, root):
+    """The chain of a store's records, the newest last. Those of another store or key are nothing."""
+    own = {record.hash: record for record in found if (record.store, record.root) == (store, root)}
+    chain = sorted(own.values(), key=lambda record: record.number)
+    sealing = {}
+    for place, record in enumerate(chain):
+        if place and record.number == chain[place - 1].number:
+            raise Refused(f"the store has two records of number {record.number}")
+        before = chain[place - 1] if place else SimpleNamespace(number=0, hash=bytes(32), epoch=1)
+        if record.number != before.number + 1 or record.before != before.hash or record.epoch < before.epoch:
+            raise Damage(f"record {before.number + 1} of the store is missing")
+        if sealing.setdefault(record.epoch, record.sealing) != record.sealing:
+            raise Refused(f"the store gives two keys for epoch {record.epoch}")
+    if not chain:
+        raise Damage("the store has no record of its root key")
+    return chain
 
 
 def read_key_text(data):
-    """The text inside an age file: store id and {epoch: secret}."""
-    match = re.fullmatch(rb"holdfast store key 1\nstore ([0-9a-f]{32})\n((?:epoch \d+\nsecret [0-9a-f]{64}\n?)+)", data)
-    if not match:
+    """The text inside an age file: store id, root seed or None, {epoch: secret}."""
+    pattern = rb"holdfast store key 2\nstore ([0-9a-f]{32})\n(?:root ([0-9a-f]{64})\n)?((?:epoch \d+\nsecret [0-9a-f]{64}\n)+)\n*"
+    match = re.fullmatch(pattern, data)
+    if not match or len(data) % 1024:
         raise Damage("not the text of a store key")
-    pairs = re.findall(rb"epoch (\d+)\nsecret ([0-9a-f]{64})", match[2])
-    return bytes.fromhex(match[1].decode()), {int(epoch): bytes.fromhex(secret.decode()) for epoch, secret in pairs}
+    pairs = re.findall(rb"epoch (\d+)\nsecret ([0-9a-f]{64})", match[3])
+    unhex = lambda digits: bytes.fromhex(digits.decode())
+    return unhex(match[1]), match[2] and unhex(match[2]), {int(epoch): unhex(secret) for epoch, secret in pairs}
 
 
 def open_age(data, identity):
@@ -159,25 +223,48 @@ def open_age(data, identity):
     return done.stdout if done.returncode == 0 else None
 
 
-CERTIFICATE = {1: ("key", raw), 2: ("store", raw), 3: ("epoch", integer), 4: ("group", raw), 5: ("name", text),
-               6: ("issued", integer), 7: ("signature", raw)}
+WRITE, STEWARD, ATTEST = 1, 2, 4
+CERTIFICATE = {1: ("key", raw), 2: ("sealing", raw), 3: ("store", raw), 4: ("group", raw), 5: ("name", text), 6: ("issued", zigzag),
+               7: ("roles", integer), 8: ("series", [raw]), 9: ("predecessors", [raw]), 10: ("signature", raw)}
 
 
-def check_certificate(data, header, keys):
-    """A certificate that the store signed, for the writer, group, store and epoch of this header: its verifying key."""
+def read_certificate(data, root):
+    """A certificate that this root key has signed."""
     card = fields(data, CERTIFICATE)
-    tail = b"\x07\x40" + (card.signature or b"")
-    if len(tail) != 66 or not data.endswith(tail):
+    if not data.endswith(b"\x0a\x40" + (card.signature or b"?")):
         raise Damage("the certificate does not end with its signature")
-    try:
-        keys.verifying(header.epoch).verify(card.signature, b"holdfast/1/certificate" + hashlib.sha256(data[:-66]).digest())
-    except InvalidSignature:
+    if not is_signed(root, card.signature, b"holdfast/1/certificate" + hashlib.sha256(data[:-66]).digest()):
         raise Damage("the store did not sign this certificate")
-    if (card.store, card.epoch, card.group) != (header.store, header.epoch, header.group):
-        raise Damage("the certificate is for another store, epoch or group")
-    if hashlib.sha256(card.key or b"").digest()[:16] != header.writer:
+    card.encoded, card.writer = data, hashlib.sha256(card.key or b"").digest()[:16]
+    return card
+
+
+def check_covers(card, header):
+    """That a certificate is for whoever wrote an object with this header, and for that."""
+    role = {VERDICT: ATTEST, TOMBSTONE: STEWARD}.get(header.type, WRITE)
+    everywhere = card.roles & STEWARD and card.group == bytes(16) and header.type in (VERDICT, TOMBSTONE)
+    if card.store != header.store or card.group != header.group and not everywhere:
+        raise Damage("the certificate is for another store or group")
+    if card.writer != header.writer:
         raise Damage("the certificate is another writer's")
-    return Ed25519PublicKey.from_public_bytes(card.key)
+    if not card.roles & role:
+        raise Damage("the certificate does not give the right to write such an object")
+
+
+PARCEL = {1: ("certificate", raw), 2: ("sealed", raw), 3: ("signature", raw)}
+
+
+def read_parcel(data, epoch, root):
+    """The certificate in a parcel that the root key has signed for this epoch."""
+    if not data.startswith(PARCEL_MAGIC):
+        raise Damage("not a parcel")
+    parcel = fields(data[len(PARCEL_MAGIC):], PARCEL)
+    card = read_certificate(parcel.certificate or b"", root)
+    place = card.store + struct.pack("<I", epoch) + card.group + card.writer
+    if not is_signed(root, parcel.signature, b"holdfast/1/parcel" + place + (parcel.sealed or b"")):
+        raise Damage("a parcel that the store did not sign")
+    card.sealed_key, card.place = parcel.sealed, place
+    return card
 
 
 # ---------------------------------------------------------------------------------------------------- HPKE (RFC 9180), base mode
@@ -206,15 +293,17 @@ def hpke_open(private, sealed, info, associated):
         key, nonce = hpke_schedule(shared, enc, public(private), info)
         return AESGCM(key).decrypt(nonce, sealed[32:], associated)
     except (InvalidTag, ValueError):
-        raise Damage("the object key does not open")
+        raise Damage("a sealed key does not open")
 
 
 # -------------------------------------------------------------------------------------------------------------- An object: header
 
-DATA, METADATA, ROOT, CHECKPOINT, BATCH, KEYS = 1, 2, 3, 4, 5, 6
-TYPES = {1: "data volume", 2: "metadata volume", 3: "image root", 4: "checkpoint", 5: "batch", 6: "keys"}
-LAYOUT = struct.Struct("<8sHBBI16s16s16s8s8sQQ32s80s16s32s")
-Header = namedtuple("Header", "magic version suite type epoch store group writer id run length reserved salt sealed parity check")
+DATA, METADATA, ROOT, CHECKPOINT, BATCH, KEYS, PARITY, TOMBSTONE, INDEX, VERDICT = 1, 2, 3, 4, 5, 6, 7, 9, 10, 11
+TYPES = {1: "data volume", 2: "metadata volume", 3: "image root", 4: "checkpoint", 5: "batch", 6: "keys", 7: "parity volume",
+         9: "tombstone", 10: "index object", 11: "verdict"}
+FOLDERS = {DATA: "v", METADATA: "v", PARITY: "v", INDEX: "x", ROOT: "i", CHECKPOINT: "c", TOMBSTONE: "d", VERDICT: "a"}
+LAYOUT = struct.Struct("<8sHBBI16s16s16s16s16sQQ32s80s32s")
+Header = namedtuple("Header", "magic version suite type epoch store group writer id run features length salt sealed check")
 
 
 def read_header(data, at):
@@ -225,6 +314,12 @@ def read_header(data, at):
     return Header(*LAYOUT.unpack(block))
 
 
+def path_of(h):
+    """Where an object with this header lies in a store."""
+    way = [FOLDERS.get(h.type, "?"), h.group.hex(), h.writer.hex(), h.id.hex()]
+    return "/".join(way[:2] + way[3:] if h.type == VERDICT else way)
+
+
 def search_header(data, at=0):
     """The next place with a header whose check is right."""
     found = (at + match.start() for match in re.finditer(b"HFOBJECT", data[at:]))
@@ -233,9 +328,13 @@ def search_header(data, at=0):
 
 # -------------------------------------------------------------------------------------------------------------- An object: frames
 
-CHUNK, PIECE, DIRECTORY, SIGNATURE, LABEL, BODY, VOLUMES, PLAIN_TEXT, AGE_FILE = 1, 2, 3, 4, 5, 6, 7, 11, 12
-KINDS = {1: "chunk", 2: "manifest", 3: "directory", 4: "signature", 5: "label", 6: "body", 7: "volumes", 11: "HOLDFAST", 12: "age file"}
-PLAIN, WITH_INDEX_KEY = {SIGNATURE, PLAIN_TEXT, AGE_FILE}, {DIRECTORY, LABEL, VOLUMES}
+CHUNK, PIECE, DIRECTORY, SIGNATURE, LABEL, BODY, VOLUMES, CONDEMNED, PLAIN_TEXT, AGE_FILE, STORE_RECORD, INDEX_ROWS, STATEMENT = \
+    1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15
+KINDS = {1: "chunk", 2: "manifest", 3: "directory", 4: "signature", 5: "label", 6: "body", 7: "volumes", 8: "parity", 10: "tombstone",
+         11: "HOLDFAST", 12: "age file", 13: "record", 14: "index rows", 15: "verdict"}
+WITH_OBJECT_KEY, WITH_INDEX_KEY = {CHUNK, PIECE, BODY}, {DIRECTORY, LABEL, VOLUMES, CONDEMNED, INDEX_ROWS, STATEMENT}
+LENGTHS = {CHUNK: 5 << 20, PIECE: 5 << 20, SIGNATURE: 64 << 10, PLAIN_TEXT: 64 << 10, AGE_FILE: 64 << 10, STATEMENT: 64 << 10,
+           LABEL: 4 << 20, STORE_RECORD: 4 << 20}
 Frame = namedtuple("Frame", "offset kind length")
 Row = namedtuple("Row", "id kind sealed plain offset tag")
 ROW = struct.Struct("<32sBIIQ16s")
@@ -246,7 +345,7 @@ def frame_at(data, at):
     if len(head) < 16 or head[:4] != b"HfFr" or hashlib.sha256(head[:12]).digest()[:4] != head[12:]:
         return None
     frame = Frame(at, head[4], int.from_bytes(head[8:12], "little"))
-    return frame if at + 16 + frame.length <= len(data) else None
+    return frame if frame.length <= LENGTHS.get(frame.kind, 64 << 20) and at + 16 + frame.length <= len(data) else None
 
 
 def frames_of(data):
@@ -304,19 +403,21 @@ class Object:
         if not headers:
             raise Damage("no header is whole")
         self.header = h = max(headers, key=lambda h: h.length > 0)
-        if h.version != 1 or h.suite != 1:
-            raise Damage(f"version {h.version}, suite {h.suite}: newer than this reader")
+        if h.version != 2 or h.suite != 1:
+            raise Damage(f"refused: version {h.version}, suite {h.suite}; this reader knows version 2, suite 1")
+        if h.features:
+            raise Damage(f"refused: it requires the features {h.features:#x}, which this reader does not know")
         if keys and h.store != keys.store:
             raise Damage("it belongs to another store")
         self.id, self.type = h.id, h.type
-        self.opened, self.found = None, None
+        self.opened, self.found, self.proof = None, None, None
 
     def key(self, kind):
         h = self.header
         if kind in WITH_INDEX_KEY:
             return hkdf(self.keys.index(h.epoch, h.group), h.salt, b"holdfast/1/object index")
         if not self.opened:
-            associated = LAYOUT.pack(*h)[:80]
+            associated = LAYOUT.pack(*h)[:104]
             self.opened = hpke_open(self.keys.sealing(h.epoch), h.sealed, b"holdfast/1/object key", associated)
         return self.opened
 
@@ -353,8 +454,11 @@ class Object:
         raise problem
 
     def chunk(self, frame):
-        h = self.header
-        return read_chunk(self.open(frame)[1], self.keys.chunk_id(h.epoch, h.group))
+        return read_chunk(self.open(frame)[1], self.keys.chunk_id(self.header.group))
+
+    def parts(self, kind):
+        """The plain texts of all its frames of this kind that the signature covers."""
+        return [self.open(frame)[1] for frame in self.prove().frames if frame.kind == kind]
 
     def directory(self):
         data = self.part(DIRECTORY)
@@ -376,39 +480,56 @@ class Object:
                     continue
             return found
 
-    def signed_message(self):
-        """What the writer signed. The rows of chunks come from the directory, those of other frames from a copy where it opens."""
-        try:
-            tags = {Frame(row.offset, row.kind, row.sealed): row.tag for row in self.directory()}
-        except Damage:
-            tags = {}
-        table = b""
-        for frame in sorted({f for f in self.frames() if f.kind != SIGNATURE} | set(tags)):
-            if frame.kind in PLAIN:
-                tag = hashlib.sha256(next(self.contents(frame))).digest()[:16]
-            else:
-                tag = tags.get(frame) or self.open(frame)[0][-16:]
-            table += struct.pack("<BQI", frame.kind, frame.offset, frame.length) + tag
+    def candidates(self, frame):
+        """What may stand in a frame that is signed by its content: of a sealed one what opens, of a plain one what any copy has."""
+        found = list(dict.fromkeys(self.contents(frame)))
+        if frame.kind in WITH_OBJECT_KEY | WITH_INDEX_KEY and len(found) > 1:
+            found = [self.open(frame)[0]]
+        return [hashlib.sha256(content).digest() for content in found]
+
+    def prove(self):
+        """Checks the signature: the certificate, the digest, and the frames that are signed by their content."""
+        if self.proof:
+            return self.proof
+        signatures = [frame for frame in self.frames() if frame.kind == SIGNATURE]
+        if not signatures:
+            raise Damage("it has no signature")
+        end = signatures[0].offset
+        rows = {Frame(row.offset, row.kind, row.sealed) for row in self.directory()} if self.type in (DATA, METADATA, BATCH) else set()
+        frames = sorted({frame for frame in self.frames() if frame.offset < end} | rows)
+        at = 256
+        for frame in frames:
+            if frame.offset != at or (frame.kind in (CHUNK, PIECE)) != (frame in rows):
+                raise Damage(f"a frame is missing before {frame.offset}, or the directory does not fit")
+            at += 16 + frame.length
+        if at != end:
+            raise Damage("a frame is missing before the signature")
+        named = [frame for frame in frames if frame not in rows]
         length = self.header.length or max(len(data) for _, data in self.copies)
-        return b"holdfast/1/object" + LAYOUT.pack(*self.header._replace(length=length))[:224] + hashlib.sha256(table).digest()
-
-    def digest(self):
-        return hashlib.sha256(self.signed_message()).digest()
-
-    def check_signature(self):
-        problem, message = Damage("no signature is whole"), self.signed_message()
-        for frame in [f for f in self.frames() if f.kind == SIGNATURE]:
-            for content in self.contents(frame):
-                try:
-                    both = fields(content, {1: ("certificate", raw), 2: ("signature", raw)})
-                    if both.certificate and both.signature:
-                        check_certificate(both.certificate, self.header, self.keys).verify(both.signature, message)
-                        return
-                except InvalidSignature:
-                    problem = Damage("the signature does not fit")
-                except Damage as found:
-                    problem = found
+        header = LAYOUT.pack(*self.header._replace(length=length))[:224]
+        problem = Damage("no signature is whole")
+        for content in self.contents(signatures[0]):
+            try:
+                both = fields(content, {1: ("certificate", raw), 2: ("signature", raw)})
+                card = read_certificate(both.certificate or b"", self.keys.root)
+                check_covers(card, self.header)
+            except Damage as found:
+                problem = found
+                continue
+            start = b"holdfast/1/object" + header + hashlib.sha256(card.encoded).digest()
+            heads = [struct.pack("<BQI", frame.kind, frame.offset, frame.length) for frame in named]
+            for choice in itertools.islice(itertools.product(*map(self.candidates, named)), 4096):
+                message = start + b"".join(map(bytes.__add__, heads, choice))
+                if is_signed(card.key, both.signature, message):
+                    self.proof = SimpleNamespace(card=card, digest=hashlib.sha256(message).digest(), frames=named, message=message)
+                    return self.proof
+            problem = Damage("the signature does not fit")
         raise problem
+
+    def reference(self):
+        """What others name it by."""
+        length = self.header.length or max(len(data) for _, data in self.copies)
+        return Reference(self.header.writer, self.id, self.prove().digest, length)
 
 
 # ------------------------------------------------------------------------------------------------- A store, or a single-file image
@@ -455,18 +576,26 @@ def split(data):
             at = place
 
 
+def batch_id(run, number):
+    return hashlib.sha256(b"holdfast/1/batch" + run + struct.pack("<I", number)).digest()[:16]
+
+
 class Medium:
     """The objects of a store or a file, the keys to them, and where each chunk lies."""
 
-    def __init__(self, path, identity):
+    def __init__(self, path, identity, pinned=None):
         self.path, self.status, self.named = path, 0, set()
         self.single = not os.path.isdir(path)
-        groups, plain, ages = self.gather_file() if self.single else self.gather_store()
-        self.keys = self.unlock(plain, ages, identity)
+        self.sequence = []  # of a file: its objects and what is wrong between them, in order
+        groups, plain, records, ages, self.parcels = self.gather_file() if self.single else self.gather_store()
+        self.keys = self.unlock(plain, records, ages, identity, pinned)
         self.objects = []
         for copies in groups:
             try:
-                self.objects.append(Object(copies, self.keys))
+                object = Object(copies, self.keys)
+                if not self.single and path_of(object.header) != copies[0][0].removesuffix(".2"):
+                    raise Damage("refused: another object than its name says")
+                self.objects.append(object)
             except Damage as problem:
                 self.report(f"{copies[0][0]}: {problem}")
         self.places, self.cache = None, OrderedDict()
@@ -479,8 +608,9 @@ class Medium:
             print(message, file=sys.stderr)
 
     def gather_store(self):
-        """Groups of copies; texts of HOLDFAST; age files."""
-        groups, plain, ages = {}, [], []
+        """Groups of copies; texts of HOLDFAST; records; age files; parcels."""
+        groups, plain, records, ages, parcels = {}, [], [], [], []
+        hex32, folder_of_keys = "[0-9a-f]{32}", r"k/\d+-[0-9a-f]{16}/"
         for folder, folders, names in os.walk(self.path):
             folders.sort()
             for name in sorted(names):
@@ -488,54 +618,147 @@ class Medium:
                 below = os.path.relpath(full, self.path)
                 if below in ("HOLDFAST", "HOLDFAST.2"):
                     plain.append((below, bytes(view([full]))))
-                elif re.fullmatch(r"k/\d+/[^/]+\.age(\.2)?", below):
+                elif re.fullmatch(rf"e/[0-9a-f]{{8}}-{hex32}(\.2)?", below):
+                    records.append((below, bytes(view([full]))))
+                elif re.fullmatch(folder_of_keys + r"[^/]+\.age(\.2)?", below):
                     ages.append((below, bytes(view([full]))))
-                elif re.fullmatch(r"(v/[0-9a-f]{2}/[0-9a-f]{14}|i/[0-9a-f]{16})(\.2)?", below):
+                elif re.fullmatch(folder_of_keys + hex32 + r"(\.2)?", below):
+                    parcels.append((below, bytes(view([full]))))
+                elif re.fullmatch(rf"([vxicd]/{hex32}/{hex32}/{hex32}|a/{hex32}/{hex32})(\.2)?", below):
                     groups.setdefault(below.removesuffix(".2"), []).append((below, view([full])))
-                elif below[:2] not in ("b/", "d/"):
+                else:
                     print(f"{below}: no file of a store; left out", file=sys.stderr)
-        return list(groups.values()), plain, ages
+        return list(groups.values()), plain, records, ages, parcels
 
     def gather_file(self):
         self.data = view(parts(self.path))
-        groups, plain, ages, last = {}, [], [], 0
+        groups, plain, records, ages, last = {}, [], [], [], 0
+
+        def broken(message):
+            self.report(message)
+            self.sequence.append(None)
+
         for start, end in split(self.data):
             if start > last:
-                self.report(f"the bytes {last} to {start} belong to no object")
+                broken(f"the bytes {last} to {start} belong to no object")
             last = end
             try:
                 object = Object([(f"object at {start}", self.data[start:end])])
+                self.sequence.append(object.id)
                 groups.setdefault(object.id, []).extend(object.copies)
             except Damage as problem:
-                self.report(f"object at {start}: {problem}")
+                broken(f"object at {start}: {problem}")
         if last < len(self.data):
-            self.report(f"the bytes {last} to {len(self.data)} belong to no object")
-        for frame, data in ((f, data) for copies in groups.values() for _, data in copies for f in frames_of(data)):
+            broken(f"the bytes {last} to {len(self.data)} belong to no object")
+        first = next((copies for copies in groups.values() if Object(copies).type == KEYS), [])
+        for frame, data in ((f, data) for _, data in first for f in frames_of(data)):
             content = bytes(data[frame.offset + 16:frame.offset + 16 + frame.length])
             if frame.kind == PLAIN_TEXT:
                 plain.append(("HOLDFAST", content))
+            elif frame.kind == STORE_RECORD:
+                records.append(("record", content))
             elif frame.kind == AGE_FILE:
                 name, _, content = content.partition(b"\0")
                 ages.append((show(name), content))
-        return list(groups.values()), plain, ages
+        return list(groups.values()), plain, records, ages, []
 
-    def unlock(self, plain, ages, identity):
-        store, secrets = None, {}
+    def unlock(self, plain, records, ages, identity, pinned):
+        """Store and root key, the records that it has signed, and the secrets that those confirm."""
+        found, chain, secrets, governs = set(), [], {}, False
         for name, data in plain:
             try:
-                store = store or read_plain_text(data)
+                found.add(read_plain_text(data))
             except Damage as problem:
                 self.report(f"{name}: {problem}")
+        if len(found) > 1:
+            raise Refused("HOLDFAST and HOLDFAST.2 name different stores")
+        if not found:
+            sys.exit("holdfast_reader: no HOLDFAST is whole")
+        store, root = found.pop()
+        if pinned not in (None, fingerprint(store, root)):
+            raise Refused(f"the fingerprint is {fingerprint(store, root)}, and {pinned} is pinned")
+        for name, data in records:
+            try:
+                record = read_record(data)
+                if not self.single and name.removesuffix(".2") != "e/%08x-%s" % (record.number, record.hash[:16].hex()):
+                    raise Damage("another record than its name says")
+                if (record.store, record.root) != (store, root):
+                    raise Damage("a record of another store or root key: it counts for nothing")
+                chain.append(record)
+            except Damage as problem:
+                self.report(f"{name}: {problem}")
+        chain = check_records(chain, store, root)
+        known = {record.epoch: record.sealing for record in chain}
         for name, data in ages:
-            if opened := open_age(data, identity):
-                owner, more = read_key_text(opened)
-                if store not in (None, owner):
-                    self.report(f"{name}: the key of another store")
-                    continue
-                store, secrets = owner, {**secrets, **more}
-        if not secrets:
+            if not (opened := open_age(data, identity)):
+                continue
+            try:
+                owner, seed, more = read_key_text(opened)
+                if owner != store or seed and public(Ed25519PrivateKey.from_private_bytes(seed)) != root:
+                    raise Damage("the key of another store")
+                for epoch, secret in more.items():
+                    private = X25519PrivateKey.from_private_bytes(hkdf(secret, store, b"holdfast/1/sealing"))
+                    if known.get(epoch) == public(private):
+                        secrets[epoch] = secret
+                    else:
+                        self.report(f"{name}: no record confirms its secret of epoch {epoch}")
+                governs |= seed is not None
+            except Damage as problem:
+                self.report(f"{name}: {problem}")
+        if 1 not in secrets:
             sys.exit("holdfast_reader: this identity opens none of the key files")
-        return Keys(store, secrets)
+        self.governs = governs
+        return Keys(store, root, chain, secrets)
+
+    def writers(self):
+        """The certificates in the parcels of the newest epoch, less the revoked."""
+        newest, found = self.keys.newest, {}
+        folder = f"k/{newest.epoch}-{hashlib.sha256(newest.sealing).hexdigest()[:16]}/"
+        for name, data in self.parcels:
+            try:
+                if name.startswith(folder):
+                    card = read_parcel(data, newest.epoch, self.keys.root)
+                    if card.writer.hex() != name.removesuffix(".2").rpartition("/")[2]:
+                        raise Damage("another writer's parcel than its name says")
+                    if card.writer not in dict(newest.revoked):
+                        found[card.writer] = card
+            except Damage as problem:
+                self.report(f"{name}: {problem}")
+        return list(found.values())
+
+    def verdicts(self):
+        """What was stated by who may. One that is not authentic says nothing."""
+        found = []
+        for object in self.objects:
+            if object.type == VERDICT:
+                try:
+                    found.append(fields(object.parts(STATEMENT)[0], VERDICTS))
+                except (Damage, IndexError) as problem:
+                    self.report(f"{object.name}: {problem}")
+        return found
+
+    def damaged(self):
+        """The volumes that are to be cited no more: the newest verdict counts, and of one time the one that says damaged."""
+        about = {}
+        for verdict in self.verdicts():
+            if verdict.kind == b"v":
+                about.setdefault(verdict.target[:32], []).append((verdict.seconds, verdict.result == 2))
+        return {target[16:] for target, said in about.items() if max(said)[1]}
+
+    def head(self):
+        """The header of a file's keys object."""
+        return next((object for object in self.objects if object.type == KEYS)).header
+
+    def first_label(self):
+        """The label in the keys object of a file. Where things go depends on it: without it, signed, nothing is placed."""
+        try:
+            keys = next(object for object in self.objects if object.type == KEYS)
+            label = fields(keys.parts(LABEL)[0], LABELS)
+            if not covers(keys.prove().card, label.series):
+                raise Damage("its writer may not write its series")
+            return label
+        except (Damage, StopIteration, IndexError) as problem:
+            raise Damage(f"the label before the batches is lost, so nothing is placed: {problem or 'there is none'}")
 
     def chunk(self, name, kind):
         """A chunk's content by its id, from the first place where it is whole."""
@@ -561,28 +784,59 @@ class Medium:
         return self.cache[name, kind]
 
     def images(self):
-        """The image roots, the newest last. One whose label is lost counts as the oldest."""
+        """The image roots, those that count last and in the order of their sequence."""
         found = [Image(self, object) for object in self.objects if object.type == ROOT]
         if self.single and not found:
             self.report(f"{self.path}: truncated: its root, which comes last, is missing")
-        return sorted(found, key=lambda image: (image.label.seconds, image.label.nanoseconds, image.id))
+        return sorted(found, key=lambda image: (image.counts, image.label.series or b"", image.label.sequence, image.id))
+
+    def latest(self, series=None):
+        images = [image for image in self.images() if image.counts and (series is None or image.label.series == series)]
+        if len({image.label.series for image in images}) > 1:
+            raise Refused("there are several series; --series names one: " + ", ".join(sorted({show(i.label.series) for i in images})))
+        last = [image for image in images if image.label.sequence == images[-1].label.sequence]
+        if len(last) > 1:
+            raise Refused("the series has two newest images: " + ", ".join(image.id for image in last))
+        return last[0] if last else None
 
 
 # ------------------------------------------------------------------------------------------------------------------------ Images
 
-LABELS = {1: ("name", text), 2: ("host", text), 3: ("series", text), 4: ("sources", [raw]), 5: ("seconds", zigzag),
+def read_known_record(value):
+    return struct.unpack("<I32s", sized(value, 36))
+
+
+LABELS = {1: ("name", text), 2: ("host", text), 3: ("hardware", text), 4: ("sources", [raw]), 5: ("seconds", zigzag),
           6: ("nanoseconds", integer), 7: ("newest", zigzag), 8: ("entries", integer), 9: ("bytes", integer),
-          10: ("new", integer), 11: ("stored", integer), 12: ("tool", text), 13: ("parent", raw), 14: ("findings", integer)}
-Volume = namedtuple("Volume", "id digest length")
+          10: ("new", integer), 11: ("stored", integer), 12: ("tool", text), 13: ("parent", raw), 14: ("findings", integer),
+          15: ("point", text), 17: ("log", text), 18: ("series", raw), 19: ("sequence", integer), 20: ("store_seconds", zigzag),
+          21: ("clock", integer), 22: ("offset", zigzag), 23: ("record", read_known_record), 24: ("roles", [text])}
+REFERENCE = struct.Struct("<16s16s32sQ")
+Reference = namedtuple("Reference", "writer id digest length")
+
+
+def read_reference(value):
+    return Reference(*REFERENCE.unpack(sized(value, 72)))
+
+
+VERDICTS = {1: ("kind", raw), 2: ("target", lambda value: sized(value, 64)), 3: ("result", integer), 4: ("extent", integer),
+            5: ("seconds", zigzag), 6: ("tool", text), 7: ("indexes", [read_reference])}
 
 
 def read_body(data):
     return fields(data, {1: ("pieces", [lambda value: struct.unpack("<32sI", sized(value, 36))]),
-                         2: ("entries", integer), 3: ("bytes", integer)})
+                         2: ("entries", integer), 3: ("bytes", integer), 5: ("batches", integer)})
 
 
 def read_volumes(data):
-    return fields(data, {1: ("volumes", [lambda value: Volume(*struct.unpack("<8s32sQ", sized(value, 48)))])}).volumes
+    return fields(data, {1: ("volumes", [read_reference]), 2: ("indexes", [read_reference]), 3: ("parity", [read_reference])})
+
+
+def read_index_rows(data):
+    """What an index object says of one volume."""
+    if len(data) < 72 or (len(data) - 72) % ROW.size:
+        raise Damage("index rows that are not whole")
+    return read_reference(data[:72]), [Row(*row) for row in ROW.iter_unpack(data[72:])]
 
 
 def sized(value, length):
@@ -591,21 +845,43 @@ def sized(value, length):
     return value
 
 
+def covers(card, series):
+    return any(prefix and (series or b"").startswith(prefix) for prefix in card.series)
+
+
 class Image:
     """An image root, or, without one, what came of a truncated single-file image."""
 
     def __init__(self, medium, root=None):
         self.medium, self.root, self.id = medium, root, root.id.hex() if root else "truncated"
+        self.counts = self.unfinished = False
         self.label = fields(b"", LABELS)
-        if root:
-            try:
-                self.label = fields(root.part(LABEL), LABELS)
-            except Damage as problem:
-                medium.report(f"image {self.id}: {problem}")
-            try:
-                root.check_signature()
-            except Damage as problem:
-                medium.report(f"image {self.id}: not proven to be from a writer of this store: {problem}")
+        if not root:
+            if medium.single:
+                self.label = medium.first_label()
+            return
+        try:
+            proof = root.prove()
+            self.label = fields(root.part(LABEL), LABELS)
+            self.check(proof)
+            self.unfinished = not medium.single and all(name.endswith(".2") for name, _ in root.copies)
+            if self.unfinished:
+                raise Damage("only its second copy is there: its run ended before it was finished")
+            self.counts = True
+        except Damage as problem:
+            medium.report(f"image {self.id}: {problem}")
+
+    def check(self, proof):
+        """Whether it is an image, and not merely signed."""
+        if self.medium.single and (self.root.header.run, self.root.header.writer) != (self.medium.head().run, self.medium.head().writer):
+            raise Damage("the root of another image")
+        kept = dict(self.medium.keys.newest.revoked).get(self.root.header.writer)
+        if kept is not None and self.root.id + proof.digest not in kept:
+            raise Damage("it does not count: its writer was revoked")
+        if not covers(proof.card, self.label.series):
+            raise Damage(f"it does not count: its writer may not write the series {show(self.label.series or b'')}")
+        if self.label.record and self.label.record[0] > self.medium.keys.newest.number:
+            self.medium.report(f"image {self.id}: its writer knew record {self.label.record[0]}, which is missing")
 
     def time(self):
         try:
@@ -615,12 +891,10 @@ class Image:
 
     def pieces(self):
         """The manifest, piece by piece; None stands for one that is lost."""
-        if self.root:
-            wanted = read_body(self.root.part(BODY)).pieces
-        else:  # every batch begins and ends with its piece
-            batches = [b.chunks() for b in self.medium.objects if b.type == BATCH]
-            wanted = [next(((name, None) for name, frame in chunks if frame.kind == PIECE), (bytes(32), None)) for chunks in batches]
-        for name, length in wanted:
+        if self.medium.single:
+            yield from self.pieces_of_file()
+            return
+        for name, length in read_body(self.root.part(BODY)).pieces:
             try:
                 piece = self.medium.chunk(name, PIECE)
                 if length not in (None, len(piece)):
@@ -629,6 +903,41 @@ class Image:
             except Damage as problem:
                 self.medium.report(f"image {self.id}: manifest: {problem}")
                 yield None
+
+    def pieces_of_file(self):
+        """Batch after batch. Only damage that was seen explains that one is not the next: else nothing more is placed."""
+        medium, came, number, explained = self.medium, [], 0, False
+        objects, head = {object.id: object for object in medium.objects}, medium.head()
+        for name in medium.sequence:
+            batch = objects.get(name)
+            if batch is None:
+                explained = True
+                continue
+            if batch.type != BATCH:
+                continue
+            own = (batch.header.run, batch.header.writer, batch.header.store) == (head.run, head.writer, head.store)
+            step = next((n for n in range(1, 4097 if explained else 2) if own and batch_id(head.run, number + n) == batch.id), None)
+            if step is None:
+                medium.report(f"{batch.name}: " + ("a batch is missing or out of place" if own else "a batch of another image"))
+                return
+            if step > 1:
+                yield None
+            number, explained = number + step, False
+            try:
+                batch.prove()
+            except Damage as problem:
+                medium.report(f"{batch.name}: {problem}")
+            try:
+                piece = next((name for name, frame in batch.chunks() if frame.kind == PIECE), bytes(32))
+                came.append(piece)
+                yield medium.chunk(piece, PIECE)
+            except Damage as problem:
+                medium.report(f"{batch.name}: manifest: {problem}")
+                yield None
+        if self.root and self.counts:
+            body = read_body(self.root.part(BODY))
+            if body.batches != number or [name for name, _ in body.pieces] != came:
+                medium.report(f"image {self.id}: batches are missing or repeated")
 
 
 # ---------------------------------------------------------------------------------------------------------------------- Manifest
@@ -1013,7 +1322,8 @@ def exists(name, fd):
 
 # The frames of an object, by its type, as a pattern of their kinds.
 ORDER = {DATA: rb"\x01+\x03\x04", METADATA: rb"\x02+\x03\x04", ROOT: rb"\x05\x07\x06\x04", CHECKPOINT: rb"\x07\x04",
-         BATCH: rb"\x02\x01*\x02\x03\x04", KEYS: rb"\x0b\x0c+\x05?\x04"}
+         BATCH: rb"\x02\x01*\x02\x03\x04", KEYS: rb"\x0b\x0d+\x0c+\x05\x04", TOMBSTONE: rb"\x0a\x04", INDEX: rb"\x0e+\x04",
+         VERDICT: rb"\x0f\x04"}
 
 
 def check_copy(name, data, keys, single):
@@ -1025,23 +1335,23 @@ def check_copy(name, data, keys, single):
     for header, lengths in (first, (size,) if single else (0, size)), (last, (size,)):
         if header and (header.length not in lengths or header._replace(length=0, check=b"") != object.header._replace(length=0, check=b"")):
             yield "its headers differ, or give another length"
-    if object.header.reserved or any(object.header.parity) or object.type not in ORDER:
-        yield "reserved bytes of its header are in use, or its type is unknown"
+    if object.type not in ORDER:
+        yield "its type is unknown"
     frames, at = object.frames(), 256
     for frame in frames:
         if frame.offset != at or any(data[frame.offset + 5:frame.offset + 8]):
             yield f"there is something before the frame at {frame.offset}, or reserved bytes of its head are in use"
         at = frame.offset + 16 + frame.length
-    if at != size - 320:
-        yield "its frames do not end where its second header begins"
-    if not re.fullmatch(ORDER.get(object.type, b".*"), bytes(frame.kind for frame in frames), re.S):
+    if at > size - 320 or not frames or frames[-1].kind != SIGNATURE:
+        yield "its frames do not end with a signature before its second header"
+    if not re.fullmatch(ORDER.get(object.type, b".*"), bytes(frame.kind for frame in frames if frame.kind in KINDS), re.S):
         yield f"a {TYPES.get(object.type)} has other frames, or another order of them"
     places = {frame.kind: frame.offset for frame in frames}
     trailer = b"HFTRAIL1" + struct.pack("<QQQ16x", places.get(DIRECTORY, 0), places.get(SIGNATURE, 0), size)
     if data[size - 64:] != trailer + hashlib.sha256(trailer).digest()[:16]:
         yield "its trailer is damaged or wrong"
     try:
-        object.check_signature()
+        object.prove()
     except Damage as problem:
         yield str(problem)
     rows = []
@@ -1060,7 +1370,7 @@ def check_copy(name, data, keys, single):
                 found, content = object.chunk(frame)
                 if frame.offset in rows and (found, len(content)) != (rows[frame.offset].id, rows[frame.offset].plain):
                     yield f"the directory gives another id or length for the chunk at {frame.offset}"
-            elif frame.kind not in PLAIN:
+            elif frame.kind in WITH_OBJECT_KEY | WITH_INDEX_KEY:
                 object.open(frame)
         except Damage as problem:
             yield f"the chunk at {frame.offset}: {problem}"
@@ -1076,13 +1386,11 @@ def verify(medium):
             except Damage as problem:
                 medium.report(f"{name}: {problem}")
         twins = [bytes(data) for _, data in object.copies]
-        if len(twins) != (1 if object.type in (DATA, CHECKPOINT, BATCH) else 2):
+        if len(twins) != (2 if object.type in (METADATA, ROOT, KEYS) else 1):
             medium.report(f"{object.name}: a {TYPES.get(object.type)} in {len(twins)} copies")
         if any(twin != twins[0] for twin in twins):
             medium.report(f"{object.name}: its copies differ")
-        if not medium.single and object.name.removesuffix(".2").replace("/", "")[1:] != object.id.hex():
-            medium.report(f"{object.name}: another object's name")
-        if (object.type in (BATCH, KEYS)) > medium.single or (object.type in (DATA, METADATA, CHECKPOINT)) and medium.single:
+        if (object.type in (BATCH, KEYS)) > medium.single or medium.single and object.type not in (BATCH, KEYS, ROOT):
             medium.report(f"{object.name}: a {TYPES.get(object.type)} does not belong here")
         chunks += len(object.chunks())
     verify_plain(medium)
@@ -1092,7 +1400,35 @@ def verify(medium):
             verify_image(image)
         except Damage as problem:
             medium.report(f"image {image.id}: {problem}")
+    verify_verdicts(medium, images)
+    verify_parcels(medium)
     print(json.dumps({"objects": len(medium.objects), "chunks": chunks, "images": len(images), "problems": len(medium.named)}))
+
+
+def verify_parcels(medium):
+    """Every parcel of every epoch, the revoked writers' too: each opens for its writer alone, so only what is signed can be checked."""
+    known = {f"k/{r.epoch}-{hashlib.sha256(r.sealing).hexdigest()[:16]}": r.epoch for r in medium.keys.records}
+    for name, data in medium.parcels:
+        folder, _, writer = name.removesuffix(".2").rpartition("/")
+        try:
+            if folder not in known:
+                raise Damage("the parcel of an epoch that no record confirms")
+            if read_parcel(data, known[folder], medium.keys.root).writer.hex() != writer:
+                raise Damage("another writer's parcel than its name says")
+        except Damage as problem:
+            medium.report(f"{name}: {problem}")
+
+
+def verify_verdicts(medium, images):
+    """What is stated about objects that are there is about these, and a seed's index objects are its own."""
+    objects = {object.id: object for object in medium.objects}
+    for verdict in medium.verdicts():
+        writer, name, digest = verdict.target[:16], verdict.target[16:32], verdict.target[32:]
+        object = objects.get(name)
+        if object and (FOLDERS[object.type].encode(), object.header.writer, object.prove().digest) != (verdict.kind, writer, digest):
+            medium.report(f"{object.name}: a verdict is about another object of this id")
+        if object and verdict.result == 3 and verdict.indexes != read_volumes(object.part(VOLUMES)).indexes:
+            medium.report(f"{object.name}: a seed of it names other index objects")
 
 
 def verify_plain(medium):
@@ -1102,23 +1438,28 @@ def verify_plain(medium):
         if not re.fullmatch(rb"\x06\x06\x05*\x03\x03", order):
             medium.report("not keys, keys, batches, root, root")
         return
-    files = {name: data for name, data in sum(medium.gather_store()[1:], [])}
+    files = {name: data for name, data in sum(medium.gather_store()[1:4], [])}
     for name in {name.removesuffix(".2") for name in files} | {"HOLDFAST"}:
         if name not in files or files.get(name) != files.get(name + ".2"):
             medium.report(f"{name}: not there twice, or its copies differ")
-        elif name == "HOLDFAST" and read_plain_text(files[name]) != medium.keys.store:
+        elif name == "HOLDFAST" and read_plain_text(files[name])[0] != medium.keys.store:
             medium.report(f"{name}: not the store of the keys")
 
 
 def verify_image(image):
     medium, objects = image.medium, {object.id: object for object in image.medium.objects}
-    body, listed = read_body(image.root.part(BODY)), read_volumes(image.root.part(VOLUMES))
-    for volume in listed:
-        object = objects.get(volume.id)
-        if not object or object.type not in (DATA, METADATA):
-            medium.report(f"image {image.id}: the volume {volume.id.hex()} is missing")
-        elif object.digest() != volume.digest or volume.length not in [len(data) for _, data in object.copies]:
-            medium.report(f"image {image.id}: the volume {volume.id.hex()} is not the one that it names")
+    if not image.counts:
+        return
+    body, named = read_body(image.root.part(BODY)), read_volumes(image.root.part(VOLUMES))
+    listed = named.volumes
+    for types, references in ((DATA, METADATA), listed), ((INDEX,), named.indexes):
+        for wanted in references:
+            object = objects.get(wanted.id)
+            if not object or object.type not in types:
+                medium.report(f"image {image.id}: the {TYPES[types[-1]]} {wanted.id.hex()} is missing")
+            elif object.reference() != wanted or object.header.group != image.root.header.group:
+                medium.report(f"image {image.id}: the {TYPES[object.type]} {wanted.id.hex()} is not the one that it names")
+    verify_index(image, listed, [objects[i.id] for i in named.indexes if i.id in objects], objects)
     # A chunk may be cited where it lies in a volume that the root lists; in a file, where it lies in the piece's own batch.
     batches = [object for object in medium.objects if object.type == BATCH]
     volumes = batches if medium.single else [objects[v.id] for v in listed if v.id in objects]
@@ -1165,6 +1506,20 @@ def verify_image(image):
         medium.report(f"image {image.id}: a piece of the manifest is in no volume that it names")
 
 
+def verify_index(image, listed, indexes, objects):
+    """Index objects have the rows of each volume that the image names, and they are those of its directory."""
+    said = {}
+    for index in indexes:
+        for part in index.parts(INDEX_ROWS):
+            volume, rows = read_index_rows(part)
+            said.setdefault(volume, rows)
+    for volume in listed:
+        if volume not in said:
+            image.medium.report(f"image {image.id}: no index object has the volume {volume.id.hex()}")
+        elif volume.id in objects and said[volume] != objects[volume.id].directory():
+            image.medium.report(f"image {image.id}: an index object gives other rows for the volume {volume.id.hex()}")
+
+
 def cited(piece):
     """The chunks that a piece of the manifest cites."""
     found = set()
@@ -1184,7 +1539,7 @@ def verify_batches(image, batches, pieces, listed):
             image.medium.report(f"{batch.name}: not the piece {number} of the manifest, twice")
         elif len(inner) != len(set(inner)) or set(inner) != cited(image.medium.chunk(names[0], PIECE)):
             image.medium.report(f"{batch.name}: not exactly the chunks that its piece cites")
-    if len(batches) != len(pieces):
+    if len(batches) != len(pieces) or read_body(image.root.part(BODY)).batches != len(batches):
         image.medium.report(f"image {image.id}: {len(batches)} batches for {len(pieces)} pieces of the manifest")
 
 
@@ -1196,7 +1551,7 @@ def dump(path):
         print(f"{path}: object at {start}, {end - start} bytes")
         object = Object([(path, data[start:end])])
         h = object.header
-        print(f"  {TYPES.get(h.type, h.type)}, version {h.version}, suite {h.suite}, epoch {h.epoch}, length {h.length}")
+        print(f"  {TYPES.get(h.type, h.type)}, version {h.version}, suite {h.suite}, epoch {h.epoch}, features {h.features:#x}, length {h.length}")
         for name in "id", "run", "store", "group", "writer", "salt", "sealed":
             print(f"  {name:9} {getattr(h, name).hex()}")
         for frame in object.frames():
@@ -1216,30 +1571,55 @@ def dump(path):
 def main():
     parser = argparse.ArgumentParser(description="An independent reader of Holdfast's image format.")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in "list", "restore", "verify":
+    for name in "info", "list", "restore", "verify":
         command = commands.add_parser(name)
         command.add_argument("medium")
         command.add_argument("--identity", required=True)
+        command.add_argument("--fingerprint")
         if name == "restore":
             command.add_argument("image", nargs="?", default="latest")
+            command.add_argument("--series", type=os.fsencode)
             command.add_argument("--to", required=True)
     commands.add_parser("dump").add_argument("files", nargs="+")
     asked = parser.parse_args()
+    try:
+        return act(asked)
+    except Refused as problem:
+        print(f"holdfast_reader: refused: {problem}", file=sys.stderr)
+        return 4
+
+
+def act(asked):
     if asked.command == "dump":
         return [dump(path) for path in asked.files] and 0
-    medium = Medium(asked.medium, asked.identity)
-    if asked.command == "list":
+    medium = Medium(asked.medium, asked.identity, asked.fingerprint)
+    if asked.command == "info":
+        keys = medium.keys
+        print(json.dumps({"store": keys.store.hex(), "fingerprint": fingerprint(keys.store, keys.root), "records": keys.newest.number,
+                          "epoch": keys.newest.epoch, "governs": medium.governs,
+                          "revoked": [writer.hex() for writer, _ in keys.newest.revoked],
+                          "writers": {card.writer.hex(): card.name for card in medium.writers()},
+                          "seeds": sorted(v.target[16:32].hex() for v in medium.verdicts() if v.result == 3),
+                          "damaged": sorted(name.hex() for name in medium.damaged())}))
+    elif asked.command == "list":
         for image in medium.images():
             print(json.dumps({"id": image.id, "name": image.label.name, "host": image.label.host, "time": image.time(),
+                              "series": show(image.label.series or b""), "sequence": image.label.sequence, "counts": image.counts,
                               "entries": image.label.entries, "sources": [show(source) for source in image.label.sources]}))
     elif asked.command == "verify":
         verify(medium)
     else:
-        images = medium.images() or ([Image(medium)] if medium.single else [])
-        chosen = [image for image in images if asked.image in (image.id, "latest")]
-        if not chosen:
+        if medium.single:
+            label = medium.first_label()
+            image = next((image for image in medium.images() if image.counts), None) or Image(medium)
+            image.label = label  # its sources are those that the batches were placed by
+        elif asked.image == "latest":
+            image = medium.latest(asked.series)
+        else:
+            image = next((image for image in medium.images() if asked.image == image.id and (image.counts or image.unfinished)), None)
+        if not image:
             sys.exit(f"holdfast_reader: there is no image {asked.image}")
-        Restore(chosen[-1], asked.to).run()
+        Restore(image, asked.to).run()
     return medium.status
 
 

@@ -2,9 +2,9 @@
 """A writer of Holdfast's image format: tiny, slow, and the same bytes every time.
 
 Written from the article `Images.docc/Format.md` alone. It is no backup program: fixed chunks instead of cut points, one group, keys
-and randomness from a seed. It exists for the vectors in Testdata/vectors, which a test of the product reads:
+and randomness from a seed. It exists for the vectors in Testdata/vectors, which tests of the product read:
 
-    holdfast_writer.py vectors DIRECTORY      a store with two images and a checkpoint, a single-file image, the identity, all keys
+    holdfast_writer.py vectors DIRECTORY      a store, one that was tampered with, single files, the identities, all keys
     holdfast_writer.py tree DIRECTORY         the tree that the vectors hold (root only: it has devices and owners)
     holdfast_writer.py listing DIRECTORY      a tree as the lines of tree.txt
 """
@@ -14,7 +14,7 @@ import zstandard
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 sys.dont_write_bytecode = True
 from holdfast_reader import hkdf, hpke_schedule, padme  # each checked against its own standard by test_vectors.py
@@ -23,6 +23,11 @@ RECIPIENT = "age16lz76pqs6wxql2h7ehsecm79et6xj4vqxjdcm3whk25qtt3ed97sjs6cr3"
 IDENTITY = f"""# created: 2026-11-21T01:37:38Z
 # public key: {RECIPIENT}
 AGE-SECRET-KEY-1VX2HUCDTDNENKL0RZ7TUW959CSX3LXERFN3062H36V4GMGFNWX7Q32XAGK
+"""
+READER = "age1e9p3dmehjln3lv4nwcr5rxkn94ratzxa53jv0aa820puzj2vs96scqj60d"
+READER_IDENTITY = f"""# created: 2026-11-26T15:40:00Z
+# public key: {READER}
+AGE-SECRET-KEY-1R2X9SA3GAYFFK56UE8DZ0A4LWH0MPHCCD04PS7XM6VRE43YR3XESTCQVXD
 """
 CHUNK_SIZE, PIECE_SIZE = 100_000, 2048
 SETTABLE = 0x1 | 0x2 | 0x4 | 0x8 | 0x10 | 0x20 | 0x40 | 0x80 | 0x4000 | 0x8000 | 0x10000 | 0x20000 | 0x800000  # inode flags
@@ -62,6 +67,10 @@ def raw_public(private):
     return private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
 
 
+def raw_private(private):
+    return private.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+
+
 # -------------------------------------------------------------------------------------------------------------------------- Keys
 
 def bech32_bytes(text):
@@ -83,66 +92,131 @@ def age_encrypt(plain, recipient, seeded):
     return header + b" " + b64(mac) + b"\n" + nonce + payload
 
 
-class WriterKeys:
-    """The secret of one epoch, all that follows from it, and a certified writer."""
+def hpke_seal(seeded, recipient, info, associated, plain):
+    ephemeral = X25519PrivateKey.from_private_bytes(seeded.take(32))
+    enc = raw_public(ephemeral)
+    key, nonce = hpke_schedule(ephemeral.exchange(X25519PublicKey.from_public_bytes(recipient)), enc, recipient, info)
+    return enc + AESGCM(key).encrypt(nonce, plain, associated)
 
-    def __init__(self, seeded, group="vectors", name="host.example"):
-        self.store, self.secret, self.epoch = seeded.take(16), seeded.take(32), 1
-        derive = lambda info, length=32: hkdf(self.secret, self.store, info, length)
-        self.sealing = X25519PrivateKey.from_private_bytes(derive(b"holdfast/1/sealing"))
-        self.signing = Ed25519PrivateKey.from_private_bytes(derive(b"holdfast/1/signing"))
-        self.group_name, self.group = group, derive(b"holdfast/1/group/" + group.encode(), 16)
-        self.chunk_id = derive(b"holdfast/1/chunk id/" + self.group)
-        self.index = derive(b"holdfast/1/index/" + self.group)
+
+class StoreKeys:
+    """A store's root key, its secrets of all epochs, its records."""
+
+    def __init__(self, seeded):
+        self.seeded, self.store, self.root = seeded, seeded.take(16), Ed25519PrivateKey.from_private_bytes(seeded.take(32))
+        self.secrets, self.records, self.revoked = {}, [], []
+        lines = f"holdfast store 2\nstore {self.store.hex()}\nroot {raw_public(self.root).hex()}\nsuite 1\n"
+        self.plain_text = (lines + f"check {hashlib.sha256(lines.encode()).hexdigest()[:16]}\nThis is a store of Holdfast.\n").encode()
+        self.turn()
+
+    def turn(self, revoked=()):
+        """A new epoch. `revoked`: (writer id, [id ‖ digest of each root that still counts])."""
+        self.epoch = len(self.secrets) + 1
+        self.secrets[self.epoch] = self.seeded.take(32)
+        self.revoked += revoked
+        self.records.append(self.record(len(self.records) + 1, self.records[-1] if self.records else None))
+
+    def record(self, number, before):
+        body = b"holdfast record 2\n" + field(1, number) + field(2, hashlib.sha256(before).digest() if before else bytes(32))
+        body += field(3, self.store) + field(4, raw_public(self.root)) + field(5, self.epoch) + field(6, raw_public(self.sealing(self.epoch)))
+        body += field(7, zigzag(1_700_000_000 + number)) + b"".join(field(8, writer + b"".join(roots)) for writer, roots in self.revoked)
+        return body + field(9, self.root.sign(b"holdfast/1/record" + hashlib.sha256(body).digest()))
+
+    def derive(self, epoch, info, length=32):
+        return hkdf(self.secrets[epoch], self.store, info, length)
+
+    def sealing(self, epoch):
+        return X25519PrivateKey.from_private_bytes(self.derive(epoch, b"holdfast/1/sealing"))
+
+    def index_secret(self, epoch):
+        return self.derive(epoch, b"holdfast/1/index")
+
+    def index(self, epoch, group):
+        return hkdf(self.index_secret(epoch), self.store, b"holdfast/1/index/" + group)
+
+    def folder(self, epoch=None):
+        epoch = epoch or self.epoch
+        return f"k/{epoch}-{hashlib.sha256(raw_public(self.sealing(epoch))).hexdigest()[:16]}"
+
+    def age_file(self, recipient, governs=True):
+        text = f"holdfast store key 2\nstore {self.store.hex()}\n"
+        text += f"root {raw_private(self.root).hex()}\n" if governs else ""
+        text += "".join(f"epoch {epoch}\nsecret {secret.hex()}\n" for epoch, secret in self.secrets.items())
+        return age_encrypt((text + "\n" * (-len(text) % 1024)).encode(), recipient, self.seeded)
+
+    def fingerprint(self):
+        text = base64.b32encode(hashlib.sha256(b"holdfast/1/fingerprint" + self.store + raw_public(self.root)).digest()[:20]).decode()
+        return "-".join(text[at:at + 4] for at in range(0, 32, 4))
+
+
+class WriterKeys:
+    """A certified writer of a group, in one epoch."""
+
+    def __init__(self, seeded, store=None, group="vectors", name="host.example", roles=1, predecessors=()):
+        self.all = store or StoreKeys(seeded)
+        self.store, self.name, self.roles, self.series, self.predecessors = self.all.store, name, roles, name + "/", predecessors
+        self.group_name, self.group = group, self.all.derive(1, b"holdfast/1/group/" + group.encode(), 16)
+        self.chunk_id = self.all.derive(1, b"holdfast/1/chunk id/" + self.group)
         self.gear = hkdf(self.chunk_id, self.store, b"holdfast/1/gear", 2048)
         self.writer = Ed25519PrivateKey.from_private_bytes(seeded.take(32))
+        self.unsealing = X25519PrivateKey.from_private_bytes(seeded.take(32))
         self.writer_id = hashlib.sha256(raw_public(self.writer)).digest()[:16]
-        card = (field(1, raw_public(self.writer)) + field(2, self.store) + field(3, self.epoch) + field(4, self.group)
-                + field(5, name) + field(6, 1_700_000_000))
-        self.certificate = card + field(7, self.signing.sign(b"holdfast/1/certificate" + hashlib.sha256(card).digest()))
-        lines = f"holdfast store 1\nstore {self.store.hex()}\nsuite 1\n"
-        self.plain_text = (lines + f"check {hashlib.sha256(lines.encode()).hexdigest()[:16]}\nThis is a store of Holdfast.\n").encode()
-        key_text = f"holdfast store key 1\nstore {self.store.hex()}\nepoch 1\nsecret {self.secret.hex()}\n"
-        self.age_name, self.age_file = RECIPIENT + ".age", age_encrypt(key_text.encode(), RECIPIENT, seeded)
+        self.seeded = seeded
+        self.certify(self.all.root)
+        self.enter()
+
+    def certify(self, root):
+        card = (field(1, raw_public(self.writer)) + field(2, raw_public(self.unsealing)) + field(3, self.store) + field(4, self.group)
+                + field(5, self.name) + field(6, zigzag(1_700_000_000)) + field(7, self.roles))
+        card += field(8, self.series) if self.roles & 1 else b""
+        card += b"".join(field(9, writer) for writer in self.predecessors)
+        self.certificate = card + field(10, root.sign(b"holdfast/1/certificate" + hashlib.sha256(card).digest()))
+
+    def enter(self, epoch=None):
+        """Writes in this epoch from now on; the store's newest where none is named."""
+        self.epoch = epoch or self.all.epoch
+        self.sealing, self.index = self.all.sealing(self.epoch), self.all.index(self.epoch, self.group)
+
+    def parcel(self):
+        place = self.store + struct.pack("<I", self.all.epoch) + self.group + self.writer_id
+        sealed = hpke_seal(self.seeded, raw_public(self.unsealing), b"holdfast/1/parcel", place, self.all.index(self.all.epoch, self.group))
+        return (b"holdfast parcel 2\n" + field(1, self.certificate) + field(2, sealed)
+                + field(3, self.all.root.sign(b"holdfast/1/parcel" + place + sealed)))
 
 
 # ------------------------------------------------------------------------------------------------------------------------ Objects
 
-DATA, METADATA, ROOT, CHECKPOINT, BATCH, KEYS = 1, 2, 3, 4, 5, 6
-CHUNK, PIECE, DIRECTORY, SIGNATURE, LABEL, BODY, VOLUMES, PLAIN_TEXT, AGE_FILE = 1, 2, 3, 4, 5, 6, 7, 11, 12
+DATA, METADATA, ROOT, CHECKPOINT, BATCH, KEYS, INDEX, VERDICT = 1, 2, 3, 4, 5, 6, 10, 11
+CHUNK, PIECE, DIRECTORY, SIGNATURE, LABEL, BODY, VOLUMES, PLAIN_TEXT, AGE_FILE, STORE_RECORD, INDEX_ROWS, STATEMENT = \
+    1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 14, 15
+UNKNOWN = 200  # a kind of frame that no reader knows
+WITH_OBJECT_KEY, WITH_INDEX_KEY = {CHUNK, PIECE, BODY}, {DIRECTORY, LABEL, VOLUMES, INDEX_ROWS, STATEMENT}
 
 
 class ObjectWriter:
-    def __init__(self, keys, seeded, kind, run):
-        self.keys, self.id, self.kind = keys, seeded.take(8), kind
+    def __init__(self, keys, seeded, kind, run, name=None, features=0):
+        self.keys, self.id, self.kind = keys, name or seeded.take(16), kind
         self.salt, self.object_key = seeded.take(32), seeded.take(32)
-        self.start = struct.pack("<8sHBBI16s16s16s8s8s", b"HFOBJECT", 1, 1, kind, keys.epoch, keys.store, keys.group, keys.writer_id, self.id, run)
-        ephemeral, recipient = X25519PrivateKey.from_private_bytes(seeded.take(32)), raw_public(keys.sealing)
-        enc = raw_public(ephemeral)
-        shared = ephemeral.exchange(X25519PublicKey.from_public_bytes(recipient))
-        key, nonce = hpke_schedule(shared, enc, recipient, b"holdfast/1/object key")
-        self.sealed = enc + AESGCM(key).encrypt(nonce, self.object_key, self.start)
+        self.start = struct.pack("<8sHBBI16s16s16s16s16sQ", b"HFOBJECT", 2, 1, kind, keys.epoch, keys.store, keys.group, keys.writer_id, self.id, run, features)
+        self.sealed = hpke_seal(seeded, raw_public(keys.sealing), b"holdfast/1/object key", self.start, self.object_key)
         self.index_key = hkdf(keys.index, self.salt, b"holdfast/1/object index")
         self.out, self.table, self.rows, self.directory = bytearray(256), b"", b"", 0
 
     def header(self, length):
-        block = self.start + struct.pack("<QQ", length, 0) + self.salt + self.sealed + bytes(16)
+        block = self.start + struct.pack("<Q", length) + self.salt + self.sealed
         return block + hashlib.sha256(block).digest()
 
     def frame(self, kind, content):
         """Appends a frame; of a sealed one, `content` is the plain text. Returns (offset, length, tag)."""
         offset = len(self.out)
-        if kind in (SIGNATURE, PLAIN_TEXT, AGE_FILE):
-            tag = hashlib.sha256(content).digest()[:16]
-        else:
-            at, key = struct.pack("<Q", offset), self.index_key if kind in (DIRECTORY, LABEL, VOLUMES) else self.object_key
+        if kind in WITH_OBJECT_KEY | WITH_INDEX_KEY:
+            at, key = struct.pack("<Q", offset), self.index_key if kind in WITH_INDEX_KEY else self.object_key
             content = AESGCM(key).encrypt(bytes(4) + at, content, self.keys.store + self.id + at + bytes([kind]))
-            tag = content[-16:]
         head = b"HfFr" + bytes([kind, 0, 0, 0]) + struct.pack("<I", len(content))
         self.out += head + hashlib.sha256(head).digest()[:4] + content
-        if kind != SIGNATURE:
-            self.table += struct.pack("<BQI", kind, offset, len(content)) + tag
-        return offset, len(content), tag
+        if kind not in (CHUNK, PIECE, SIGNATURE):
+            self.table += struct.pack("<BQI", kind, offset, len(content)) + hashlib.sha256(content).digest()
+        return offset, len(content), content[-16:]
 
     def chunk(self, kind, content):
         name = chunk_id(self.keys, content)
@@ -153,19 +227,25 @@ class ObjectWriter:
         self.rows += struct.pack("<32sBIIQ16s", name, kind, length, len(content), offset, tag)
         return name
 
-    def finish(self, known=True):
-        """The whole object. `known`: whether the first header can have its length."""
+    def finish(self, known=True, after=None):
+        """The whole object. `known`: whether the first header can have its length; `after`: a frame behind the signature."""
         if self.rows:
             self.directory = self.frame(DIRECTORY, self.rows)[0]
         length = len(self.out) + 16 + len(field(1, self.keys.certificate)) + len(field(2, bytes(64))) + 256 + 64
-        self.message = b"holdfast/1/object" + self.header(length)[:224] + hashlib.sha256(self.table).digest()
-        self.digest = hashlib.sha256(self.message).digest()
+        length += 16 + len(after) if after else 0
+        self.message = b"holdfast/1/object" + self.header(length)[:224] + hashlib.sha256(self.keys.certificate).digest() + self.table
+        self.digest, self.length = hashlib.sha256(self.message).digest(), length
         signature = self.frame(SIGNATURE, field(1, self.keys.certificate) + field(2, self.keys.writer.sign(self.message)))[0]
+        if after:
+            self.frame(UNKNOWN, after)
         trailer = b"HFTRAIL1" + struct.pack("<QQQ16x", self.directory, signature, length)
         self.out += self.header(length) + trailer + hashlib.sha256(trailer).digest()[:16]
         self.out[:256] = self.header(length if known else 0)
         assert len(self.out) == length
         return bytes(self.out)
+
+    def reference(self):
+        return self.keys.writer_id + self.id + self.digest + struct.pack("<Q", self.length)
 
 
 def chunk_id(keys, content):
@@ -348,25 +428,35 @@ def read_flags(path):
 
 # -------------------------------------------------------------------------------------------------------------- Store, single file
 
-def root_object(keys, seeded, run, scan, sources, volumes, seconds, parent, new, stored):
-    label = field(1, "vectors") + field(2, "host.example") + field(3, "0123-host") + b"".join(field(4, os.fsencode(s)) for s in sources.values())
-    label += field(5, zigzag(seconds)) + field(6, 123456789) + field(7, zigzag(scan.newest)) + field(8, scan.entries) + field(9, scan.bytes)
-    label += field(10, new) + field(11, stored) + field(12, "holdfast_writer.py") + (field(13, parent) if parent else b"") + field(14, 0)
+def label_of(keys, scan, sources, seconds, series, sequence=1, parent=None, new=0, stored=0):
+    label = field(1, "vectors") + field(2, keys.name) + field(3, "0123-host") + b"".join(field(4, os.fsencode(s)) for s in sources.values())
+    label += field(5, zigzag(seconds)) + field(6, 123456789)
+    if scan:
+        label += field(7, zigzag(scan.newest)) + field(8, scan.entries) + field(9, scan.bytes) + field(10, new) + field(11, stored)
+    label += field(12, "holdfast_writer.py") + (field(13, parent) if parent else b"") + field(14, 0)
+    label += field(18, series) + field(19, sequence) + field(20, zigzag(seconds + 2)) + field(21, 1) + field(22, zigzag(2))
+    return label + field(23, struct.pack("<I", len(keys.all.records)) + hashlib.sha256(keys.all.records[-1]).digest())
+
+
+def root_object(keys, seeded, run, scan, label, volumes, batches=0, extra=None, features=0):
     pieces = b"".join(field(1, chunk_id(keys, piece) + struct.pack("<I", len(piece))) for piece, _ in scan.pieces.done)
-    root = ObjectWriter(keys, seeded, ROOT, run)
+    root = ObjectWriter(keys, seeded, ROOT, run, features=features)
     root.frame(LABEL, label)
-    root.frame(VOLUMES, b"".join(field(1, volume) for volume in volumes))
-    root.frame(BODY, pieces + field(2, scan.entries) + field(3, scan.bytes))
+    if extra:
+        root.frame(UNKNOWN, extra)
+    root.frame(VOLUMES, b"".join(field(tag, reference) for tag, reference in volumes))
+    root.frame(BODY, pieces + field(2, scan.entries) + field(3, scan.bytes) + (field(5, batches) if batches else b""))
     return root, root.finish()
 
 
 class StoreWriter:
+    """Writes a store. `known`: {chunk id: (its volume, the index object that has its rows), each as a root names it}."""
+
     def __init__(self, path, keys, seeded):
-        self.path, self.keys, self.seeded, self.known = path, keys, seeded, {}  # known: {chunk id: its volume, as a root lists it}
-        for twin in "", ".2":
-            self.put(f"k/{keys.epoch}/{keys.age_name}{twin}", keys.age_file)
-        self.put("HOLDFAST.2", keys.plain_text)
+        self.path, self.keys, self.seeded, self.known = path, keys, seeded, {}
+        self.put_keys([])
         self.put("HOLDFAST", keys.plain_text)
+        self.put("HOLDFAST.2", keys.plain_text)
 
     def put(self, name, data):
         path = os.path.join(self.path, name)
@@ -374,56 +464,103 @@ class StoreWriter:
         with open(path, "xb") as file:
             file.write(data)
 
-    def volume(self, kind, frame_kind, run, contents):
+    def put_twice(self, name, data):
+        self.put(name + ".2", data)
+        self.put(name, data)
+
+    def put_keys(self, writers):
+        """What makes an epoch: age files, parcels, and last its record."""
+        keys, folder = self.keys, self.keys.folder()
+        self.put_twice(f"{folder}/{RECIPIENT}.age", keys.age_file(RECIPIENT))
+        self.put_twice(f"{folder}/{READER}.reader.age", keys.age_file(READER, governs=False))
+        for writer in writers:
+            self.put(f"{folder}/{writer.writer_id.hex()}", writer.parcel())
+        self.put_record(keys.records[-1], len(keys.records))
+
+    def put_record(self, record, number):
+        self.put_twice(f"e/{number:08x}-{hashlib.sha256(record).hexdigest()[:32]}", record)
+
+    def join(self, *arguments, **more):
+        writer = WriterKeys(*arguments, store=self.keys, **more)
+        self.put(f"{self.keys.folder()}/{writer.writer_id.hex()}", writer.parcel())
+        return writer
+
+    def volume(self, writer, kind, frame_kind, run, contents, after=None):
         """A volume of those contents that no volume holds yet."""
-        new = {chunk_id(self.keys, content): content for content in contents}
+        new = {chunk_id(writer, content): content for content in contents}
         new = {name: content for name, content in new.items() if name not in self.known}
         if not new:
             return None
-        object = ObjectWriter(self.keys, self.seeded, kind, run)
+        object = ObjectWriter(writer, self.seeded, kind, run)
         for content in new.values():
             object.chunk(frame_kind, content)
-        data = object.finish(known=kind != DATA)
-        name = f"v/{object.id.hex()[:2]}/{object.id.hex()[2:]}"
-        self.put(name, data)
-        if kind == METADATA:
-            self.put(name + ".2", data)
-        listed = object.id + object.digest + struct.pack("<Q", len(data))
-        self.known.update(dict.fromkeys(new, listed))
-        return object, name, data, sum(map(len, new.values()))
+        object.bytes = object.finish(known=kind != DATA, after=after)
+        object.path = f"v/{writer.group.hex()}/{writer.writer_id.hex()}/{object.id.hex()}"
+        (self.put_twice if kind == METADATA else self.put)(object.path, object.bytes)
+        object.names, object.new = list(new), sum(map(len, new.values()))
+        return object
 
-    def image(self, sources, seconds, names, parent=None, restarted=()):
-        run, scan = self.seeded.take(8), Scan(self.keys, sources, names, restarted)
-        data = self.volume(DATA, CHUNK, run, scan.chunks.values())
-        self.volume(METADATA, PIECE, run, [piece for piece, _ in scan.pieces.done])
-        needed = list(scan.chunks) + [chunk_id(self.keys, piece) for piece, _ in scan.pieces.done]
-        volumes = sorted({self.known[name] for name in needed})
-        root, whole = root_object(self.keys, self.seeded, run, scan, sources, volumes, seconds, parent, data[3] if data else 0, len(data[2]) if data else 0)
-        self.put(f"i/{root.id.hex()}.2", whole)
-        self.put(f"i/{root.id.hex()}", whole)
-        return root, data
+    def image(self, writer, sources, seconds, series="host.example/vectors", sequence=1, parent=None, restarted=(), after=None, unfinished=False, **more):
+        run, scan = self.seeded.take(16), Scan(writer, sources, NAMES, restarted)
+        volumes = [self.volume(writer, DATA, CHUNK, run, scan.chunks.values(), after),
+                   self.volume(writer, METADATA, PIECE, run, [piece for piece, _ in scan.pieces.done])]
+        own = [volume for volume in volumes if volume]
+        if own:
+            index = ObjectWriter(writer, self.seeded, INDEX, run)
+            for volume in own:
+                index.frame(INDEX_ROWS, volume.reference() + volume.rows)
+            self.put(f"x/{writer.group.hex()}/{writer.writer_id.hex()}/{index.id.hex()}", index.finish())
+        for volume in own:
+            self.known.update(dict.fromkeys(volume.names, (volume.reference(), index.reference())))
+        needed = {self.known[name] for name in list(scan.chunks) + [chunk_id(writer, piece) for piece, _ in scan.pieces.done]}
+        named = sorted({(1, volume) for volume, _ in needed} | {(2, index) for _, index in needed})
+        data = volumes[0]
+        label = label_of(writer, scan, sources, seconds, series, sequence, parent and parent.id + parent.digest,
+                         data.new if data else 0, len(data.bytes) if data else 0)
+        root, whole = root_object(writer, self.seeded, run, scan, label, named, **more)
+        root.path = f"i/{writer.group.hex()}/{writer.writer_id.hex()}/{root.id.hex()}"
+        root.volumes, root.indexes = own, [reference for tag, reference in named if tag == 2]
+        self.put(root.path + ".2", whole)
+        if not unfinished:
+            self.put(root.path, whole)
+        return root
 
-    def checkpoint(self):
-        object = ObjectWriter(self.keys, self.seeded, CHECKPOINT, self.seeded.take(8))
-        object.frame(VOLUMES, b"".join(field(1, volume) for volume in sorted(set(self.known.values()))))
-        self.put(f"i/{object.id.hex()}", object.finish())
+    def checkpoint(self, writer):
+        object = ObjectWriter(writer, self.seeded, CHECKPOINT, self.seeded.take(16))
+        object.frame(VOLUMES, b"".join(field(1, volume) for volume in sorted({volume for volume, _ in self.known.values()})))
+        self.put(f"c/{writer.group.hex()}/{writer.writer_id.hex()}/{object.id.hex()}", object.finish())
+
+    def verdict(self, kind, target, result, seconds, indexes=()):
+        attester = WriterKeys(self.seeded, store=self.keys, name="verifier.example", roles=4)
+        object = ObjectWriter(attester, self.seeded, VERDICT, self.seeded.take(16))
+        object.frame(STATEMENT, field(1, kind) + field(2, target.keys.writer_id + target.id + target.digest) + field(3, result) + field(4, 2)
+                     + field(5, zigzag(seconds)) + field(6, "holdfast_writer.py") + b"".join(field(7, index) for index in indexes))
+        self.put(f"a/{attester.group.hex()}/{object.id.hex()}", object.finish())
 
 
-def single_file(keys, seeded, sources, seconds, names, restarted=()):
+def batch_id(run, number):
+    return hashlib.sha256(b"holdfast/1/batch" + run + struct.pack("<I", number)).digest()[:16]
+
+
+def single_file(keys, seeded, sources, seconds, restarted=()):
     """The bytes of a single-file image, and where each of its objects begins."""
-    run, scan = seeded.take(8), Scan(keys, sources, names, restarted)
+    run, scan, series = seeded.take(16), Scan(keys, sources, NAMES, restarted), keys.series + "vectors"
     object = ObjectWriter(keys, seeded, KEYS, run)
-    object.frame(PLAIN_TEXT, keys.plain_text)
-    object.frame(AGE_FILE, keys.age_name.encode() + b"\0" + keys.age_file)
+    object.frame(PLAIN_TEXT, keys.all.plain_text)
+    for record in keys.all.records:
+        object.frame(STORE_RECORD, record)
+    object.frame(AGE_FILE, (RECIPIENT + ".age").encode() + b"\0" + keys.all.age_file(RECIPIENT))
+    object.frame(LABEL, label_of(keys, None, sources, seconds, series))
     objects = [object.finish()] * 2
-    for piece, cited in scan.pieces.done:
-        batch = ObjectWriter(keys, seeded, BATCH, run)
+    for number, (piece, cited) in enumerate(scan.pieces.done, 1):
+        batch = ObjectWriter(keys, seeded, BATCH, run, name=batch_id(run, number))
         batch.chunk(PIECE, piece)
         for name in cited:
             batch.chunk(CHUNK, scan.chunks[name])
         batch.chunk(PIECE, piece)
         objects.append(batch.finish())
-    objects += [root_object(keys, seeded, run, scan, sources, [], seconds, None, scan.bytes, sum(map(len, objects)))[1]] * 2
+    label = label_of(keys, scan, sources, seconds, series, new=scan.bytes, stored=sum(map(len, objects)))
+    objects += [root_object(keys, seeded, run, scan, label, [], batches=len(scan.pieces.done))[1]] * 2
     return b"".join(objects), [sum(map(len, objects[:n])) for n in range(len(objects))]
 
 
@@ -529,39 +666,114 @@ def listing(top):
     return "\n".join(lines) + "\n"
 
 
+def make_small(path):
+    """A tree of a few files, each with a time of its own."""
+    os.mkdir(path)
+    for number, name in enumerate([b"second", b"third"]):
+        with open(os.path.join(os.fsencode(path), name), "wb") as file:
+            file.write(name * 20)
+        os.utime(os.path.join(os.fsencode(path), name), ns=(1, 1_700_000_100_000_000_003))
+    os.utime(path, ns=(1, 1_700_000_100_000_000_004))
+
+
+def write_store(path, tree, more):
+    """A sound store: three epochs, a writer that was revoked and whose only image still counts, content that others wrote."""
+    keys = StoreKeys(Seeded("keys"))
+    store = StoreWriter(path, keys, Seeded("store"))
+    writer, other = store.join(Seeded("writer")), store.join(Seeded("other writer"), name="other.example")
+    first = store.image(writer, {tree: "/srv/tree"}, 1_700_000_500, restarted=[b"restarted"], after=b"nobody has signed this, and nobody reads it")
+    seed = store.image(other, {more: "/srv/more"}, 1_700_000_550, series="other.example/more")
+    store.verdict("i", seed, 3, 1_700_000_560, seed.indexes)
+    keys.turn()
+    store.put_keys([writer, other])
+    keys.turn([(other.writer_id, [seed.id + seed.digest])])
+    store.put_keys([writer])
+    writer.enter()
+    second = store.image(writer, {os.path.join(tree, "a folder"): "/srv/tree/a folder", more: "/srv/more", os.path.join(more, "second"): "/etc/one file"},
+                         1_700_000_600, sequence=2, parent=first, extra=b"a frame of a kind that is not known")
+    store.verdict("v", first.volumes[0], 2, 1_700_000_700)
+    store.verdict("v", first.volumes[0], 1, 1_700_000_800)
+    store.verdict("v", first.volumes[1], 2, 1_700_000_800)
+    store.checkpoint(writer)
+    return writer, first, seed, second
+
+
+def write_hostile(path, more):
+    """A store whose medium fell into other hands. Only the image `true` counts, and `kept`, of a writer that was revoked."""
+    keys = StoreKeys(Seeded("hostile keys"))
+    store = StoreWriter(path, keys, Seeded("hostile store"))
+    writer, other = store.join(Seeded("hostile writer")), store.join(Seeded("hostile other"), name="other.example")
+    sources = {more: "/srv/more"}
+    found = {"true": store.image(writer, sources, 1_700_001_000), "kept": store.image(other, sources, 1_700_001_001, series="other.example/more")}
+    keys.turn([(other.writer_id, [found["kept"].id + found["kept"].digest])])
+    store.put_keys([writer])
+    found["revoked"] = store.image(other, sources, 1_700_001_002, series="other.example/more", sequence=2)
+    found["planted"] = store.image(writer, sources, 1_700_001_003, series="other.example/more", sequence=3)
+    found["unfinished"] = store.image(writer, sources, 1_700_001_004, sequence=4, unfinished=True)
+    found["feature"] = store.image(writer, sources, 1_700_001_005, sequence=5, features=1 << 63)
+    # Who has the medium only: a root key and secrets of his own, the store's id, an age file for whoever the store names.
+    foreign = StoreKeys(Seeded("foreign"))
+    foreign.store, foreign.epoch = keys.store, 3
+    foreign.secrets = {1: foreign.secrets[1], 3: foreign.seeded.take(32)}
+    store.put_record(foreign.record(3, keys.records[-1]), 3)
+    store.put_twice(f"{foreign.folder()}/{RECIPIENT}.age", foreign.age_file(RECIPIENT))
+    store.put_twice(f"{keys.folder()}/age1foreign.age", foreign.age_file(RECIPIENT, governs=False))
+    forger = WriterKeys(Seeded("forger"), store=foreign)
+    store.known = {}
+    found["foreign"] = store.image(forger, sources, 1_700_001_006, sequence=6)
+    # The true root under another writer's name.
+    with open(os.path.join(path, found["true"].path), "rb") as file:
+        store.put(f"i/{writer.group.hex()}/{other.writer_id.hex()}/{found['true'].id.hex()}", file.read())
+    return keys, {name: root.id.hex() for name, root in found.items()}
+
+
 def write_vectors(to):
-    keys = WriterKeys(Seeded("keys"))
+    global PIECE_SIZE
     shutil.rmtree(to, ignore_errors=True)
-    os.makedirs(to)
+    os.makedirs(os.path.join(to, "files"))
     with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as scratch:
         tree, more = os.path.join(scratch, "tree"), os.path.join(scratch, "more")
         make_tree(tree)
-        os.mkdir(more)
-        for name in b"second", b"third":
-            with open(os.path.join(os.fsencode(more), name), "wb") as file:
-                file.write(name * 20)
-            os.utime(os.path.join(os.fsencode(more), name), ns=(1, 1_700_000_100_000_000_003))
-        os.utime(more, ns=(1, 1_700_000_100_000_000_004))
-        store = StoreWriter(os.path.join(to, "store"), keys, Seeded("store"))
-        first, example = store.image({tree: "/srv/tree"}, 1_700_000_500, NAMES, restarted=[b"restarted"])
-        second, _ = store.image({os.path.join(tree, "a folder"): "/srv/tree/a folder", more: "/srv/more",
-                                 os.path.join(more, "second"): "/etc/one file"}, 1_700_000_600, NAMES, parent=first.id)
-        store.checkpoint()
-        whole, _ = single_file(keys, Seeded("file"), {tree: "/srv/tree"}, 1_700_000_700, NAMES, restarted=[b"restarted"])
-        texts = {"image.holdfast": whole, "identity.txt": IDENTITY.encode(), "tree.txt": listing(tree).encode(), "more.txt": listing(more).encode()}
-    object, name, data, _ = example
+        make_small(more)
+        writer, first, seed, second = write_store(os.path.join(to, "store"), tree, more)
+        hostile_keys, hostile = write_hostile(os.path.join(to, "hostile"), more)
+        texts = {"identity.txt": IDENTITY, "reader.txt": READER_IDENTITY, "tree.txt": listing(tree), "more.txt": listing(more)}
+        texts = {name: text.encode() for name, text in texts.items()}
+        file_keys = WriterKeys(Seeded("file keys"))
+        texts["image.holdfast"] = single_file(file_keys, Seeded("file"), {tree: "/srv/tree"}, 1_700_000_700, [b"restarted"])[0]
+        # Small ones, a batch for each record.
+        PIECE_SIZE, old = 1, PIECE_SIZE
+        whole, starts = single_file(file_keys, Seeded("small file"), {more: "/srv/more"}, 1_700_000_700)
+        other, others = single_file(file_keys, Seeded("other file"), {more: "/srv/more"}, 1_700_000_800)
+        PIECE_SIZE = old
+    keys_end, batches = starts[2], starts[2:-1]
+    texts["files/whole.holdfast"] = whole
+    texts["files/missing-batch.holdfast"] = whole[:batches[2]] + whole[batches[3]:]
+    texts["files/foreign-batch.holdfast"] = whole[:batches[2]] + other[others[4]:others[5]] + whole[batches[3]:]
+    lost = bytearray(whole)
+    label = lost.rindex(b"HfFr" + bytes([LABEL, 0, 0, 0]), 0, keys_end)
+    for place in label - starts[1], label:  # in both copies of the keys object
+        lost[place + 20] ^= 1
+    texts["files/lost-label.holdfast"] = bytes(lost)
+    keys, example = writer.all, first.volumes[0]
     texts["keys.json"] = json.dumps({
-        "store": keys.store.hex(), "epoch": keys.epoch, "secret": keys.secret.hex(), "recipient": RECIPIENT,
-        "sealing private": hkdf(keys.secret, keys.store, b"holdfast/1/sealing").hex(), "sealing public": raw_public(keys.sealing).hex(),
-        "signing seed": hkdf(keys.secret, keys.store, b"holdfast/1/signing").hex(), "signing public": raw_public(keys.signing).hex(),
-        "group name": keys.group_name, "group": keys.group.hex(), "chunk id key": keys.chunk_id.hex(), "index key": keys.index.hex(),
-        "gear": ["%016x" % word for word in struct.unpack("<4Q", keys.gear[:32])],
-        "writer public": raw_public(keys.writer).hex(), "writer": keys.writer_id.hex(), "certificate": keys.certificate.hex(),
-        "images": [first.id.hex(), second.id.hex()],
-        "object": {"file": "store/" + name, "id": object.id.hex(), "index key": object.index_key.hex(), "object key": object.object_key.hex(),
-                   "header": data[:256].hex(), "header at the end": data[-320:-64].hex(), "length": len(data),
-                   "signed message": object.message.hex(), "digest": object.digest.hex(),
-                   "first chunk": {"offset": 256, "id": object.rows[:32].hex()}},
+        "store": keys.store.hex(), "fingerprint": keys.fingerprint(), "root seed": raw_private(keys.root).hex(),
+        "root public": raw_public(keys.root).hex(), "recipient": RECIPIENT, "reader": READER,
+        "records": [hashlib.sha256(record).hexdigest() for record in keys.records],
+        "epochs": [{"secret": keys.secrets[epoch].hex(), "folder": keys.folder(epoch), "sealing private": keys.derive(epoch, b"holdfast/1/sealing").hex(),
+                    "sealing public": raw_public(keys.sealing(epoch)).hex(), "index secret": keys.index_secret(epoch).hex(),
+                    "index key": keys.index(epoch, writer.group).hex()} for epoch in keys.secrets],
+        "group name": writer.group_name, "group": writer.group.hex(), "chunk id key": writer.chunk_id.hex(),
+        "gear": ["%016x" % word for word in struct.unpack("<4Q", writer.gear[:32])],
+        "writer public": raw_public(writer.writer).hex(), "writer": writer.writer_id.hex(), "certificate": writer.certificate.hex(),
+        "writer seed": raw_private(writer.writer).hex(), "unsealing private": raw_private(writer.unsealing).hex(),
+        "images": [first.id.hex(), seed.id.hex(), second.id.hex()],
+        "object": {"file": "store/" + example.path, "id": example.id.hex(), "index key": example.index_key.hex(), "object key": example.object_key.hex(),
+                   "header": example.bytes[:256].hex(), "header at the end": example.bytes[-320:-64].hex(), "length": example.length,
+                   "signed message": example.message.hex(), "digest": example.digest.hex(),
+                   "first chunk": {"offset": 256, "id": example.rows[:32].hex()}},
+        "seeds": [seed.id.hex()], "damaged": [first.volumes[1].id.hex()],
+        "hostile": {"fingerprint": hostile_keys.fingerprint(), **hostile},
     }, indent=2).encode() + b"\n"
     for name, content in texts.items():
         with open(os.path.join(to, name), "wb") as file:
