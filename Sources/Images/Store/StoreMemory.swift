@@ -65,7 +65,10 @@ struct StoreMemory: Sendable, Equatable {
     /// Takes note of the records, which were compared with what is remembered.
     mutating func see(_ chain: RecordChain) {
         root = chain.newest.root
-        record = Record(number: chain.newest.number, digest: chain.newest.digest)
+        // A store that was put back is read, and what it had is not forgotten for that.
+        if chain.newest.number >= record?.number ?? 0 {
+            record = Record(number: chain.newest.number, digest: chain.newest.digest)
+        }
     }
 
     /// Takes note of an image, if its series has no newer one.
