@@ -70,7 +70,8 @@ import Testing
     func epochs() throws {
         func record(after previous: StoreRecord?, _ sealing: SealingPublicKey) throws -> StoreRecord {
             try StoreRecord(
-                after: previous, store: secret.store, rootKey: root, epoch: 1, sealing: sealing, time: 0, revoked: [])
+                after: previous, store: secret.store, rootKey: root, epoch: 1, sealing: sealing, time: 0, revoked: [],
+                recipients: [])
         }
         let first = try record(after: nil, secret.newest.sealing.publicKey)
         let same = try record(after: first, first.sealing)

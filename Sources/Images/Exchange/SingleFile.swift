@@ -220,7 +220,8 @@ public enum SingleFile {
                 series: [series])
             let record = try StoreRecord(
                 after: nil, store: secret.store, rootKey: rootKey, epoch: 1, sealing: secret.newest.sealing.publicKey,
-                time: Timestamp.now().seconds, revoked: [])
+                time: Timestamp.now().seconds, revoked: [],
+                recipients: recipients.map { StoreReader(name: $0.name, governs: true) })
             let keyFiles = try recipients.map { ($0.name + ".age", try secret.wrapped(for: $0)) }
             var label = request.label()
             label.series = series

@@ -377,8 +377,10 @@ private struct SingleFileKeys {
             guard let content = try? reader.content(of: frame) else { continue }  // The other copy may have it.
             switch frame.kind {
             case .storeHeader: header = try? StoreHeader(decoding: content, subject: reader.subject)
-            // A missing one is noticed.
-            case .record: records += [try? StoreRecord(decoding: content)].compactMap { $0 }
+            case .record:
+                // One that is none is passed over; a missing one is noticed. Whose signatures they are, who knows the root key looks.
+                guard let record = try? StoreRecord(unchecked: content) else { continue }
+                records.append(record)
             case .keyFile:
                 guard let zero = content.firstIndex(of: 0), files.count < Format.maximumKeyFiles else { continue }
                 files.append(Array(content[(zero + 1)...]))
@@ -389,6 +391,11 @@ private struct SingleFileKeys {
             throw ImageError.damaged(subject: reader.subject, detail: "it does not say which store it is of")
         }
         self.header = header
+        records = records.filter { $0.store == header.store && $0.root == header.root }
+        guard records.count <= Format.maximumRecords else {
+            throw ImageError.damaged(subject: reader.subject, detail: "it has too many records")
+        }
+        records = try records.filter { try $0.isAuthentic }
     }
 }
 

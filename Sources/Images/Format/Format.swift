@@ -46,6 +46,9 @@ public enum Format {
     static let maximumPlainFrames = 1 << 16
     /// A record of a store.
     static let maximumStoreRecordLength = 4 << 20
+    static let maximumRecords = 1 << 14
+    /// All records of a store together.
+    static let maximumRecordsLength = 64 << 20
     /// An age file, a parcel, the file HOLDFAST.
     static let maximumKeyLength = 64 << 10
     static let maximumKeyFiles = 1024

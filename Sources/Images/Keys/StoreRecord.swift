@@ -24,10 +24,15 @@ struct StoreRecord: Sendable, Hashable {
     var time: Int64
     /// All that were ever revoked, this record's own included.
     var revoked: [Revocation]
+    /// Who can open the store, and who of them governs it. A change of keys goes by this, never by the names of key files: anybody who
+    /// has the medium can put a file there.
+    var recipients: [StoreReader]
 
     let encoded: [UInt8]
     /// SHA-256 of the encoded record.
     let digest: Digest
+    private let signature: [UInt8]
+    private let signedLength: Int
 
     private static let magic = Array("holdfast record 2\n".utf8)
 
@@ -35,9 +40,11 @@ struct StoreRecord: Sendable, Hashable {
     /// - Parameter previous: the record before it; nil for a store's first.
     init(
         after previous: StoreRecord?, store: Identifier, rootKey: SigningKey, epoch: UInt32, sealing: SealingPublicKey,
-        time: Int64, revoked: [Revocation]
+        time: Int64, revoked: [Revocation], recipients: [StoreReader]
     ) throws {
-        guard previous?.number != .max else { throw FormatError("a store has no more than 2^32 records") }
+        guard previous?.number ?? 0 < UInt32(Format.maximumRecords) else {
+            throw FormatError("a store has no more than \(Format.maximumRecords) records")
+        }
         var bytes = Self.magic
         bytes.append(field: 1, integer: UInt64(previous?.number ?? 0) + 1)
         bytes.append(field: 2, (previous?.digest ?? .zero).bytes)
@@ -51,6 +58,9 @@ struct StoreRecord: Sendable, Hashable {
             for root in revocation.kept { value += root.encoded }
             bytes.append(field: 8, value)
         }
+        for recipient in recipients.sorted(by: { $0.name < $1.name }) {
+            bytes.append(field: 10, [recipient.governs ? 1 : 0] + Array(recipient.name.utf8))
+        }
         bytes.append(field: 9, try rootKey.signature(for: try Self.message(bytes[...])))
         try self.init(decoding: bytes)
     }
@@ -61,6 +71,17 @@ struct StoreRecord: Sendable, Hashable {
 
     /// Reads a record and checks its signature with the key that it names; whose that is, the caller compares.
     init(decoding bytes: [UInt8]) throws {
+        try self.init(unchecked: bytes)
+        guard try isAuthentic else { throw FormatError("its signature is not that of its root key") }
+    }
+
+    /// Whether the key that it names has signed it. That takes a tenth of a millisecond: who looks at what anybody can have put there
+    /// compares the key first.
+    var isAuthentic: Bool {
+        get throws { root.isValid(signature, for: try Self.message(encoded[..<signedLength])) }
+    }
+
+    init(unchecked bytes: [UInt8]) throws {
         guard bytes.count <= Format.maximumStoreRecordLength, bytes.starts(with: Self.magic) else {
             throw FormatError("it is no record of this version")
         }
@@ -75,6 +96,7 @@ struct StoreRecord: Sendable, Hashable {
         var signedLength = 0
         time = 0
         revoked = []
+        recipients = []
         while signature == nil {
             signedLength = reader.position
             guard let field = try reader.field() else { break }
@@ -92,15 +114,15 @@ struct StoreRecord: Sendable, Hashable {
                 while !value.isAtEnd { revocation.kept.append(try value.rootReference()) }
                 revoked.append(revocation)
             case 9: signature = value.rest()
+            case 10:
+                let governs = try value.byte() != 0
+                recipients.append(StoreReader(name: try value.text(), governs: governs))
             default: break
             }
         }
         guard let previous, let store, let root, let sealing, let signature, reader.isAtEnd,
             let number = UInt32(exactly: number), number > 0, let epoch = UInt32(exactly: epoch), epoch > 0
         else { throw FormatError("a record is incomplete") }
-        guard root.isValid(signature, for: try Self.message(bytes[..<signedLength])) else {
-            throw FormatError("its signature is not that of its root key")
-        }
         self.number = number
         self.previous = previous
         self.store = store
@@ -109,6 +131,8 @@ struct StoreRecord: Sendable, Hashable {
         self.sealing = sealing
         encoded = bytes
         digest = try sha256(bytes)
+        self.signature = signature
+        self.signedLength = signedLength
     }
 
     func revocation(of writer: Identifier) -> Revocation? { revoked.last { $0.writer == writer } }

@@ -162,20 +162,35 @@ struct Opening {
         }
     }
 
-    /// All records there are, both copies taken together, as far as they are records.
+    /// All records there are, both copies taken together, as far as they are records of this store.
+    ///
+    /// Who has the medium can put any number of others beside them: a signature is checked of what says that it is this store's, once for
+    /// both copies, and of no more than a store can have.
     static func readRecords(_ objects: any ObjectStore, _ header: StoreHeader) throws -> RecordChain {
         var records: [StoreRecord] = []
-        var budget: UInt64 = 64 << 20
+        // As much again for what is torn or none.
+        var budget = 2 * UInt64(Format.maximumRecordsLength)
+        var signatures = 0
+        var found: Set<Substring> = []
         for file in try objects.list("e") {
+            let name = ObjectName.withoutSecond(file.name)
+            if found.contains(name) { continue }
             guard file.length <= UInt64(Format.maximumStoreRecordLength), file.length <= budget else {
                 throw ImageError.damaged(subject: objects.subject, detail: "its records are too long")
             }
             budget -= file.length
             guard let bytes = try objects.read(file.name, limit: Format.maximumStoreRecordLength),
                 // A torn copy; a missing record is noticed by its number.
-                let record = try? StoreRecord(decoding: bytes),
-                StoreName.record(record) == ObjectName.withoutSecond(file.name)
+                let record = try? StoreRecord(unchecked: bytes),
+                record.store == header.store, record.root == header.root, StoreName.record(record) == name
             else { continue }
+            signatures += 1
+            guard signatures <= 2 * Format.maximumRecords else {
+                throw ImageError.damaged(
+                    subject: objects.subject, detail: "it has more than \(Format.maximumRecords) records")
+            }
+            guard try record.isAuthentic else { continue }
+            found.insert(name)
             records.append(record)
         }
         return try RecordChain(records, store: header.store, root: header.root, subject: objects.subject)
@@ -191,7 +206,10 @@ struct Opening {
     static func finishHeader(_ objects: any ObjectStore, _ header: StoreHeader) throws {
         let bytes = try header.encoded()
         for name in [StoreName.header + ".2", StoreName.header] {
-            if let there = try objects.read(name, limit: Format.maximumKeyLength) {
+            let there: [UInt8]?
+            // One that cannot be read is verify's to tell: the other one could.
+            do throws(StoreError) { there = try objects.read(name, limit: Format.maximumKeyLength) } catch { continue }
+            if let there {
                 if !bytes.starts(with: there) || there.count == bytes.count { continue }
                 try objects.remove(name)
             }

@@ -14,13 +14,9 @@ public struct StoreReader: Sendable, Hashable {
 
     var fileName: String { governs ? "\(name).age" : "\(name).reader.age" }
 
-    /// Whose age file has this name, of either copy.
-    init?(fileName: Substring) {
-        let text = ObjectName.withoutSecond(String(fileName))
-        guard text.hasSuffix(".age") else { return nil }
-        let stem = text.dropLast(4)
-        governs = !stem.hasSuffix(".reader")
-        name = String(governs ? stem : stem.dropLast(7))
+    init(name: String, governs: Bool) {
+        self.name = name
+        self.governs = governs
     }
 }
 
@@ -37,11 +33,7 @@ extension Store {
     /// Who can open the store in its newest epoch. Needs no key.
     public static func readers(_ objects: any ObjectStore) throws -> [StoreReader] {
         do {
-            let header = try StoreHeader.read(objects)
-            let chain = try Opening.readRecords(objects, header)
-            let folder = try StoreName.keys(epoch: chain.newest.epoch, sealing: chain.newest.sealing)
-            return Set(try objects.list(folder).compactMap { StoreReader(fileName: $0.lastComponent) })
-                .sorted { $0.name < $1.name }
+            return try Opening.readRecords(objects, StoreHeader.read(objects)).newest.recipients
         } catch { throw ImageError.wrapping(error, subject: objects.subject) }
     }
 
@@ -59,21 +51,24 @@ extension Store {
             isWriting: isWriting)
     }
 
-    private func governing() throws -> (secret: StoreSecret, rootKey: SigningKey) {
+    /// The keys of who governs, and the store's newest record as it is now.
+    private func governing() throws -> (secret: StoreSecret, rootKey: SigningKey, opening: Opening) {
         guard let secret = keyring.secret else { throw ImageError.noIdentity(store: subject) }
-        guard let rootKey = secret.rootKey, secret.newest.epoch == chain.newest.epoch else {
+        let opening = try reopened()
+        guard let rootKey = secret.rootKey, secret.newest.epoch == opening.chain.newest.epoch else {
             throw ImageError.notGoverning(store: subject)
         }
-        return (secret, rootKey)
+        return (secret, rootKey, opening)
     }
 
-    /// Lets another recipient open the store.
+    /// Lets another recipient open the store. Its key files come first; the record that makes it one is the commit point.
     /// - Parameter governs: whether it may also change who else can.
     public func add(_ recipient: StoreRecipient, governs: Bool) throws {
         do {
-            let (secret, _) = try governing()
+            let (secret, rootKey, opening) = try governing()
+            let added = StoreReader(name: recipient.name, governs: governs)
             let folder = try StoreName.keys(epoch: chain.newest.epoch, sealing: chain.newest.sealing)
-            let name = "\(folder)/\(StoreReader(name: recipient.name, governs: governs).fileName)"
+            let name = "\(folder)/\(added.fileName)"
             // Once: sealed anew, the second copy would be another file.
             let bytes = try secret.wrapped(for: recipient, governs: governs)
             for copy in [name + ".2", name] {
@@ -81,6 +76,11 @@ extension Store {
                 try objects.remove(copy)
                 try objects.put(copy, bytes)
             }
+            let newest = opening.chain.newest
+            if newest.recipients.contains(added) { return }
+            try announce(
+                after: newest, epoch: newest.epoch, sealing: newest.sealing, revoked: newest.revoked,
+                recipients: newest.recipients.filter { $0.name != added.name } + [added], rootKey: rootKey)
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }
 
@@ -121,14 +121,13 @@ extension Store {
         without recipient: String?, revoking: StoreRecord.Revocation?, passphrase: () throws -> Secret?
     ) throws {
         do {
-            let (secret, rootKey) = try governing()
-            let readers = try Self.readers(objects)
+            let (secret, rootKey, opening) = try governing()
+            let readers = opening.chain.newest.recipients
             if let recipient, !readers.contains(where: { $0.name == recipient }) {
                 throw ImageError.unknownRecipient(recipient: recipient, store: subject)
             }
             let staying = readers.filter { $0.name != recipient }
             if !staying.contains(where: \.governs) { throw ImageError.lastRecipient(store: subject) }
-            let opening = try reopened()
             let next = try secret.withNewEpoch()
             let folder = try StoreName.keys(epoch: next.newest.epoch, sealing: next.newest.sealing.publicKey)
             for reader in staying {
@@ -154,24 +153,43 @@ extension Store {
                     "\(folder)/\(certificate.writer)",
                     Parcel.make(for: certificate, epoch: next.newest.epoch, indexKey: key, rootKey: rootKey))
             }
-            let record = try StoreRecord(
-                after: opening.chain.newest, store: id, rootKey: rootKey, epoch: next.newest.epoch,
-                sealing: next.newest.sealing.publicKey, time: Timestamp.now().seconds,
-                revoked: opening.chain.newest.revoked + [revoking].compactMap { $0 })
-            let name = StoreName.record(record)
-            try objects.put(name + ".2", record.encoded)
-            try objects.put(name, record.encoded)
-            try machine.remember(id) {
-                $0.see(
-                    try RecordChain(opening.chain.records + [record], store: id, root: header.root, subject: subject))
-            }
+            try announce(
+                after: opening.chain.newest, epoch: next.newest.epoch, sealing: next.newest.sealing.publicKey,
+                revoked: opening.chain.newest.revoked + [revoking].compactMap { $0 }, recipients: staying,
+                rootKey: rootKey)
         } catch { throw ImageError.wrapping(error, subject: subject) }
+    }
+
+    /// Writes the store's next record, which is the commit point of every change of rights.
+    private func announce(
+        after newest: StoreRecord, epoch: UInt32, sealing: SealingPublicKey, revoked: [StoreRecord.Revocation],
+        recipients: [StoreReader], rootKey: SigningKey
+    ) throws {
+        // Read again just before: from two records of one number a store would not recover.
+        let chain = try reopened().chain
+        guard chain.newest == newest else {
+            throw ImageError.library("somebody else is changing the keys of \(subject); nothing was announced")
+        }
+        let record = try StoreRecord(
+            after: chain.newest, store: id, rootKey: rootKey, epoch: epoch, sealing: sealing,
+            time: Timestamp.now().seconds, revoked: revoked, recipients: recipients)
+        // What would be read by nobody is written by nobody.
+        guard chain.records.reduce(record.encoded.count, { $0 + $1.encoded.count }) <= Format.maximumRecordsLength
+        else {
+            throw FormatError("its records have no room for another one")
+        }
+        let name = StoreName.record(record)
+        try objects.put(name + ".2", record.encoded)
+        try objects.put(name, record.encoded)
+        try machine.remember(id) {
+            $0.see(try RecordChain(chain.records + [record], store: id, root: header.root, subject: subject))
+        }
     }
 
     /// Issues a steward's key: for pruning, reports and policy, over all groups. It opens no content.
     public func issueSteward(name: String) throws -> StewardKey {
         do {
-            let (secret, rootKey) = try governing()
+            let (secret, rootKey, _) = try governing()
             let key = try StewardKey.issue(from: secret, rootKey: rootKey, name: name)
             let folder = try StoreName.keys(epoch: chain.newest.epoch, sealing: chain.newest.sealing)
             try objects.put(
@@ -181,12 +199,5 @@ extension Store {
                     rootKey: rootKey))
             return key
         } catch { throw ImageError.wrapping(error, subject: subject) }
-    }
-}
-
-extension StoreReader {
-    init(name: String, governs: Bool) {
-        self.name = name
-        self.governs = governs
     }
 }

@@ -42,7 +42,8 @@ extension Store {
             guard let rootKey = secret.rootKey else { throw FormatError("a new store has a root key") }
             let record = try StoreRecord(
                 after: nil, store: secret.store, rootKey: rootKey, epoch: 1, sealing: secret.newest.sealing.publicKey,
-                time: Timestamp.now().seconds, revoked: [])
+                time: Timestamp.now().seconds, revoked: [],
+                recipients: recipients.map { StoreReader(name: $0.name, governs: true) })
             let key = try WriterKey.issue(
                 from: secret, rootKey: rootKey, group: request.group ?? defaultGroup(), writer: HostFacts.hostName,
                 series: request.series.isEmpty ? [defaultSeries] : request.series)
