@@ -65,7 +65,7 @@ private struct Replica {
             indexes = indexes.filter { chosen.contains(ObjectName($0.name)) }
         }
         // Age files and records say who can open it; tombstones are an affair of each medium.
-        let keys = try source.list("k") + source.list("e")
+        let keys = try keyFiles(store)
         let verdicts = try source.list("a")
         let all = keys + volumes + indexes + verdicts + roots
         progress.expect(bytes: all.saturatingSum(of: \.length), items: UInt64(all.count))
@@ -84,12 +84,41 @@ private struct Replica {
         }
     }
 
+    /// Age files, parcels and records, in this order: those that the root key speaks for. What else lies beside them is nobody's, however
+    /// much it is, and is not carried on.
+    private func keyFiles(_ store: Opening) throws -> [StoredObject] {
+        var result: [StoredObject] = []
+        for epoch in store.chain.epochs {
+            let folder = try StoreName.keys(epoch: epoch.number, sealing: epoch.sealing)
+            let recipients = store.chain.records.filter { $0.epoch == epoch.number }.flatMap(\.recipients)
+            let names = Set(recipients.map { "\(folder)/\($0.fileName)" })
+            for file in try source.list(folder) {
+                if try names.contains(String(ObjectName.withoutSecond(file.name)))
+                    || isParcel(file, of: store.header.root, epoch: epoch.number)
+                {
+                    result.append(file)
+                }
+            }
+        }
+        let records = Set(store.chain.records.map(StoreName.record))
+        return try result + source.list("e").filter { records.contains(String(ObjectName.withoutSecond($0.name))) }
+    }
+
+    private func isParcel(_ file: StoredObject, of root: VerifyingKey, epoch: UInt32) throws -> Bool {
+        guard let writer = Identifier(hexadecimal: file.lastComponent), file.length <= UInt64(Format.maximumKeyLength),
+            let bytes = try source.read(file.name, limit: Format.maximumKeyLength),
+            // What is none is not copied.
+            let parcel = try? Parcel(decoding: bytes)
+        else { return false }
+        return try parcel.certificate.writer == writer && parcel.isIssued(by: root, epoch: epoch)
+    }
+
     /// The roots, volumes and index objects of some images.
     private func named(_ images: [String], _ opening: Opening, _ credentials: Credentials) throws -> Set<ObjectName?> {
         let store = try Store.open(source, for: .list, credentials: credentials, machine: opening.machine)
         var result: Set<ObjectName?> = []
         for image in images {
-            let root = try store.image(store.find(image).name)
+            let root = try store.image(store.find(image))
             result.insert(root.name)
             result.formUnion(root.named.volumes.map { $0.name(.volume, group: root.name.group) })
             result.formUnion(root.named.indexes.map { $0.name(.index, group: root.name.group) })
@@ -99,13 +128,11 @@ private struct Replica {
 
     /// Torn roots are the affair of the run that wrote them.
     private func isWholeRoot(_ object: StoredObject) throws -> Bool {
-        guard let name = ObjectName(object.name),
-            let bytes = try source.read(object.name, limit: Format.maximumRootLength),
+        guard let name = ObjectName(object.name), let input = try source.openIfPresent(object.name),
             // What has no readable header is no root.
-            let reader = try? ObjectReader(
-                [MemorySource(bytes)], subject: object.name, keyring: Keyring(root: nil), name: name)
+            (try? ObjectReader([input], subject: object.name, keyring: Keyring(root: nil), name: name)) != nil
         else { return false }
-        return reader.trailer() != nil
+        return try input.isWhole()
     }
 
     /// Copies one object, unless the target has it.
@@ -117,6 +144,11 @@ private struct Replica {
     private mutating func copy(_ object: StoredObject) throws -> Bool {
         try progress.checkStop()
         progress.add(items: 1)
+        guard object.length <= Self.limit(object.name) else {
+            findings.add(
+                Finding(.damaged, subject: object.name, "it is longer than such an object can be, and was not copied"))
+            return false
+        }
         guard let input = try source.openIfPresent(object.name, length: object.length) else { return false }
         if there[object.name] != nil, let own = try target.openIfPresent(object.name) {
             if try isSame(own, input) || !mayReplace(own, input, object.name) {
@@ -144,10 +176,28 @@ private struct Replica {
         }
     }
 
-    /// Whether both have the same length and begin alike: their heads hold what was made at random.
+    /// The longest that an object of this name can be: nothing longer is written by anybody, and nobody reads it.
+    private static func limit(_ name: String) -> UInt64 {
+        switch ObjectName(name)?.kind {
+        case .volume: Format.maximumVolumeLength
+        case .index: Format.maximumIndexLength
+        case .image, .checkpoint, .tombstone, .verdict: UInt64(Format.maximumRootLength)
+        case nil: UInt64(name.hasPrefix("e/") ? Format.maximumStoreRecordLength : Format.maximumKeyLength)
+        }
+    }
+
+    /// Whether both have the same length, begin and end alike: their heads hold what was made at random, their ends the signature. Small
+    /// ones, which keys and rights hang on, are compared whole. Damage in between is verify's to find.
     private func isSame(_ a: any ByteSource, _ b: any ByteSource) throws -> Bool {
-        let count = Int(min(a.length, b.length, UInt64(Format.headerLength)))
-        return try a.length == b.length && a.read(at: 0, count: count) == b.read(at: 0, count: count)
+        guard a.length == b.length else { return false }
+        let count = a.length <= 64 << 10 ? a.length : 1 << 10
+        for offset in Set([0, a.length - count]) {
+            // safe: at most 64 KiB
+            guard try a.read(at: offset, count: Int(count)) == b.read(at: offset, count: Int(count)) else {
+                return false
+            }
+        }
+        return true
     }
 
     private func mayReplace(_ own: any ByteSource, _ input: any ByteSource, _ name: String) throws -> Bool {
