@@ -161,12 +161,13 @@ struct FrameHead: Sendable {
     init?(decoding bytes: ArraySlice<UInt8>, at offset: UInt64) {
         guard bytes.count >= Format.frameHeadLength, bytes.starts(with: Format.frameMagic) else { return nil }
         let start = bytes.startIndex
-        let digest = try? sha256(Array(bytes[start..<start + 12]))  // Without a check there is no head.
-        guard let digest, digest.bytes.prefix(4) == bytes[start + 12..<start + 16] else { return nil }
         kind = FrameKind(rawValue: bytes[start + 4])
         self.offset = offset
         length = (0..<4).reduce(0) { $0 | Int(bytes[start + 8 + $1]) << (8 * $1) }
+        // The cheap part first: a damaged object is searched byte by byte.
         guard length <= kind.maximumLength, offset < .max / 2 else { return nil }
+        let digest = try? sha256(Array(bytes[start..<start + 12]))  // Without a check there is no head.
+        guard let digest, digest.bytes.prefix(4) == bytes[start + 12..<start + 16] else { return nil }
     }
 }
 

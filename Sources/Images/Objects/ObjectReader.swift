@@ -2,6 +2,7 @@
 // believed before it has been authenticated.
 
 internal import Cryptography
+internal import Glibc
 internal import Platform
 internal import Stores
 
@@ -119,7 +120,8 @@ final class ObjectReader: Sendable {
     func scan() -> [FrameHead] {
         var found: [UInt64: FrameHead] = [:]
         for copy in copies {
-            let scanner = FrameScanner(copy, frames: header.type.isVolume ? .max : Format.maximumPlainFrames)
+            let limit = Format.maximumPlainFrames + (header.type.isVolume ? Format.maximumChunksOfVolume : 0)
+            let scanner = FrameScanner(copy, frames: limit)
             for frame in scanner.frames() where found[frame.offset] == nil { found[frame.offset] = frame }
         }
         var end = UInt64(Format.headerLength)
@@ -324,6 +326,16 @@ private struct FrameScanner {
 
     private static let window = 1 << 16
 
+    /// Where the first byte of a magic is next.
+    private static func nextMagic(in bytes: [UInt8], after index: Int) -> Int? {
+        bytes.withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress, index + 1 < bytes.count,
+                let found = memchr(base + index + 1, CInt(Format.frameMagic[0]), bytes.count - index - 1)
+            else { return nil }
+            return UnsafeRawPointer(found) - base
+        }
+    }
+
     func frames() -> [FrameHead] {
         var result: [FrameHead] = []
         var offset = UInt64(Format.headerLength)
@@ -346,7 +358,7 @@ private struct FrameScanner {
             if let frame = FrameHead(decoding: bytes[index...], at: offset), frame.end <= copy.length {
                 result.append(frame)
                 offset = frame.end
-            } else if let next = bytes[(index + 1)...].firstIndex(of: Format.frameMagic[0]) {
+            } else if let next = Self.nextMagic(in: bytes, after: index) {
                 offset = start + UInt64(next)
             } else {
                 offset = start + UInt64(bytes.count)

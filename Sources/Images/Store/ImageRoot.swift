@@ -76,13 +76,21 @@ extension Store {
         try listed(.image, group: group, writer: writer).map(\.name)
     }
 
+    /// A root, a checkpoint or a verdict: read whole where it is small, as nearly all are; else a part at a time.
+    private func smallSource(_ name: String) throws(StoreError) -> (any ByteSource)? {
+        guard let source = try objects.openIfPresent(name) else { return nil }
+        guard source.length <= UInt64(Format.maximumRootLength) else {
+            throw StoreError(.failed, "read", "\(name) of \(subject)", "it is longer than such an object can be")
+        }
+        if source.length > 1 << 20 { return source }
+        return MemorySource(try source.read(at: 0, count: Int(source.length)))  // safe: compared
+    }
+
     /// A root, a checkpoint or a verdict with all copies that can be read.
     func smallReader(_ name: ObjectName) throws -> ObjectReader {
         var failure: StoreError?
-        let copies = name.both.compactMap { name -> MemorySource? in
-            do throws(StoreError) {
-                return try objects.read(name, limit: Format.maximumRootLength).map(MemorySource.init)
-            } catch {
+        let copies = name.both.compactMap { name -> (any ByteSource)? in
+            do throws(StoreError) { return try smallSource(name) } catch {
                 failure = error
                 return nil
             }
@@ -107,9 +115,8 @@ extension Store {
 
     /// An image's root: from its first copy, where that is whole, else from what both have together.
     func image(_ name: ObjectName) throws -> ImageRoot {
-        if let bytes = try? objects.read(name.text, limit: Format.maximumRootLength),  // Else both are tried.
-            let reader = try? ObjectReader(
-                [MemorySource(bytes)], subject: describe(name), keyring: keyring, name: name),
+        if let source = try? smallSource(name.text),  // Else both are tried.
+            let reader = try? ObjectReader([source], subject: describe(name), keyring: keyring, name: name),
             let root = try? ImageRoot(reader)
         {
             return root

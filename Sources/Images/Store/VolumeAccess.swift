@@ -9,14 +9,16 @@ final class TailSource: ByteSource {
     private let source: any ByteSource
     private let tail: [UInt8]
     private let start: UInt64
-    var length: UInt64 { source.length }
+    let length: UInt64
 
     static let tailLength: UInt64 = 256 << 10
 
-    init(_ source: any ByteSource) throws(StoreError) {
+    /// - Parameter length: as a root says it. Whatever stands behind it is not looked at, however much it is.
+    init(_ source: any ByteSource, length: UInt64) throws(StoreError) {
         self.source = source
-        let count = min(source.length, Self.tailLength)
-        start = source.length - count
+        self.length = min(source.length, length)
+        let count = min(self.length, Self.tailLength)
+        start = self.length - count
         tail = try source.read(at: start, count: Int(count))  // safe: at most 256 KiB
     }
 
@@ -41,7 +43,7 @@ extension Store {
         func copy(_ text: String) -> (any ByteSource)? {
             do throws(StoreError) {
                 return try objects.openIfPresent(text, length: reference.length).map { source throws(StoreError) in
-                    try TailSource(source)
+                    try TailSource(source, length: reference.length)
                 }
             } catch {
                 failure = error
