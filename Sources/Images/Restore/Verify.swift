@@ -51,6 +51,8 @@ private final class Verifier: @unchecked Sendable {
     /// Chunks of which a copy is bad.
     private var bad: Set<Digest> = []
     private var damagedVolumes: Set<ObjectID> = []
+    /// What the directory of a volume says, of those that have one: a digest of its rows.
+    private var directories: [ObjectID: Digest] = [:]
     /// Images that lack something.
     private var incomplete: Set<ObjectID> = []
 
@@ -76,7 +78,7 @@ private final class Verifier: @unchecked Sendable {
                 progress.expect(bytes: volumes.saturatingSum(of: \.length), items: 0)
             }
             try check(volumes, group: group, index: index, readData: readData)
-            try checkIndexObjects(roots, group: group, index: index)
+            try checkIndexObjects(roots, of: Set(volumes), group: group)
             try check(roots, group: group, index: index)
             report.judged += volumes.map {
                 VerifyReport.JudgedVolume(
@@ -105,14 +107,23 @@ private final class Verifier: @unchecked Sendable {
             } catch { damaged(name, "\(error)") }
         }
         let folder = try StoreName.keys(epoch: store.chain.newest.epoch, sealing: store.chain.newest.sealing)
-        let doubled = try store.objects.list(folder).map(\.name).filter { $0.hasSuffix(".age") }
+        let files = try store.objects.list(folder).map(\.name)
+        let doubled = Set(files.map { String(ObjectName.withoutSecond($0)) }).filter { $0.hasSuffix(".age") }.sorted()
         for name in doubled + store.chain.records.map(StoreName.record) {
             do {
                 let first = try store.objects.read(name, limit: Format.maximumStoreRecordLength)
                 let second = try store.objects.read(name + ".2", limit: Format.maximumStoreRecordLength)
-                // An age file is made anew for each copy of a recipient that was added.
-                let isSame = name.hasPrefix("e/") ? first == second : first?.count == second?.count
-                if first == nil || !isSame { damaged(name, "its two copies differ") }
+                if first == nil || first != second { damaged(name, "its two copies differ") }
+            } catch { damaged(name, "\(error)") }
+        }
+        // Who has no parcel gets no keys at the next change of them.
+        for name in files where Identifier(hexadecimal: name.split(separator: "/").last ?? "") != nil {
+            do {
+                let bytes = try store.objects.read(name, limit: Format.maximumKeyLength) ?? []
+                let parcel = try Parcel(decoding: bytes)
+                guard name.hasSuffix("/\(parcel.certificate.writer)"),
+                    try parcel.isIssued(by: store.header.root, epoch: store.chain.newest.epoch)
+                else { throw FormatError("it is no parcel that the root key has signed") }
             } catch { damaged(name, "\(error)") }
         }
     }
@@ -209,7 +220,9 @@ private final class Verifier: @unchecked Sendable {
                 continue
             }
             // What a restore would find, damage and all.
-            let rows = whole.directory() ?? whole.rowsByScanning(workspace: workspace)
+            let directory = whole.directory()
+            if let directory { directories[volume.id] = try sha256(DirectoryRow.encode(directory)) }
+            let rows = directory ?? whole.rowsByScanning(workspace: workspace)
             try index.add(rows, volume: index.add(volume))
             for name in whole.header.type == .metadataVolume ? place.both : [name] {
                 do {
@@ -253,15 +266,16 @@ private final class Verifier: @unchecked Sendable {
     }
 
     /// Whether index objects say what the volumes' own directories say.
-    private func checkIndexObjects(_ roots: [ImageRoot], group: Identifier, index: ChunkIndex) throws {
+    private func checkIndexObjects(_ roots: [ImageRoot], of volumes: Set<VolumeReference>, group: Identifier) throws {
         for reference in Set(roots.flatMap(\.named.indexes)).sorted(by: { $0.id < $1.id }) {
             try progress.checkStop()
             do {
                 try store.forEachIndexPart(of: reference, group: group) { part in
-                    for row in part.rows {
-                        // Damaged volumes were named already; and a chunk may lie in several volumes.
-                        guard try index.contains(part.volume.id) && index.locate(row.id) == nil else { continue }
-                        throw FormatError("it names a chunk that its volume does not hold")
+                    // Of volumes that are not looked at here nothing is said; damaged ones were named already. Others have to agree row by
+                    // row: a chunk that is said to be where another one is would be cited there, and lost.
+                    guard volumes.contains(part.volume), let directory = directories[part.volume.id] else { return }
+                    guard try sha256(DirectoryRow.encode(part.rows)) == directory else {
+                        throw FormatError("it says something else of volume \(part.volume.id.short) than its directory")
                     }
                 }
             } catch {
