@@ -36,16 +36,19 @@ extension Store {
         if !roots.isSubset(of: all) { (index, roots) = (ChunkIndex(folder: folder), []) }
         var result = WriterIndex(index: index, roots: roots, newest: [:], seeded: [])
 
+        var there = VolumesThere(
+            store: self, group: writer.group.id,
+            unusable: Store.damaged(verdicts).union(try condemnedVolumes(group: writer.group.id)))
         var labels = LabelCache(folder: folder)
         for object in listed {
-            try result.add(object, own: writers, cache: &labels, of: self)
+            try result.add(object, own: writers, there: &there, cache: &labels, of: self)
         }
         labels.save()
         for seed in seeds where !result.roots.contains(seed.target.id) {
-            try result.add(seed, of: self, group: writer.group.id)
+            try result.add(seed, there: &there, of: self, group: writer.group.id)
         }
         result.seeded = Set(index.volumes.map(\.reference).filter { !writers.contains($0.writer) }.map(\.id))
-        try result.markAbsent(verdicts, of: self, group: writer.group.id)
+        try result.markAbsent(&there)
         return result
     }
 
@@ -97,7 +100,8 @@ extension Store {
 extension WriterIndex {
     /// Adds what an image of one's own names.
     fileprivate mutating func add(
-        _ object: ListedObject, own writers: [Identifier], cache labels: inout LabelCache, of store: Store
+        _ object: ListedObject, own writers: [Identifier], there: inout VolumesThere, cache labels: inout LabelCache,
+        of store: Store
     ) throws {
         let name = object.name
         var root: ImageRoot?
@@ -116,38 +120,59 @@ extension WriterIndex {
         }
         guard let root, !roots.contains(name.id) else { return }
         var named = root.named
-        named.volumes = named.volumes.filter { writers.contains($0.writer) }
+        named.volumes = try named.volumes.filter { try writers.contains($0.writer) && there.holds($0) }
         try store.add(named, group: name.group, to: index) { index, volume in writers.contains(index.writer) }
         roots.insert(name.id)
     }
 
     /// Adds what an image names that an identity has verified.
-    fileprivate mutating func add(_ seed: Verdict, of store: Store, group: Identifier) throws {
+    fileprivate mutating func add(
+        _ seed: Verdict, there: inout VolumesThere, of store: Store, group: Identifier
+    ) throws {
         let name = ObjectName(.image, group: group, writer: seed.writer, id: seed.target.id)
         // A seed that is gone or damaged is none.
         guard let root = try? store.image(name), root.reference == seed.target, store.objection(to: root) == nil else {
             return
         }
         let verified = Set(seed.indexes)
-        try store.add(root.named, group: group, to: index) { index, _ in verified.contains(index) }
+        var named = root.named
+        named.volumes = try named.volumes.filter { try there.holds($0) }
+        try store.add(named, group: group, to: index) { index, _ in verified.contains(index) }
         roots.insert(name.id)
     }
 
     /// A volume that has vanished, become shorter, been marked as damaged or condemned holds nothing.
-    fileprivate func markAbsent(_ verdicts: [Verdict], of store: Store, group: Identifier) throws {
-        var lengths: [ObjectID: UInt64] = [:]
-        for writer in Set(index.volumes.map(\.reference.writer)) {
-            for object in try store.listed(.volume, group: group, writer: writer) {
-                lengths[object.name.id] = max(object.first ?? 0, object.second ?? 0)
-            }
-        }
-        let unusable = try Store.damaged(verdicts).union(store.condemnedVolumes(group: group))
+    fileprivate func markAbsent(_ there: inout VolumesThere) throws {
         for (number, volume) in index.volumes.enumerated() {
-            let reference = volume.reference
-            index.set(
-                UInt32(number),  // safe: numbers of the index
-                isPresent: lengths[reference.id] == reference.length && !unusable.contains(reference.id))
+            index.set(UInt32(number), isPresent: try there.holds(volume.reference))  // safe: numbers of the index
         }
+    }
+}
+
+/// Which volumes may be cited: those that this medium's listing shows at their length, and that nobody has marked or condemned. The chunks
+/// of any other are not even indexed: they would hide those that were stored again since.
+private struct VolumesThere {
+    let store: Store
+    let group: Identifier
+    let unusable: Set<ObjectID>
+    private var lengths: [Identifier: [ObjectID: UInt64]] = [:]
+
+    init(store: Store, group: Identifier, unusable: Set<ObjectID>) {
+        self.store = store
+        self.group = group
+        self.unusable = unusable
+    }
+
+    mutating func holds(_ volume: VolumeReference) throws -> Bool {
+        if unusable.contains(volume.id) { return false }
+        if lengths[volume.writer] == nil {
+            var listed: [ObjectID: UInt64] = [:]
+            for object in try store.listed(.volume, group: group, writer: volume.writer) {
+                listed[object.name.id] = max(object.first ?? 0, object.second ?? 0)
+            }
+            lengths[volume.writer] = listed
+        }
+        return lengths[volume.writer]?[volume.id] == volume.length
     }
 }
 
@@ -158,7 +183,9 @@ extension Store {
         for object in try listed(.tombstone, group: group) {
             let reader = try smallReader(object.name)
             // One that nobody with the right has signed condemns nothing: else garbage on the medium would end all backups.
-            guard reader.indexKey != nil, let proof = try? reader.verifySignature() else { continue }
+            guard reader.indexKey != nil, let proof = try? reader.verifySignature(),
+                chain.newest.revocation(of: proof.certificate.writer) == nil
+            else { continue }
             for frame in proof.frames where frame.kind == .tombstone {
                 var fields = WireReader(try reader.content(of: frame))
                 while var field = try fields.field() {
