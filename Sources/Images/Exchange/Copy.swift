@@ -18,12 +18,10 @@ extension Store {
         images: [String], to target: Store, progress: Progress, findings: Findings
     ) throws -> CopyReport {
         do {
-            let names =
-                images.isEmpty
-                ? try self.images().filter(\.counts).map(\.name) : try images.map { try find($0).name }
+            let wanted = images.isEmpty ? try self.images().filter(\.counts) : try images.map { try find($0) }
             var report = CopyReport()
-            for name in names {
-                let reader = try StoreImageReader(store: self, root: image(name))
+            for found in wanted {
+                let reader = try StoreImageReader(store: self, root: image(found))
                 try target.take(reader, progress: progress, findings: findings, report: &report)
             }
             report.findings = findings.count
@@ -71,7 +69,7 @@ extension Store {
             guard let rootKey = secret.rootKey, secret.newest.epoch == chain.newest.epoch else {
                 throw ImageError.notGoverning(store: subject)
             }
-            let reader = try StoreImageReader(store: self, root: image(find(name).name))
+            let reader = try StoreImageReader(store: self, root: image(find(name)))
             guard var label = reader.label else { throw FormatError("an image has no label") }
             // A key for this one file, which may carry this one series.
             let key = try WriterKey.issue(

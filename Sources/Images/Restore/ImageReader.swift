@@ -151,9 +151,9 @@ final class StoreImageReader: BatchedImageReader {
         for volume in root.volumes where !index.contains(volume.id) {
             let number = index.add(volume)
             do {
-                // The directory or the signature is damaged: the frames themselves say what they hold.
+                // The directory or the signature is damaged or forged: the frames themselves say what they hold.
                 let reader = try store.volumeReader(volume, group: group)
-                try index.add(reader.directory() ?? reader.rowsByScanning(workspace: workspace), volume: number)
+                try index.add(reader.rowsByScanning(workspace: workspace), volume: number)
             } catch {
                 if let lost = store.lost { throw lost }
                 losses.append(
@@ -194,7 +194,7 @@ extension Store {
     public func imageReader(_ name: String, _ filter: ImageFilter = ImageFilter()) throws -> any ImageReader {
         do {
             let found = try find(name, filter)
-            let reader = try StoreImageReader(store: self, root: image(found.name))
+            let reader = try StoreImageReader(store: self, root: image(found))
             if found.isUnfinished {
                 reader.losses.append(
                     Finding(.damaged, subject: "image \(found.id.short)", "its run ended before it was finished"))

@@ -78,7 +78,7 @@ extension Store {
             // The header is open: it says whether the keys at hand could open the rest.
             if let reader = try? smallReader(name), reader.indexKey == nil {
                 summary.problem =
-                    keyring.secret == nil && keyring.writer?.group.id != name.group
+                    keyring.secret == nil && keyring.steward == nil && keyring.writer?.group.id != name.group
                     ? "of another group"
                     : "written in epoch \(reader.header.epoch), of which the keys at hand are not"
                 return summary
@@ -137,7 +137,14 @@ extension Store {
         return found
     }
 
-    func image(_ summary: ImageSummary) throws -> ImageRoot { try image(summary.name) }
+    /// The root of an image that was found. The list may come from the cache: what is read now has to be what was judged then.
+    func image(_ summary: ImageSummary) throws -> ImageRoot {
+        let root = try image(summary.name)
+        if let objection = objection(to: root) {
+            throw ImageError.damaged(subject: describe(summary.name), detail: objection)
+        }
+        return root
+    }
 
     /// The newest of a series: of the one that was named, of this machine's own, or of the only one.
     private func latest(_ images: [ImageSummary], _ filter: ImageFilter) throws -> ImageSummary {
