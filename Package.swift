@@ -58,7 +58,7 @@ var targets: [Target] = [
     .target(
         name: "TestSupport", dependencies: ["Stores", "Platform", "CTestSupport"], path: "Tests/TestSupport",
         swiftSettings: swiftSettings),
-    .testTarget(name: "PlatformTests", dependencies: ["Platform"], swiftSettings: swiftSettings),
+    .testTarget(name: "PlatformTests", dependencies: ["TestSupport", "Platform"], swiftSettings: swiftSettings),
     .testTarget(
         name: "MachineTests", dependencies: ["TestSupport", "Machine", "Platform", "Reporting"],
         swiftSettings: swiftSettings),
@@ -69,7 +69,8 @@ var targets: [Target] = [
         name: "StoresTests", dependencies: ["TestSupport", "Stores", "Platform", "Reporting"],
         exclude: ["slow-folder.py"], swiftSettings: swiftSettings),
     .testTarget(
-        name: "ImagesTests", dependencies: ["TestSupport", "Images", "Platform", "Cryptography", "Reporting"],
+        name: "ImagesTests",
+        dependencies: ["TestSupport", "Images", "Stores", "Platform", "Cryptography", "Reporting"],
         swiftSettings: swiftSettings),
     .testTarget(
         name: "RestorePointsTests",
@@ -98,7 +99,8 @@ var targets: [Target] = [
 if Context.environment["HOLDFAST_FUZZING"] != nil {
     targets.append(
         .executableTarget(
-            name: "Fuzzing", dependencies: ["Images", "Cryptography", "Platform", "Reporting"], path: "Tests/Fuzzing",
+            name: "Fuzzing", dependencies: ["Images", "Stores", "Cryptography", "Platform", "Reporting"],
+            path: "Tests/Fuzzing",
             exclude: ["run"],
             swiftSettings: swiftSettings + [.unsafeFlags(["-parse-as-library"])]))
 }

@@ -5,25 +5,28 @@
 import Glibc
 import Platform
 import Reporting
+import Stores
 
 @testable import Cryptography
 @testable import Images
 
 /// The parsers; their numbers are in the corpus, so a new one goes to the end.
-private enum Parser: UInt8, CaseIterable {
+enum Parser: UInt8, CaseIterable {
     case objectHeader, objectTrailer, frameHead, directoryRows, certificate, writerKey, imageLabel, imageBody
     case volumeReferences, storeHeader, storeSecret, records, manifestPosition, object, singleFile, ageKeys
     case ageFile, pathPattern, chunk, walk
+    case storeRecord, parcel, stewardKey, verdict, indexPart, storeMemory
 }
 
 /// The keys under which the corpus is sealed. The format hides nothing that needs them to stay secret.
-private struct Fixture: Sendable {
+struct Fixture: Sendable {
     static let identityText = "AGE-SECRET-KEY-1VX2HUCDTDNENKL0RZ7TUW959CSX3LXERFN3062H36V4GMGFNWX7Q32XAGK"
     static let secretText =
-        "holdfast store key 1\nstore 000102030405060708090a0b0c0d0e0f\nepoch 1\nsecret "
-        + String(repeating: "5a", count: 32) + "\n"
+        "holdfast store key 2\nstore 000102030405060708090a0b0c0d0e0f\nroot " + String(repeating: "3c", count: 32)
+        + "\nepoch 1\nsecret " + String(repeating: "5a", count: 32) + "\n"
     let identity: AgeIdentity
     let secret: StoreSecret
+    let rootKey: SigningKey
     let keyring: Keyring
     let group: GroupKeys
     let folder: BytePath
@@ -31,14 +34,19 @@ private struct Fixture: Sendable {
     init() throws {
         identity = try AgeIdentity(Self.identityText)
         secret = try StoreSecret(text: Secret(Array(Self.secretText.utf8)))
-        keyring = Keyring(secret: secret, writer: nil)
-        group = try secret.newest.group(named: "fuzzing")
+        guard let rootKey = secret.rootKey else { throw FormatError("the secret has no root key") }
+        self.rootKey = rootKey
+        keyring = Keyring(root: rootKey.verifyingKey, secret: secret)
+        group = try secret.oldest.group(secret.oldest.groupID(named: "fuzzing"))
         folder = BytePath("/dev/shm/holdfast-fuzzing-\(getpid())")
         try makeFolders(folder)
         if let seeds = getenv("HOLDFAST_FUZZING_SEEDS") { try writeSeeds(to: BytePath(String(cString: seeds))) }
     }
 
     var credentials: Credentials { Credentials(identities: [identity]) }
+    var machine: MachineState {
+        MachineState(state: folder.appending("state"), cache: folder.appending("cache"))
+    }
 }
 
 private let fixture: Fixture = {
@@ -71,11 +79,11 @@ private func run(_ parser: Parser, _ bytes: [UInt8], _ fixture: Fixture) throws 
     case .directoryRows: return try DirectoryRow.rows(bytes).count
     case .certificate:
         let certificate = try Certificate(decoding: bytes)
-        return try certificate.isIssued(by: fixture.secret.newest.signing.verifyingKey) ? 1 : 2
+        return try certificate.isIssued(by: fixture.rootKey.verifyingKey) ? 1 : 2
     case .writerKey: return try WriterKey(decoding: bytes).encoded().count
     case .imageLabel: return try ImageLabel(decoding: bytes).encoded().count
     case .imageBody: return try ImageBody(decoding: bytes).encoded().count
-    case .volumeReferences: return try VolumeReference.encode(VolumeReference.decode(bytes)).count
+    case .volumeReferences: return try NamedObjects(decoding: bytes).encoded().count
     case .storeHeader: return try StoreHeader(decoding: bytes, subject: "it").encoded().count
     case .storeSecret: return try StoreSecret(text: Secret(bytes)).epochs.count
     case .records: return try readRecords(bytes)
@@ -91,6 +99,12 @@ private func run(_ parser: Parser, _ bytes: [UInt8], _ fixture: Fixture) throws 
         return PathPattern(Array(bytes[..<half].filter { $0 != 0 })).matches(path: path, name: path) ? 1 : 2
     case .chunk: return try readChunk(bytes, fixture)
     case .walk: return try walk(bytes, fixture)
+    case .storeRecord: return try StoreRecord(decoding: bytes).revoked.count
+    case .parcel: return try Parcel(decoding: bytes).isIssued(by: fixture.rootKey.verifyingKey, epoch: 1) ? 1 : 2
+    case .stewardKey: return try StewardKey(decoding: bytes).encoded().count
+    case .verdict: return try Verdict(decoding: bytes).encoded().count
+    case .indexPart: return try IndexPart(decoding: bytes).rows.count
+    case .storeMemory: return try StoreMemory(decoding: bytes).encoded().count
     }
 }
 
@@ -157,7 +171,7 @@ private func readObject(_ bytes: [UInt8], _ fixture: Fixture) throws -> Int {
         do { try reader.readChunk(row.frame, id: row.id, workspace: workspace) } catch { count += 1 }
     }
     for frame in reader.scan() { count += (try? reader.content(of: frame))?.count ?? 0 }
-    if let digest = try? reader.verifySignature() { count += digest.bytes.count }
+    if let proof = try? reader.verifySignature() { count += proof.digest.bytes.count }
     return count + (try ImageRoot(reader).volumes.count)
 }
 
@@ -166,7 +180,7 @@ private func readSingleFile(_ bytes: [UInt8], _ fixture: Fixture) throws -> Int 
     let file = try Descriptor.open(path, [.write, .create, .truncate])
     try file.write(bytes)
     let report = try SingleFile.verify(
-        path, credentials: fixture.credentials, progress: Progress(), findings: Findings())
+        path, credentials: fixture.credentials, machine: fixture.machine, progress: Progress(), findings: Findings())
     return Int(truncatingIfNeeded: report.entries)
 }
 
@@ -270,132 +284,5 @@ private func empty(_ folder: Descriptor) {
             if kind == .directory { empty(entry) } else { try? entry.setFlags(0) }
         }
         try? folder.remove(name, directory: kind == .directory)
-    }
-}
-
-// MARK: Seeds
-
-/// Writes one whole input for each parser: `HOLDFAST_FUZZING_SEEDS=Testdata/fuzzing` makes the corpus anew.
-extension Fixture {
-    private func writeSeeds(to seeds: BytePath) throws {
-        try makeFolders(seeds)
-        var numbers: [Parser: Int] = [:]
-        func seed(_ parser: Parser, _ bytes: [UInt8]) throws {
-            numbers[parser, default: 0] += 1
-            let path = seeds.appending("\(parser)-\(numbers[parser, default: 0])")
-            if exists(path) { try removeFile(path) }
-            try writeNew(path, [parser.rawValue] + bytes)
-        }
-        let writer = try WriterKey.issue(from: secret.newest, group: "fuzzing", writer: "host")
-        var label = ImageLabel()
-        label.name = "name"
-        label.sources = ["/tree"]
-        label.time = Timestamp(seconds: -3, nanoseconds: 7)
-        let content = Array("content of a file\n".utf8) + [UInt8](repeating: 65, count: 182)
-        let encoder = try ChunkEncoder(group: group, level: 3)
-        let id = try content.withUnsafeBytes { try encoder.digest(of: $0) }
-        let room = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: ChunkEncoder.capacity(for: content.count), alignment: 64)
-        defer { room.deallocate() }
-        let count = try content.withUnsafeBytes { try encoder.prepare($0, id: id, into: room) }
-        let chunk = PreparedChunk(
-            id: id, plain: UnsafeRawBufferPointer(rebasing: room[..<count]), contentLength: content.count)
-        var body = ImageBody()
-        body.pieces = [ImageBody.Piece(id: id, length: 200)]
-        let volumes = [VolumeReference(id: ObjectID(7), digest: id, length: 4096)]
-        let records = seedRecords(chunk: id, length: UInt64(content.count))
-
-        let object = try makeObject(.batch, id: ObjectID(1), run: ObjectID(2), writer: writer) {
-            try $0.append(chunk, kind: .manifest)
-            try $0.append(chunk)
-        }.bytes
-        try seed(.objectHeader, Array(object[..<Format.headerLength]))
-        try seed(.objectTrailer, Array(object[(object.count - Format.trailerLength)...]))
-        try seed(.frameHead, try FrameHead.encoded(kind: .data, length: 100))
-        var row: [UInt8] = []
-        DirectoryRow(id: id, kind: .data, sealedLength: 90, plainLength: 40, offset: 256, tag: Array(id.bytes[..<16]))
-            .append(to: &row)
-        try seed(.directoryRows, row + row)
-        try seed(.certificate, writer.certificate.encoded)
-        try seed(.writerKey, writer.encoded())
-        try seed(.imageLabel, label.encoded())
-        try seed(.imageBody, body.encoded())
-        try seed(.volumeReferences, VolumeReference.encode(volumes))
-        try seed(.storeHeader, try StoreHeader(store: secret.store).encoded())
-        try seed(.storeSecret, Array(Self.secretText.utf8))
-        try seed(.records, records)
-        try seed(.manifestPosition, records)
-        try seed(.object, object + [0])
-        let root = try makeObject(.image, id: ObjectID(3), run: ObjectID(2), writer: writer) {
-            try $0.append(.label, label.encoded())
-            try $0.append(.volumes, VolumeReference.encode(volumes))
-            try $0.append(.body, body.encoded())
-        }.bytes
-        try seed(.object, root + [0])
-        let age = try secret.wrapped(for: .age(identity.recipient))
-        try seed(.ageFile, age)
-        try seed(.ageKeys, Array(Self.identityText.utf8))
-        try seed(.ageKeys, Array(identity.recipient.string.utf8))
-        try seed(.pathPattern, Array("a/*.[ch]?a/b.c".utf8))
-        try seed(.chunk, Array(chunk.plain))
-        for mode in 0..<64 { try seed(.walk, [UInt8(mode)] + records) }
-
-        let path = folder.appending("seed")
-        let file = try SingleFileWriter(
-            to: .file(path, partLength: nil), key: writer, keyFiles: [(identity.recipient.string + ".age", age)],
-            label: label, level: 3)
-        file.hold(chunk)
-        try file.batch(records: records)
-        _ = try file.commit(label)
-        try seed(.singleFile, try readWhole(path, limit: 1 << 20) + [0])
-        try removeFile(path)
-    }
-
-    /// One record of each kind, and one entry of each type.
-    private func seedRecords(chunk: Digest, length: UInt64) -> [UInt8] {
-        var records: [UInt8] = []
-        func entry(_ name: String, _ kind: FileKind, _ change: (inout Entry) -> Void = { _ in }) -> [UInt8] {
-            var entry = Entry()
-            entry.name = Array(name.utf8)
-            entry.kind = kind
-            entry.mode = 0o700
-            change(&entry)
-            return entry.encoded()
-        }
-        var slices: [UInt8] = []
-        // The walk's chunks are as long as the first byte of their id.
-        var id = chunk.bytes
-        id[0] = UInt8(truncatingIfNeeded: length)
-        let place = Slice.append(length: length, offset: 0, to: &slices)
-        slices.replaceSubrange(place..<place + 32, with: id)
-        Slice.append(hole: 5000, to: &slices)
-        var source: [UInt8] = []
-        source.append(field: 1, text: "/tree")
-        var position = Position()
-        position.source = Array("/tree".utf8)
-        position.depth = 2
-        position.path = Array("below".utf8)
-        records.append(record: .position, position.encoded())
-        records.append(record: .source, source)
-        records.append(record: .enter, entry("tree", .directory))
-        var file = entry("file", .file) { $0.size = length + 5000 }
-        file.append(field: 11, slices)
-        records.append(record: .entry, file)
-        records.append(record: .entry, entry("follows", .file) { $0.contentFollows = true })
-        records.append(record: .content, slices)
-        records.append(record: .restart, [])
-        records.append(record: .content, slices)
-        var finish: [UInt8] = []
-        finish.append(field: 1, integer: 1)
-        finish.append(field: 2, integer: length + 5000)
-        records.append(record: .finish, finish)
-        records.append(record: .entry, entry("link", .symbolicLink) { $0.target = Array("../beside".utf8) })
-        records.append(record: .enter, entry("link", .directory))
-        records.append(record: .entry, entry("hard", .hardLink) { $0.target = Array("file".utf8) })
-        records.append(record: .entry, entry("fifo", .fifo))
-        records.append(record: .entry, entry("device", .characterDevice) { $0.nodeMajor = 1 })
-        records.append(record: .leave, [])
-        records.append(record: .leave, [])
-        return records
     }
 }
