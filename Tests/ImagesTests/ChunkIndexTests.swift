@@ -19,8 +19,14 @@ import Testing
             volume: UInt32(number / 64), offset: UInt64(number % 64) << 20, sealedLength: UInt32(number % 1_000_000))
     }
 
+    private func object(_ number: Int) -> ObjectID {
+        var bytes = [UInt8](repeating: 0, count: 12)
+        bytes.append(integer: UInt32(number))
+        return ObjectID(first16: bytes[...])
+    }
+
     private func volume(_ number: Int) -> VolumeReference {
-        VolumeReference(id: ObjectID(UInt64(number) + 1), digest: .zero, length: 1)
+        VolumeReference(writer: .zero, id: object(number), digest: .zero, length: 1)
     }
 
     private var residentKilobytes: Int {
@@ -41,9 +47,9 @@ import Testing
             if number % 64 == 0 { _ = index.add(volume(number / 64)) }
             try index.add(digest(&random), at: location(number))
         }
-        try index.save(to: scratch.file("index"), roots: [ObjectID(5)])
+        try index.save(to: scratch.file("index"), roots: [object(5)])
         let loaded = try #require(ChunkIndex.load(from: scratch.file("index"), folder: scratch.path))
-        #expect(loaded.roots == [ObjectID(5)])
+        #expect(loaded.roots == [object(5)])
         #expect(residentKilobytes - before < 60_000)
         for index in [index, loaded.index] {
             #expect(index.count == count)

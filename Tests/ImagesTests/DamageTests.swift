@@ -29,7 +29,8 @@ import Testing
             let file = scratch.file("image.hf")
             _ = try SingleFile.backup(
                 BackupRequest(sources: [root], name: "test"), to: .file(file, partLength: nil),
-                recipients: [.age(identity.recipient)], progress: Progress(), findings: Findings())
+                recipients: [.age(identity.recipient)], machine: scratch.machine(), progress: Progress(),
+                findings: Findings())
             bytes = try readWhole(file, limit: 1 << 20)
         }
 
@@ -44,7 +45,8 @@ import Testing
             let findings = Findings { named.findings.append($0) }
             do {
                 _ = try restore(
-                    SingleFile.imageReader(file, credentials: Credentials(identities: [identity])),
+                    SingleFile.imageReader(
+                        file, credentials: Credentials(identities: [identity]), machine: scratch.machine()),
                     RestoreRequest(target: target), progress: Progress(), findings: findings)
             } catch is ImageError {
                 // Nothing could be read at all: said, and nothing wrong was written.
@@ -154,7 +156,7 @@ import Testing
         let found = try store.verify()
         #expect(found.findings > 0 && !found.damagedVolumes.isEmpty)
         #expect(try store.backup(root).label.newBytes == 0, "verification alone writes nothing")
-        try store.opened().markDamaged(found.damagedVolumes)
+        try store.opened().mark(found, tool: "test")
         let healed = try store.backup(root)
         #expect(healed.label.newBytes > 0)
         #expect(try store.restore(healed.id.description, to: scratch.file("restored")).findings == 0)

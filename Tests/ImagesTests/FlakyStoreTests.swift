@@ -126,13 +126,15 @@ import Testing
         } after: { call, hasThrown in
             // Either it was said, or another way around it was found: then all is there.
             if !hasThrown { try expectSameTree(target, scratch.file("tree1")) }
-            #expect(try differences(before, look(at: store.path)).isEmpty, "call \(call)")
+            let found = try differences(before, look(at: store.path))
+            #expect(found.isEmpty, "call \(call)")
         }
         _ = try forEachCall(moment, .failed, wraps: store.path) { flaky in
             let opened = try Store.open(flaky, for: .read, credentials: store.credentials, machine: store.machine)
             _ = try opened.verify(image: nil, readData: true, progress: Progress(), findings: Findings())
         } after: { call, _ in
-            #expect(try differences(before, look(at: store.path)).isEmpty, "call \(call)")
+            let found = try differences(before, look(at: store.path))
+            #expect(found.isEmpty, "call \(call)")
         }
     }
 

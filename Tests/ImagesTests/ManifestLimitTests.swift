@@ -8,7 +8,8 @@ import Testing
 
 @Suite struct ManifestLimitTests {
     private func group() throws -> GroupKeys {
-        try WriterKey.issue(from: StoreSecret.generate().newest, group: Store.defaultGroup(), writer: "test").group
+        let secret = try StoreSecret.generate()
+        return try secret.oldest.group(secret.oldest.groupID(named: "test"))
     }
 
     @Test("A chunk longer than its buffer is refused, and nothing beyond the buffer is written", arguments: [0, 1, 4])
@@ -148,7 +149,7 @@ import Testing
             records.append(record: .entry, entry.encoded())
         }
         writer.append(records[...])
-        try writer.finish(parent: .random(), sparse: [])
+        try writer.finish(sparse: [])
         let reader = try #require(WalkCacheReader(path))
         #expect(reader.enterSource() != nil)
         try Descriptor.open(path, .write).truncate(to: 1000)

@@ -4,6 +4,7 @@ import Cryptography
 import Images
 import Platform
 import Reporting
+import Stores
 import Testing
 
 @Suite struct RoundTripTests {
@@ -141,9 +142,11 @@ import Testing
         let file = scratch.file("image.hf")
         _ = try SingleFile.backup(
             BackupRequest(sources: [tree], name: "test"), to: .file(file, partLength: partLength),
-            recipients: [.age(identity.recipient)], progress: Progress(), findings: Findings())
+            recipients: [.age(identity.recipient)], machine: scratch.machine(), progress: Progress(),
+            findings: Findings())
         #expect(exists(BytePath(file.bytes + Array(".2".utf8))) == (partLength != nil))
-        let reader = try SingleFile.imageReader(file, credentials: Credentials(identities: [identity]))
+        let reader = try SingleFile.imageReader(
+            file, credentials: Credentials(identities: [identity]), machine: scratch.machine())
         let report = try restore(
             reader, RestoreRequest(target: scratch.file("restored")), progress: Progress(), findings: Findings())
         #expect(report.findings == 0)
@@ -160,7 +163,7 @@ import Testing
         let other = try TestStore(scratch, "other")
         let target = try Store.open(other.path, for: .write, credentials: Credentials(), machine: other.machine)
         _ = try store.opened().copy(
-            images: [], to: target, machine: store.machine, progress: Progress(), findings: Findings())
+            images: [], to: target, progress: Progress(), findings: Findings())
         try other.restore(to: scratch.file("from other"))
         try expectSameTree(scratch.file("from other"), tree)
         #expect(try other.verify().findings == 0)
@@ -172,13 +175,14 @@ import Testing
         _ = try SingleFile.copy(
             file, credentials: store.credentials,
             to: Store.open(third.path, for: .write, credentials: Credentials(), machine: third.machine),
-            machine: third.machine, progress: Progress(), findings: Findings())
+            progress: Progress(), findings: Findings())
         try third.restore(to: scratch.file("from file"))
         try expectSameTree(scratch.file("from file"), tree)
 
         let replica = scratch.file("replica")
         _ = try Store.replicate(
-            store.path, to: replica, images: [], credentials: Credentials(), machine: store.machine,
+            FolderStore(store.path), to: FolderStore(replica), images: [], credentials: Credentials(),
+            machine: store.machine,
             progress: Progress(), findings: Findings())
         let opened = try Store.open(replica, for: .read, credentials: store.credentials, machine: store.machine)
         #expect(
@@ -187,7 +191,7 @@ import Testing
 
     @Test(
         "A source that is torn, forged or foreign costs a good replica nothing; a torn replica is mended by a good source",
-        arguments: ["i", "v", "k"])
+        arguments: ["i", "v", "x", "k"])
     func unequalReplicas(folder: String) throws {
         let scratch = try Scratch()
         let store = try TestStore(scratch)
@@ -197,7 +201,8 @@ import Testing
         func replicate(_ from: BytePath, _ to: BytePath) throws -> UInt64 {
             let findings = Findings()
             _ = try Store.replicate(
-                from, to: to, images: [], credentials: Credentials(), machine: store.machine, progress: Progress(),
+                FolderStore(from), to: FolderStore(to), images: [], credentials: Credentials(), machine: store.machine,
+                progress: Progress(),
                 findings: findings)
             return findings.count
         }

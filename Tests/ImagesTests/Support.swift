@@ -132,7 +132,7 @@ struct TestStore {
     @discardableResult
     func backup(_ sources: BytePath..., name: String = "test") throws -> BackupReport {
         try Store.open(path, for: .write, credentials: Credentials(), machine: machine).backup(
-            BackupRequest(sources: sources, name: name), machine: machine, progress: Progress(), findings: Findings())
+            BackupRequest(sources: sources, name: name), progress: Progress(), findings: Findings())
     }
 
     func opened() throws -> Store { try Store.open(path, for: .read, credentials: credentials, machine: machine) }

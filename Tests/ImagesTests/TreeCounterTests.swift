@@ -20,7 +20,7 @@ import Testing
         var request = BackupRequest(sources: [root], name: "test")
         request.excludes = excludes
         let label = try Store.open(store.path, for: .write, credentials: Credentials(), machine: store.machine)
-            .backup(request, machine: store.machine, progress: Progress(), findings: Findings()).label
+            .backup(request, progress: Progress(), findings: Findings()).label
 
         let progress = Progress()
         let counter = TreeCounter([root], options: TreeReader.Options(excludes: excludes), progress: progress)
