@@ -1,0 +1,272 @@
+// Who lost a right has lost it, on every copy of the store; who keeps one keeps it.
+
+import Cryptography
+import Platform
+import Reporting
+import Stores
+import Testing
+
+@testable import Images
+
+@Suite struct KeyChangeTests {
+    /// A plant with a second recipient and one image, and the second recipient.
+    private func plant(governs: Bool = false) throws -> (plant: Plant, other: AgeIdentity, a: MachineState) {
+        let plant = try Plant()
+        let other = try AgeIdentity.generate()
+        try plant.owned().add(.age(other.recipient), governs: governs)
+        let a = try plant.machine("a", group: "line")
+        return (plant, other, a)
+    }
+
+    private func replicate(_ plant: Plant, to replica: BytePath) throws -> UInt64 {
+        let findings = Findings()
+        _ = try Store.replicate(
+            FolderStore(plant.path), to: FolderStore(replica), images: [], credentials: Credentials(),
+            machine: plant.office, progress: Progress(), findings: findings)
+        return findings.count
+    }
+
+    @Test(
+        "A removed recipient opens nothing that a machine writes after it could know, on the store and its replicas; who stays opens all",
+        arguments: [false, true])
+    func removed(governed: Bool) throws {
+        let (plant, other, a) = try plant(governs: governed)
+        let removed = Credentials(identities: [other])
+        let old = try plant.backup(plant.tree(), on: a)
+        #expect(try plant.restore(old.id.description, as: removed).findings == 0)
+        let replica = plant.scratch.file("replica")
+        #expect(try replicate(plant, to: replica) == 0)
+
+        try plant.owned().remove(recipient: other.recipient.string) { nil }
+        #expect(try Store.readers(FolderStore(plant.path)).map(\.name) == [plant.owner.recipient.string])
+        let new = try plant.backup(plant.tree(seed: 2), on: a)
+        #expect(try plant.root(new.id).header.epoch == 2)
+        #expect(try replicate(plant, to: replica) == 0)
+        for path in [plant.path, replica] {
+            // On a machine that remembers nothing.
+            let rescue = plant.scratch.machine("rescue \(path.lastComponent)")
+            let store = try Store.open(path, for: .read, credentials: removed, machine: rescue)
+            #expect(store.keyring.secret?.epochs.map(\.epoch) == [1])
+            let images = try store.images()
+            #expect(images.count == 2 && images.filter(\.counts).map(\.id) == [old.id])
+            #expect(throws: Never.self) { try store.imageReader(old.id.description) }
+            #expect(throws: ImageError.self) { try store.imageReader(new.id.description) }
+            // Not with the objects themselves either.
+            for object in try store.listed(.volume) + store.listed(.index) + store.listed(.image) {
+                let reader = try store.smallReader(object.name)
+                #expect((reader.objectKey == nil && reader.indexKey == nil) == (reader.header.epoch == 2))
+            }
+            // It changes nothing for anybody.
+            #expect(status { try store.add(.age(other.recipient), governs: true) } == 4)
+            #expect(status { try store.remove(recipient: plant.owner.recipient.string) { nil } } == 4)
+            #expect(
+                status {
+                    _ = try Store.join(
+                        FolderStore(path), JoinRequest(series: ["rescue/"]), credentials: removed, machine: rescue)
+                } == 4)
+            let owned = try Store.open(path, for: .read, credentials: plant.credentials, machine: plant.office)
+            #expect(try owned.images().filter(\.counts).count == 2)
+            for id in [old.id, new.id] { #expect(throws: Never.self) { try owned.imageReader(id.description) } }
+        }
+        #expect(try plant.restore(old.id.description).findings == 0)
+        #expect(try plant.restore(new.id.description).findings == 0)
+        #expect(try plant.verify().findings == 0)
+        // What did not change is not stored again: the group's ids are of the first epoch for ever.
+        #expect(try plant.backup(plant.tree(), on: a).label.newBytes == 0)
+    }
+
+    @Test(
+        "A replica that has not heard of a removal is written with the old keys by who has not heard either, by nobody else"
+    )
+    func replicaBehind() throws {
+        let (plant, other, a) = try plant()
+        try plant.backup(plant.tree(), on: a)
+        let replica = plant.scratch.file("replica")
+        #expect(try replicate(plant, to: replica) == 0)
+        try plant.owned().remove(recipient: other.recipient.string) { nil }
+        func open() throws -> Store { try Store.open(replica, for: .write, credentials: Credentials(), machine: a) }
+        #expect(try open().keyring.writer?.epoch == 1)
+        try plant.backup(plant.tree(), on: a)
+        #expect(status { _ = try open() } == 4)
+        #expect(try replicate(plant, to: replica) == 0)
+        #expect(try open().keyring.writer?.epoch == 2)
+    }
+
+    @Test(
+        "Who puts a key file beside the others gets no key at the next change, and no right by another name of his file"
+    )
+    func plantedRecipient() throws {
+        let (plant, reader, a) = try plant()
+        let stranger = try AgeIdentity.generate()
+        let newest = try plant.owned().chain.newest
+        let folder = try StoreName.keys(epoch: 1, sealing: newest.sealing)
+        let readersFile = "\(folder)/\(reader.recipient.string).reader.age"
+        for copy in ["", ".2"] {
+            let bytes = try readWhole(plant.file(readersFile + copy), limit: 1 << 16)
+            try plant.overwrite("\(folder)/\(stranger.recipient.string).age\(copy)", bytes)
+            try plant.overwrite("\(folder)/\(reader.recipient.string).age\(copy)", bytes)
+        }
+        let third = try AgeIdentity.generate()
+        try plant.owned().add(.age(third.recipient), governs: false)
+        try plant.owned().remove(recipient: third.recipient.string) { nil }
+        try plant.backup(plant.tree(), on: a)
+        #expect(status { _ = try plant.opened(plant.office, for: .read, Credentials(identities: [stranger])) } == 1)
+        let read = try plant.opened(plant.office, for: .read, Credentials(identities: [reader]))
+        #expect(read.keyring.secret?.newest.epoch == 2 && read.keyring.secret?.rootKey == nil)
+        #expect(
+            try Store.readers(FolderStore(plant.path)).map(\.name)
+                == [plant.owner.recipient.string, reader.recipient.string].sorted())
+    }
+
+    @Test("A machine for which a new epoch holds nothing is refused, with nothing written")
+    func leftOut() throws {
+        let (plant, other, a) = try plant()
+        try plant.backup(plant.tree(), on: a)
+        try plant.owned().remove(recipient: other.recipient.string) { nil }
+        let newest = try plant.owned().chain.newest
+        let parcel = try "\(StoreName.keys(epoch: 2, sealing: newest.sealing))/\(plant.key(of: a).writer)"
+        let genuine = try readWhole(plant.file(parcel), limit: 1 << 16)
+        try removeFile(plant.file(parcel))
+        let before = try look(at: plant.path)
+        #expect(status { try plant.backup(plant.tree(seed: 2), on: a) } == 4)
+        #expect(try look(at: plant.path) == before)
+        // One that somebody else made for it is none.
+        let key = try plant.key(of: a)
+        try plant.overwrite(
+            parcel,
+            Parcel.make(for: key.certificate, epoch: 2, indexKey: .random(count: 32), rootKey: .generate()))
+        #expect(throws: ImageError.self) { try plant.backup(plant.tree(seed: 2), on: a) }
+        #expect(try plant.verify().findings == 1)
+        try plant.overwrite(parcel, genuine)
+        #expect(throws: Never.self) { try plant.backup(plant.tree(seed: 2), on: a) }
+    }
+
+    @Test("A revoked machine is refused; its images from before count, and what it signs afterwards does not")
+    func revoked() throws {
+        let (plant, _, a) = try plant()
+        let b = try plant.machine("b", group: "line")
+        let kept = try plant.backup(plant.tree(), on: a)
+        let stale = try plant.opened(a, for: .list)
+        _ = try plant.owned().images()  // So that the label is in the office's cache.
+        let key = try plant.key(of: a)
+        try plant.owned().revoke(writer: "\(key.writer)", since: nil) { nil }
+        #expect(status { try plant.backup(plant.tree(), on: a) } == 4)
+        #expect(throws: Never.self) { try stale.images() }
+        let later = try plant.plantRoot(by: key, like: plant.root(kept.id)) { label, _, _ in label.sequence = 2 }
+        let images = try plant.owned().images()
+        #expect(images.filter(\.counts).map(\.id) == [kept.id])
+        #expect(images.first { $0.id == later.id }?.problem?.contains("revoked") == true)
+        #expect(try plant.owned().find("latest", ImageFilter(series: "a/plc")).id == kept.id)
+        #expect(status { _ = try plant.restore(later.id.description) } == 3)
+        #expect(try plant.restore(kept.id.description).findings == 0)
+        #expect(try plant.verify().findings > 0)
+        // In the place of one that counts, as long as it: the list may know the one before, nobody restores this one.
+        try plant.plantRoot(by: key, like: plant.root(kept.id), id: kept.id) { label, _, _ in label.name = "plx" }
+        #expect(status { _ = try plant.restore(kept.id.description) } == 3)
+        // The others go on.
+        #expect(throws: Never.self) { try plant.backup(plant.tree(), on: b) }
+    }
+
+    @Test("Revoked from a time on, a machine's images of that time count no more")
+    func revokedSince() throws {
+        let (plant, _, a) = try plant()
+        let old = try plant.backup(plant.tree(), on: a)
+        let forged = try plant.plantRoot(by: plant.key(of: a), like: plant.root(old.id)) { label, _, _ in
+            label.time.seconds += 1000
+            label.sequence = 2
+        }
+        #expect(try plant.owned().find("latest", ImageFilter(series: "a/plc")).id == forged.id)
+        try plant.owned().revoke(writer: "\(plant.key(of: a).writer)", since: old.label.time.seconds + 500) { nil }
+        #expect(try plant.owned().find("latest", ImageFilter(series: "a/plc")).id == old.id)
+        // Its series are free again.
+        let successor = plant.scratch.machine("successor")
+        _ = try Store.join(
+            FolderStore(plant.path), JoinRequest(group: "line", series: ["a/"]), credentials: plant.credentials,
+            machine: successor)
+        #expect(try plant.backup(plant.tree(), on: successor, series: "a/plc").label.series == "a/plc")
+    }
+
+    @Test("A series belongs to one machine: another is refused it, unless it takes that one's place and goes on")
+    func successor() throws {
+        let (plant, _, a) = try plant()
+        let last = try plant.backup(plant.tree(), on: a)
+        let new = plant.scratch.machine("new")
+        func join(_ request: JoinRequest) throws {
+            _ = try Store.join(FolderStore(plant.path), request, credentials: plant.credentials, machine: new)
+        }
+        for series in ["a/", "a", "a/plc"] {
+            #expect(status { try join(JoinRequest(group: "line", series: [series])) } == 4)
+        }
+        #expect(try new.writerKey(of: plant.owned().id) == nil)
+        try join(JoinRequest(group: "line", replaces: "\(plant.key(of: a).writer)"))
+        let next = try plant.backup(plant.tree(), on: new, series: "a/plc")
+        #expect(next.label.sequence == 2 && next.label.parent == last.id && next.label.newBytes == 0)
+        #expect(next.volumesOfOthers == 0)
+        #expect(try plant.restore("latest", of: "a/plc").findings == 0)
+        #expect(status { try plant.backup(plant.tree(), on: new, series: "b/plc") } == 4)
+    }
+
+    @Test("An identity that only reads restores everything, and changes nothing")
+    func readerOnly() throws {
+        let (plant, reader, a) = try plant()
+        let image = try plant.backup(plant.tree(), on: a)
+        let credentials = Credentials(identities: [reader])
+        #expect(try plant.restore(image.id.description, as: credentials).findings == 0)
+        let store = try plant.opened(plant.office, for: .read, credentials)
+        let before = try look(at: plant.path)
+        let report = try store.verify(image: nil, readData: true, progress: Progress(), findings: Findings())
+        #expect(report.findings == 0)
+        #expect(status { try store.add(.age(reader.recipient), governs: true) } == 4)
+        #expect(status { try store.remove(recipient: plant.owner.recipient.string) { nil } } == 4)
+        #expect(status { try store.revoke(writer: "\(plant.key(of: a).writer)", since: nil) { nil } } == 4)
+        #expect(status { _ = try store.issueSteward(name: "x") } == 4)
+        #expect(status { _ = try store.share(report, tool: "test") } == 4)
+        let rescue = plant.scratch.machine("rescue")
+        #expect(
+            status {
+                _ = try Store.join(
+                    FolderStore(plant.path), JoinRequest(series: ["rescue/"]), credentials: credentials, machine: rescue
+                )
+            } == 4)
+        #expect(try look(at: plant.path) == before)
+        #expect(try Store.readers(FolderStore(plant.path)).map(\.governs).sorted { $0 && !$1 } == [true, false])
+    }
+
+    @Test("A steward's key lists the images of all groups, in every epoch, and opens no content")
+    func steward() throws {
+        let (plant, other, a) = try plant()
+        let c = try plant.machine("c", group: "elsewhere")
+        try plant.backup(plant.tree(), on: a)
+        try plant.backup(plant.tree(), on: c)
+        let steward = try StewardKey(decoding: plant.owned().issueSteward(name: "steward").encoded())
+        try plant.owned().remove(recipient: other.recipient.string) { nil }
+        try plant.backup(plant.tree(), on: c)
+        let machine = plant.scratch.machine("steward")
+        let store = try plant.opened(machine, for: .list, Credentials(steward: steward))
+        let images = try store.images()
+        #expect(images.filter(\.counts).compactMap(\.label?.series).sorted() == ["a/plc", "c/plc", "c/plc"])
+        for image in images {
+            #expect(throws: ImageError.self) { try store.imageReader(image.id.description) }
+            let root = try store.image(image.name)
+            #expect(root.body == nil && !root.volumes.isEmpty)
+        }
+        #expect(throws: ImageError.stewardReadsNothing(store: plant.path.description)) {
+            try plant.opened(machine, for: .read, Credentials(steward: steward))
+        }
+        #expect(throws: ImageError.self) { try plant.opened(machine, for: .write, Credentials(steward: steward)) }
+    }
+
+    @Test("The last who governs cannot be removed, though others read")
+    func lastGovernor() throws {
+        let (plant, _, _) = try plant()
+        #expect(status { try plant.owned().remove(recipient: plant.owner.recipient.string) { nil } } == 4)
+        let store = try plant.owned()
+        let other = try AgeIdentity.generate()
+        try store.add(.age(other.recipient), governs: true)
+        try store.remove(recipient: plant.owner.recipient.string) { nil }
+        // Whoever still holds the store open in the old epoch announces nothing in it.
+        #expect(status { try store.remove(recipient: other.recipient.string) { nil } } == 4)
+        let now = try plant.opened(plant.office, for: .read, Credentials(identities: [other]))
+        #expect(now.keyring.secret?.newest.epoch == 2)
+    }
+}
