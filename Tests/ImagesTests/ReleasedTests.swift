@@ -50,13 +50,14 @@ import Testing
     @Test("A machine of issue 12 goes on writing to its store, without storing anew what is there")
     func writes() throws {
         let tree = scratch.file("tree")
-        #expect(try restored(open(.read, machine, credentials).imageReader("two"), to: tree).findings == 0)
-        var request = BackupRequest(sources: [tree], name: "two")
-        request.series = "plc3/two"
+        #expect(try restored(open(.read, machine, credentials).imageReader("one"), to: tree).findings == 0)
+        var request = BackupRequest(sources: [tree], name: "again")
+        request.series = "plc3/one"
         let report = try open(.write, machine, Credentials()).backup(
             request, progress: Progress(), findings: Findings())
         #expect(report.label.newBytes == 0 && report.label.sequence == 2)
         let store = try open(.list, machine, Credentials())
+        #expect(try report.label.parent == store.find("one").id)
         #expect(try store.lostImages(store.images()).isEmpty)
         #expect(try store.images().count == 3)
     }

@@ -292,7 +292,7 @@ private func listing(of tree: BytePath) throws -> [String] {
 /// As the listings have it: what is no printable ASCII, and the backslash, as \\xNN.
 private func escaped(_ bytes: [UInt8]) -> String {
     bytes.map {
-        (0x20..<0x7f).contains($0) && $0 != 0x5c ? String(UnicodeScalar($0)) : "\\x" + hexadecimal([$0])
+        (0x21..<0x7f).contains($0) && $0 != 0x5c ? String(UnicodeScalar($0)) : "\\x" + hexadecimal([$0])
     }.joined()
 }
 
