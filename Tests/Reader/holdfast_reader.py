@@ -165,6 +165,11 @@ def read_plain_text(data):
     return bytes.fromhex(match[1].decode()), bytes.fromhex(match[2].decode())
 
 
+def read_recipient(value):
+    """Who opens the store, and whether he governs it."""
+    return text(value[1:]), value[:1] == b"\x01"
+
+
 def read_revoked(value):
     """A revoked writer, and its roots that still count, each as id ‖ digest."""
     if len(value) % 48 != 16:
@@ -173,7 +178,7 @@ def read_revoked(value):
 
 
 RECORD = {1: ("number", integer), 2: ("before", raw), 3: ("store", raw), 4: ("root", raw), 5: ("epoch", integer), 6: ("sealing", raw),
-          7: ("time", zigzag), 8: ("revoked", [read_revoked]), 9: ("signature", raw)}
+          7: ("time", zigzag), 8: ("revoked", [read_revoked]), 9: ("signature", raw), 10: ("recipients", [read_recipient])}
 RECORD_MAGIC, PARCEL_MAGIC = b"holdfast record 2\n", b"holdfast parcel 2\n"
 
 
@@ -1596,7 +1601,7 @@ def act(asked):
     if asked.command == "info":
         keys = medium.keys
         print(json.dumps({"store": keys.store.hex(), "fingerprint": fingerprint(keys.store, keys.root), "records": keys.newest.number,
-                          "epoch": keys.newest.epoch, "governs": medium.governs,
+                          "epoch": keys.newest.epoch, "governs": medium.governs, "recipients": dict(keys.newest.recipients),
                           "revoked": [writer.hex() for writer, _ in keys.newest.revoked],
                           "writers": {card.writer.hex(): card.name for card in medium.writers()},
                           "seeds": sorted(v.target[16:32].hex() for v in medium.verdicts() if v.result == 3),

@@ -102,7 +102,8 @@ def hpke_seal(seeded, recipient, info, associated, plain):
 class StoreKeys:
     """A store's root key, its secrets of all epochs, its records."""
 
-    def __init__(self, seeded):
+    def __init__(self, seeded, recipients=None):
+        self.recipients = recipients or {RECIPIENT: True, READER: False}
         self.seeded, self.store, self.root = seeded, seeded.take(16), Ed25519PrivateKey.from_private_bytes(seeded.take(32))
         self.secrets, self.records, self.revoked = {}, [], []
         lines = f"holdfast store 2\nstore {self.store.hex()}\nroot {raw_public(self.root).hex()}\nsuite 1\n"
@@ -120,6 +121,7 @@ class StoreKeys:
         body = b"holdfast record 2\n" + field(1, number) + field(2, hashlib.sha256(before).digest() if before else bytes(32))
         body += field(3, self.store) + field(4, raw_public(self.root)) + field(5, self.epoch) + field(6, raw_public(self.sealing(self.epoch)))
         body += field(7, zigzag(1_700_000_000 + number)) + b"".join(field(8, writer + b"".join(roots)) for writer, roots in self.revoked)
+        body += b"".join(field(10, bytes([governs]) + name.encode()) for name, governs in sorted(self.recipients.items()))
         return body + field(9, self.root.sign(b"holdfast/1/record" + hashlib.sha256(body).digest()))
 
     def derive(self, epoch, info, length=32):
@@ -153,7 +155,7 @@ class WriterKeys:
     """A certified writer of a group, in one epoch."""
 
     def __init__(self, seeded, store=None, group="vectors", name="host.example", roles=1, predecessors=()):
-        self.all = store or StoreKeys(seeded)
+        self.all = store or StoreKeys(seeded, {RECIPIENT: True})
         self.store, self.name, self.roles, self.series, self.predecessors = self.all.store, name, roles, name + "/", predecessors
         self.group_name, self.group = group, self.all.derive(1, b"holdfast/1/group/" + group.encode(), 16)
         self.chunk_id = self.all.derive(1, b"holdfast/1/chunk id/" + self.group)

@@ -161,6 +161,7 @@ class Vectors(Scratch):
     def test_records_fingerprint_writers_and_verdicts_are_those_that_were_written(self):
         info = json.loads(run("info", f"{VECTORS}/store")[1])
         self.assertEqual((info["records"], info["epoch"], info["fingerprint"]), (3, 3, KEYS["fingerprint"]))
+        self.assertEqual(info["recipients"], {writer.RECIPIENT: True, writer.READER: False})
         self.assertEqual((list(info["writers"]), info["seeds"], info["damaged"]), ([KEYS["writer"]], KEYS["seeds"], KEYS["damaged"]))
 
     def test_several_series_have_no_latest(self):
@@ -320,7 +321,8 @@ class Program(Scratch):
                     self.assertEqual(run("restore", medium, *series, "--to", to, identity=identity)[0], 0)
                     self.assertEqual(writer.listing(to), writer.listing(tree))
         info = json.loads(run("info", store)[1])
-        self.assertEqual((info["records"], info["epoch"], len(info["writers"]), len(info["seeds"])), (2, 2, 1, 2))
+        self.assertEqual((info["records"], info["epoch"], len(info["writers"]), len(info["seeds"])), (4, 2, 1, 2))
+        self.assertEqual(info["recipients"], {writer.RECIPIENT: True, writer.READER: False})
 
 
 @unittest.skipUnless(os.geteuid() == 0, "needs root")
