@@ -8,7 +8,7 @@ import Testing
         let place = Workplace()
         place.shell(
             """
-            mkdir tree; echo 1 > tree/file; holdfast backup tree --to store --quiet; cp -a store before
+            mkdir tree; echo 1 > tree/file; holdfast store init store --quiet; holdfast backup tree --to store --quiet; cp -a store before
             age-keygen -o second.txt; age-keygen -o third.txt
             """)
         return place
