@@ -14,6 +14,11 @@ public final class Descriptor: Sendable {
     /// Takes over `raw`.
     public init(owning raw: CInt) { self.raw = raw }
 
+    /// Another descriptor of what `number` leads to, such as standard output: that one stays open when this one goes.
+    public init(duplicating number: CInt) throws(SystemError) {
+        raw = try check("use", "descriptor \(number)") { fcntl(number, F_DUPFD_CLOEXEC, 3) }
+    }
+
     deinit { close(raw) }
 
     public struct OpenOptions: OptionSet, Sendable {
@@ -23,6 +28,7 @@ public final class Descriptor: Sendable {
         public static let readWrite = OpenOptions(rawValue: O_RDWR)
         public static let create = OpenOptions(rawValue: O_CREAT)
         public static let exclusive = OpenOptions(rawValue: O_EXCL)
+        /// Only for files whose name nobody else can give away.
         public static let truncate = OpenOptions(rawValue: O_TRUNC)
         public static let directory = OpenOptions(rawValue: O_DIRECTORY)
         public static let append = OpenOptions(rawValue: O_APPEND)
@@ -148,6 +154,9 @@ public final class Descriptor: Sendable {
     public func punchHole(offset: Int64, length: Int64) -> Bool {
         clinux_punch_hole(raw, offset, length) == 0
     }
+
+    /// Has what is in memory of it read from the medium again, as far as the kernel likes to. Never fails.
+    public func forgetCached() { _ = posix_fadvise(raw, 0, 0, POSIX_FADV_DONTNEED) }
 
     public var fileSystemType: UInt { UInt(clinux_file_system_type(raw)) }
 

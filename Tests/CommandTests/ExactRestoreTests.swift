@@ -115,6 +115,84 @@ import Testing
         }
     }
 
+    @Test(
+        "Of two names that a target over FUSE takes for one, the second is a finding, of links too, and nothing is lost",
+        .enabled(if: FoldingFileSystem.isAvailable), arguments: [true, false])
+    func foldingTarget(links: Bool) {
+        let place = Workplace()
+        place.shell(
+            """
+            mkdir -p tree/Lib tree/lib tree/more; echo one > tree/Readme; echo two > tree/README; echo 1 > tree/Lib/x; echo 2 > tree/lib/y
+            ln -s one tree/Link; ln -s two tree/LINK; echo h > tree/more/hard; ln tree/more/hard tree/more/HARD; ln tree/more/hard tree/more/third
+            """)
+        #expect(place.holdfast("backup tree --to store").status == 0)
+        let restored = place.shell(
+            """
+            \(FoldingFileSystem.mount(links: links))
+            for round in 1 2; do
+              holdfast restore latest --from store --to folding/target --quiet > $round.txt 2>&1; echo status $?
+              grep -c 'has this name in other letters' $round.txt
+              (cd folding/target; ls -A . lib more | tr '\\n' ' '; cat readme more/hard; readlink link)
+            done
+            \(FoldingFileSystem.unmount)
+            """)
+        let more = links ? "HARD third" : "HARD"
+        let round = "status 3\n4\n.: LINK Lib README more  lib: x  more: \(more) two\nh\ntwo\n"
+        #expect(restored.output == round + round, "\(restored)")
+    }
+
+    @Test("A name that is replaced by a further name of a file is never missing, whenever the restore is killed")
+    func killedAtLinks() {
+        let place = Workplace()
+        place.shell(
+            """
+            mkdir -p tree old; echo new > tree/a; mkfifo tree/p; ln -s to tree/l
+            for i in 1 2 3; do echo old $i > old/b$i; ln tree/a tree/b$i; done; ln tree/p tree/q; ln tree/l tree/m; echo old > old/q; echo old > old/m
+            """)
+        #expect(place.holdfast("backup tree --to store").status == 0)
+        let places = forEachPlace(of: ["linkat", "renameat", "unlinkat"], step: 3) { call, number in
+            let killed = place.shell(
+                """
+                rm -rf target; cp -a old target
+                strace -f -o trace -e trace=\(call) -e inject=\(call):signal=KILL:when=\(number) \
+                  holdfast restore latest --from store --to target --quiet
+                """)
+            if killed.status == 0 { return true }
+            let there = place.shell(
+                "cd target; for i in b1 b2 b3 q m; do [ -e $i ] || [ -L $i ] || echo $i is missing; done")
+            #expect(there.output == "", "\(call) \(number): \(there)")
+            let next = place.shell(
+                """
+                holdfast restore latest --from store --to target --quiet && ls -A target | tr '\\n' ' ' && cat target/b?
+                stat -c %h target/a target/q target/m
+                """)
+            #expect(next.output == "a b1 b2 b3 l m p q new\nnew\nnew\n4\n2\n2\n", "\(call) \(number): \(next)")
+            return false
+        }
+        #expect(places > 0)
+    }
+
+    @Test("An exact restore takes away trees that are deeper than a program may open files")
+    func deepRemoval() {
+        let place = Workplace()
+        let outcome = place.shell(
+            """
+            mkdir tree; echo one > tree/file
+            holdfast setup --root $PWD/tree --backend tree --state $PWD/state --yes || exit 10
+            python3 - <<'PYTHON'
+            import os
+            os.mkdir("tree/deep"); folder = os.open("tree/deep", os.O_RDONLY)
+            for level in range(3000):
+                os.mkdir("d", dir_fd=folder); inner = os.open("d", os.O_RDONLY, dir_fd=folder); os.close(folder); folder = inner
+                os.close(os.open("file", os.O_WRONLY | os.O_CREAT, dir_fd=folder))
+            PYTHON
+            echo two > tree/file
+            ( ulimit -Hn 200; ulimit -n 200; holdfast rollback factoryreset --state $PWD/state --yes ) || exit 11
+            ls tree; cat tree/file
+            """)
+        #expect(outcome.status == 0 && outcome.output.hasSuffix("\nfile\none\n"), "\(outcome)")
+    }
+
     @Test("With several sources, --only takes the paths that --dry-run --verbose lists")
     func listedPaths() {
         let place = Workplace()

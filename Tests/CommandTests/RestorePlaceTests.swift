@@ -69,6 +69,46 @@ import Testing
         #expect(next.status == 0, "\(next)")
     }
 
+    @Test("A place of the target that is bad costs the file that it hits; a target that is pulled is one error")
+    func badTarget() {
+        let place = Workplace()
+        place.shell("mkdir tree; for i in $(seq 50); do head -c 300000 /dev/urandom > tree/$i; done")
+        #expect(place.holdfast("backup tree --to store").status == 0)
+        // The seventh write of each thread.
+        let bad = place.shell(
+            """
+            strace -f -o trace -e trace=pwrite64 -e inject=pwrite64:error=EIO:when=7 \
+              holdfast restore latest --from store --to target > out.txt 2>&1; echo status $?
+            count=$(grep -c 'Input/output error' out.txt); [ $count -gt 0 ] && [ $count -lt 20 ] || cat out.txt
+            [ $((50 - count)) = $(ls target | wc -l) ] && grep -q "$((51 - count)) of 51 entries" out.txt || cat out.txt
+            """)
+        #expect(bad.output == "status 3\n", "\(bad)")
+        #expect(place.shell("holdfast restore latest --from store --to target && diff -r tree target").status == 0)
+        let pulled = place.shell(
+            """
+            rm -rf target/*; strace -f -o trace -e trace=pwrite64,fsync -e inject=pwrite64:error=EIO:when=7+ -e inject=fsync:error=EIO \
+              holdfast restore latest --from store --to target
+            """)
+        #expect(pulled.status == 1 && pulled.output.contains("target is gone"), "\(pulled)")
+        #expect(pulled.output.split(separator: "\n").count < 8, "\(pulled)")
+    }
+
+    @Test("A single file on a medium that is pulled is one error, and the same command goes on when it is back")
+    func pulledFile() {
+        let place = Workplace()
+        place.shell("mkdir tree; for i in $(seq 50); do head -c 300000 /dev/urandom > tree/$i; done")
+        #expect(place.holdfast("backup tree --output image.hf").status == 0)
+        let pulled = place.shell(
+            """
+            strace -f -o trace -P $PWD/image.hf -e trace=read -e inject=read:error=EIO:when=9+ \
+              holdfast restore --input image.hf --to target
+            """)
+        #expect(pulled.status == 1 && pulled.output.contains("image.hf is gone"), "\(pulled)")
+        #expect(pulled.output.contains("the same command goes on"), "\(pulled)")
+        let next = place.shell("holdfast restore --input image.hf --to target && diff -r tree target")
+        #expect(next.status == 0, "\(next)")
+    }
+
     @Test("A restore says which image it is: its host, its time and its id")
     func named() {
         let place = Workplace()

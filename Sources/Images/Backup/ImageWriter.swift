@@ -133,13 +133,14 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
             let name = try run.checkpoint(result.count)
             guard let bytes = try store.objects.read(name.text, limit: Format.maximumRootLength) else { return result }
             var objects = NamedObjects()
+            // A damaged checkpoint costs what it would have saved: the volumes of a run without a root are nobody else's.
             if let reader = try? ObjectReader(
                 [MemorySource(bytes)], subject: store.describe(name), keyring: store.keyring, name: name),
-                let proof = try? reader.verifySignature(),
+                let proof = try? reader.verifySignature(),  // As above.
                 let frame = proof.frames.first(where: { $0.kind == .volumes }),
-                let content = try? reader.content(of: frame)
+                let content = try? reader.content(of: frame)  // As above.
             {
-                objects = (try? NamedObjects(decoding: content)) ?? NamedObjects()
+                objects = (try? NamedObjects(decoding: content)) ?? NamedObjects()  // As above.
             }
             result.append((name, objects))
         }
@@ -193,6 +194,7 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
     }
 
     /// What a chunk takes in the store; 0 where it is not there.
+    // safe: 32 bits
     func storedLength(of id: Digest) throws -> UInt64 { try index.locate(id).map { UInt64($0.sealedLength) } ?? 0 }
 
     func isKnown(_ id: Digest) throws -> Bool { try index.locate(id) != nil }
@@ -206,7 +208,7 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
 
     /// A chunk of content that the index does not have.
     func take(_ chunk: PreparedChunk) throws {
-        newBytes += UInt64(chunk.contentLength)
+        newBytes.add(saturating: UInt64(chunk.contentLength))  // safe: of a buffer
         try append(chunk, kind: .data)
     }
 
@@ -215,11 +217,13 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
         let open = try (kind == .data ? data : metadata) ?? begin(kind == .data ? .dataVolume : .metadataVolume)
         let offset = open.writer.length
         try open.writer.append(chunk, kind: kind)
-        storedBytes += open.writer.length - offset
+        storedBytes.add(saturating: open.writer.length - offset)
+        // safe: a chunk is at most 5 MiB
+        let sealedLength = UInt32(chunk.plain.count + Format.tagLength)
         try index.add(
             chunk.id,
             at: ChunkIndex.Location(
-                volume: open.number, offset: offset, sealedLength: UInt32(chunk.plain.count + Format.tagLength)))
+                volume: open.number, offset: offset, sealedLength: sealedLength))
         neededLock.withLock { _ = needed.insert(open.number) }
         let isFull = open.writer.isFull
         if isFull { try close(open) }
@@ -378,10 +382,11 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
 
         // What follows only saves time and space; a failure here costs no image, and the next run makes it good.
         let isCleared = (try? clearEndedRuns()) != nil
+        // As above.
         try? index.save(
             to: Store.indexPath(store.machine.cacheFolder(of: store.id), writerKey),
             roots: Array(known.roots) + [name.id])
-        try? cacheWriter?.finish(sparse: sparse)
+        try? cacheWriter?.finish(sparse: sparse)  // As above.
         if isCleared { run.remove() }
         let seeded = cited.filter { known.seeded.contains($0.id) }.count
         return ImageWriterResult(id: name.id, label: label, volumesOfOthers: seeded)

@@ -127,7 +127,7 @@ extension AccessControlList {
     private static func number(
         _ number: CInt, _ name: UnsafePointer<CChar>?, isGroup: Bool
     ) throws(ArchiveRefusal) -> UInt32 {
-        if number >= 0 { return UInt32(number) }
+        if number >= 0 { return UInt32(number) }  // safe: not negative
         if let name {
             if isGroup, let found = getgrnam(name) { return found.pointee.gr_gid }
             if !isGroup, let found = getpwnam(name) { return found.pointee.pw_uid }

@@ -110,7 +110,7 @@ final class ArchiveExporter {
         var total: UInt64 = 0
         for slice in slices {
             guard slice.length <= UInt64(Int64.max) - total else { return nil }
-            total += slice.length
+            total += slice.length  // safe: compared
         }
         return total
     }
@@ -181,6 +181,7 @@ final class ArchiveExporter {
             findings.add(
                 Finding(.notRestored, BytePath(path), "its time before 1970 is in the archive without the fraction"))
         }
+        // safe: 64 bits both, and a number below 10^9
         library.archive_entry_set_mtime(entry, time_t(modified.seconds), Int(modified.nanoseconds))
         if file.flags != 0 { library.archive_entry_set_fflags(entry, UInt(file.flags), 0) }
         for attribute in file.attributes {
@@ -198,7 +199,7 @@ final class ArchiveExporter {
         switch file.kind {
         case .file:
             library.archive_entry_set_filetype(entry, Glibc.S_IFREG)
-            library.archive_entry_set_size(entry, Int64(file.size))
+            library.archive_entry_set_size(entry, Int64(file.size))  // safe: compared with 2^50
             addSparseMap(slices, size: file.size)
         case .directory: library.archive_entry_set_filetype(entry, Glibc.S_IFDIR)
         case .symbolicLink:
@@ -247,11 +248,12 @@ final class ArchiveExporter {
         guard slices.contains(where: { $0.chunk == nil }) else { return }
         var position: Int64 = 0
         for slice in slices {
-            if slice.chunk != nil { library.archive_entry_sparse_add_entry(entry, position, Int64(slice.length)) }
-            position += Int64(slice.length)
+            let length = Int64(slice.length)  // safe: all add up to the file's size, which is below 2^50
+            if slice.chunk != nil { library.archive_entry_sparse_add_entry(entry, position, length) }
+            position += length
         }
         if !slices.contains(where: { $0.chunk != nil }) {
-            library.archive_entry_sparse_add_entry(entry, Int64(size), 0)
+            library.archive_entry_sparse_add_entry(entry, Int64(size), 0)  // safe: as above
         }
     }
 
@@ -260,7 +262,7 @@ final class ArchiveExporter {
         for slice in slices {
             guard let id = slice.chunk else {
                 // libarchive takes the whole content and leaves the holes out by the map.
-                var left = Int(slice.length)
+                var left = Int(slice.length)  // safe: the file's size is below 2^50
                 while left > 0 {
                     let count = zeros.withUnsafeBytes {
                         library.archive_write_data(archive, $0.baseAddress, min(left, $0.count))
@@ -271,11 +273,7 @@ final class ArchiveExporter {
                 continue
             }
             if slices.count > 1 { try chunks.read(id, into: workspace) }
-            let start = Int(slice.offset)
-            guard start + Int(slice.length) <= workspace.content.count else {
-                throw FormatError("a slice points outside of its chunk")
-            }
-            var part = UnsafeRawBufferPointer(rebasing: workspace.content[start..<start + Int(slice.length)])
+            var part = UnsafeRawBufferPointer(rebasing: workspace.content[try slice.range(in: workspace.content)])
             while !part.isEmpty {
                 let count = library.archive_write_data(archive, part.baseAddress, part.count)
                 guard count > 0 else { throw library.error(archive, "write to") }

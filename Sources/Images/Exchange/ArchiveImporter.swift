@@ -141,13 +141,14 @@ final class ArchiveImporter {
             library.archive_entry_hardlink(entry) ?? library.archive_entry_hardlink_utf8(entry))
         {
             let content = length > 0 ? try content(length, progress) : []
+            // safe: not negative
             return try tree.link(path, to: Self.names(target), size: UInt64(length), content: content)
         }
         var result = Entry()
         try fill(&result, from: entry)
         var records: [UInt8] = []
         if result.kind == .file, length > 0 {
-            result.size = UInt64(length)
+            result.size = UInt64(length)  // safe: not negative
             result.contentFollows = true
             records = try content(length, progress)
         }
@@ -279,19 +280,20 @@ final class ArchiveImporter {
             let status = library.archive_read_data_block(archive, &block, &size, &offset)
             if status == ARCHIVE_EOF { break }
             guard status == ARCHIVE_OK else { throw library.error(archive, "read") }
-            guard offset >= position, offset <= length, Int64(size) <= length - offset else {
+            // safe: 64 bits both
+            guard size >= 0, offset >= position, offset <= length, Int64(size) <= length - offset else {
                 throw ArchiveRefusal("has content that does not fit its size")
             }
             if offset > position { try hole(offset - position) }
             if let block, size > 0 { try add(UnsafeRawBufferPointer(start: block, count: size)) }
-            position = offset + Int64(size)
-            progress.add(bytes: UInt64(size))
+            position = offset + Int64(size)  // safe: compared
+            progress.add(bytes: UInt64(size))  // safe: not negative
         }
         if position < length { try hole(length - position) }
         try end()
         var payload: [UInt8] = []
         payload.append(field: 1, integer: 0)
-        payload.append(field: 2, integer: UInt64(length))
+        payload.append(field: 2, integer: UInt64(length))  // safe: not negative
         records.append(record: .finish, payload)
         return records
     }
@@ -299,7 +301,7 @@ final class ArchiveImporter {
     private func hole(_ length: Int64) throws {
         try end()
         var slice: [UInt8] = []
-        Slice.append(hole: UInt64(length), to: &slice)
+        Slice.append(hole: UInt64(length), to: &slice)  // safe: between two places in order
         records.append(record: .content, slice)
     }
 
@@ -329,7 +331,7 @@ final class ArchiveImporter {
             try output.take(job.prepared)
         }
         var slice: [UInt8] = []
-        let place = Slice.append(length: UInt64(length), offset: 0, to: &slice)
+        let place = Slice.append(length: UInt64(length), offset: 0, to: &slice)  // safe: a length in a buffer
         slice.replaceSubrange(place..<place + 32, with: job.id.bytes)
         records.append(record: .content, slice)
         let left = filled - length

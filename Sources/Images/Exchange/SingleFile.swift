@@ -1,85 +1,8 @@
 // A single-file image: the same objects as in a store, one after the other, so that both sides of a pipe can work as they go.
 
 internal import Cryptography
-internal import Glibc
-public import Platform
+internal import Platform
 public import Reporting
-
-/// Where a single-file image goes.
-public struct SingleFileOutput: Sendable {
-    fileprivate var path: BytePath?
-    fileprivate var partLength: UInt64?
-
-    /// A file that must not exist; cut into `NAME`, `NAME.2` … at `partLength`, or below 4 GiB where the medium demands it.
-    public static func file(_ path: BytePath, partLength: UInt64?) -> SingleFileOutput {
-        SingleFileOutput(path: path, partLength: partLength)
-    }
-
-    public static var standardOutput: SingleFileOutput { SingleFileOutput(path: nil, partLength: nil) }
-}
-
-/// Writes the bytes of a single-file image. The first part gets its name last: until then there is no image.
-private final class SingleFileSink {
-    private let output: SingleFileOutput
-    private var file: Descriptor
-    private var parts: [BytePath] = []
-    private var written: UInt64 = 0
-    private var limit = UInt64.max
-
-    init(_ output: SingleFileOutput) throws {
-        self.output = output
-        guard let path = output.path else {
-            file = Descriptor(owning: dup(1))
-            return
-        }
-        if exists(path) { throw ImageError.library("\(path) exists already; an image never replaces a file") }
-        do throws(SystemError) {
-            file = try Self.create(path)
-        } catch { throw ImageError(error) }
-        parts = [path]
-        limit = output.partLength ?? (file.hasFATLimits ? UInt64(UInt32.max) : .max)
-    }
-
-    private static func temporary(_ path: BytePath) -> BytePath { BytePath(path.bytes + Array(".partial".utf8)) }
-
-    private static func create(_ path: BytePath) throws(SystemError) -> Descriptor {
-        try Descriptor.open(temporary(path), [.write, .create, .truncate], mode: 0o600)
-    }
-
-    func append(_ bytes: UnsafeRawBufferPointer) throws {
-        do throws(SystemError) {
-            var rest = bytes
-            while !rest.isEmpty {
-                if written == limit { try nextPart() }
-                let count = Int(min(UInt64(rest.count), limit - written))
-                try file.write(UnsafeRawBufferPointer(rebasing: rest[..<count]))
-                rest = UnsafeRawBufferPointer(rebasing: rest[count...])
-                written += UInt64(count)
-            }
-        } catch { throw ImageError(error, on: parts.last?.description ?? "standard output") }
-    }
-
-    func append(_ bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try append($0) } }
-
-    private func nextPart() throws(SystemError) {
-        guard let path = output.path else { return }
-        try file.synchronize()
-        let next = BytePath(path.bytes + Array(".\(parts.count + 1)".utf8))
-        file = try Self.create(next)
-        parts.append(next)
-        written = 0
-    }
-
-    func commit() throws {
-        guard output.path != nil else { return }
-        do throws(SystemError) {
-            try file.synchronize()
-            for part in parts.reversed() { try renameFile(Self.temporary(part), to: part) }
-        } catch { throw ImageError(error) }
-    }
-
-    func abandon() { for part in parts { try? removeFile(Self.temporary(part)) } }
-}
 
 /// Puts a tree, or an image that is read, into a single file.
 final class SingleFileWriter: PipelineOutput, @unchecked Sendable {
@@ -127,7 +50,7 @@ final class SingleFileWriter: PipelineOutput, @unchecked Sendable {
     func isKnown(_ id: Digest) -> Bool { false }
 
     func take(_ job: ChunkJob) throws {
-        newBytes += UInt64(job.inputLength)
+        newBytes.add(saturating: UInt64(job.inputLength))  // safe: of a buffer
         hold(job.prepared)
     }
 
@@ -137,7 +60,7 @@ final class SingleFileWriter: PipelineOutput, @unchecked Sendable {
         held.append(Held(id: chunk.id, plain: Array(chunk.plain), contentLength: chunk.contentLength))
     }
 
-    var heldBytes: Int { held.reduce(0) { $0 + $1.plain.count } }
+    var heldBytes: Int { held.saturatingSum { $0.plain.count } }
     func holds(_ id: Digest) -> Bool { heldIDs.contains(id) }
 
     func take(_ piece: ManifestPiece) throws { try batch(records: piece.bytes) }
@@ -175,7 +98,7 @@ final class SingleFileWriter: PipelineOutput, @unchecked Sendable {
         }
         held.removeAll(keepingCapacity: true)
         heldIDs.removeAll(keepingCapacity: true)
-        storedBytes += UInt64(bytes.count)
+        storedBytes.add(saturating: UInt64(bytes.count))
         try sink.append(bytes)
     }
 
@@ -200,6 +123,9 @@ final class SingleFileWriter: PipelineOutput, @unchecked Sendable {
     }
 
     func abandon() { sink.abandon() }
+
+    /// What is written, as far as it has been begun.
+    var outputFiles: Set<FileIdentity> { sink.files }
 }
 
 public enum SingleFile {
@@ -233,7 +159,7 @@ public enum SingleFile {
                 let counts = try request.readTrees(
                     into: writer, group: key.group, store: key.store,
                     options: TreeReader.Options(
-                        excludes: request.excludes, own: ownFiles(request, output, machine),
+                        excludes: request.excludes, own: ownFiles(request, writer.outputFiles, machine),
                         contentPerPiece: batchLength),
                     cache: nil, progress: progress, findings: findings, isStored: { _ in false })
                 label.add(counts, findings: findings.count)
@@ -249,12 +175,8 @@ public enum SingleFile {
     }
 
     private static func ownFiles(
-        _ request: BackupRequest, _ output: SingleFileOutput, _ machine: MachineState
+        _ request: BackupRequest, _ outputFiles: Set<FileIdentity>, _ machine: MachineState
     ) -> Set<FileIdentity> {
-        var own = machine.ownFiles.union(request.own.compactMap { FileIdentity($0) })
-        if let path = output.path, let identity = FileIdentity(BytePath(path.bytes + Array(".partial".utf8))) {
-            own.insert(identity)
-        }
-        return own
+        machine.ownFiles.union(request.own.compactMap { FileIdentity($0) }).union(outputFiles)
     }
 }

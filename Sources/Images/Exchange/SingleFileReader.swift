@@ -1,14 +1,15 @@
 // Reads a single-file image from front to end, one object at a time, through damage and to an early end.
 
 internal import Cryptography
-internal import Glibc
 public import Platform
 public import Reporting
 internal import Stores
 
 /// The objects in a stream of bytes. Holds one at a time.
 final class ObjectStream {
-    private let input: Input
+    private let input: PartedInput
+    /// Of the first object: all parts are of its run.
+    private var first: ObjectHeader?
     private var buffer: [UInt8] = []
     private(set) var position: UInt64 = 0
     /// Stretches of bytes that belong to no object that could be recognised.
@@ -18,61 +19,25 @@ final class ObjectStream {
     /// No object of a single file is longer: 4 MiB of content and one chunk more, the manifest twice, and the root.
     private static let maximumLength = 64 << 20
 
-    /// A file, its parts joined, or a pipe.
-    private final class Input {
-        private var file: Descriptor
-        private let path: BytePath?
-        private var part = 1
-
-        init(_ path: BytePath) throws {
-            if path.bytes == Array("-".utf8) {
-                self.path = nil
-                file = Descriptor(owning: dup(0))
-            } else {
-                self.path = path
-                do throws(SystemError) { file = try Descriptor.open(path) } catch { throw ImageError(error) }
-            }
-        }
-
-        func read(_ count: Int, into bytes: inout [UInt8]) throws {
-            var missing = count
-            while missing > 0 {
-                let start = bytes.count
-                bytes += [UInt8](repeating: 0, count: min(missing, 1 << 20))
-                let want = bytes.count - start
-                let got: Int
-                do throws(SystemError) {
-                    got = try bytes.withUnsafeMutableBytes { buffer in
-                        Result { () throws(SystemError) in
-                            try file.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[start...]))
-                        }
-                    }.get()
-                } catch { throw ImageError(error, on: path?.description ?? "standard input") }
-                bytes.removeLast(want - got)
-                missing -= got
-                if got < want {
-                    guard let path else { return }
-                    part += 1
-                    guard let next = try? Descriptor.open(BytePath(path.bytes + Array(".\(part)".utf8))) else { return }
-                    file = next
-                }
-            }
-        }
-    }
-
     init(_ path: BytePath) throws {
         subject = path.bytes == Array("-".utf8) ? "standard input" : path.description
-        input = try Input(path)
+        input = try PartedInput(path)
     }
 
     private func fill(_ count: Int) throws {
-        if buffer.count < count { try input.read(count - buffer.count, into: &buffer) }
+        while buffer.count < count {
+            try input.read(count - buffer.count, into: &buffer)
+            if buffer.count < count, try !input.goOn(run: first, isBetweenObjects: buffer.isEmpty) { return }
+        }
     }
+
+    /// A file that has the name of a part and is none.
+    var foreignPart: BytePath? { input.foreignPart }
 
     private func take(_ count: Int) -> [UInt8] {
         let bytes = Array(buffer[..<count])
         buffer.removeSubrange(..<count)
-        position += UInt64(count)
+        position.add(saturating: UInt64(count))
         return bytes
     }
 
@@ -84,8 +49,10 @@ final class ObjectStream {
             if let header = try header(at: 0), header.length <= UInt64(Self.maximumLength),
                 header.length >= UInt64(Format.headerLength)
             {
-                try fill(Int(header.length))
-                return take(min(buffer.count, Int(header.length)))
+                if first == nil { first = header }
+                let length = Int(header.length)  // safe: compared
+                try fill(length)
+                return take(min(buffer.count, length))
             }
             if let object = try resynchronize() { return object }
         }
@@ -111,15 +78,16 @@ final class ObjectStream {
                     let end = searched + Format.headerLength + Format.trailerLength
                     try fill(end)
                     if buffer.count >= end,
+                        // What is no trailer is none, and an object begins here.
                         let trailer = try? ObjectTrailer(
                             decoding: Array(buffer[searched + Format.headerLength..<end])),
                         trailer.length == header.length
                     {
                         // The end of an object; if its start is here too, it is whole but for its first header.
                         if header.length <= UInt64(end) {
-                            let start = end - Int(header.length)
-                            if start > 0 { _ = take(start) }
-                            return take(Int(header.length))
+                            let length = Int(header.length)  // safe: compared
+                            if end > length { _ = take(end - length) }
+                            return take(length)
                         }
                         _ = take(end)
                         return nil
@@ -293,11 +261,11 @@ final class SingleFileImageReader: BatchedImageReader {
         let last = hasSeenDamage ? number &+ 4096 : number
         while isOwn, number <= last {
             if try header.id == .derived(batch: number, run: head.run) {
-                nextBatchNumber = number + 1
+                nextBatchNumber = number &+ 1
                 hasSeenDamage = false
                 return true
             }
-            number += 1
+            number &+= 1
         }
         lose(
             isOwn
@@ -344,8 +312,12 @@ final class SingleFileImageReader: BatchedImageReader {
 
     /// Compares what came with what the root says.
     private func end() {
-        guard let body = root?.body else { return lose("\(ImageError.truncated(subject: stream.subject))") }
-        if body.batches != UInt64(nextBatchNumber - 1) || body.pieces.map(\.id) != pieces {
+        guard let body = root?.body else {
+            if let part = stream.foreignPart { lose("\(part) is no part of it, but of another image") }
+            return lose("\(ImageError.truncated(subject: stream.subject))")
+        }
+        // safe: 32 bits
+        if body.batches != UInt64(nextBatchNumber &- 1) || body.pieces.map(\.id) != pieces {
             lose("batches are missing or repeated")
         }
     }
@@ -376,6 +348,7 @@ private struct SingleFileKeys {
         for frame in reader.scan() {
             guard let content = try? reader.content(of: frame) else { continue }  // The other copy may have it.
             switch frame.kind {
+            // The other copy may have it; without one nothing is read.
             case .storeHeader: header = try? StoreHeader(decoding: content, subject: reader.subject)
             case .record:
                 // One that is none is passed over; a missing one is noticed. Whose signatures they are, who knows the root key looks.

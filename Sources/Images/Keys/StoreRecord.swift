@@ -46,7 +46,7 @@ struct StoreRecord: Sendable, Hashable {
             throw FormatError("a store has no more than \(Format.maximumRecords) records")
         }
         var bytes = Self.magic
-        bytes.append(field: 1, integer: UInt64(previous?.number ?? 0) + 1)
+        bytes.append(field: 1, integer: UInt64(previous?.number ?? 0) + 1)  // safe: 32 bits
         bytes.append(field: 2, (previous?.digest ?? .zero).bytes)
         bytes.append(field: 3, store.bytes)
         bytes.append(field: 4, rootKey.verifyingKey.rawBytes)

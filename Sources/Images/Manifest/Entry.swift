@@ -9,6 +9,15 @@ struct Slice: Hashable, Sendable {
     /// nil: a hole.
     var chunk: Digest?
     var offset: UInt64
+
+    /// Where it is in the content of its chunk. Both numbers are the image's word.
+    func range(in content: UnsafeRawBufferPointer) throws(FormatError) -> Range<Int> {
+        let (end, isBeyond) = offset.addingReportingOverflow(length)
+        guard !isBeyond, end <= UInt64(content.count) else {
+            throw FormatError("a slice points outside of its chunk")
+        }
+        return Int(offset)..<Int(end)  // safe: compared
+    }
 }
 
 /// What is to be known about an entry beyond its fields.

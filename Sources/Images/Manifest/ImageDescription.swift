@@ -207,7 +207,7 @@ struct ImageBody: Sendable {
         var bytes: [UInt8] = []
         for piece in pieces {
             var value = piece.id.bytes
-            value.append(integer: UInt32(piece.length))
+            value.append(integer: UInt32(piece.length))  // safe: of a chunk, which is at most 4 MiB
             bytes.append(field: 1, value)
         }
         bytes.append(field: 2, integer: entries)

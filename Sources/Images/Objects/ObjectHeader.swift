@@ -142,12 +142,13 @@ struct FrameHead: Sendable {
     var length: Int
 
     var contentOffset: UInt64 { offset &+ UInt64(Format.frameHeadLength) }
-    var end: UInt64 { contentOffset &+ UInt64(length) }
+    var end: UInt64 { contentOffset &+ UInt64(length) }  // safe: from 32 bits
 
     static func encoded(kind: FrameKind, length: Int) throws -> [UInt8] {
         var bytes = Format.frameMagic
         bytes += [kind.rawValue, 0, 0, 0]
-        bytes.append(integer: UInt32(length))
+        guard let count = UInt32(exactly: length) else { throw FormatError("a frame is too long") }
+        bytes.append(integer: count)
         return bytes + (try sha256(bytes)).bytes.prefix(4)
     }
 
@@ -163,6 +164,7 @@ struct FrameHead: Sendable {
         let start = bytes.startIndex
         kind = FrameKind(rawValue: bytes[start + 4])
         self.offset = offset
+        // safe: bytes
         length = (0..<4).reduce(0) { $0 | Int(bytes[start + 8 + $1]) << (8 * $1) }
         // The cheap part first: a damaged object is searched byte by byte.
         guard length <= kind.maximumLength, offset < .max / 2 else { return nil }
@@ -185,8 +187,10 @@ struct DirectoryRow: Sendable {
     func append(to bytes: inout [UInt8]) {
         id.withUnsafeBytes { bytes.append(contentsOf: $0) }
         bytes.append(kind.rawValue)
-        bytes.append(integer: UInt32(sealedLength))
-        bytes.append(integer: UInt32(plainLength))
+        // safe: of a chunk, which is at most 5 MiB; rows that were read are compared with that
+        let (sealed, plain) = (UInt32(sealedLength), UInt32(plainLength))
+        bytes.append(integer: sealed)
+        bytes.append(integer: plain)
         bytes.append(integer: offset)
         bytes += tag
     }
@@ -238,7 +242,7 @@ struct FrameTable {
     mutating func add(_ frame: FrameHead, digest: Digest) {
         bytes.append(frame.kind.rawValue)
         bytes.append(integer: frame.offset)
-        bytes.append(integer: UInt32(frame.length))
+        bytes.append(integer: UInt32(frame.length))  // safe: a head has 32 bits for it
         bytes += digest.bytes
     }
 

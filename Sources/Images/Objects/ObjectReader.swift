@@ -94,6 +94,7 @@ final class ObjectReader: Sendable {
         for copy in copies where copy.length >= UInt64(Format.trailerLength) {
             // One that cannot be read is as good as none: the frames are found without it.
             let bytes = try? copy.read(at: copy.length - UInt64(Format.trailerLength), count: Format.trailerLength)
+            // What is no trailer is none.
             if let bytes, let trailer = try? ObjectTrailer(decoding: bytes), trailer.length == copy.length {
                 return trailer
             }
@@ -202,25 +203,26 @@ final class ObjectReader: Sendable {
     func directory() -> [DirectoryRow]? {
         // What is no directory, or not authentic, counts as lost: chunks are found without it.
         if let trailer = trailer(), trailer.directory != 0, let frame = frame(at: trailer.directory),
-            frame.kind == .directory, let content = try? content(of: frame)
+            frame.kind == .directory, let content = try? content(of: frame)  // As above.
         {
-            return try? DirectoryRow.rows(content)
+            return try? DirectoryRow.rows(content)  // As above.
         }
-        guard let frame = scan().last(where: { $0.kind == .directory }), let content = try? content(of: frame) else {
-            return nil
-        }
-        return try? DirectoryRow.rows(content)
+        guard let frame = scan().last(where: { $0.kind == .directory }),
+            let content = try? content(of: frame)  // As above.
+        else { return nil }
+        return try? DirectoryRow.rows(content)  // As above.
     }
 
     /// Rows made by opening every frame: what an identity can do where the directory is lost.
     func rowsByScanning(workspace: ChunkWorkspace) -> [DirectoryRow] {
+        // Without a cipher nothing opens, and each chunk is missed by name.
         guard let objectKey, var cipher = try? AuthenticatedCipher(key: objectKey) else { return [] }
         var rows: [DirectoryRow] = []
         for frame in scan() where frame.kind.isChunk {
             for copy in copies {
                 // A frame that does not open here may open in the other copy, or is lost.
                 guard let count = try? open(frame, in: copy, workspace: workspace, cipher: &cipher),
-                    let chunk = try? workspace.chunkHead(count)
+                    let chunk = try? workspace.chunkHead(count)  // As above.
                 else { continue }
                 rows.append(
                     DirectoryRow(
@@ -297,8 +299,9 @@ final class ObjectReader: Sendable {
     ) throws -> ObjectProof? {
         var reader = WireReader(signature)
         // What is no signature at all is none of this store.
-        guard var certificateField = try? reader.field()?.value, var signatureField = try? reader.field()?.value,
-            let certificate = try? Certificate(decoding: certificateField.rest()),
+        guard var certificateField = try? reader.field()?.value,
+            var signatureField = try? reader.field()?.value,  // As above.
+            let certificate = try? Certificate(decoding: certificateField.rest()),  // As above.
             try keyring.accepts(certificate, for: header)
         else { return nil }
         var table = FrameTable()
@@ -345,7 +348,7 @@ private struct FrameScanner {
             // The window holds at least the head at `offset`, or is read anew from there.
             if offset < start || offset + UInt64(Format.frameHeadLength) > start + UInt64(bytes.count) {
                 start = offset
-                let count = Int(min(UInt64(Self.window), end - offset))
+                let count = Int(min(UInt64(Self.window), end - offset))  // safe: of a window
                 // What cannot be read has no frames; what is behind it may.
                 guard let next = try? copy.read(at: offset, count: count) else {
                     offset += UInt64(Self.window)
@@ -354,7 +357,7 @@ private struct FrameScanner {
                 }
                 bytes = next
             }
-            let index = Int(offset - start)
+            let index = Int(offset - start)  // safe: in the window
             if let frame = FrameHead(decoding: bytes[index...], at: offset), frame.end <= copy.length {
                 result.append(frame)
                 offset = frame.end

@@ -119,11 +119,11 @@ public final class ImageListing {
                 try chunks.read(id, into: workspace)
                 opened = id
             }
-            let (start, count) = (Int(slice.offset), Int(slice.length))
-            guard start + count <= workspace.content.count else {
-                throw ImageError.damaged(subject: entry.path.description, detail: "a slice points outside of its chunk")
+            let range: Range<Int>
+            do throws(FormatError) { range = try slice.range(in: workspace.content) } catch {
+                throw ImageError.damaged(subject: entry.path.description, detail: error.description)
             }
-            try body(UnsafeRawBufferPointer(rebasing: workspace.content[start..<start + count]), slice.length)
+            try body(UnsafeRawBufferPointer(rebasing: workspace.content[range]), slice.length)
         }
     }
 }

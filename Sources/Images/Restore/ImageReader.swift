@@ -89,6 +89,7 @@ final class VolumeChunks: ChunkProvider, @unchecked Sendable {
         }
         let reader = try volume(location.volume)
         // The kind is in the frame's own head; both kinds are asked for by id.
+        // safe: 32 bits
         guard let frame = reader.frame(at: location.offset), frame.length == Int(location.sealedLength) else {
             throw ImageError.damaged(subject: reader.subject, detail: "a frame is damaged at offset \(location.offset)")
         }
@@ -97,6 +98,7 @@ final class VolumeChunks: ChunkProvider, @unchecked Sendable {
 
     private func volume(_ number: UInt32) throws -> ObjectReader {
         if let known = monitor.withLock({ readers[number] }) { return known }
+        // safe: the index knows it
         let reader = try store.volumeReader(index.volumes[Int(number)].reference, group: group)
         monitor.withLock {
             if readers.count >= Self.openVolumes { readers.removeAll() }

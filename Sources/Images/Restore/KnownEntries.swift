@@ -83,11 +83,13 @@ public final class KnownEntries: Sendable {
 
     /// Whether it may turn out to be known once its content has been seen.
     func mayContain(large entry: Entry, in folders: [[UInt8]]) -> Bool {
+        // What has no print is not known, and is looked at.
         guard entry.contentFollows, let head = try? Self.print(entry, [], in: folders) else { return false }
         return heads.contains(head)
     }
 
     func contains(_ entry: Entry, _ slices: [Slice], in folders: [[UInt8]]) -> Bool {
+        // As above.
         guard let print = try? Self.print(entry, slices, in: folders), prints.contains(print) else { return false }
         return linked.isEmpty
             || !linked.contains(Array((folders + [entry.name]).joined(separator: [UInt8(ascii: "/")])))

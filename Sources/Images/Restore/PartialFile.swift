@@ -43,9 +43,10 @@ struct PartialNames: Sendable {
     func isOwn(_ name: [UInt8]) -> Bool { name.starts(with: Self.prefix + Self.digits(run)) }
 
     private static func isLeftover(_ name: [UInt8], _ status: FileStatus) -> Bool {
-        guard name.count == prefix.count + 48, name.starts(with: prefix), status.kind == .file,
-            status.linkCount == 1
-        else { return false }
+        guard name.count == prefix.count + 48, name.starts(with: prefix), status.kind != .directory else {
+            return false
+        }
+        // Without a digest it is none, and stays.
         return (try? tie(Array(name.dropLast(16)), inode: status.inode)) == Array(name.suffix(16))
     }
 
@@ -55,7 +56,13 @@ struct PartialNames: Sendable {
         for index in 0..<names.count where names[index].starts(with: Self.prefix) && !isOwn(names[index]) {
             let name = names[index]
             do throws(SystemError) {
-                guard Self.isLeftover(name, try folder.status(of: name)) else { continue }
+                let there = try folder.status(of: name)
+                guard Self.isLeftover(name, there) else { continue }
+                guard there.kind == .file else {
+                    // A second name of a link or a node, which was about to get its own.
+                    try folder.remove(name)
+                    continue
+                }
                 let file = try folder.open(name, .nonBlocking)
                 let status = try file.status()
                 guard Self.isLeftover(name, status), file.tryLock() else { continue }
@@ -137,6 +144,46 @@ final class PartialFile {
         if isShared { try expect(wanted) }
     }
 
+    /// Gives it a name that must be free (EEXIST): nothing is replaced, whoever is quicker.
+    func giveFreeName(_ wanted: [UInt8]) throws {
+        if let name {
+            try expect(name)
+            do throws(SystemError) {
+                try folder.move(name, to: wanted, in: folder)
+            } catch {
+                // Some file systems cannot be told to replace nothing.
+                guard [EINVAL, ENOSYS, EOPNOTSUPP].contains(error.code) else { throw error }
+                try claim(wanted, from: name)
+            }
+            self.name = nil
+        } else {
+            try file.giveName(wanted, in: folder)
+        }
+        try expect(wanted)
+    }
+
+    /// A link is refused where something has the name. Where there are no links, an empty file of our own claims it first; a crash in
+    /// between leaves that.
+    private func claim(_ wanted: [UInt8], from name: [UInt8]) throws(SystemError) {
+        do throws(SystemError) {
+            try folder.makeLink(wanted, to: name, in: folder)
+        } catch {
+            guard [EPERM, EINVAL, ENOSYS, EOPNOTSUPP, EMLINK].contains(error.code) else { throw error }
+            _ = try folder.open(wanted, [.write, .create, .exclusive])
+            return try folder.rename(name, to: wanted)
+        }
+        try folder.remove(name)
+    }
+
+    /// Takes away the name that it was given, if it still has it.
+    func takeBack(_ given: [UInt8]) {
+        name = given
+        discard()
+    }
+
+    // nil where it cannot be looked at.
+    var identity: FileIdentity? { (try? status.get()).map { FileIdentity($0) } }
+
     private func has(_ name: [UInt8]) throws(SystemError) -> Bool {
         do throws(SystemError) {
             _ = try folder.status(of: name)
@@ -149,15 +196,18 @@ final class PartialFile {
 
     private func expect(_ name: [UInt8]) throws {
         guard FileIdentity(try folder.status(of: name)) == FileIdentity(try status.get()) else {
-            throw FormatError("somebody put another file in its place while it was restored")
+            throw FormatError("somebody put another file in its place while it was written")
         }
     }
 
     /// Takes away the name that it has for the time being; the file goes with its descriptor.
     func discard() {
-        guard let name, let there = try? folder.status(of: name), let own = try? status.get(),
+        // What cannot be looked at stays, and a later restore clears it.
+        guard let name, let there = try? folder.status(of: name),
+            let own = try? status.get(),  // As above.
             FileIdentity(there) == FileIdentity(own)
         else { return }
+        // As above.
         try? folder.remove(name)
         self.name = nil
     }

@@ -102,7 +102,7 @@ final class RestoreFile: @unchecked Sendable {
                 }
                 if output == nil, existing == nil || isWhole { output = try makeOutput() }
                 if isWhole { isWritten = true }
-                try output?.file.write(content, at: Int64(offset))
+                try output?.file.write(content, at: Int64(offset))  // safe: placed where a file can be
             } catch {
                 restorer.stop(ifFatal: error)
                 failure = "\(error)"
@@ -134,8 +134,9 @@ final class RestoreFile: @unchecked Sendable {
             if restorer.request.isExact || chunks?.isRandomAccess == false { return }
             isLinked = true
         }
-        // Where others may write, another file may have the name by now: this one is not to be touched.
-        guard let file = try? above.open(entry.name, .nonBlocking),
+        // Where others may write, another file may have the name by now: this one is not to be touched. One that cannot be opened is made
+        // anew.
+        guard let file = try? above.open(entry.name, .nonBlocking),  // It is replaced, or that fails and is said.
             FileIdentity(try file.status()) == FileIdentity(status)
         else { return }
         existing = file
@@ -146,6 +147,7 @@ final class RestoreFile: @unchecked Sendable {
     ) throws(SystemError) -> Bool {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: content.count, alignment: 64)
         defer { buffer.deallocate() }
+        // safe: placed where a file can be
         guard try file.read(into: buffer, at: Int64(offset)) == content.count, let start = buffer.baseAddress,
             let other = content.baseAddress
         else { return content.isEmpty }
@@ -159,6 +161,7 @@ final class RestoreFile: @unchecked Sendable {
         let made = try PartialFile(in: above, restorer.partialNames)
         // Some flags (no copy-on-write) have an effect only while a file is empty.
         if entry.flags & ~Descriptor.protectingFlags != 0 {
+            // They are set once more at the end, and what fails then is said.
             try? made.file.setFlags(entry.flags & ~Descriptor.protectingFlags)
         }
         return made
@@ -196,6 +199,7 @@ final class RestoreFile: @unchecked Sendable {
             guard let output else { return }
             if existing != nil, !isWritten { try rewrite(output.file) }
             // What was written in one part ends where the file does.
+            // safe: its parts add up to its size, and were placed
             if !isWritten { try output.file.truncate(to: Int64(entry.size)) }
             restorer.apply(entry, to: output.file, at: path, fresh: !folder.givesAttributes)
             try output.giveName(
@@ -222,8 +226,10 @@ final class RestoreFile: @unchecked Sendable {
     private func haveSameHoles(_ file: Descriptor) throws -> Bool {
         guard slices.contains(where: { $0.slice.chunk == nil }) else { return true }
         for (offset, slice) in slices where slice.chunk == nil {
-            let data = try file.nextData(from: Int64(offset), size: Int64(entry.size))
-            if let data, UInt64(data.lowerBound) < offset + slice.length { return false }
+            // safe: its parts add up to its size, and were placed
+            let (start, size) = (Int64(offset), Int64(entry.size))
+            let data = try file.nextData(from: start, size: size)
+            if let data, UInt64(clamping: data.lowerBound) < offset + slice.length { return false }
         }
         return true
     }
@@ -235,13 +241,9 @@ final class RestoreFile: @unchecked Sendable {
         for (offset, slice) in slices {
             guard let id = slice.chunk else { continue }
             try chunks.read(id, into: workspace)
-            let start = Int(slice.offset)
-            guard start + Int(slice.length) <= workspace.content.count else {
-                throw FormatError("a slice points outside of its chunk")
-            }
-            try output.write(
-                UnsafeRawBufferPointer(rebasing: workspace.content[start..<start + Int(slice.length)]),
-                at: Int64(offset))
+            let range = try slice.range(in: workspace.content)
+            // safe: placed where a file can be
+            try output.write(UnsafeRawBufferPointer(rebasing: workspace.content[range]), at: Int64(offset))
         }
     }
 }

@@ -67,9 +67,9 @@ final class RestoreFolder: @unchecked Sendable {
         if let opened, !isElsewhere {
             if let entry, isSelected || isNew {
                 restorer.finish(opened, entry, at: path, fresh: isNew && parent?.givesAttributes == false)
-            } else if parent != nil, let before, let now = try? opened.status() {
-                // Only on the way: it keeps its time, too, and what protected it.
-                if now.modified != before.status.modified {
+            } else if parent != nil, let before {
+                // Only on the way: it keeps its time, too, and what protected it. Where that cannot be looked at, it is set.
+                if (try? opened.status())?.modified != before.status.modified {
                     restorer.attempt(path) { () throws(SystemError) in
                         try opened.setModificationTime(
                             seconds: before.status.modified.seconds, nanoseconds: before.status.modified.nanoseconds)
@@ -108,8 +108,9 @@ final class RestoreFolder: @unchecked Sendable {
 
     /// Looks at what was opened, before anything is put into it.
     private func look(_ folder: Descriptor) {
+        // What cannot be looked at is taken for what asks for more care.
         isShared = (try? Restorer.isShared(folder)) ?? true
-        givesAttributes = (try? folder.extendedAttributes().isEmpty) != true
+        givesAttributes = (try? folder.extendedAttributes().isEmpty) != true  // As above.
         // An exact restore takes leftovers away with all else that is not in the image.
         if isFresh || restorer.isDryRun || restorer.request.isExact { return }
         do throws(SystemError) { try restorer.partialNames.clear(folder) } catch {
@@ -137,6 +138,7 @@ final class RestoreFolder: @unchecked Sendable {
             // A link or a file has its name: never followed. What was there before the restore stays: a system whose `/lib`
             // is a link does not live with a folder in its place.
             guard restorer.request.isExact || parent?.isFresh == true else {
+                // Only for the sentence.
                 let what = (try? above.readLink(name)).map { "a link to \(printable($0))" } ?? "no folder"
                 throw FormatError("is \(what) here, and a folder in the image; move it away first")
             }

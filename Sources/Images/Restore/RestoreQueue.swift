@@ -53,16 +53,13 @@ final class RestoreQueue: @unchecked Sendable {
             if job.parts.first?.file.isStopped == true { throw Interrupted() }
             try job.chunks.read(job.id, into: workspace)
             for part in job.parts {
-                let (end, isTooFar) = part.slice.offset.addingReportingOverflow(part.slice.length)
-                if !isTooFar, end <= UInt64(workspace.content.count) {
-                    let (start, count) = (Int(part.slice.offset), Int(part.slice.length))  // safe: compared
+                do throws(FormatError) {
+                    let range = try part.slice.range(in: workspace.content)
                     part.file.take(
-                        UnsafeRawBufferPointer(rebasing: workspace.content[start..<start + count]), at: part.offset,
+                        UnsafeRawBufferPointer(rebasing: workspace.content[range]), at: part.offset,
                         isWhole: part.isWhole)
-                    progress.add(bytes: UInt64(count))
-                } else {
-                    part.file.fail("a slice points outside of its chunk")
-                }
+                    progress.add(bytes: UInt64(range.count))
+                } catch { part.file.fail(error.description) }
             }
         } catch {
             if let file = job.parts.first?.file, !file.isStopped, let lost = job.chunks.lost { file.stop(lost) }

@@ -30,6 +30,7 @@ extension Restorer {
 
     func begin(file entry: Entry, in folder: RestoreFolder, _ chunks: any ChunkProvider) {
         if request.trustTimes, !isDryRun, let above = folder.descriptor(),
+            // What cannot be looked at is not taken for the same.
             let status = try? above.status(of: entry.name), status.kind == .file, status.size == entry.size,
             status.linkCount == 1, status.modified == entry.modified,
             !entry.contentFollows || !entry.remarks.contains(.inconsistent)

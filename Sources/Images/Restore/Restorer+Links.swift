@@ -14,10 +14,13 @@ extension Restorer {
                 do {
                     try link(entry, to: path, in: folder, above)
                 } catch {
+                    let isMissing = (error as? SystemError)?.isAbsent == true
+                    let reason = isMissing ? ", which was not restored" : ": \(error)"
+                    stop(ifFatal: error)
                     fail(
                         Finding(
                             .notRestored, folder.path.appending(entry.name),
-                            "is a hard link to \(printable(path)), which was not restored"), entry.name, in: folder)
+                            "is a hard link to \(printable(path))\(reason)"), entry.name, in: folder)
                 }
             }
             folder.release()
@@ -45,10 +48,10 @@ extension Restorer {
         guard try !Self.isShared(folder) || isSame(status, entry) || isUnknown(entry) else {
             throw FormatError("somebody put something else in place of the first name while it was restored")
         }
-        if let there = try place(entry.name, in: above) {
+        let there = try place(entry.name, in: above)
+        if let there {
             try into.expectSpelling(of: entry.name)
             if FileIdentity(try there.status()) == FileIdentity(status) { return }
-            try makeRoom(for: entry.name, in: above)
         }
         var file: Descriptor?
         var flags: UInt32?
@@ -65,8 +68,34 @@ extension Restorer {
                 attempt(into.path.appending(entry.name)) { () throws(SystemError) in try file.setFlags(flags) }
             }
         }
-        try first.giveName(entry.name, in: above)
+        if there == nil {
+            try first.giveName(entry.name, in: above)
+        } else {
+            try replace(entry.name, in: above, with: first, inode: status.inode)
+        }
         into.noteName(entry.name)
+    }
+
+    /// Puts a further name in place of what has it: at no time has nothing the name. A crash leaves a second name for a while, which the
+    /// next restore into the folder clears.
+    private func replace(
+        _ name: [UInt8], in folder: Descriptor, with file: Descriptor, inode: UInt64
+    ) throws {
+        let temporary = try partialNames.name(inode: inode)
+        try file.giveName(temporary, in: folder)
+        do throws(SystemError) {
+            do throws(SystemError) {
+                try folder.rename(temporary, to: name)
+            } catch {
+                guard [EPERM, EISDIR, EEXIST, ENOTEMPTY].contains(error.code) else { throw error }
+                try makeRoom(for: name, in: folder)
+                try folder.rename(temporary, to: name)
+            }
+        } catch {
+            // It was given a moment ago; where it stays, the next restore clears it.
+            try? folder.remove(temporary)
+            throw error
+        }
     }
 
     /// Archives of other programs say nothing of further names but that they are some.

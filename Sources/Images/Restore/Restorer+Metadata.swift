@@ -13,14 +13,24 @@ extension Restorer {
 
     /// Removes what has the name; a folder only where it is empty, or where the restore is exact.
     func makeRoom(for name: [UInt8], in folder: Descriptor) throws(SystemError) {
-        guard let there = try? folder.status(of: name) else { return }
+        let there: FileStatus
+        do throws(SystemError) { there = try folder.status(of: name) } catch {
+            if error.isAbsent { return }
+            throw error
+        }
         if request.isExact, there.kind == .directory {
             if try RestoreFolder.removeTree(name, in: folder, at: BytePath(name), restorer: self) {
                 return
             }
         }
+        try remove(name, there, in: folder)
+    }
+
+    /// Removes what is no folder, or an empty one.
+    func remove(_ name: [UInt8], _ there: FileStatus, in folder: Descriptor) throws(SystemError) {
+        // Where protection cannot be lifted, the removal fails and says so.
         if there.kind == .file, let file = try? folder.open(name, .nonBlocking),
-            let status = try? file.status(), FileIdentity(status) == FileIdentity(there)
+            let status = try? file.status(), FileIdentity(status) == FileIdentity(there)  // As above.
         {
             _ = try liftProtection(of: file)
         }
@@ -114,6 +124,7 @@ extension Restorer {
     /// Sets everything but the protecting flags. The owner comes first, since a change of owner clears set-user-ID and
     /// capabilities.
     func apply(_ entry: Entry, to file: Descriptor, at path: BytePath, fresh: Bool) {
+        // Where it cannot be looked at, the owner is set.
         let status = try? file.status()
         if status?.user != entry.user || status?.group != entry.group {
             attempt(path) { () throws(SystemError) in try file.setOwner(user: entry.user, group: entry.group) }

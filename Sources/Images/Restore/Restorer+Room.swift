@@ -64,6 +64,7 @@ extension Restorer {
     private func there(_ names: [[UInt8]], in target: Descriptor) -> UInt64 {
         if isFresh { return 0 }
         let path = Array(names.joined(separator: [UInt8(ascii: "/")]))
+        // What cannot be looked at gives nothing back for certain.
         guard let status = try? target.openBeneath(path, .place).status(), status.kind == .file else { return 0 }
         return status.allocated
     }

@@ -228,9 +228,23 @@ final class Restorer: @unchecked Sendable {
         guard let error = error as? SystemError else { return }
         if error.isFull {
             stop(.full(subject: request.target.description))
-        } else if [EIO, ENODEV, ENOTCONN, ENXIO, ESHUTDOWN].contains(error.code) {
+        } else if error.isUnreachable || error.code == EIO && isTargetGone {
             stop(.gone(subject: request.target.description))
         }
+    }
+
+    /// Whether the target itself does not answer any more, or only a place of it is bad: then its folder can be read, and something can be
+    /// written to it.
+    private var isTargetGone: Bool {
+        guard let opened else { return true }
+        do {
+            _ = try DirectoryListing(of: opened.open([UInt8(ascii: ".")], .directory))
+            let probe = try PartialFile(in: opened, partialNames)
+            defer { probe.discard() }
+            try probe.file.write([0])
+            try probe.file.synchronize()
+            return false
+        } catch { return (error as? SystemError)?.isFull != true }
     }
 
     func submitJob() {

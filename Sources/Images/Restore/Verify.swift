@@ -238,6 +238,7 @@ private final class Verifier: @unchecked Sendable {
                 }
                 // One that cannot be opened was named above.
                 if readData, let copy = try? store.objects.openIfPresent(name),
+                    // As above.
                     let alone = try? ObjectReader([copy], subject: name, keyring: store.keyring)
                 {
                     for row in rows { queue.push(Job(reader: alone, row: row, name: name, volume: volume.id)) }
@@ -262,7 +263,7 @@ private final class Verifier: @unchecked Sendable {
             note(job.volume)
             damaged(job.name, "\(error)")
         }
-        progress.add(bytes: UInt64(job.row.sealedLength))
+        progress.add(bytes: UInt64(job.row.sealedLength))  // safe: 32 bits
     }
 
     /// Whether index objects say what the volumes' own directories say.

@@ -44,6 +44,7 @@ final class ChunkIndex: @unchecked Sendable {
         let location = try found ?? sorted?.find(id)
         guard let location else { return nil }
         // The sorted file may come from an earlier run: whatever it says, only volumes that are known are asked.
+        // safe: 32 bits
         return monitor.withLock { volumes.dropFirst(Int(location.volume)).first?.isPresent == true } ? location : nil
     }
 
@@ -53,7 +54,7 @@ final class ChunkIndex: @unchecked Sendable {
     func add(_ volume: VolumeReference) -> UInt32 {
         monitor.withLock {
             if let number = volumeNumbers[volume.id] { return number }
-            let number = UInt32(volumes.count)
+            let number = UInt32(volumes.count)  // safe: so many are not held in memory
             volumes.append(Volume(reference: volume))
             volumeNumbers[volume.id] = number
             return number
@@ -62,14 +63,15 @@ final class ChunkIndex: @unchecked Sendable {
 
     /// Notes where the rows of a volume lie beside its own directory.
     func note(_ index: VolumeReference?, of number: UInt32) {
-        monitor.withLock { volumes[Int(number)].index = index }
+        monitor.withLock { volumes[Int(number)].index = index }  // safe: from `add`
     }
 
     /// Fills in what is known of a volume only when it is finished.
     func complete(_ number: UInt32, _ volume: VolumeReference) {
-        monitor.withLock { volumes[Int(number)].reference = volume }
+        monitor.withLock { volumes[Int(number)].reference = volume }  // safe: from `add`
     }
 
+    // safe: from `add`
     func set(_ number: UInt32, isPresent: Bool) { monitor.withLock { volumes[Int(number)].isPresent = isPresent } }
 
     func add(_ id: Digest, at location: Location) throws {
@@ -82,8 +84,8 @@ final class ChunkIndex: @unchecked Sendable {
 
     func add(_ rows: [DirectoryRow], volume: UInt32) throws {
         for row in rows {
-            try add(
-                row.id, at: Location(volume: volume, offset: row.offset, sealedLength: UInt32(row.sealedLength)))
+            let length = UInt32(row.sealedLength)  // safe: of a frame, compared as it was read
+            try add(row.id, at: Location(volume: volume, offset: row.offset, sealedLength: length))
         }
     }
 
@@ -128,9 +130,9 @@ final class ChunkIndex: @unchecked Sendable {
         let file = try Descriptor.open(temporary, [.readWrite, .create, .exclusive])
         do {
             var head = Self.magic + [UInt8](repeating: 0, count: 32)
-            head.append(integer: UInt32(roots.count))
+            head.append(integer: UInt32(roots.count))  // safe: so many are not held in memory
             for root in roots { head += root.bytes }
-            head.append(integer: UInt32(volumes.count))
+            head.append(integer: UInt32(volumes.count))  // safe: as above
             for volume in volumes {
                 head += volume.reference.encoded
                 head.append(volume.isPresent ? 1 : 0)
@@ -145,6 +147,7 @@ final class ChunkIndex: @unchecked Sendable {
             try check.bytes.withUnsafeBytes { try file.write($0, at: Int64(Self.magic.count)) }
             try renameFile(temporary, to: path, durably: false)
         } catch {
+            // What cannot be removed costs its room in the cache.
             try? removeFile(temporary)
             throw error
         }
@@ -152,14 +155,16 @@ final class ChunkIndex: @unchecked Sendable {
 
     /// Loads what `save` wrote, with the roots that it covers; nil where there is none or it is damaged.
     static func load(from path: BytePath, folder: BytePath) -> (index: ChunkIndex, roots: Set<ObjectID>)? {
-        guard let file = try? Descriptor.open(path), let size = try? file.status().size,
-            let source = Optional(FolderObject(file, length: size, subject: path.description)),
-            let start = try? source.read(at: 0, count: magic.count + 32), start.starts(with: magic),
-            let check = try? Self.check(of: file), check.bytes == Array(start[magic.count...])
-        else { return nil }
         let index = ChunkIndex(folder: folder)
         var roots: Set<ObjectID> = []
         do {
+            let file = try Descriptor.open(path)
+            let size = try file.status().size
+            let source = FolderObject(file, length: size, subject: path.description)
+            let start = try source.read(at: 0, count: magic.count + 32)
+            guard start.starts(with: magic), try Self.check(of: file).bytes == Array(start[magic.count...]) else {
+                return nil
+            }
             var position = UInt64(start.count)
             func take(_ count: Int) throws -> WireReader {
                 defer { position += UInt64(count) }
@@ -167,7 +172,7 @@ final class ChunkIndex: @unchecked Sendable {
             }
             func number() throws -> Int {
                 var reader = try take(4)
-                return Int(try reader.integer(UInt32.self))
+                return Int(try reader.integer(UInt32.self))  // safe: 32 bits
             }
             var reader = try take(try number() * 16)
             while !reader.isAtEnd { roots.insert(try reader.identifier()) }
@@ -178,9 +183,11 @@ final class ChunkIndex: @unchecked Sendable {
                 let object = try VolumeReference(&reader)
                 if object.length > 0 { index.note(object, of: number) }
             }
-            index.sorted = SortedRows(
-                file, base: position, count: Int((size - position) / UInt64(SortedRows.rowLength)))
+            // A file that ends before its rows begin has been found short above.
+            guard size >= position, let length = Int(exactly: size - position) else { return nil }
+            index.sorted = SortedRows(file, base: position, count: length / SortedRows.rowLength)
         } catch {
+            // A cache that cannot be read is made again from the roots.
             return nil
         }
         return (index, roots)
@@ -188,7 +195,7 @@ final class ChunkIndex: @unchecked Sendable {
 
     private static func check(of file: Descriptor) throws -> Digest {
         var hash = try SHA256Stream()
-        var offset = Int64(magic.count + 32)
+        var offset = Int64(magic.count + 32)  // safe: where the check ends
         var buffer = [UInt8](repeating: 0, count: 1 << 18)
         while true {
             let count = try buffer.withUnsafeMutableBytes { try file.read(into: $0, at: offset) }
@@ -239,6 +246,7 @@ private final class SortedRows: Sendable {
                 let first = max(low, min(guess - window / 2, high - window))
                 let rows = min(window, high - first)
                 let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<(rows * Self.rowLength)])
+                // safe: places in a file
                 guard try file.read(into: part, at: Int64(base) + Int64(first * Self.rowLength)) == part.count else {
                     throw FormatError("the index is shorter than it says")
                 }
@@ -278,6 +286,7 @@ private final class SortedRows: Sendable {
             let bytes = part * Self.rowLength
             try buffer.withUnsafeMutableBytes {
                 let target = UnsafeMutableRawBufferPointer(rebasing: $0[..<bytes])
+                // safe: places in a file
                 guard try file.read(into: target, at: Int64(base) + Int64(done * Self.rowLength)) == bytes else {
                     throw FormatError("the index is shorter than it says")
                 }

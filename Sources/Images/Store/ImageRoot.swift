@@ -116,8 +116,9 @@ extension Store {
     /// An image's root: from its first copy, where that is whole, else from what both have together.
     func image(_ name: ObjectName) throws -> ImageRoot {
         if let source = try? smallSource(name.text),  // Else both are tried.
+            // As above.
             let reader = try? ObjectReader([source], subject: describe(name), keyring: keyring, name: name),
-            let root = try? ImageRoot(reader)
+            let root = try? ImageRoot(reader)  // As above.
         {
             return root
         }

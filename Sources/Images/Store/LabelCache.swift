@@ -83,9 +83,9 @@ struct LabelCache: Sendable {
             value.append(field: 2, entry.label.encoded())
             bytes.append(field: 1, value)
         }
-        guard let check = try? sha256(bytes) else { return }
         // A cache that cannot be written costs time only.
-        try? makeFolders(path.parent)
-        try? replaceFile(path, Self.magic + check.bytes + bytes)
+        guard let check = try? sha256(bytes) else { return }
+        try? makeFolders(path.parent)  // As above.
+        try? replaceFile(path, Self.magic + check.bytes + bytes)  // As above.
     }
 }

@@ -122,10 +122,11 @@ public struct MachineState: Sendable {
         return (0..<names.count).compactMap { index in
             let name = names[index]
             guard let text = String(validating: name, as: UTF8.self), let id = ObjectID(hexadecimal: text),
+                // What cannot be opened or read now is taken over by a later run.
                 let file = try? directory.open(name, .readWrite), file.tryLock(),
                 // Its owner may have removed it between the two calls.
                 (try? directory.status(of: name)) != nil,
-                let bytes = try? readWhole(file, limit: 4096, named: text)
+                let bytes = try? readWhole(file, limit: 4096, named: text)  // As above.
             else { return nil }
             let path = runs.appending(text)
             guard bytes.count >= 32, let group = Identifier(Array(bytes[..<16])),

@@ -245,6 +245,7 @@ struct Opening {
         }
         // The whole list follows.
         let ownFiles = own.compactMap { try? objects.read($0, limit: Format.maximumKeyLength) }
+        // As above.
         if !ownFiles.isEmpty, let secret = try? credentials.silent.open(ownFiles, subject: subject, accepted: confirmed)
         {
             return secret
@@ -306,6 +307,7 @@ struct Opening {
         guard let bytes = try objects.read("\(folder)/\(writer.writer)", limit: Format.maximumKeyLength) else {
             return nil
         }
+        // What is no parcel is damaged, and said to be.
         guard let parcel = try? Parcel(decoding: bytes), try parcel.isIssued(by: header.root, epoch: epoch),
             parcel.certificate.writer == writer.writer
         else {

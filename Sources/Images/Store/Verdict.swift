@@ -108,9 +108,9 @@ extension Store {
             }
             guard reader.indexKey != nil, let proof = try? reader.verifySignature(),  // Unsigned: it says nothing.
                 let frame = proof.frames.first(where: { $0.kind == .verdict }),
-                let content = try? reader.content(of: frame)
+                let content = try? reader.content(of: frame)  // As above.
             else { return nil }
-            return try? Verdict(decoding: content)
+            return try? Verdict(decoding: content)  // As above.
         }
     }
 

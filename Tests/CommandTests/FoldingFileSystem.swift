@@ -1,0 +1,69 @@
+// A file system over FUSE that does not tell upper and lower case apart, as NTFS, exFAT and SMB do, and that knows neither files without a
+// name nor renaming without replacing.
+
+import TestSupport
+
+enum FoldingFileSystem {
+    static let isAvailable =
+        runShell("/usr/bin/python3 -c 'import fusepy as fuse' && test -c /dev/fuse && which fusermount").status == 0
+
+    /// Shell commands that mount it as `folding`, over the folder `below`; `links` says whether it has hard links.
+    static func mount(links: Bool = true) -> String {
+        """
+        mkdir -p below folding; cat > folding.py <<'END'
+        \(server)
+        END
+        /usr/bin/python3 folding.py below folding \(links ? 1 : 0) > fuse.txt 2>&1 &
+        for i in $(seq 100); do mountpoint -q folding && break; sleep 0.1; done
+        mountpoint -q folding || { cat fuse.txt; exit 99; }
+        """
+    }
+
+    static let unmount = "fusermount -u folding || umount -l folding; wait"
+
+    private static let server = """
+        import errno, os, stat, sys; import fusepy as fuse
+        root, links = os.path.abspath(sys.argv[1]), sys.argv[3] == "1"
+        class Folding(fuse.Operations):
+            def real(self, path):
+                place = root
+                for name in path.split("/"):
+                    if not name: continue
+                    try: names = os.listdir(place)
+                    except OSError: names = []
+                    place += "/" + next((n for n in names if n.lower() == name.lower()), name)
+                return place
+            def getattr(self, path, handle=None):
+                s = os.lstat(self.real(path))
+                return {k: getattr(s, k) for k in ("st_mode", "st_ino", "st_nlink", "st_uid", "st_gid", "st_size", "st_blocks",
+                                                   "st_atime", "st_mtime", "st_ctime")}
+            def readdir(self, path, handle): return [".", ".."] + os.listdir(self.real(path))
+            def mkdir(self, path, mode): os.mkdir(self.real(path), mode)
+            def rmdir(self, path): os.rmdir(self.real(path))
+            def unlink(self, path): os.unlink(self.real(path))
+            def create(self, path, mode, info=None): return os.open(self.real(path), os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+            def open(self, path, flags): return os.open(self.real(path), flags & os.O_ACCMODE)
+            def read(self, path, size, offset, handle): return os.pread(handle, size, offset)
+            def write(self, path, data, offset, handle): return os.pwrite(handle, data, offset)
+            def truncate(self, path, length, handle=None): os.truncate(self.real(path), length)
+            def release(self, path, handle): os.close(handle)
+            def fsync(self, path, datasync, handle): os.fsync(handle)
+            def rename(self, old, new):
+                target = os.path.join(self.real(os.path.dirname(new)), os.path.basename(new))
+                there = self.real(new)
+                if there != target and os.path.lexists(there) and there != self.real(old): target = there
+                os.rename(self.real(old), target)
+            def link(self, target, source):
+                if not links: raise fuse.FuseOSError(errno.EPERM)
+                os.link(self.real(source), self.real(target), follow_symlinks=False)
+            def symlink(self, target, source): os.symlink(source, self.real(target))
+            def readlink(self, path): return os.readlink(self.real(path))
+            def chmod(self, path, mode): os.chmod(self.real(path), mode)
+            def chown(self, path, user, group): os.lchown(self.real(path), user, group)
+            def utimens(self, path, times=None): os.utime(self.real(path), times, follow_symlinks=False)
+            def statfs(self, path):
+                s = os.statvfs(root)
+                return {k: getattr(s, k) for k in ("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree")}
+        fuse.FUSE(Folding(), sys.argv[2], foreground=True, nothreads=True, use_ino=True, default_permissions=True)
+        """
+}
