@@ -94,6 +94,15 @@ public enum Age {
         file.withUnsafeBytes { isPassphraseEncrypted($0) }
     }
 
+    /// scrypt's work factor in a file that asks for a passphrase: 18 takes a second and 256 MB, and each one more twice that. nil for
+    /// anything else.
+    public static func workFactor(_ file: [UInt8]) -> Int? {
+        let header = file.withUnsafeBytes { file in
+            try? AgeHeader(parsing: file)  // What does not parse asks for nothing.
+        }
+        return header.flatMap { AgeFileKey.workFactor($0.stanzas) }
+    }
+
     /// The length of the text in a binary age file of at most 64 KiB, told without a key; nil where its header or the least payload is
     /// not there: it is torn, or no age file.
     public static func textLength(_ file: [UInt8]) -> Int? {

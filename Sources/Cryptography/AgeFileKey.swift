@@ -80,6 +80,14 @@ enum AgeFileKey {
         stanzas.contains { $0.isOfType(scrypt) }
     }
 
+    /// What a file for a passphrase asks of whoever tries one, as a power of two; nil for any other.
+    static func workFactor(_ stanzas: [AgeStanza]) -> Int? {
+        guard let stanza = stanzas.first(where: { $0.isOfType(scrypt) }), stanza.arguments.count == 3 else {
+            return nil
+        }
+        return workFactor(stanza.arguments[2])
+    }
+
     /// A passphrase authenticates who wrote a file, which a second recipient would undo: so the format forbids one.
     private static func requireLoneScrypt(_ stanzas: [AgeStanza]) throws(CryptographyError) {
         if stanzas.count > 1, isForPassphrase(stanzas) {

@@ -397,7 +397,9 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
         let listed = known.newest[label.series]
         let remembered = (try? store.machine.memory(of: store.id))?.series[label.series]  // It was read a moment ago.
         let newest = [listed, remembered].compactMap { $0 }.max { $0.sequence < $1.sequence }
-        label.sequence = (newest?.sequence ?? 0) &+ 1
+        // A number beyond all counting is a forger's or a fault's: two newest images are said, a small one would hide the new one.
+        let last = newest?.sequence ?? 0
+        label.sequence = last == .max ? last : last + 1
         label.parent = newest?.root.id
         label.parentDigest = newest?.root.digest
         label.record = StoreMemory.Record(number: store.chain.newest.number, digest: store.chain.newest.digest)

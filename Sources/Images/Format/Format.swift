@@ -52,6 +52,8 @@ public enum Format {
     /// An age file, a parcel, the file HOLDFAST.
     static let maximumKeyLength = 64 << 10
     static let maximumKeyFiles = 1024
+    /// scrypt's, of a passphrase: a second and 256 MB.
+    static let maximumWorkFactor = 18
 
     // MARK: What an entry may be
 
