@@ -7,9 +7,12 @@ struct Chunker {
     static let average = 1 << 20
     static let maximum = Format.maximumChunkLength
 
-    /// The top bits depend on the last 64 bytes most evenly.
-    private static let hardMask: UInt64 = 0xffff_fc00_0000_0000  // 22 bits
-    private static let easyMask: UInt64 = 0xffff_c000_0000_0000  // 18 bits
+    /// Before the expected size a cut is where the top 22 bits are 0, after it where the top 18 are. They depend on the last 64 bytes most
+    /// evenly.
+    private static let hard: UInt64 = 1 << 42
+    private static let easy: UInt64 = 1 << 46
+    /// Bytes after which the hash has forgotten what was before.
+    private static let window = 64
 
     private let table: [UInt64]
     private var hash: UInt64 = 0
@@ -30,30 +33,79 @@ struct Chunker {
     /// - Returns: the chunk's length where it ends within `bytes`.
     mutating func cut(_ bytes: UnsafeRawBufferPointer) -> Int? {
         let end = min(bytes.count, Self.maximum)
-        // The hash forgets after 64 bytes, so looking begins that much before the first possible cut.
-        var index = max(position, Self.minimum - 64)
+        // No cut is before the minimum: looking begins one window before it.
+        var index = max(position, Self.minimum - Self.window)
         var value = hash
         let found = table.withUnsafeBufferPointer { table -> Int? in
-            guard let table = table.baseAddress, let bytes = bytes.baseAddress else { return nil }
+            guard let table = table.baseAddress, let bytes = bytes.bindMemory(to: UInt8.self).baseAddress else {
+                return nil
+            }
             while index < min(end, Self.minimum) {
-                value = value << 1 &+ table[Int(bytes.load(fromByteOffset: index, as: UInt8.self))]
+                value = Self.roll(value, bytes[index], table)
                 index += 1
             }
-            while index < min(end, Self.average) {
-                value = value << 1 &+ table[Int(bytes.load(fromByteOffset: index, as: UInt8.self))]
-                index += 1
-                if value & Self.hardMask == 0 { return index }
-            }
-            while index < end {
-                value = value << 1 &+ table[Int(bytes.load(fromByteOffset: index, as: UInt8.self))]
-                index += 1
-                if value & Self.easyMask == 0 { return index }
+            for (limit, threshold) in [(Self.average, Self.hard), (Self.maximum, Self.easy)] {
+                let end = min(end, limit)
+                if index >= end { continue }
+                if let cut = Self.search(bytes, index, end, &value, table, below: threshold) { return cut }
+                index = end
             }
             return nil
         }
         hash = value
         position = index
         return found ?? (end == Self.maximum ? Self.maximum : nil)
+    }
+
+    @inline(__always)
+    private static func roll(_ hash: UInt64, _ byte: UInt8, _ table: UnsafePointer<UInt64>) -> UInt64 {
+        hash &<< 1 &+ table[Int(truncatingIfNeeded: byte)]
+    }
+
+    private static let lane = 4096
+
+    /// The first cut from `start` on. Each hash needs the one before, so a processor would mostly wait: two stretches are looked at side by
+    /// side, the second begun one window early. Where either has a cut, both are looked at again, in order.
+    private static func search(
+        _ bytes: UnsafePointer<UInt8>, _ start: Int, _ end: Int, _ hash: inout UInt64, _ table: UnsafePointer<UInt64>,
+        below threshold: UInt64
+    ) -> Int? {
+        var index = start
+        while end &- index >= 2 &* lane {
+            let (first, second) = (bytes + index, bytes + (index &+ lane))
+            var (one, two) = (hash, UInt64(0))
+            for offset in -window..<0 { two = roll(two, second[offset], table) }
+            var offset = 0
+            var isFound = false
+            while offset < lane {
+                one = roll(one, first[offset], table)
+                if one < threshold { isFound = true; break }
+                two = roll(two, second[offset], table)
+                if two < threshold { isFound = true; break }
+                one = roll(one, first[offset &+ 1], table)
+                if one < threshold { isFound = true; break }
+                two = roll(two, second[offset &+ 1], table)
+                if two < threshold { isFound = true; break }
+                one = roll(one, first[offset &+ 2], table)
+                if one < threshold { isFound = true; break }
+                two = roll(two, second[offset &+ 2], table)
+                if two < threshold { isFound = true; break }
+                one = roll(one, first[offset &+ 3], table)
+                if one < threshold { isFound = true; break }
+                two = roll(two, second[offset &+ 3], table)
+                if two < threshold { isFound = true; break }
+                offset &+= 4
+            }
+            if isFound { break }
+            hash = two
+            index &+= 2 &* lane
+        }
+        while index < end {
+            hash = roll(hash, bytes[index], table)
+            index &+= 1
+            if hash < threshold { return index }
+        }
+        return nil
     }
 }
 
