@@ -93,6 +93,22 @@ import Testing
         #expect(pulled.output.split(separator: "\n").count < 8, "\(pulled)")
     }
 
+    @Test("Content that could not be made durable while more was restored fails the restore")
+    func earlySync() {
+        let place = Workplace()
+        place.shell("mkdir tree target; head -c 500000000 /dev/zero > tree/zeros; mount -t tmpfs tmpfs target")
+        defer { place.shell("umount target") }
+        #expect(place.holdfast("backup tree --to store").status == 0)
+        // The last sync is the first one of its thread.
+        let failed = place.shell(
+            """
+            strace -f -o trace -e trace=syncfs -e inject=syncfs:error=EIO:when=2 \
+              holdfast restore latest --from store --to target; echo status $?; grep -c syncfs trace
+            """)
+        #expect(failed.output.contains("status 1\n"), "\(failed)")
+        #expect(failed.output.contains("target is gone") || failed.output.contains("Input/output error"), "\(failed)")
+    }
+
     @Test("A single file on a medium that is pulled is one error, and the same command goes on when it is back")
     func pulledFile() {
         let place = Workplace()

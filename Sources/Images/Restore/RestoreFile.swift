@@ -102,7 +102,10 @@ final class RestoreFile: @unchecked Sendable {
                 }
                 if output == nil, existing == nil || isWhole { output = try makeOutput() }
                 if isWhole { isWritten = true }
-                try output?.file.write(content, at: Int64(offset))  // safe: placed where a file can be
+                if let output {
+                    try output.file.write(content, at: Int64(offset))  // safe: placed where a file can be
+                    restorer.earlySync?.add(content.count)
+                }
             } catch {
                 restorer.stop(ifFatal: error)
                 failure = "\(error)"
@@ -201,13 +204,16 @@ final class RestoreFile: @unchecked Sendable {
             // What was written in one part ends where the file does.
             // safe: its parts add up to its size, and were placed
             if !isWritten { try output.file.truncate(to: Int64(entry.size)) }
-            restorer.apply(entry, to: output.file, at: path, fresh: !folder.givesAttributes)
+            restorer.apply(
+                entry, to: output.file, at: path, fresh: !folder.givesAttributes,
+                owner: folder.owner(ofNew: output.file))
             try output.giveName(
                 entry.name, isThere: isThere, isShared: folder.isShared,
                 isReplaced: { try folder.expectSpelling(of: entry.name) },
                 makeRoom: { try restorer.makeRoom(for: entry.name, in: above) })
             folder.noteName(entry.name)
-            restorer.protect(output.file, entry, at: path)
+            // A file that was made just now has nothing that protects it.
+            if entry.flags != 0 { restorer.protect(output.file, entry, at: path) }
         } catch {
             restorer.stop(ifFatal: error)
             failure = "\(error)"

@@ -23,6 +23,7 @@ final class RestoreFolder: @unchecked Sendable {
     /// Whether others than root and this user may give and take names in it. Known once it is open.
     private(set) var isShared = true
     private var isUnusable = false
+    private var ownerOfNew: (user: UInt32, group: UInt32)?
     /// Whether new entries in it get attributes from it, as from a default ACL. Known once it is open.
     private(set) var givesAttributes = true
     /// Whether it is to be what the image says; else it is only on the way, and stays as it is where it exists.
@@ -103,6 +104,17 @@ final class RestoreFolder: @unchecked Sendable {
                 restorer.fail(Finding(.notRestored, path, "\(error)"), name, in: parent)
             }
             return opened
+        }
+    }
+
+    /// Who has a file that was made in it just now; nil where that is to be looked at for each. In a folder that is new and nobody else's,
+    /// all are like the first.
+    func owner(ofNew file: Descriptor) -> (user: UInt32, group: UInt32)? {
+        guard isNew, !isShared else { return nil }
+        return monitor.withLock {
+            // Where it cannot be looked at, that is left to whoever sets it.
+            if ownerOfNew == nil { ownerOfNew = (try? file.status()).map { ($0.user, $0.group) } }
+            return ownerOfNew
         }
     }
 

@@ -17,7 +17,7 @@ final class RestoreJob: @unchecked Sendable {
 }
 
 final class RestoreQueue: @unchecked Sendable {
-    private let queue = BoundedQueue<RestoreJob>(capacity: 2 * processorCount)
+    private let queue = BoundedQueue<RestoreJob>(capacity: 2 * processorCount + 2)
     private let progress: Progress
     private let idle = Monitor()
     private var underWay = 0
@@ -25,7 +25,8 @@ final class RestoreQueue: @unchecked Sendable {
 
     init(progress: Progress) throws {
         self.progress = progress
-        workers = try (0..<processorCount).map { _ in
+        // One more than there are processors: in one file, and in one folder, only one of them writes at a time, and the others wait for it.
+        workers = try (0...processorCount).map { _ in
             let workspace = try ChunkWorkspace()
             return WorkerThread { [self] in
                 while let job = queue.pop() { work(job, workspace) }

@@ -123,9 +123,12 @@ extension Restorer {
 
     /// Sets everything but the protecting flags. The owner comes first, since a change of owner clears set-user-ID and
     /// capabilities.
-    func apply(_ entry: Entry, to file: Descriptor, at path: BytePath, fresh: Bool) {
+    /// - Parameter owner: who has it now, where that is known already.
+    func apply(
+        _ entry: Entry, to file: Descriptor, at path: BytePath, fresh: Bool, owner: (user: UInt32, group: UInt32)? = nil
+    ) {
         // Where it cannot be looked at, the owner is set.
-        let status = try? file.status()
+        let status = owner ?? (try? file.status()).map { ($0.user, $0.group) }
         if status?.user != entry.user || status?.group != entry.group {
             attempt(path) { () throws(SystemError) in try file.setOwner(user: entry.user, group: entry.group) }
         }

@@ -169,6 +169,8 @@ final class Restorer: @unchecked Sendable {
         for orphan in orphans { orphan.folder.release() }
         orphans = []
         queue.finish()
+        earlySync?.end()
+        earlySync = nil
         target?.release()
         if failure == nil || failure is ImageError, let stopped = counting.withLock({ stopped }) { failure = stopped }
         let targetDescriptor = opened
@@ -207,9 +209,14 @@ final class Restorer: @unchecked Sendable {
         _ = try liftProtection(of: descriptor)
         opened = descriptor
         border = TreeBorder(try descriptor.status())
+        earlySync = EarlySync(descriptor) { [self] error in
+            stop(ifFatal: error)
+            stop(ImageError(error, on: request.target.description))
+        }
     }
 
     var opened: Descriptor?
+    private(set) var earlySync: EarlySync?
     /// Where the target ends.
     private(set) var border: TreeBorder?
 
