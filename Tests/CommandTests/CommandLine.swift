@@ -32,13 +32,16 @@ final class Workplace: Sendable {
 
     /// Runs `holdfast` with these words, which the shell splits and expands; `holdfast` may also stand later in a pipe.
     @discardableResult
-    func holdfast(_ arguments: String) -> Outcome { shell(newStore(arguments) + "\(builtProgram) \(arguments)") }
+    func holdfast(_ arguments: String) -> Outcome { shell(madeBefore(arguments) + "\(builtProgram) \(arguments)") }
 
-    /// A backup that nobody watches makes no store: its folder has to be one.
-    private func newStore(_ arguments: String) -> String {
+    /// A backup that nobody watches makes neither a store nor an identity: what it is to be restored with has to be there.
+    private func madeBefore(_ arguments: String) -> String {
         let words = arguments.split(separator: " ")
-        guard words.first == "backup", let option = words.firstIndex(of: "--to"), option + 1 < words.count,
-            !words[option + 1].contains(":")
+        guard words.first == "backup" else { return "" }
+        if words.contains("--output") {
+            return "[ -e \(identity) ] || \(builtProgram) key generate --quiet >/dev/null 2>&1; "
+        }
+        guard let option = words.firstIndex(of: "--to"), option + 1 < words.count, !words[option + 1].contains(":")
         else { return "" }
         let store = words[option + 1]
         return "[ -e \(store)/HOLDFAST ] || \(builtProgram) store init \(store) --quiet >/dev/null 2>&1; "

@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct OutputTests {
     private func tree(_ place: Workplace) {
-        place.shell("mkdir tree; head -c 3000000 /dev/urandom > tree/a; echo b > tree/b")
+        place.shell("holdfast key generate; mkdir tree; head -c 3000000 /dev/urandom > tree/a; echo b > tree/b")
     }
 
     @Test("A link that somebody planted where a single file is written is not followed, nor is anything replaced")
