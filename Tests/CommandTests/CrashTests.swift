@@ -84,7 +84,9 @@ import Testing
             place, "holdfast copy --from store --to replica --quiet", times: runsAll ? 200 : 15,
             before: "rm -rf replica",
             after: """
-                [ ! -e replica/HOLDFAST ] || holdfast verify --from replica --read-data --quiet || exit 1
+                # What is copied is whole; that it is behind is said, too.
+                [ ! -e replica/HOLDFAST ] || holdfast verify --from replica --read-data --quiet >verified.txt 2>&1 || \
+                    { test -s verified.txt && ! grep -v 'this is a copy that is behind' verified.txt; } || exit 1
                 holdfast copy --from store --to replica --quiet && diff -r store replica
                 """)
     }
@@ -95,10 +97,10 @@ import Testing
         makeTree(place)
         place.holdfast("store init store --quiet")
         place.holdfast("backup tree --to store --quiet --name first")
-        place.shell("cp -a tree tree1; head -c 700000 /dev/urandom > tree/new; rm tree/a/b/7; cp -a home home1")
+        place.shell("cp -a tree tree1; head -c 700000 /dev/urandom > tree/new; rm tree/a/b/7")
         let replay = "python3 \(packageFolder)/Tests/Tools/replay-writes.py"
         let recorded = place.shell(
-            "\(replay) record --out rec --below store -- \(builtProgram) backup tree --to store --quiet --name second"
+            "\(replay) record --out rec --below store --below home -- \(builtProgram) backup tree --to store --quiet --name second"
         )
         #expect(recorded.status == 0, "\(recorded)")
         place.shell(
@@ -106,7 +108,7 @@ import Testing
             cat > check.sh <<'END'
             set -e
             work=$(mktemp -d -p \(place.path)); trap 'rm -rf $work' EXIT
-            cp -a \(place.path)/home1 $work/home
+            cp -a "$2" $work/home
             export HOME=$work/home XDG_CONFIG_HOME=$work/home/config XDG_STATE_HOME=$work/home/state XDG_CACHE_HOME=$work/home/cache
             holdfast verify --from "$1" --read-data --quiet
             holdfast restore first --from "$1" --to $work/first --quiet
@@ -119,7 +121,7 @@ import Testing
             """)
         let limit = runsAll ? "--mixtures 5" : "--mixtures 1 --limit 40"
         let checked = place.shell(
-            "\(replay) check --record rec \(limit) --jobs 2 --command 'bash \(place.path)/check.sh {store}'")
+            "\(replay) check --record rec \(limit) --jobs 2 --command 'bash \(place.path)/check.sh {0} {1}'")
         #expect(checked.status == 0, "\(checked)")
     }
 
@@ -135,11 +137,11 @@ import Testing
               holdfast store init disk/store --quiet > out.txt 2>&1 && holdfast backup tree --to disk/store --quiet > out.txt 2>&1; first=$?
               cp -a tree tree2; head -c 3000000 /dev/urandom > tree2/more
               [ -e disk/store/HOLDFAST ] || holdfast store init disk/store --quiet > out.txt 2>&1; holdfast backup tree2 --to disk/store --quiet > out.txt 2>&1; status=$?
-              if [ $status != 0 ]; then grep -q 'is full' out.txt || { failures=$((failures + 1)); cat out.txt; }; fi
+              if [ $status != 0 ]; then grep -q 'there is no room left' out.txt || { failures=$((failures + 1)); cat out.txt; }; fi
               if [ $first = 0 ]; then holdfast verify --from disk/store --read-data --quiet || { echo "verify at $size"; failures=$((failures + 1)); }; fi
               mount -o remount,size=64m disk
-              holdfast backup tree2 --to disk/store --quiet > out.txt 2>&1 || { cat out.txt; failures=$((failures + 1)); }
-              holdfast restore latest --from disk/store --to restored --quiet && diff -r --no-dereference tree2 restored || failures=$((failures + 1))
+              holdfast backup tree2 --to disk/store --quiet --name last > out.txt 2>&1 || { cat out.txt; failures=$((failures + 1)); }
+              holdfast restore last --from disk/store --to restored --quiet && diff -r --no-dereference tree2 restored || failures=$((failures + 1))
               umount disk; rm -rf restored tree2
             done
             echo "failures: $failures"
@@ -158,6 +160,9 @@ import Testing
         workplace.holdfast("backup tree --to store --quiet --name first")
         workplace.shell(
             "cp -a tree tree1; head -c 900000 /dev/urandom > tree/new; cp -a store store1; cp -a home home1")
+        // What says itself that it is unfinished is no image to rely on.
+        let finished =
+            #"import json, sys; print(*[i["image"] for i in json.load(sys.stdin)["images"] if not i["unfinished"]])"#
         func place(_ call: String, _ number: Int) -> Bool {
             let outcome = workplace.shell(
                 """
@@ -166,7 +171,7 @@ import Testing
                     holdfast backup tree --to store --quiet --name second >said 2>&1
                 grep -q INJECTED trace || { echo "the end"; exit; }
                 holdfast verify --from store --read-data --quiet || echo "verify fails"
-                for image in $(holdfast images --from store --json | grep -o '"image":"[0-9a-f]*' | cut -d'"' -f4); do
+                for image in $(holdfast images --from store --json | python3 -c '\(finished)'); do
                     rm -rf restored; holdfast restore $image --from store --to restored --quiet || echo "$image is not restored"
                     diff -r --no-dereference tree restored >/dev/null || diff -r --no-dereference tree1 restored || echo "$image differs"
                 done
