@@ -97,20 +97,20 @@ public enum Age {
     /// scrypt's work factor in a file that asks for a passphrase: 18 takes a second and 256 MB, and each one more twice that. nil for
     /// anything else.
     public static func workFactor(_ file: [UInt8]) -> Int? {
-        let header = file.withUnsafeBytes { file in
-            try? AgeHeader(parsing: file)  // What does not parse asks for nothing.
-        }
-        return header.flatMap { AgeFileKey.workFactor($0.stanzas) }
+        header(of: file).flatMap { AgeFileKey.workFactor($0.stanzas) }
     }
 
     /// The length of the text in a binary age file of at most 64 KiB, told without a key; nil where its header or the least payload is
     /// not there: it is torn, or no age file.
     public static func textLength(_ file: [UInt8]) -> Int? {
-        let header = file.withUnsafeBytes { file in
-            try? AgeHeader(parsing: file)  // What does not parse has none.
-        }
-        guard let header, file.count - header.length >= AgePayload.overhead else { return nil }
+        guard let header = header(of: file), file.count - header.length >= AgePayload.overhead else { return nil }
         return file.count - header.length - AgePayload.overhead
+    }
+
+    private static func header(of file: [UInt8]) -> AgeHeader? {
+        file.withUnsafeBytes { file in
+            try? AgeHeader(parsing: file)  // What does not parse asks for nothing, and has no text.
+        }
     }
 
     private static func encrypt(

@@ -92,9 +92,12 @@ struct RestoreCommand: HoldfastCommand {
         let place = sources.first.map(\.description) ?? "its source"
         session.console.warning(
             "the image is of \(place), and would become / itself; it is put back with `--to \(place)`")
+        let top = try Descriptor.open("/", .directory)
         for entry in try firstEntries(of: reader, limit: 8) {
             let name = BytePath("/").appending(entry.name)
-            guard let there = try? Descriptor.open("/", .directory).status(of: entry.name) else {
+            let there: FileStatus
+            do throws(SystemError) { there = try top.status(of: entry.name) } catch {
+                guard error.isAbsent else { throw error }
                 session.console.warning("\(name) would be new")
                 continue
             }

@@ -79,7 +79,8 @@ struct RecoverCommand: StatefulCommand {
 
     /// Each boot runs it, and mostly finds nothing.
     func isRecorded(in session: Session) -> Bool {
-        (try? ProtectedTree.pending(state: state.places(session).state)) != nil
+        // What cannot be looked at is for the log, too.
+        do { return try ProtectedTree.pending(state: state.places(session).state) != nil } catch { return true }
     }
 
     func perform(_ session: Session) throws -> Outcome {

@@ -354,7 +354,7 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
         var label = label
         label.newBytes = newBytes
         label.storedBytes = storedBytes
-        fillIn(&label)
+        try fillIn(&label)
         body.entries = label.entries
         body.contentBytes = label.contentBytes
         let numbers = neededLock.withLock { needed }.sorted()
@@ -393,9 +393,9 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
     }
 
     /// What the writer knows of series, time and store.
-    private func fillIn(_ label: inout ImageLabel) {
+    private func fillIn(_ label: inout ImageLabel) throws {
         let listed = known.newest[label.series]
-        let remembered = (try? store.machine.memory(of: store.id))?.series[label.series]  // It was read a moment ago.
+        let remembered = try store.machine.memory(of: store.id).series[label.series]
         let newest = [listed, remembered].compactMap { $0 }.max { $0.sequence < $1.sequence }
         // A number beyond all counting is a forger's or a fault's: two newest images are said, a small one would hide the new one.
         let last = newest?.sequence ?? 0
