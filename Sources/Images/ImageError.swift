@@ -19,6 +19,8 @@ public enum ImageError: Explained, Hashable {
     case noWriterKey(store: String)
     /// Another store, or another root key, than the one that was pinned.
     case foreignStore(store: String, found: String, pinned: String)
+    /// Its root key was replaced, and it is the old one that was pinned. More than one where somebody forges.
+    case rekeyed(store: String, pinned: String, found: [String])
     /// It says two things of which one is forged, or comes from a copied key.
     case contradicted(store: String, detail: String)
     /// Fewer records than this machine has seen.
@@ -68,6 +70,8 @@ public enum ImageError: Explained, Hashable {
         case .noWriterKey(let store): "this machine has no writer key for \(store)"
         case .foreignStore(let store, let found, let pinned):
             "\(store) has the fingerprint \(found), and the one that is pinned is \(pinned)"
+        case .rekeyed(let store, let pinned, let found):
+            "\(store) has a new root key: its fingerprint is now \(found.joined(separator: " or ")), and the one that is pinned is \(pinned)"
         case .contradicted(let store, let detail): "\(store) contradicts itself: \(detail)"
         case .rolledBack(let store, let seen, let found):
             "\(store) has \(found) records, and this machine has seen \(seen): it was put back to an earlier state, or is a copy that is behind"
@@ -122,7 +126,9 @@ public enum ImageError: Explained, Hashable {
         case .wrongIdentity: "`holdfast key list --from STORE` names the recipients; give the identity of one of them"
         case .noWriterKey: "issue one with `holdfast store join STORE --identity FILE`"
         case .foreignStore:
-            "somebody may have replaced the store; if that was you, compare the fingerprint on the key sheet and give it with `--store-fingerprint`"
+            "somebody may have replaced the store; if that was you, compare the fingerprint on the key sheet and give it with `--store-fingerprint`; a copy from before `store rekey` is brought up to date by `holdfast copy`"
+        case .rekeyed:
+            "ask who governs the store for its new fingerprint, and accept it with `--store-fingerprint FINGERPRINT`, or on a terminal with `holdfast store join STORE`"
         case .contradicted:
             "ask who governs the store; if this machine's own state was put back, `holdfast store join STORE --identity FILE` gives it a new key"
         case .rolledBack: "`holdfast copy` brings a copy up to date; else find out who put it back. Reading goes on"
@@ -161,7 +167,8 @@ public enum ImageError: Explained, Hashable {
             .unknownRecipient:
             2
         case .damaged, .truncated: 3
-        case .lastRecipient, .otherHardware, .notPermitted, .foreignStore, .contradicted, .rolledBack, .notGoverning,
+        case .lastRecipient, .otherHardware, .notPermitted, .foreignStore, .rekeyed, .contradicted, .rolledBack,
+            .notGoverning,
             .stewardReadsNothing,
             .revokedWriter, .leftOut, .seriesTaken, .seriesNotCovered, .twoNewest:
             4

@@ -36,7 +36,13 @@ struct Fixture: Sendable {
         secret = try StoreSecret(text: Secret(Array(Self.secretText.utf8)))
         guard let rootKey = secret.rootKey else { throw FormatError("the secret has no root key") }
         self.rootKey = rootKey
-        keyring = Keyring(root: rootKey.verifyingKey, secret: secret)
+        let record = try StoreRecord(
+            after: nil, store: secret.store, rootKey: rootKey, epoch: 1, sealing: secret.newest.sealing.publicKey,
+            time: 0, revoked: [], recipients: [])
+        keyring = Keyring(
+            chain: try RecordChain(
+                [record], store: secret.store, first: rootKey.verifyingKey, root: rootKey.verifyingKey, subject: "it"),
+            secret: secret)
         group = try secret.oldest.group(secret.oldest.groupID(named: "fuzzing"))
         folder = BytePath("/dev/shm/holdfast-fuzzing-\(getpid())")
         try makeFolders(folder)

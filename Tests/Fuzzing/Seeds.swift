@@ -83,6 +83,16 @@ extension Fixture {
         try seed(.pathPattern, Array("a/*.[ch]?a/b.c".utf8))
         try seed(.chunk, Array(chunk.plain))
         try seed(.storeRecord, record.encoded)
+        let next = try secret.withNewEpoch(rootKey: .generate())
+        if let newRoot = next.rootKey {
+            try seed(
+                .storeRecord,
+                try StoreRecord(
+                    after: record, store: secret.store, rootKey: newRoot, epoch: 2,
+                    sealing: next.newest.sealing.publicKey, time: 0, revoked: [], recipients: record.recipients,
+                    replacing: (rootKey, [writer.certificate.digest])
+                ).encoded)
+        }
         try seed(
             .parcel,
             try Parcel.make(for: writer.certificate, epoch: 1, indexKey: writer.indexKey, rootKey: rootKey))
@@ -96,9 +106,12 @@ extension Fixture {
             ).encoded())
         try seed(.indexPart, IndexPart(volume: volume, rows: try DirectoryRow.rows(row)).encoded())
         var memory = StoreMemory()
-        memory.see(try RecordChain([record], store: secret.store, root: rootKey.verifyingKey, subject: "it"))
+        memory.see(
+            try RecordChain(
+                [record], store: secret.store, first: rootKey.verifyingKey, root: rootKey.verifyingKey, subject: "it"))
         memory.see(target, series: "host/name", sequence: 1)
         memory.ownRoots = [object(3)]
+        memory.announced = rootKey.verifyingKey
         try seed(.storeMemory, memory.encoded())
         for mode in 0..<64 { try seed(.walk, [UInt8(mode)] + records) }
 

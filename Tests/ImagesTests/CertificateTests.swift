@@ -77,7 +77,9 @@ import Testing
         let same = try record(after: first, first.sealing)
         let other = try record(after: first, SealingPrivateKey.generate().publicKey)
         func chain(_ second: StoreRecord) throws -> RecordChain {
-            try RecordChain([first, second], store: secret.store, root: root.verifyingKey, subject: "the store")
+            try RecordChain(
+                [first, second], store: secret.store, first: root.verifyingKey, root: root.verifyingKey,
+                subject: "the store")
         }
         #expect(try chain(same).newest == same)
         #expect(throws: ImageError.self) { try chain(other) }

@@ -129,16 +129,17 @@ import Testing
         let root = try plant.root(image.id)
         // A member of the group has K_index, and so the key of every label and directory.
         let member = try plant.key(of: plant.machine("b", group: "line"))
+        let keyring = Keyring(chain: try plant.owned().chain, writer: member)
         func forge(_ name: ObjectName, _ kind: FrameKind, block: Int, copies: [String]) throws {
             let bytes = try readWhole(plant.file(name.text), limit: 1 << 28)
             let reader = try ObjectReader(
-                [MemorySource(bytes)], subject: "it", keyring: Keyring(root: member.root, writer: member), name: name)
+                [MemorySource(bytes)], subject: "it", keyring: keyring, name: name)
             let frame = try #require(reader.scan().first { $0.kind == kind })
             let forged = try TagForgery(key: #require(reader.indexKey), reader.header, frame).changed(
                 bytes, block: block)
             // It is authentic by its key and tag, and says something else.
             let changed = try ObjectReader(
-                [MemorySource(forged)], subject: "it", keyring: Keyring(root: member.root, writer: member), name: name)
+                [MemorySource(forged)], subject: "it", keyring: keyring, name: name)
             #expect(try changed.content(of: frame) != reader.content(of: frame))
             #expect(throws: ImageError.self) { try changed.verifySignature() }
             for copy in copies { try plant.overwrite(copy, forged) }

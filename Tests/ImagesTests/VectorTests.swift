@@ -89,7 +89,7 @@ import Testing
         }
         for (index, id) in Store.damaged(verdicts).sorted().enumerated() { derived["damaged \(index)"] = "\(id)" }
 
-        let compared = expected.filter { !$0.key.hasPrefix("hostile ") }
+        let compared = expected.filter { !$0.key.hasPrefix("hostile ") && !$0.key.hasPrefix("rekeyed ") }
         for (key, value) in compared { #expect(derived[key] == value, "\(key)") }
         #expect(derived.count == compared.count)
     }
@@ -199,6 +199,43 @@ import Testing
         var trusting = credentials
         trusting.trust.expected = StoreFingerprint(expected["fingerprint"] ?? "")
         #expect(throws: ImageError.self) { try open("hostile", trusting) }
+    }
+
+    @Test(
+        "Under a new root key counts what it lists; the machine's old key becomes the new certificate's by its parcel")
+    func rekeyed() throws {
+        func known(_ name: String) throws -> String { try #require(expected["rekeyed \(name)"]) }
+        let store = try open("rekeyed")
+        #expect(try "\(store.fingerprint)" == known("fingerprint"))
+        #expect(
+            try store.chain.records.map { hexadecimal($0.digest.bytes) } == [known("records 0"), known("records 1")])
+        let counting = Set(try store.images().filter(\.counts).map { "\($0.id)" })
+        #expect(try counting == Set([known("before"), known("kept"), known("after")]))
+        for name in ["before", "kept", "after"] {
+            let target = scratch.file(name)
+            #expect(try restored(store.imageReader(known(name)), to: target).findings == 0)
+            try expectListing(of: target, folder.appending("more.txt"))
+        }
+        #expect(throws: ImageError.self) { try store.imageReader(known("minted")) }
+        let secret = try #require(store.keyring.secret)
+        let verdicts = try store.verdicts(group: secret.oldest.groupID(named: "vectors"))
+        #expect(try Store.damaged(verdicts).map { "\($0)" } == [known("damaged")])
+        #expect(!verdicts.contains { $0.result == .seed })
+        #expect(try store.writers().map(\.id) == [known("writer")])
+
+        let machine = scratch.machine("rekeyed")
+        try machine.save(try WriterKey(decoding: decodeHexadecimal(known("machine key")) ?? []))
+        func write(_ trust: StoreTrust) throws -> WriterKey {
+            try Opening(store.objects, credentials: Credentials(trust: trust), machine: machine, isWriting: true)
+                .currentWriter()
+        }
+        #expect(throws: ImageError.self) { try write(StoreTrust()) }
+        var trusting = credentials
+        trusting.trust.expected = StoreFingerprint(try known("fingerprint before"))
+        #expect(throws: ImageError.self) { try open("rekeyed", trusting) }
+        let key = try write(StoreTrust(expected: StoreFingerprint(known("fingerprint"))))
+        #expect(try hexadecimal(key.certificate.encoded) == known("certificate") && key.epochs.map(\.number) == [1, 2])
+        #expect(key.root == store.chain.newest.root)
     }
 
     @Test("A feature that is required and not known is told before anything else")

@@ -32,6 +32,10 @@ class Damage(Exception):
     """What was read is not what the article describes."""
 
 
+class Superseded(Damage):
+    """What an earlier root key certified, and the newest does not list: it counts for nothing, and of a verdict that is no damage."""
+
+
 class Refused(Exception):
     """What the article wants refused for every purpose."""
 
@@ -136,7 +140,8 @@ class Keys:
 
     def __init__(self, store, root, records, secrets):
         self.store, self.root, self.records, self.secrets = store, root, records, secrets
-        self.newest = records[-1]
+        self.newest, self.earlier = records[-1], {record.root for record in records} - {root}
+        self.certificates = next((set(record.certificates) for record in reversed(records) if record.replaced), set())
 
     def derive(self, epoch, info, length=32):
         if epoch not in self.secrets:
@@ -178,37 +183,74 @@ def read_revoked(value):
 
 
 RECORD = {1: ("number", integer), 2: ("before", raw), 3: ("store", raw), 4: ("root", raw), 5: ("epoch", integer), 6: ("sealing", raw),
-          7: ("time", zigzag), 8: ("revoked", [read_revoked]), 9: ("signature", raw), 10: ("recipients", [read_recipient])}
+          7: ("time", zigzag), 8: ("revoked", [read_revoked]), 9: ("signature", raw), 10: ("recipients", [read_recipient]),
+          11: ("consent", raw), 12: ("certificates", [raw])}
 RECORD_MAGIC, PARCEL_MAGIC = b"holdfast record 2\n", b"holdfast parcel 2\n"
 
 
 def read_record(data):
-    """A record that the root key which it names has signed."""
+    """A record that the root key which it names has signed; where that is a new one, with the consent of the one before."""
     if not data.startswith(RECORD_MAGIC) or len(data) > 4 << 20:
         raise Damage("not a record")
     record = fields(data[len(RECORD_MAGIC):], RECORD)
     if not data.endswith(b"\x09\x40" + (record.signature or b"?")) or \
             not is_signed(record.root, record.signature, b"holdfast/1/record" + hashlib.sha256(data[:-66]).digest()):
         raise Damage("a record that its root key did not sign")
+    record.replaced = record.consent and record.consent[:32]
+    if record.consent:
+        before = data[:data.rindex(b"\x0b" + bytes([len(record.consent)]) + record.consent)]
+        if record.replaced == record.root or not is_signed(record.replaced, record.consent[32:], b"holdfast/1/rekey" + hashlib.sha256(before).digest()):
+            raise Damage("a new root key without the consent of the one before")
     record.hash = hashlib.sha256(data).digest()
     return record
 
 
-def check_records(found, store, root):
-    """The chain of a store's records, the newest last. Those of another store or key are nothing."""
-    own = {record.hash: record for record in found if (record.store, record.root) == (store, root)}
-    chain = sorted(own.values(), key=lambda record: record.number)
-    sealing = {}
-    for place, record in enumerate(chain):
-        if place and record.number == chain[place - 1].number:
-            raise Refused(f"the store has two records of number {record.number}")
-        before = chain[place - 1] if place else SimpleNamespace(number=0, hash=bytes(32), epoch=1)
-        if record.number != before.number + 1 or record.before != before.hash or record.epoch < before.epoch:
-            raise Damage(f"record {before.number + 1} of the store is missing")
-        if sealing.setdefault(record.epoch, record.sealing) != record.sealing:
-            raise Refused(f"the store gives two keys for epoch {record.epoch}")
-    if not chain:
+def replacements(found, first):
+    """All root keys that the records of a store name, each with those that took its place."""
+    later = {first: set()}
+    for record in sorted(found, key=lambda record: record.number):
+        if record.replaced in later:
+            later[record.replaced].add(record.root)
+            later.setdefault(record.root, set())
+    return later
+
+
+def choose_root(found, store, first, pinned):
+    """The root key that counts. A pin is not carried on to a key that took the pinned one's place."""
+    later = replacements(found, first)
+    name = lambda roots: " or ".join(sorted(fingerprint(store, root) for root in roots))
+    newest = [root for root in later if not later[root]]
+    if pinned is None and len(newest) != 1:
+        raise Refused(f"several keys say that they took the place of the root key: {name(newest)}")
+    root = newest[0] if pinned is None else next((root for root in later if fingerprint(store, root) == pinned), None)
+    if root is None:
+        raise Refused(f"the fingerprint is {name(newest)}, and {pinned} is pinned")
+    if later[root]:
+        raise Refused(f"there is a new root key, with the fingerprint {name(later[root])}, and {pinned} is pinned")
+    return root
+
+
+def check_records(found, store, first, root):
+    """The chain of a store's records, the newest last: those of the root key, and what they name before them."""
+    known = {record.hash: record for record in found if record.store == store}
+    own = {name: record for name, record in known.items() if record.root == root}
+    if not own:
         raise Damage("the store has no record of its root key")
+    chain = [max(own.values(), key=lambda record: record.number)]
+    while chain[0].number > 1:
+        record, before = chain[0], known.get(chain[0].before)
+        if not before or before.number != record.number - 1:
+            raise Damage(f"record {record.number - 1} of the store is missing")
+        if record.replaced != (None if record.root == before.root else before.root) or record.epoch < before.epoch + (record.root != before.root):
+            raise Damage(f"record {record.number} of the store does not go on from the one before")
+        if record.epoch == before.epoch and record.sealing != before.sealing:
+            raise Refused(f"the store gives two keys for epoch {record.epoch}")
+        chain.insert(0, before)
+    if (chain[0].root, chain[0].replaced, chain[0].before) != (first, None, bytes(32)):
+        raise Damage("record 1 of the store is missing")
+    for record in own.values():
+        if record not in chain:
+            raise Refused(f"the store has two records of number {record.number}")
     return chain
 
 
@@ -233,12 +275,15 @@ CERTIFICATE = {1: ("key", raw), 2: ("sealing", raw), 3: ("store", raw), 4: ("gro
                7: ("roles", integer), 8: ("series", [raw]), 9: ("predecessors", [raw]), 10: ("signature", raw)}
 
 
-def read_certificate(data, root):
-    """A certificate that this root key has signed."""
+def read_certificate(data, root, others=(), earlier=()):
+    """A certificate that this root key has signed, or one of the `others`, by its SHA-256; not any that only `earlier` root keys have."""
     card = fields(data, CERTIFICATE)
     if not data.endswith(b"\x0a\x40" + (card.signature or b"?")):
         raise Damage("the certificate does not end with its signature")
-    if not is_signed(root, card.signature, b"holdfast/1/certificate" + hashlib.sha256(data[:-66]).digest()):
+    message = b"holdfast/1/certificate" + hashlib.sha256(data[:-66]).digest()
+    if hashlib.sha256(data).digest() not in others and not is_signed(root, card.signature, message):
+        if any(is_signed(key, card.signature, message) for key in earlier):
+            raise Superseded("the store did not sign this certificate since it has a new root key, which does not list it")
         raise Damage("the store did not sign this certificate")
     card.encoded, card.writer = data, hashlib.sha256(card.key or b"").digest()[:16]
     return card
@@ -516,7 +561,7 @@ class Object:
         for content in self.contents(signatures[0]):
             try:
                 both = fields(content, {1: ("certificate", raw), 2: ("signature", raw)})
-                card = read_certificate(both.certificate or b"", self.keys.root)
+                card = read_certificate(both.certificate or b"", self.keys.root, self.keys.certificates, self.keys.earlier)
                 check_covers(card, self.header)
             except Damage as found:
                 problem = found
@@ -679,27 +724,32 @@ class Medium:
             raise Refused("HOLDFAST and HOLDFAST.2 name different stores")
         if not found:
             sys.exit("holdfast_reader: no HOLDFAST is whole")
-        store, root = found.pop()
-        if pinned not in (None, fingerprint(store, root)):
-            raise Refused(f"the fingerprint is {fingerprint(store, root)}, and {pinned} is pinned")
+        store, first = found.pop()
         for name, data in records:
             try:
                 record = read_record(data)
                 if not self.single and name.removesuffix(".2") != "e/%08x-%s" % (record.number, record.hash[:16].hex()):
                     raise Damage("another record than its name says")
-                if (record.store, record.root) != (store, root):
-                    raise Damage("a record of another store or root key: it counts for nothing")
-                chain.append(record)
+                if record.store != store:
+                    raise Damage("a record of another store: it counts for nothing")
+                chain.append((name, record))
             except Damage as problem:
                 self.report(f"{name}: {problem}")
-        chain = check_records(chain, store, root)
+        named, found = chain, [record for _, record in chain]
+        root = choose_root(found, store, first, pinned)
+        chain = check_records(found, store, first, root)
+        for name, record in named:
+            if record.hash not in {record.hash for record in chain}:
+                self.report(f"{name}: a record of another root key, or of one whose place another has taken: it counts for nothing")
+        roots = {record.root for record in chain}
         known = {record.epoch: record.sealing for record in chain}
         for name, data in ages:
             if not (opened := open_age(data, identity)):
                 continue
             try:
                 owner, seed, more = read_key_text(opened)
-                if owner != store or seed and public(Ed25519PrivateKey.from_private_bytes(seed)) != root:
+                seed = seed and public(Ed25519PrivateKey.from_private_bytes(seed))
+                if owner != store or seed and seed not in roots:
                     raise Damage("the key of another store")
                 for epoch, secret in more.items():
                     private = X25519PrivateKey.from_private_bytes(hkdf(secret, store, b"holdfast/1/sealing"))
@@ -707,7 +757,7 @@ class Medium:
                         secrets[epoch] = secret
                     else:
                         self.report(f"{name}: no record confirms its secret of epoch {epoch}")
-                governs |= seed is not None
+                governs |= seed == root
             except Damage as problem:
                 self.report(f"{name}: {problem}")
         if 1 not in secrets:
@@ -722,7 +772,7 @@ class Medium:
         for name, data in self.parcels:
             try:
                 if name.startswith(folder):
-                    card = read_parcel(data, newest.epoch, self.keys.root)
+                    card = read_parcel(data, newest.epoch, newest.root)
                     if card.writer.hex() != name.removesuffix(".2").rpartition("/")[2]:
                         raise Damage("another writer's parcel than its name says")
                     if card.writer not in dict(newest.revoked):
@@ -738,6 +788,8 @@ class Medium:
             if object.type == VERDICT:
                 try:
                     found.append(fields(object.parts(STATEMENT)[0], VERDICTS))
+                except Superseded:
+                    pass
                 except (Damage, IndexError) as problem:
                     self.report(f"{object.name}: {problem}")
         return found
@@ -1358,7 +1410,8 @@ def check_copy(name, data, keys, single):
     try:
         object.prove()
     except Damage as problem:
-        yield str(problem)
+        if object.type != VERDICT or not isinstance(problem, Superseded):
+            yield str(problem)
     rows = []
     if object.type in (DATA, METADATA, BATCH):
         try:
@@ -1412,13 +1465,13 @@ def verify(medium):
 
 def verify_parcels(medium):
     """Every parcel of every epoch, the revoked writers' too: each opens for its writer alone, so only what is signed can be checked."""
-    known = {f"k/{r.epoch}-{hashlib.sha256(r.sealing).hexdigest()[:16]}": r.epoch for r in medium.keys.records}
+    known = {f"k/{r.epoch}-{hashlib.sha256(r.sealing).hexdigest()[:16]}": (r.epoch, r.root) for r in medium.keys.records}
     for name, data in medium.parcels:
         folder, _, writer = name.removesuffix(".2").rpartition("/")
         try:
             if folder not in known:
                 raise Damage("the parcel of an epoch that no record confirms")
-            if read_parcel(data, known[folder], medium.keys.root).writer.hex() != writer:
+            if read_parcel(data, *known[folder]).writer.hex() != writer:
                 raise Damage("another writer's parcel than its name says")
         except Damage as problem:
             medium.report(f"{name}: {problem}")

@@ -105,7 +105,7 @@ class StoreKeys:
     def __init__(self, seeded, recipients=None):
         self.recipients = recipients or {RECIPIENT: True, READER: False}
         self.seeded, self.store, self.root = seeded, seeded.take(16), Ed25519PrivateKey.from_private_bytes(seeded.take(32))
-        self.secrets, self.records, self.revoked = {}, [], []
+        self.secrets, self.records, self.revoked, self.replaced = {}, [], [], None
         lines = f"holdfast store 2\nstore {self.store.hex()}\nroot {raw_public(self.root).hex()}\nsuite 1\n"
         self.plain_text = (lines + f"check {hashlib.sha256(lines.encode()).hexdigest()[:16]}\nThis is a store of Holdfast.\n").encode()
         self.turn()
@@ -117,11 +117,21 @@ class StoreKeys:
         self.revoked += revoked
         self.records.append(self.record(len(self.records) + 1, self.records[-1] if self.records else None))
 
+    def rekey(self, certificates, revoked=()):
+        """A new root key, and a new epoch with it. `certificates`: those of the keys before that go on counting."""
+        self.replaced, self.root = (self.root, certificates), Ed25519PrivateKey.from_private_bytes(self.seeded.take(32))
+        self.turn(revoked)
+        self.replaced = None
+
     def record(self, number, before):
         body = b"holdfast record 2\n" + field(1, number) + field(2, hashlib.sha256(before).digest() if before else bytes(32))
         body += field(3, self.store) + field(4, raw_public(self.root)) + field(5, self.epoch) + field(6, raw_public(self.sealing(self.epoch)))
         body += field(7, zigzag(1_700_000_000 + number)) + b"".join(field(8, writer + b"".join(roots)) for writer, roots in self.revoked)
         body += b"".join(field(10, bytes([governs]) + name.encode()) for name, governs in sorted(self.recipients.items()))
+        if self.replaced:
+            root, certificates = self.replaced
+            body += b"".join(field(12, hashlib.sha256(certificate).digest()) for certificate in certificates)
+            body += field(11, raw_public(root) + root.sign(b"holdfast/1/rekey" + hashlib.sha256(body).digest()))
         return body + field(9, self.root.sign(b"holdfast/1/record" + hashlib.sha256(body).digest()))
 
     def derive(self, epoch, info, length=32):
@@ -178,6 +188,12 @@ class WriterKeys:
         """Writes in this epoch from now on; the store's newest where none is named."""
         self.epoch = epoch or self.all.epoch
         self.sealing, self.index = self.all.sealing(self.epoch), self.all.index(self.epoch, self.group)
+
+    def machine_key(self):
+        """What its machine keeps, of the epoch that it writes in."""
+        epoch = struct.pack("<I", self.epoch) + raw_public(self.sealing) + self.index
+        return (b"holdfast writer key 2\n" + field(1, raw_public(self.all.root)) + field(2, self.group_name) + field(3, self.chunk_id)
+                + field(4, raw_private(self.writer)) + field(5, raw_private(self.unsealing)) + field(6, self.certificate) + field(7, epoch))
 
     def parcel(self):
         place = self.store + struct.pack("<I", self.all.epoch) + self.group + self.writer_id
@@ -729,6 +745,35 @@ def write_hostile(path, more):
     return keys, {name: root.id.hex() for name, root in found.items()}
 
 
+def write_rekeyed(path, more):
+    """A store whose root key was replaced, since somebody who governed it was removed; he has gone on with the old one. `before`, `kept` and
+    `after` count; `minted`, whose certificate the old key signed for nobody who is listed, does not, nor does his record."""
+    keys = StoreKeys(Seeded("rekeyed keys"), {RECIPIENT: True, READER: True})
+    store = StoreWriter(path, keys, Seeded("rekeyed store"))
+    writer, other = store.join(Seeded("rekeyed writer")), store.join(Seeded("rekeyed other"), name="other.example")
+    sources, fingerprint = {more: "/srv/more"}, keys.fingerprint()
+    found = {"before": store.image(writer, sources, 1_700_002_000), "kept": store.image(other, sources, 1_700_002_001, series="other.example/more")}
+    store.verdict("i", found["kept"], 3, 1_700_002_002, found["kept"].indexes)
+    damaged = found["before"].volumes[0]
+    store.verdict("v", damaged, 2, 1_700_002_003)
+    machine_key = writer.machine_key()
+    # What the old key alone can still do.
+    minted, forged = WriterKeys(Seeded("minted"), store=keys), keys.record(2, keys.records[0])
+    keys.recipients = {RECIPIENT: True, READER: False}
+    keys.rekey([writer.certificate, other.certificate], [(other.writer_id, [found["kept"].id + found["kept"].digest])])
+    writer.certify(keys.root)
+    store.put_keys([writer])
+    writer.enter()
+    store.verdict("v", damaged, 2, 1_700_002_003)
+    found["after"] = store.image(writer, sources, 1_700_002_004, sequence=2, parent=found["before"])
+    store.put_record(forged, 2)
+    store.known = {}
+    found["minted"] = store.image(minted, sources, 1_700_002_005, sequence=3)
+    return {"fingerprint": keys.fingerprint(), "fingerprint before": fingerprint, "records": [hashlib.sha256(record).hexdigest() for record in keys.records],
+            "writer": writer.writer_id.hex(), "machine key": machine_key.hex(), "certificate": writer.certificate.hex(), "damaged": damaged.id.hex(),
+            **{name: root.id.hex() for name, root in found.items()}}
+
+
 def write_vectors(to):
     global PIECE_SIZE
     shutil.rmtree(to, ignore_errors=True)
@@ -739,6 +784,7 @@ def write_vectors(to):
         make_small(more)
         writer, first, seed, second = write_store(os.path.join(to, "store"), tree, more)
         hostile_keys, hostile = write_hostile(os.path.join(to, "hostile"), more)
+        rekeyed = write_rekeyed(os.path.join(to, "rekeyed"), more)
         texts = {"identity.txt": IDENTITY, "reader.txt": READER_IDENTITY, "tree.txt": listing(tree), "more.txt": listing(more)}
         texts = {name: text.encode() for name, text in texts.items()}
         file_keys = WriterKeys(Seeded("file keys"))
@@ -776,6 +822,7 @@ def write_vectors(to):
                    "first chunk": {"offset": 256, "id": example.rows[:32].hex()}},
         "seeds": [seed.id.hex()], "damaged": [first.volumes[1].id.hex()],
         "hostile": {"fingerprint": hostile_keys.fingerprint(), **hostile},
+        "rekeyed": rekeyed,
     }, indent=2).encode() + b"\n"
     for name, content in texts.items():
         with open(os.path.join(to, name), "wb") as file:

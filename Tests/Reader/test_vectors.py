@@ -229,6 +229,36 @@ class Attacks(Scratch):
             self.assertEqual(self.restore_more(medium, "--fingerprint", KEYS["fingerprint"])[:2], (4, False))
         self.assertEqual(run("list", f"{VECTORS}/store", "--fingerprint", KEYS["fingerprint"])[0], 0)
 
+    def test_under_a_new_root_key_counts_what_it_lists_and_what_the_old_one_signs_beside_it_does_not(self):
+        store, known = f"{VECTORS}/rekeyed", KEYS["rekeyed"]
+        for pin in [], ["--fingerprint", known["fingerprint"]]:
+            status, out, messages = run("list", store, *pin)
+            counting = {image["id"] for image in map(json.loads, out.splitlines()) if image["counts"]}
+            self.assertEqual((status, counting), (3, {known["before"], known["kept"], known["after"]}))
+            self.assertRegex(messages, f"image {known['minted']}: .*did not sign")
+            self.assertRegex(messages, "e/00000002-.*whose place another has taken")
+        info = json.loads(run("info", store)[1])
+        self.assertEqual((info["records"], info["epoch"], info["fingerprint"], info["governs"]), (2, 2, known["fingerprint"], True))
+        self.assertEqual((info["recipients"], list(info["writers"])), ({writer.RECIPIENT: True, writer.READER: False}, [known["writer"]]))
+        self.assertEqual((info["seeds"], info["damaged"]), ([], [known["damaged"]]))
+        self.assertFalse(json.loads(run("info", store, identity=f"{VECTORS}/reader.txt")[1])["governs"])
+        for image in "before", "kept", "after":
+            self.assertEqual(self.restore_more(store, known[image])[1], True)
+        self.assertEqual(self.restore_more(store, known["minted"])[:2], (1, False))
+
+    def test_who_has_pinned_the_old_root_key_or_meets_two_new_ones_is_refused(self):
+        store, known = self.path(), KEYS["rekeyed"]
+        self.assertEqual(self.restore_more(f"{VECTORS}/rekeyed", "--fingerprint", known["fingerprint before"])[:2], (4, False))
+        shutil.copytree(f"{VECTORS}/rekeyed", store)
+        # Who has the old seed makes a new root key of his own.
+        other = writer.StoreKeys(writer.Seeded("rekeyed keys"), {writer.RECIPIENT: True, writer.READER: True})
+        other.seeded = writer.Seeded("a new root key of his own")
+        other.rekey([])
+        with open(f"{store}/e/00000002-{writer.hashlib.sha256(other.records[1]).hexdigest()[:32]}", "wb") as file:
+            file.write(other.records[1])
+        self.assertEqual(run("list", store)[0], 4)
+        self.assertEqual(self.restore_more(store, known["after"], "--fingerprint", known["fingerprint"])[1], True)
+
     def test_a_record_that_is_missing_or_contradicts_another_ends_all(self):
         store = self.path()
         shutil.copytree(f"{VECTORS}/store", store)
@@ -293,6 +323,13 @@ class Program(Scratch):
             with self.assertRaises(AssertionError):
                 self.holdfast("restore", KEYS["hostile"][name], *store, "--to", to)
             self.assertFalse(os.path.exists(to))
+        rekeyed = KEYS["rekeyed"]
+        for name in "before", "kept", "after":
+            to = self.path()
+            self.holdfast("restore", rekeyed[name], "--from", f"{VECTORS}/rekeyed", "--to", to)
+            with open(f"{VECTORS}/more.txt") as file:
+                self.assertEqual(writer.listing(to), file.read())
+        self.holdfast("restore", rekeyed["minted"], "--from", f"{VECTORS}/rekeyed", "--to", self.path(), status=2)
         for name in "missing-batch", "foreign-batch", "lost-label":
             self.holdfast("restore", "--input", f"{VECTORS}/files/{name}.holdfast", "--to", self.path(), status=3)
 

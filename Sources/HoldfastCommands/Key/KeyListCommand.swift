@@ -13,7 +13,7 @@ struct KeyListCommand: HoldfastCommand {
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func perform(_ session: Session) throws -> Outcome {
-        let recipients = try Store.readers(session.objects(session.place(from).path))
+        let recipients = try session.readers(from)
         let own = Set(try session.identities().map(\.recipient.string))
         if session.console.isJSON {
             let list = recipients.map {

@@ -86,6 +86,14 @@ final class Session: Sendable {
         return store
     }
 
+    /// Who can open a store; needs no key, and nobody is asked.
+    func readers(_ store: StoreArgument) throws -> [StoreReader] {
+        let noted = try keyFiles().flatMap(\.notedStores)
+        return try Store.readers(
+            objects(place(store).path), trust: StoreTrust(expected: global.storeFingerprint, noted: noted),
+            machine: machine)
+    }
+
     // MARK: Keys
 
     /// The identities that were given, or configured, or else the user's own where there is one.
@@ -119,6 +127,13 @@ final class Session: Sendable {
         let noted = try keyFiles().flatMap(\.notedStores)
         return StoreTrust(expected: global.storeFingerprint, noted: noted) { [self] store in
             let words = "\(store.store) has the fingerprint \(store.fingerprint)"
+            if let replaced = store.replaced {
+                // A script's --yes was meant for the store as it was.
+                let question = "\(words), of a new root key; until now it was \(replaced). Does who governs it say so?"
+                if try ask({ try $0.confirm(question) }) == true { return }
+                throw ImageError.rekeyed(
+                    store: store.store, pinned: "\(replaced)", found: ["\(store.fingerprint)"])
+            }
             if !store.isForeign && !store.isJoining {
                 console.warning("\(words), and none is pinned here: compare it with the key sheet")
                 return

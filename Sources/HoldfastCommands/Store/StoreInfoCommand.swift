@@ -14,7 +14,7 @@ struct StoreInfoCommand: HoldfastCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         let path = try session.place(store).path
-        let readers = try Store.readers(session.objects(path))
+        let readers = try session.readers(store)
         let recipients = readers.map(\.name)
         let opened: Store?
         do {

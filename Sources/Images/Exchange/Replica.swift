@@ -20,6 +20,7 @@ extension Store {
             let store = try Opening(source, credentials: credentials, machine: machine, isWriting: false)
             if try exists(target) {
                 if try StoreHeader.read(target) != header { throw ImageError.folderInUse(path: target.subject) }
+                try refuseOlderRoot(of: store, in: target)
             } else if try !target.topLevel().allSatisfy(isPartOfStore) {
                 throw ImageError.folderInUse(path: target.subject)
             }
@@ -28,6 +29,17 @@ extension Store {
             replica.report.findings = findings.count
             return replica.report
         } catch { throw ImageError.wrapping(error, subject: target.subject) }
+    }
+
+    /// A copy that knows of a newer root key than the source is no copy of it: what comes from there was perhaps written by somebody whose
+    /// right was taken.
+    private static func refuseOlderRoot(of source: Opening, in target: any ObjectStore) throws {
+        let root = source.chain.newest.root
+        let newer = try Opening.readRecords(target, source.header).newestRoots(after: root)
+        if newer.isEmpty || newer == [root] { return }
+        throw ImageError.rekeyed(
+            store: target.subject, pinned: "\(try StoreFingerprint(store: source.header.store, root: root))",
+            found: try newer.map { "\(try StoreFingerprint(store: source.header.store, root: $0))" })
     }
 
     /// Whether a name at the top of a folder is one that a store, or what was begun of one, has.
@@ -94,7 +106,7 @@ private struct Replica {
             let names = Set(recipients.map { "\(folder)/\($0.fileName)" })
             for file in try source.list(folder) {
                 if try names.contains(String(ObjectName.withoutSecond(file.name)))
-                    || isParcel(file, of: store.header.root, epoch: epoch.number)
+                    || isParcel(file, of: epoch.root, epoch: epoch.number)
                 {
                     result.append(file)
                 }
@@ -130,7 +142,7 @@ private struct Replica {
     private func isWholeRoot(_ object: StoredObject) throws -> Bool {
         guard let name = ObjectName(object.name), let input = try source.openIfPresent(object.name),
             // What has no readable header is no root.
-            (try? ObjectReader([input], subject: object.name, keyring: Keyring(root: nil), name: name)) != nil
+            (try? ObjectReader([input], subject: object.name, keyring: Keyring(chain: nil), name: name)) != nil
         else { return false }
         return try input.isWhole()
     }

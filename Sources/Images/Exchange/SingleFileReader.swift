@@ -169,7 +169,7 @@ final class SingleFileImageReader: BatchedImageReader {
         while copies.count < 2, let bytes = try stream.next() {
             let source = MemorySource(bytes)
             // What cannot be read is none of them.
-            guard let reader = try? ObjectReader([source], subject: subject, keyring: Keyring(root: nil)),
+            guard let reader = try? ObjectReader([source], subject: subject, keyring: Keyring(chain: nil)),
                 reader.header.type == .keys, first.map({ $0.id == reader.header.id }) ?? true
             else {
                 ahead = bytes
@@ -183,20 +183,19 @@ final class SingleFileImageReader: BatchedImageReader {
             throw ImageError.damaged(subject: subject, detail: "it holds no keys, or is no image")
         }
         head = first
-        let keys = try SingleFileKeys(ObjectReader(copies, subject: subject, keyring: Keyring(root: nil)))
+        let keys = try SingleFileKeys(ObjectReader(copies, subject: subject, keyring: Keyring(chain: nil)))
         guard keys.header.store == head.store else {
             throw ImageError.damaged(subject: subject, detail: "its keys are another store's")
         }
-        fingerprint = try StoreFingerprint(store: keys.header.store, root: keys.header.root)
-        let memory = try machine.memory(of: keys.header.store)
         let writer = try machine.writerKey(of: keys.header.store)
-        try credentials.trust.check(
-            keys.header, pinned: [memory.root, writer?.root].compactMap { $0 }, isJoining: false, isFile: true,
-            subject: subject)
-        let chain = try RecordChain(keys.records, store: keys.header.store, root: keys.header.root, subject: subject)
+        let root = try credentials.trust.root(
+            of: keys.records, pinned: machine.memory(of: keys.header.store).pins(writer, among: keys.records),
+            isFile: true, subject: subject)
+        fingerprint = try StoreFingerprint(store: keys.header.store, root: root)
+        let chain = try keys.records.chain(of: root, subject: subject)
         self.chain = chain
         let secret = try credentials.open(keys.files, subject: subject) { $0.confirmed(by: chain) }
-        keyring = Keyring(root: keys.header.root, secret: secret, writer: writer)
+        keyring = Keyring(chain: chain, secret: secret, writer: writer)
         let reader = try ObjectReader(copies, subject: subject, keyring: keyring)
         let proof = try reader.verifySignature()
         guard let frame = proof.frames.first(where: { $0.kind == .label }) else {
@@ -340,11 +339,12 @@ final class SingleFileImageReader: BatchedImageReader {
 /// What the keys object of a single file holds in the open.
 private struct SingleFileKeys {
     var header: StoreHeader
-    var records: [StoreRecord] = []
+    var records: StoreRecords
     var files: [[UInt8]] = []
 
     init(_ reader: ObjectReader) throws {
         var header: StoreHeader?
+        var found: Set<StoreRecord> = []
         for frame in reader.scan() {
             guard let content = try? reader.content(of: frame) else { continue }  // The other copy may have it.
             switch frame.kind {
@@ -353,7 +353,7 @@ private struct SingleFileKeys {
             case .record:
                 // One that is none is passed over; a missing one is noticed. Whose signatures they are, who knows the root key looks.
                 guard let record = try? StoreRecord(unchecked: content) else { continue }
-                records.append(record)
+                found.insert(record)
             case .keyFile:
                 guard let zero = content.firstIndex(of: 0), files.count < Format.maximumKeyFiles else { continue }
                 files.append(Array(content[(zero + 1)...]))
@@ -364,11 +364,8 @@ private struct SingleFileKeys {
             throw ImageError.damaged(subject: reader.subject, detail: "it does not say which store it is of")
         }
         self.header = header
-        records = records.filter { $0.store == header.store && $0.root == header.root }
-        guard records.count <= Format.maximumRecords else {
-            throw ImageError.damaged(subject: reader.subject, detail: "it has too many records")
-        }
-        records = try records.filter { try $0.isAuthentic }
+        records = StoreRecords(header)
+        for record in found.sorted(by: { $0.number < $1.number }) { try records.add(record, subject: reader.subject) }
     }
 }
 

@@ -108,6 +108,17 @@ struct Certificate: Sendable {
         writer = Identifier(first16: try sha256(key.rawBytes).bytes[...])
     }
 
+    /// SHA-256 of the encoded certificate.
+    var digest: Digest { get throws { try sha256(encoded) } }
+
+    /// The same of another root key.
+    func reissued(by rootKey: SigningKey) throws -> Certificate {
+        let fields = encoded[..<signedLength]
+        var bytes = Array(fields)
+        bytes.append(field: 10, try rootKey.signature(for: try Self.message(fields)))
+        return try Certificate(decoding: bytes)
+    }
+
     /// Whether the store with this key issued it.
     func isIssued(by root: VerifyingKey) throws -> Bool {
         root.isValid(signature, for: try Self.message(encoded[..<signedLength]))

@@ -9,7 +9,9 @@ final class Keyring: Sendable {
     let writer: WriterKey?
     let steward: StewardKey?
     /// Tells certified keys from others; nil where there is no store yet.
-    let root: VerifyingKey?
+    private let root: VerifyingKey?
+    /// Certificates of earlier root keys that go on counting, by their digests.
+    private let certificates: Set<Digest>
     private let cache = Cache()
 
     /// Keys are asked for at every object, and derived once; certificates are checked once.
@@ -25,8 +27,9 @@ final class Keyring: Sendable {
         var epoch: UInt32
     }
 
-    init(root: VerifyingKey?, secret: StoreSecret? = nil, writer: WriterKey? = nil, steward: StewardKey? = nil) {
-        self.root = root
+    init(chain: RecordChain?, secret: StoreSecret? = nil, writer: WriterKey? = nil, steward: StewardKey? = nil) {
+        root = chain?.newest.root
+        certificates = chain?.certificates ?? []
         self.secret = secret
         self.writer = writer
         self.steward = steward
@@ -59,7 +62,7 @@ final class Keyring: Sendable {
     func accepts(_ certificate: Certificate, for header: ObjectHeader) throws -> Bool {
         guard let root, certificate.covers(header) else { return false }
         if cache.monitor.withLock({ cache.certificates.contains(certificate.encoded) }) { return true }
-        guard try certificate.isIssued(by: root) else { return false }
+        guard try certificate.isIssued(by: root) || certificates.contains(certificate.digest) else { return false }
         cache.monitor.withLock { _ = cache.certificates.insert(certificate.encoded) }
         return true
     }

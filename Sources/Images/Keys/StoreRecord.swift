@@ -27,20 +27,29 @@ struct StoreRecord: Sendable, Hashable {
     /// Who can open the store, and who of them governs it. A change of keys goes by this, never by the names of key files: anybody who
     /// has the medium can put a file there.
     var recipients: [StoreReader]
+    /// The root key whose place this record's takes; nil in all records but those that begin with a new one.
+    let replaced: VerifyingKey?
+    /// Of certificates that earlier root keys have signed: the digests of those that go on counting.
+    let certificates: [Digest]
 
     let encoded: [UInt8]
     /// SHA-256 of the encoded record.
     let digest: Digest
     private let signature: [UInt8]
     private let signedLength: Int
+    /// By the replaced root key, over what stands before it.
+    private let consent: (signature: [UInt8], signedLength: Int)?
 
     private static let magic = Array("holdfast record 2\n".utf8)
 
     /// Makes and signs a record.
-    /// - Parameter previous: the record before it; nil for a store's first.
+    /// - Parameters:
+    ///   - previous: the record before it; nil for a store's first.
+    ///   - replaced: the root key until now, where `rootKey` is a new one; with the digests of its certificates that go on counting.
     init(
         after previous: StoreRecord?, store: Identifier, rootKey: SigningKey, epoch: UInt32, sealing: SealingPublicKey,
-        time: Int64, revoked: [Revocation], recipients: [StoreReader]
+        time: Int64, revoked: [Revocation], recipients: [StoreReader],
+        replacing replaced: (rootKey: SigningKey, certificates: Set<Digest>)? = nil
     ) throws {
         guard previous?.number ?? 0 < UInt32(Format.maximumRecords) else {
             throw FormatError("a store has no more than \(Format.maximumRecords) records")
@@ -61,12 +70,19 @@ struct StoreRecord: Sendable, Hashable {
         for recipient in recipients.sorted(by: { $0.name < $1.name }) {
             bytes.append(field: 10, [recipient.governs ? 1 : 0] + Array(recipient.name.utf8))
         }
+        if let replaced {
+            for certificate in replaced.certificates.sorted(by: { $0.bytes.lexicographicallyPrecedes($1.bytes) }) {
+                bytes.append(field: 12, certificate.bytes)
+            }
+            let consent = try replaced.rootKey.signature(for: try Self.message(bytes[...], "rekey"))
+            bytes.append(field: 11, replaced.rootKey.verifyingKey.rawBytes + consent)
+        }
         bytes.append(field: 9, try rootKey.signature(for: try Self.message(bytes[...])))
         try self.init(decoding: bytes)
     }
 
-    private static func message(_ fields: ArraySlice<UInt8>) throws -> [UInt8] {
-        Array("holdfast/1/record".utf8) + (try sha256(Array(fields))).bytes
+    private static func message(_ fields: ArraySlice<UInt8>, _ purpose: String = "record") throws -> [UInt8] {
+        Array("holdfast/1/\(purpose)".utf8) + (try sha256(Array(fields))).bytes
     }
 
     /// Reads a record and checks its signature with the key that it names; whose that is, the caller compares.
@@ -75,11 +91,19 @@ struct StoreRecord: Sendable, Hashable {
         guard try isAuthentic else { throw FormatError("its signature is not that of its root key") }
     }
 
-    /// Whether the key that it names has signed it. That takes a tenth of a millisecond: who looks at what anybody can have put there
-    /// compares the key first.
+    /// Whether the key that it names has signed it, and the one whose place that takes, too. That takes a tenth of a millisecond: who
+    /// looks at what anybody can have put there compares the key first.
     var isAuthentic: Bool {
-        get throws { root.isValid(signature, for: try Self.message(encoded[..<signedLength])) }
+        get throws {
+            guard root.isValid(signature, for: try Self.message(encoded[..<signedLength])) else { return false }
+            guard let replaced, let consent else { return true }
+            return replaced.isValid(consent.signature, for: try Self.message(encoded[..<consent.signedLength], "rekey"))
+        }
     }
+
+    static func == (left: StoreRecord, right: StoreRecord) -> Bool { left.digest == right.digest }
+
+    func hash(into hasher: inout Hasher) { hasher.combine(digest) }
 
     init(unchecked bytes: [UInt8]) throws {
         guard bytes.count <= Format.maximumStoreRecordLength, bytes.starts(with: Self.magic) else {
@@ -97,6 +121,9 @@ struct StoreRecord: Sendable, Hashable {
         time = 0
         revoked = []
         recipients = []
+        var replaced: VerifyingKey?
+        var certificates: [Digest] = []
+        var consent: (signature: [UInt8], signedLength: Int)?
         while signature == nil {
             signedLength = reader.position
             guard let field = try reader.field() else { break }
@@ -117,12 +144,20 @@ struct StoreRecord: Sendable, Hashable {
             case 10:
                 let governs = try value.byte() != 0
                 recipients.append(StoreReader(name: try value.text(), governs: governs))
+            case 11:
+                replaced = try VerifyingKey(rawBytes: try value.array(32))
+                consent = (value.rest(), signedLength)
+            case 12: certificates.append(try value.digest())
             default: break
             }
         }
         guard let previous, let store, let root, let sealing, let signature, reader.isAtEnd,
             let number = UInt32(exactly: number), number > 0, let epoch = UInt32(exactly: epoch), epoch > 0
         else { throw FormatError("a record is incomplete") }
+        if replaced == root { throw FormatError("a root key does not take its own place") }
+        self.replaced = replaced
+        self.certificates = certificates
+        self.consent = consent
         self.number = number
         self.previous = previous
         self.store = store
@@ -149,44 +184,6 @@ struct RootReference: Sendable, Hashable {
 extension WireReader {
     mutating func rootReference() throws(FormatError) -> RootReference {
         RootReference(id: try identifier(), digest: try digest())
-    }
-}
-
-/// The records of a store, in order, as far as they are a chain of one root key.
-struct RecordChain: Sendable {
-    let records: [StoreRecord]
-
-    var newest: StoreRecord { records[records.count - 1] }
-
-    /// P of an epoch, as the root key has said it.
-    func sealing(epoch: UInt32) -> SealingPublicKey? { records.last { $0.epoch == epoch }?.sealing }
-
-    /// - Parameter found: what was found in a store, in any order, doubled or not.
-    /// - Throws: `ImageError.foreignStore` for two records of one number, `.damaged` where one is missing.
-    init(_ found: [StoreRecord], store: Identifier, root: VerifyingKey, subject: String) throws {
-        let own = Set(found.filter { $0.store == store && $0.root == root })
-        var result: [StoreRecord] = []
-        for record in own.sorted(by: { $0.number < $1.number }) {
-            if let last = result.last, record.number == last.number {
-                throw ImageError.contradicted(store: subject, detail: "it has two records of number \(record.number)")
-            }
-            let expected = result.last
-            guard record.number == (expected?.number ?? 0) + 1, record.previous == expected?.digest ?? .zero,
-                record.epoch >= expected?.epoch ?? 1
-            else {
-                throw ImageError.damaged(
-                    subject: subject, detail: "record \((expected?.number ?? 0) + 1) of its chain is missing")
-            }
-            if let expected, record.epoch == expected.epoch, record.sealing != expected.sealing {
-                throw ImageError.contradicted(
-                    store: subject, detail: "its records give two keys for epoch \(record.epoch)")
-            }
-            result.append(record)
-        }
-        guard !result.isEmpty else {
-            throw ImageError.damaged(subject: subject, detail: "it has no record of its root key")
-        }
-        records = result
     }
 }
 

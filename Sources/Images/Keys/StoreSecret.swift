@@ -87,11 +87,11 @@ public final class StoreSecret: Sendable {
             epochs: [try EpochSecret(store: store, epoch: 1, secret: try .random(count: 32))])
     }
 
-    /// The same with one epoch more.
-    func withNewEpoch() throws -> StoreSecret {
+    /// The same with one epoch more, and with a new root key where one is given.
+    func withNewEpoch(rootKey: SigningKey? = nil) throws -> StoreSecret {
         guard newest.epoch < .max else { throw FormatError("a store has no more than 2^32 epochs") }
         let next = try EpochSecret(store: store, epoch: newest.epoch + 1, secret: try .random(count: 32))
-        return StoreSecret(store: store, rootKey: rootKey, epochs: epochs + [next])
+        return StoreSecret(store: store, rootKey: rootKey ?? self.rootKey, epochs: epochs + [next])
     }
 
     private static let title = "holdfast store key 2"
@@ -148,13 +148,15 @@ public final class StoreSecret: Sendable {
 
     func epoch(_ number: UInt32) -> EpochSecret? { epochs.first { $0.epoch == number } }
 
-    /// What of it the records of the store confirm: a secret whose P no record has is somebody else's.
+    /// What of it the records of the store confirm: a secret whose P no record has is somebody else's, and a root key whose place another
+    /// has taken governs nothing.
     func confirmed(by chain: RecordChain) -> StoreSecret? {
         let epochs = epochs.filter { chain.sealing(epoch: $0.epoch) == $0.sealing.publicKey }
         guard !epochs.isEmpty, store == chain.newest.store,
-            rootKey.map({ $0.verifyingKey == chain.newest.root }) ?? true
+            rootKey.map({ chain.roots.contains($0.verifyingKey) }) ?? true
         else { return nil }
-        return StoreSecret(store: store, rootKey: rootKey, epochs: epochs)
+        return StoreSecret(
+            store: store, rootKey: rootKey?.verifyingKey == chain.newest.root ? rootKey : nil, epochs: epochs)
     }
 
     /// The length of the text is a multiple of this: it says little, and a torn age file is known by its length.

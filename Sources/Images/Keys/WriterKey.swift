@@ -15,7 +15,7 @@ public final class WriterKey: Sendable {
     }
 
     let store: Identifier
-    /// The store's root key, pinned when the machine joined.
+    /// The store's root key, pinned when the machine joined, or took the certificate of a new one.
     let root: VerifyingKey
     let group: GroupKeys
     public let groupName: String
@@ -64,8 +64,8 @@ public final class WriterKey: Sendable {
             })
     }
 
-    /// The same with one epoch more.
-    func adding(_ epoch: Epoch) -> WriterKey {
+    /// The same with one epoch more, under the root key of its time.
+    func adding(_ epoch: Epoch, root: VerifyingKey, certificate: Certificate) -> WriterKey {
         WriterKey(
             root: root, group: group, groupName: groupName, certificate: certificate, signing: signing,
             unsealing: unsealing, epochs: epochs.filter { $0.number < epoch.number } + [epoch])
@@ -181,8 +181,10 @@ public final class StewardKey: Sendable {
         self.indexSecrets = indexSecrets
     }
 
-    /// The same with one epoch more.
-    func adding(_ epoch: UInt32, _ secret: Secret) -> StewardKey {
+    /// The same with one epoch more, under the root key of its time.
+    func adding(
+        _ epoch: UInt32, _ secret: Secret, root: VerifyingKey, certificate: Certificate
+    ) -> StewardKey {
         StewardKey(
             root: root, certificate: certificate, signing: signing, unsealing: unsealing,
             indexSecrets: indexSecrets + [(epoch, secret)])

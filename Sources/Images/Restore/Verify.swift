@@ -122,7 +122,7 @@ private final class Verifier: @unchecked Sendable {
                 let bytes = try store.objects.read(name, limit: Format.maximumKeyLength) ?? []
                 let parcel = try Parcel(decoding: bytes)
                 guard name.hasSuffix("/\(parcel.certificate.writer)"),
-                    try parcel.isIssued(by: store.header.root, epoch: store.chain.newest.epoch)
+                    try parcel.isIssued(by: store.chain.newest.root, epoch: store.chain.newest.epoch)
                 else { throw FormatError("it is no parcel that the root key has signed") }
             } catch { damaged(name, "\(error)") }
         }

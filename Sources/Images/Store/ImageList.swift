@@ -45,7 +45,7 @@ extension Store {
     public func images() throws -> [ImageSummary] {
         do {
             let listed = try listed(.image)
-            var cache = LabelCache(folder: machine.cacheFolder(of: id))
+            var cache = LabelCache(folder: machine.cacheFolder(of: id), root: chain.newest.root)
             var result: [ImageSummary] = []
             for object in listed {
                 if let summary = try summary(of: object, &cache) { result.append(summary) }

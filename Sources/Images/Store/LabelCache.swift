@@ -18,21 +18,29 @@ struct LabelCache: Sendable {
 
     private(set) var entries: [ObjectName: Entry] = [:]
     private let path: BytePath
+    /// What was checked under one root key need not hold under another.
+    private let root: VerifyingKey
     private var isChanged = false
 
     private static let magic = Array("holdfast labels 1\n".utf8)
 
-    /// - Parameter folder: the cache folder of the store.
-    init(folder: BytePath) {
+    /// - Parameters:
+    ///   - folder: the cache folder of the store.
+    ///   - root: its root key.
+    init(folder: BytePath, root: VerifyingKey) {
+        self.root = root
         path = folder.appending("labels")
         // Whatever is wrong with it, it is made again.
-        guard let bytes = try? readWhole(path, limit: 256 << 20), let known = try? Self.decode(bytes) else { return }
+        guard let bytes = try? readWhole(path, limit: 256 << 20), let known = try? Self.decode(bytes, root) else {
+            return
+        }
         entries = known
     }
 
-    private static func decode(_ bytes: [UInt8]) throws -> [ObjectName: Entry] {
+    private static func decode(_ bytes: [UInt8], _ root: VerifyingKey) throws -> [ObjectName: Entry] {
         guard bytes.count > magic.count + 32, bytes.starts(with: magic),
-            try sha256(Array(bytes[(magic.count + 32)...])).bytes == Array(bytes[magic.count..<magic.count + 32])
+            try sha256(root.rawBytes + bytes[(magic.count + 32)...]).bytes
+                == Array(bytes[magic.count..<magic.count + 32])
         else { throw FormatError("it is damaged") }
         var result: [ObjectName: Entry] = [:]
         var reader = WireReader(bytes, magic.count + 32..<bytes.count)
@@ -84,7 +92,7 @@ struct LabelCache: Sendable {
             bytes.append(field: 1, value)
         }
         // A cache that cannot be written costs time only.
-        guard let check = try? sha256(bytes) else { return }
+        guard let check = try? sha256(root.rawBytes + bytes) else { return }
         try? makeFolders(path.parent)  // As above.
         try? replaceFile(path, Self.magic + check.bytes + bytes)  // As above.
     }

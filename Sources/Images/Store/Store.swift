@@ -31,7 +31,7 @@ public final class Store: Sendable {
         chain = opening.chain
         machine = opening.machine
         findings = opening.findings
-        fingerprint = try StoreFingerprint(store: opening.header.store, root: opening.header.root)
+        fingerprint = try StoreFingerprint(store: opening.header.store, root: opening.chain.newest.root)
         self.keyring = keyring
     }
 
@@ -79,28 +79,28 @@ public final class Store: Sendable {
         }
         let secret = try opening.secret(credentials)
         return try Store(
-            opening, keyring: Keyring(root: opening.header.root, secret: secret, writer: opening.writer))
+            opening, keyring: Keyring(chain: opening.chain, secret: secret, writer: opening.writer))
     }
 
     private static func openForListing(_ opening: Opening, _ credentials: Credentials) throws -> Store {
         if let steward = try opening.currentSteward(credentials) {
             return try Store(
-                opening, keyring: Keyring(root: opening.header.root, writer: opening.writer, steward: steward))
+                opening, keyring: Keyring(chain: opening.chain, writer: opening.writer, steward: steward))
         }
         guard opening.writer != nil else { return try openForReading(opening, credentials) }
         // With a writer key the identity is a help, and its lack is none.
         let secret = try? opening.secret(credentials.silent)
         return try Store(
-            opening, keyring: Keyring(root: opening.header.root, secret: secret, writer: opening.writer))
+            opening, keyring: Keyring(chain: opening.chain, secret: secret, writer: opening.writer))
     }
 
     private static func openForWriting(_ opening: Opening, _ credentials: Credentials) throws -> Store {
         try opening.finishHeader()
-        if opening.writer?.root != opening.header.root {
+        guard let key = opening.writer, opening.chain.roots.contains(key.root) else {
             return try join(opening, JoinRequest(), credentials)
         }
         let writer = try opening.currentWriter()
-        return try Store(opening, keyring: Keyring(root: opening.header.root, writer: writer))
+        return try Store(opening, keyring: Keyring(chain: opening.chain, writer: writer))
     }
 
     /// Whether there is a store. Its second header alone is one, too. A failure is no answer.
@@ -113,7 +113,7 @@ public final class Store: Sendable {
 
     public static func exists(_ path: BytePath) throws -> Bool { try exists(FolderStore(path)) }
 
-    /// Whether two stores are one: the same id and the same root key.
+    /// Whether two stores are one: the same id and the same first root key.
     public static func isReplica(_ a: any ObjectStore, _ b: any ObjectStore) throws -> Bool {
         try StoreHeader.read(a) == StoreHeader.read(b)
     }
@@ -146,11 +146,12 @@ struct Opening {
         header = try StoreHeader.read(objects)
         let memory = try machine.memory(of: header.store)
         writer = try machine.writerKey(of: header.store)
-        try credentials.trust.check(
-            header, pinned: [memory.root, writer?.root].compactMap { $0 },
+        let records = try Self.readRecords(objects, header)
+        let root = try credentials.trust.root(
+            of: records, pinned: memory.pins(writer, credentials.steward, among: records),
             isJoining: isJoining || isWriting && writer == nil, subject: objects.subject)
-        chain = try Self.readRecords(objects, header)
-        guard let seen = memory.record, memory.root == header.root else { return }
+        chain = try records.chain(of: root, subject: objects.subject)
+        guard let seen = memory.record, memory.root == root else { return }
         if seen.number > chain.newest.number {
             let error = ImageError.rolledBack(
                 store: objects.subject, seen: seen.number, found: chain.newest.number)
@@ -164,15 +165,14 @@ struct Opening {
 
     /// All records there are, both copies taken together, as far as they are records of this store.
     ///
-    /// Who has the medium can put any number of others beside them: a signature is checked of what says that it is this store's, once for
-    /// both copies, and of no more than a store can have.
-    static func readRecords(_ objects: any ObjectStore, _ header: StoreHeader) throws -> RecordChain {
-        var records: [StoreRecord] = []
+    /// Who has the medium can put any number of others beside them, and as long ones as he likes.
+    static func readRecords(_ objects: any ObjectStore, _ header: StoreHeader) throws -> StoreRecords {
+        var records = StoreRecords(header)
         // As much again for what is torn or none.
         var budget = 2 * UInt64(Format.maximumRecordsLength)
-        var signatures = 0
         var found: Set<Substring> = []
-        for file in try objects.list("e") {
+        // In the order of their numbers, which their names begin with.
+        for file in try objects.list("e").sorted(by: { $0.name < $1.name }) {
             let name = ObjectName.withoutSecond(file.name)
             if found.contains(name) { continue }
             guard file.length <= UInt64(Format.maximumStoreRecordLength), file.length <= budget else {
@@ -182,18 +182,11 @@ struct Opening {
             guard let bytes = try objects.read(file.name, limit: Format.maximumStoreRecordLength),
                 // A torn copy; a missing record is noticed by its number.
                 let record = try? StoreRecord(unchecked: bytes),
-                record.store == header.store, record.root == header.root, StoreName.record(record) == name
+                StoreName.record(record) == name, try records.add(record, subject: objects.subject)
             else { continue }
-            signatures += 1
-            guard signatures <= 2 * Format.maximumRecords else {
-                throw ImageError.damaged(
-                    subject: objects.subject, detail: "it has more than \(Format.maximumRecords) records")
-            }
-            guard try record.isAuthentic else { continue }
             found.insert(name)
-            records.append(record)
         }
-        return try RecordChain(records, store: header.store, root: header.root, subject: objects.subject)
+        return records
     }
 
     func remember() {
@@ -216,6 +209,22 @@ struct Opening {
             do throws(StoreError) { try objects.put(name, bytes) } catch {
                 // A second copy that cannot be written is verify's to tell; another writer may have been faster.
                 if error.reason != .exists && name == StoreName.header { throw error }
+            }
+        }
+    }
+
+    /// Writes the copies of records that an interrupted change of keys did not get to, or left torn.
+    func finishRecords() throws {
+        let there = Dictionary(try objects.list("e").map { ($0.name, $0.length) }, uniquingKeysWith: { $1 })
+        for record in chain.records {
+            let name = StoreName.record(record)
+            for copy in [name + ".2", name] {
+                // The name has the digest: what is shorter is this one, cut.
+                if let length = there[copy] {
+                    if length >= UInt64(record.encoded.count) { continue }
+                    try objects.remove(copy)
+                }
+                try objects.put(copy, record.encoded)
             }
         }
     }
@@ -275,10 +284,11 @@ struct Opening {
         get throws { try StoreName.keys(epoch: chain.newest.epoch, sealing: chain.newest.sealing) }
     }
 
-    /// This machine's key in the store's newest epoch. New keys are taken from the machine's parcel, and kept.
+    /// This machine's key in the store's newest epoch. New keys are taken from the machine's parcel, and kept; with them the certificate of a
+    /// new root key.
     /// - Throws: `.revokedWriter`, `.leftOut`.
     func currentWriter() throws -> WriterKey {
-        guard let writer, writer.root == header.root else { throw ImageError.noWriterKey(store: subject) }
+        guard let writer, chain.roots.contains(writer.root) else { throw ImageError.noWriterKey(store: subject) }
         if chain.newest.revocation(of: writer.writer) != nil { throw ImageError.revokedWriter(store: subject) }
         let newest = chain.newest
         if writer.newest.number == newest.epoch {
@@ -291,8 +301,16 @@ struct Opening {
         var next = writer
         // Those between, too: a verdict or a tombstone of their time counts, and has to be opened.
         for epoch in chain.epochs where epoch.number > writer.newest.number {
-            guard let indexKey = try indexKey(of: writer, epoch.number, epoch.sealing) else { continue }
-            next = next.adding(WriterKey.Epoch(number: epoch.number, sealing: epoch.sealing, indexKey: indexKey))
+            guard let parcel = try parcel(of: writer.certificate, epoch) else { continue }
+            guard let parcel else {
+                throw ImageError.damaged(
+                    subject: "the parcel of \(subject) for this machine", detail: "it is not authentic")
+            }
+            next = next.adding(
+                WriterKey.Epoch(
+                    number: epoch.number, sealing: epoch.sealing,
+                    indexKey: try parcel.open(with: writer.unsealing, epoch: epoch.number)),
+                root: epoch.root, certificate: parcel.certificate)
         }
         guard next.newest.number == newest.epoch else {
             throw ImageError.leftOut(store: subject, epoch: newest.epoch)
@@ -301,37 +319,47 @@ struct Opening {
         return next
     }
 
-    /// What the writer's parcel of an epoch holds; nil where there is none.
-    private func indexKey(of writer: WriterKey, _ epoch: UInt32, _ sealing: SealingPublicKey) throws -> Secret? {
-        let folder = try StoreName.keys(epoch: epoch, sealing: sealing)
-        guard let bytes = try objects.read("\(folder)/\(writer.writer)", limit: Format.maximumKeyLength) else {
+    /// A writer's or steward's parcel of an epoch; nil where there is none, and nil within where what is there is none of the root key's for it.
+    private func parcel(
+        of certificate: Certificate, _ epoch: (number: UInt32, sealing: SealingPublicKey, root: VerifyingKey)
+    ) throws -> Parcel?? {
+        let folder = try StoreName.keys(epoch: epoch.number, sealing: epoch.sealing)
+        guard let bytes = try objects.read("\(folder)/\(certificate.writer)", limit: Format.maximumKeyLength) else {
             return nil
         }
-        // What is no parcel is damaged, and said to be.
-        guard let parcel = try? Parcel(decoding: bytes), try parcel.isIssued(by: header.root, epoch: epoch),
-            parcel.certificate.writer == writer.writer
-        else {
-            throw ImageError.damaged(
-                subject: "the parcel of \(subject) for this machine", detail: "it is not authentic")
-        }
-        return try parcel.open(with: writer.unsealing, epoch: epoch)
+        // What is no parcel is none of the root key's either.
+        guard let parcel = try? Parcel(decoding: bytes), try parcel.isIssued(by: epoch.root, epoch: epoch.number),
+            parcel.certificate.key == certificate.key, parcel.certificate.sealing == certificate.sealing,
+            parcel.certificate.group == certificate.group
+        else { return .some(nil) }
+        return parcel
     }
 
     /// The steward's key that was given, if it is this store's, with what newer epochs hold for it.
     func currentSteward(_ credentials: Credentials) throws -> StewardKey? {
-        guard var steward = credentials.steward, steward.root == header.root, steward.certificate.store == header.store
+        guard var steward = credentials.steward, chain.roots.contains(steward.root),
+            steward.certificate.store == header.store
         else { return nil }
         for epoch in chain.epochs where !steward.indexSecrets.contains(where: { $0.epoch == epoch.number }) {
-            let folder = try StoreName.keys(epoch: epoch.number, sealing: epoch.sealing)
-            let name = "\(folder)/\(steward.certificate.writer)"
-            guard let bytes = try objects.read(name, limit: Format.maximumKeyLength),
-                // What is not the root key's word for this key gives it nothing.
-                let parcel = try? Parcel(decoding: bytes), try parcel.isIssued(by: header.root, epoch: epoch.number),
-                parcel.certificate.writer == steward.certificate.writer
-            else { continue }
-            steward = steward.adding(epoch.number, try parcel.open(with: steward.unsealing, epoch: epoch.number))
+            // What is not the root key's word for this key gives it nothing.
+            guard let found = try parcel(of: steward.certificate, epoch), let parcel = found else { continue }
+            steward = steward.adding(
+                epoch.number, try parcel.open(with: steward.unsealing, epoch: epoch.number), root: epoch.root,
+                certificate: parcel.certificate)
         }
         return steward
+    }
+
+    /// The only writer with this name, or whose id begins with it.
+    func writer(named name: String) throws -> Certificate {
+        let found = try writers().filter {
+            $0.name == name || name.count >= 4 && $0.writer.description.hasPrefix(name)
+        }
+        guard let writer = found.first else { throw ImageError.unknownWriter(name: name, store: subject) }
+        guard found.count == 1 else {
+            throw ImageError.ambiguousWriter(name: name, candidates: found.map { "\($0.writer)" })
+        }
+        return writer
     }
 
     /// The certificates of all writers that the newest epoch has something for, and that are not revoked.
@@ -342,21 +370,10 @@ struct Opening {
                 let bytes = try objects.read(file.name, limit: Format.maximumKeyLength),
                 // What is no parcel of the root key speaks for nobody.
                 let parcel = try? Parcel(decoding: bytes), parcel.certificate.writer == writer,
-                try parcel.isIssued(by: header.root, epoch: chain.newest.epoch),
+                try parcel.isIssued(by: chain.newest.root, epoch: chain.newest.epoch),
                 chain.newest.revocation(of: writer) == nil
             else { return nil }
             return parcel.certificate
         }
-    }
-}
-
-extension RecordChain {
-    /// Each epoch with its P, in order.
-    var epochs: [(number: UInt32, sealing: SealingPublicKey)] {
-        var result: [(number: UInt32, sealing: SealingPublicKey)] = []
-        for record in records where record.epoch != result.last?.number {
-            result.append((record.epoch, record.sealing))
-        }
-        return result
     }
 }

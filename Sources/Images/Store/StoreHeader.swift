@@ -6,7 +6,7 @@ internal import Stores
 
 struct StoreHeader: Hashable, Sendable {
     var store: Identifier
-    /// Signs everything that makes keys of this store its own.
+    /// The root key that the store was made with. Another may have taken its place since: the records say so, and this stays.
     var root: VerifyingKey
 
     func encoded() throws -> [UInt8] {

@@ -29,13 +29,34 @@ public struct StoreWriter: Sendable {
     public var series: [String]
 }
 
+/// What a new epoch is made for.
+struct KeyTurn {
+    /// The recipients that it has no key for.
+    var without: Set<String> = []
+    /// The writers that it has no key for.
+    var revoking: [StoreRecord.Revocation] = []
+    /// A root key that takes the place of the store's, and which certificates of those before go on counting.
+    var newRoot: (key: SigningKey, certificates: Set<Digest>)?
+}
+
 extension Store {
-    /// Who can open the store in its newest epoch. Needs no key.
-    public static func readers(_ objects: any ObjectStore) throws -> [StoreReader] {
+    /// Who can open the store in its newest epoch. Needs no key, and asks nobody.
+    /// - Parameter machine: whose pins hold; nil: nobody's.
+    public static func readers(
+        _ objects: any ObjectStore, trust: StoreTrust = StoreTrust(), machine: MachineState? = nil
+    ) throws -> [StoreReader] {
         do {
-            return try Opening.readRecords(objects, StoreHeader.read(objects)).newest.recipients
+            let header = try StoreHeader.read(objects)
+            let records = try Opening.readRecords(objects, header)
+            let pinned = try machine?.memory(of: header.store).pins(nil, among: records) ?? []
+            let root = try StoreTrust(expected: trust.expected, noted: trust.noted)
+                .root(of: records, pinned: pinned, subject: objects.subject)
+            return try records.chain(of: root, subject: objects.subject).newest.recipients
         } catch { throw ImageError.wrapping(error, subject: objects.subject) }
     }
+
+    /// Who could open the store in its newest epoch when it was opened.
+    public var readers: [StoreReader] { chain.newest.recipients }
 
     /// The machines that may write in the newest epoch.
     public func writers() throws -> [StoreWriter] {
@@ -45,14 +66,14 @@ extension Store {
     }
 
     /// The store as it is now.
-    private func reopened(isWriting: Bool = true) throws -> Opening {
+    func reopened(isWriting: Bool = true) throws -> Opening {
         try Opening(
             objects, credentials: Credentials(trust: StoreTrust(expected: fingerprint)), machine: machine,
             isWriting: isWriting)
     }
 
     /// The keys of who governs, and the store's newest record as it is now.
-    private func governing() throws -> (secret: StoreSecret, rootKey: SigningKey, opening: Opening) {
+    func governing() throws -> (secret: StoreSecret, rootKey: SigningKey, opening: Opening) {
         guard let secret = keyring.secret else { throw ImageError.noIdentity(store: subject) }
         let opening = try reopened()
         guard let rootKey = secret.rootKey, secret.newest.epoch == opening.chain.newest.epoch else {
@@ -87,7 +108,7 @@ extension Store {
     /// Takes a recipient's right to open what is written from now on: a new epoch, with keys for everybody else.
     /// - Parameter passphrase: the store's, asked for where somebody opens it with one and stays.
     public func remove(recipient: String, passphrase: () throws -> Secret?) throws {
-        try turn(without: recipient, revoking: nil, passphrase: passphrase)
+        try turn(KeyTurn(without: [recipient]), passphrase: passphrase)
     }
 
     /// Takes a writer's right to write: a new epoch without it, and a record that says which of its images still count.
@@ -96,13 +117,7 @@ extension Store {
     ///   - since: seconds since 1970; images that say a later time count no more. nil: all that are there count.
     public func revoke(writer name: String, since: Int64?, passphrase: () throws -> Secret?) throws {
         do {
-            let writers = try reopened().writers().filter {
-                $0.name == name || name.count >= 4 && $0.writer.description.hasPrefix(name)
-            }
-            guard let writer = writers.first else { throw ImageError.unknownWriter(name: name, store: subject) }
-            guard writers.count == 1 else {
-                throw ImageError.ambiguousWriter(name: name, candidates: writers.map { "\($0.writer)" })
-            }
+            let writer = try reopened().writer(named: name)
             let own = try roots(ofGroup: writer.group, writer: writer.writer)
             let kept = own.compactMap { name -> RootReference? in
                 // One that cannot be read now counts no more than a forged one.
@@ -110,60 +125,78 @@ extension Store {
                 return root.reference
             }
             try turn(
-                without: nil, revoking: StoreRecord.Revocation(writer: writer.writer, kept: kept),
-                passphrase: passphrase)
+                KeyTurn(revoking: [StoreRecord.Revocation(writer: writer.writer, kept: kept)]), passphrase: passphrase)
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }
 
     /// Makes a new epoch. Age files and parcels come first; the record is the commit point. A crash before it leaves files of an epoch
     /// that nobody has announced.
-    private func turn(
-        without recipient: String?, revoking: StoreRecord.Revocation?, passphrase: () throws -> Secret?
-    ) throws {
+    func turn(_ change: KeyTurn, passphrase: () throws -> Secret?) throws {
         do {
             let (secret, rootKey, opening) = try governing()
-            let readers = opening.chain.newest.recipients
-            if let recipient, !readers.contains(where: { $0.name == recipient }) {
-                throw ImageError.unknownRecipient(recipient: recipient, store: subject)
+            try opening.finishRecords()
+            let newest = opening.chain.newest
+            for name in change.without where !newest.recipients.contains(where: { $0.name == name }) {
+                throw ImageError.unknownRecipient(recipient: name, store: subject)
             }
-            let staying = readers.filter { $0.name != recipient }
+            let staying = newest.recipients.filter { !change.without.contains($0.name) }
             if !staying.contains(where: \.governs) { throw ImageError.lastRecipient(store: subject) }
-            let next = try secret.withNewEpoch()
-            let folder = try StoreName.keys(epoch: next.newest.epoch, sealing: next.newest.sealing.publicKey)
-            for reader in staying {
-                let wrapped: StoreRecipient
-                if reader.name == "passphrase" {
-                    guard let passphrase = try passphrase() else {
-                        throw ImageError.library(
-                            "the passphrase of \(subject) is needed, so that it opens the new keys, too")
-                    }
-                    wrapped = .passphrase(passphrase)
-                } else {
-                    wrapped = .age(try AgeRecipient(reader.name))
-                }
-                let bytes = try next.wrapped(for: wrapped, governs: reader.governs)
-                try objects.put("\(folder)/\(reader.fileName).2", bytes)
-                try objects.put("\(folder)/\(reader.fileName)", bytes)
+            let next = try secret.withNewEpoch(rootKey: change.newRoot?.key)
+            try putKeys(next, for: staying, passphrase)
+            let ended = Set(change.revoking.map(\.writer))
+            let signer = change.newRoot?.key ?? rootKey
+            for certificate in try opening.writers() where !ended.contains(certificate.writer) {
+                try putParcel(
+                    for: change.newRoot == nil ? certificate : certificate.reissued(by: signer), of: next, signer)
             }
-            for certificate in try opening.writers() where certificate.writer != revoking?.writer {
-                let key =
-                    certificate.roles.contains(.steward)
-                    ? next.newest.indexSecret : try next.newest.indexKey(certificate.group)
-                try objects.put(
-                    "\(folder)/\(certificate.writer)",
-                    Parcel.make(for: certificate, epoch: next.newest.epoch, indexKey: key, rootKey: rootKey))
+            if let newRoot = change.newRoot {
+                try restateDamage(with: next, rootKey: newRoot.key)
+                try machine.remember(id) { $0.announced = newRoot.key.verifyingKey }
             }
             try announce(
-                after: opening.chain.newest, epoch: next.newest.epoch, sealing: next.newest.sealing.publicKey,
-                revoked: opening.chain.newest.revoked + [revoking].compactMap { $0 }, recipients: staying,
-                rootKey: rootKey)
+                after: newest, epoch: next.newest.epoch, sealing: next.newest.sealing.publicKey,
+                revoked: newest.revoked + change.revoking, recipients: staying, rootKey: signer,
+                replacing: change.newRoot.map { (rootKey, $0.certificates) })
         } catch { throw ImageError.wrapping(error, subject: subject) }
+    }
+
+    /// The age files of the newest epoch of these secrets.
+    private func putKeys(
+        _ secret: StoreSecret, for readers: [StoreReader], _ passphrase: () throws -> Secret?
+    ) throws {
+        let folder = try StoreName.keys(epoch: secret.newest.epoch, sealing: secret.newest.sealing.publicKey)
+        for reader in readers {
+            let recipient: StoreRecipient
+            if reader.name == "passphrase" {
+                guard let passphrase = try passphrase() else {
+                    throw ImageError.library(
+                        "the passphrase of \(subject) is needed, so that it opens the new keys, too")
+                }
+                recipient = .passphrase(passphrase)
+            } else {
+                recipient = .age(try AgeRecipient(reader.name))
+            }
+            let bytes = try secret.wrapped(for: recipient, governs: reader.governs)
+            try objects.put("\(folder)/\(reader.fileName).2", bytes)
+            try objects.put("\(folder)/\(reader.fileName)", bytes)
+        }
+    }
+
+    private func putParcel(for certificate: Certificate, of secret: StoreSecret, _ rootKey: SigningKey) throws {
+        let epoch = secret.newest
+        let key =
+            certificate.roles.contains(.steward) ? epoch.indexSecret : try epoch.indexKey(certificate.group)
+        let folder = try StoreName.keys(epoch: epoch.epoch, sealing: epoch.sealing.publicKey)
+        try objects.put(
+            "\(folder)/\(certificate.writer)",
+            Parcel.make(for: certificate, epoch: epoch.epoch, indexKey: key, rootKey: rootKey))
     }
 
     /// Writes the store's next record, which is the commit point of every change of rights.
     private func announce(
         after newest: StoreRecord, epoch: UInt32, sealing: SealingPublicKey, revoked: [StoreRecord.Revocation],
-        recipients: [StoreReader], rootKey: SigningKey
+        recipients: [StoreReader], rootKey: SigningKey,
+        replacing replaced: (rootKey: SigningKey, certificates: Set<Digest>)? = nil
     ) throws {
         // Read again just before: from two records of one number a store would not recover.
         let chain = try reopened().chain
@@ -172,7 +205,7 @@ extension Store {
         }
         let record = try StoreRecord(
             after: chain.newest, store: id, rootKey: rootKey, epoch: epoch, sealing: sealing,
-            time: Timestamp.now().seconds, revoked: revoked, recipients: recipients)
+            time: Timestamp.now().seconds, revoked: revoked, recipients: recipients, replacing: replaced)
         // What would be read by nobody is written by nobody.
         guard chain.records.reduce(record.encoded.count, { $0 + $1.encoded.count }) <= Format.maximumRecordsLength
         else {
@@ -182,7 +215,9 @@ extension Store {
         try objects.put(name + ".2", record.encoded)
         try objects.put(name, record.encoded)
         try machine.remember(id) {
-            $0.see(try RecordChain(chain.records + [record], store: id, root: header.root, subject: subject))
+            $0.see(
+                try RecordChain(
+                    chain.records + [record], store: id, first: header.root, root: record.root, subject: subject))
         }
     }
 

@@ -5,7 +5,7 @@ public import Platform
 public import Stores
 
 /// As what a machine joins a store.
-public struct JoinRequest: Sendable {
+public struct JoinRequest: Sendable, Equatable {
     /// The group whose content it shares; nil: this machine alone.
     public var group: String?
     /// What the names of its series begin with; none: its host's name.
@@ -75,7 +75,7 @@ extension Store {
             try opening.finishHeader()
             try machine.remember(secret.store) { $0.see(opening.chain) }
             return try Store(
-                opening, keyring: Keyring(root: rootKey.verifyingKey, secret: secret, writer: key))
+                opening, keyring: Keyring(chain: opening.chain, secret: secret, writer: key))
         } catch { throw ImageError.wrapping(error, subject: objects.subject) }
     }
 
@@ -100,10 +100,20 @@ extension Store {
         do {
             let opening = try Opening(
                 objects, credentials: credentials, machine: machine, isWriting: true, isJoining: true)
-            let store = try join(opening, request, credentials)
+            let store = try certified(opening, request) ?? join(opening, request, credentials)
             try machine.remember(opening.header.store) { $0.see(opening.chain) }
             return store
         } catch { throw ImageError.wrapping(error, subject: objects.subject) }
+    }
+
+    /// A machine whose key a new root key has certified needs no other one: its certificate is in its parcel.
+    private static func certified(_ opening: Opening, _ request: JoinRequest) throws -> Store? {
+        guard request == JoinRequest(), let key = opening.writer, key.root != opening.chain.newest.root,
+            opening.chain.roots.contains(key.root)
+        else { return nil }
+        do {
+            return try Store(opening, keyring: Keyring(chain: opening.chain, writer: opening.currentWriter()))
+        } catch ImageError.leftOut, ImageError.revokedWriter { return nil }
     }
 
     static func join(_ opening: Opening, _ request: JoinRequest, _ credentials: Credentials) throws -> Store {
@@ -146,7 +156,7 @@ extension Store {
             Parcel.make(
                 for: key.certificate, epoch: opening.chain.newest.epoch, indexKey: key.indexKey, rootKey: rootKey))
         try opening.machine.save(key)
-        return try Store(opening, keyring: Keyring(root: opening.header.root, secret: secret, writer: key))
+        return try Store(opening, keyring: Keyring(chain: opening.chain, secret: secret, writer: key))
     }
 
     /// The group of a machine alone: named after the machine, not its host name, so that a second machine of the same

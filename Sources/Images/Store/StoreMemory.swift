@@ -19,6 +19,8 @@ struct StoreMemory: Sendable, Equatable {
     var root: VerifyingKey?
     /// The highest record that was seen.
     var record: Record?
+    /// A new root key that this machine itself is about to announce, or was when it was cut off: it is no stranger's.
+    var announced: VerifyingKey?
     var series: [String: Newest] = [:]
     /// The images that this machine itself has written.
     var ownRoots: Set<ObjectID> = []
@@ -39,6 +41,7 @@ struct StoreMemory: Sendable, Equatable {
             bytes.append(field: 3, value + Array(name.utf8))
         }
         for root in ownRoots.sorted() { bytes.append(field: 4, root.bytes) }
+        if let announced { bytes.append(field: 5, announced.rawBytes) }
         return bytes
     }
 
@@ -57,18 +60,28 @@ struct StoreMemory: Sendable, Equatable {
                 let sequence = try value.integer(UInt64.self)
                 series[try value.text()] = Newest(root: root, sequence: sequence)
             case 4: ownRoots.insert(try value.identifier())
+            case 5: announced = try VerifyingKey(rawBytes: value.rest())
             default: break
             }
         }
     }
 
+    /// The root keys that this machine has met: first the one that it trusts, which a new one of its own making is, too.
+    /// A steward's key names one as well.
+    func pins(_ writer: WriterKey?, _ steward: StewardKey? = nil, among records: StoreRecords) -> [VerifyingKey] {
+        let own = announced.flatMap { records.roots.contains($0) ? $0 : nil }
+        let stewards = steward?.certificate.store == records.store ? steward?.root : nil
+        return [own, root, writer?.root, stewards].compactMap { $0 }
+    }
+
     /// Takes note of the records, which were compared with what is remembered.
     mutating func see(_ chain: RecordChain) {
-        root = chain.newest.root
-        // A store that was put back is read, and what it had is not forgotten for that.
-        if chain.newest.number >= record?.number ?? 0 {
+        // A store that was put back is read, and what it had is not forgotten for that; another root key has other records.
+        if root != chain.newest.root || chain.newest.number >= record?.number ?? 0 {
             record = Record(number: chain.newest.number, digest: chain.newest.digest)
         }
+        root = chain.newest.root
+        if let own = announced, own != chain.newest.root, chain.roots.contains(own) { announced = nil }
     }
 
     /// Takes note of an image, if its series has no newer one.

@@ -21,6 +21,8 @@ public struct StoreTrust: Sendable {
         public var isForeign: Bool
         /// A machine is about to join it and will trust it from then on.
         public var isJoining: Bool
+        /// What was pinned until another root key took the place of the store's. Only a person can say that this was no stranger.
+        public var replaced: StoreFingerprint?
     }
 
     public init(
@@ -32,29 +34,63 @@ public struct StoreTrust: Sendable {
         self.unpinned = unpinned
     }
 
-    /// Compares a store with everything that is known of it.
+    /// The root key that counts, of those that a store's records name: everything that is known of it is compared.
+    ///
+    /// A pin is never carried on to a key that took the place of the pinned one, though that one agreed to it: it may be in the hands of
+    /// somebody whose rights were to be ended.
     /// - Parameters:
-    ///   - pinned: the root keys that this machine has pinned for a store of this id.
+    ///   - pinned: the root keys that this machine has met in a store of this id; the first is its pin.
     ///   - isJoining: whether it will be pinned.
     ///   - isFile: a single file has keys of its own, which nobody can have noted.
-    /// - Throws: `ImageError.foreignStore`, or what `unpinned` does.
-    func check(
-        _ header: StoreHeader, pinned: [VerifyingKey], isJoining: Bool, isFile: Bool = false, subject: String
-    ) throws {
-        let found = try StoreFingerprint(store: header.store, root: header.root)
-        func refuse(_ other: StoreFingerprint) -> ImageError {
-            .foreignStore(store: subject, found: "\(found)", pinned: "\(other)")
+    /// - Throws: `ImageError.foreignStore`, `.rekeyed`, or what `unpinned` does.
+    func root(
+        of records: StoreRecords, pinned: [VerifyingKey], isJoining: Bool = false, isFile: Bool = false, subject: String
+    ) throws -> VerifyingKey {
+        func print(_ root: VerifyingKey) throws -> StoreFingerprint {
+            try StoreFingerprint(store: records.store, root: root)
+        }
+        let newest = records.newestRoots()
+        func foreign(_ other: StoreFingerprint) throws -> ImageError {
+            .foreignStore(
+                store: subject, found: try newest.map { "\(try print($0))" }.joined(separator: " or "),
+                pinned: "\(other)")
+        }
+        /// What is pinned, unless another key has taken its place.
+        func newestOnly(_ root: VerifyingKey) throws -> VerifyingKey {
+            let newer = records.newestRoots(after: root)
+            if newer == [root] { return root }
+            if isJoining, expected == nil, newer.count == 1 {
+                try unpinned(
+                    Unpinned(
+                        store: subject, fingerprint: try print(newer[0]), isForeign: false, isJoining: true,
+                        replaced: try print(root)))
+                return newer[0]
+            }
+            throw ImageError.rekeyed(
+                store: subject, pinned: "\(try print(root))", found: try newer.map { "\(try print($0))" })
         }
         if let expected {
             // What somebody gives by hand outweighs what was pinned: that is how a pin is renewed.
-            if expected == found { return }
-            throw refuse(expected)
+            guard let root = try records.roots.first(where: { try print($0) == expected }) else {
+                throw try foreign(expected)
+            }
+            return try newestOnly(root)
         }
-        for key in pinned where key != header.root {
-            throw refuse(try StoreFingerprint(store: header.store, root: key))
+        for key in pinned where !records.roots.contains(key) { throw try foreign(print(key)) }
+        if let pin = pinned.first { return try newestOnly(pin) }
+        if let root = try newest.first(where: { noted.contains(try print($0)) }) { return root }
+        if let root = try records.roots.first(where: { noted.contains(try print($0)) }) { return try newestOnly(root) }
+        guard let root = newest.first, newest.count == 1 else {
+            throw ImageError.contradicted(
+                store: subject,
+                detail: "several keys say that they took the place of its root key, with the fingerprints "
+                    + (try newest.map { "\(try print($0))" }.joined(separator: " and "))
+                    + "; `--store-fingerprint` says which one is meant")
         }
-        if !pinned.isEmpty || noted.contains(found) { return }
         try unpinned(
-            Unpinned(store: subject, fingerprint: found, isForeign: !noted.isEmpty && !isFile, isJoining: isJoining))
+            Unpinned(
+                store: subject, fingerprint: try print(root), isForeign: !noted.isEmpty && !isFile,
+                isJoining: isJoining))
+        return root
     }
 }

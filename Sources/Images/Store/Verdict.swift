@@ -120,6 +120,13 @@ extension Store {
         guard let rootKey = secret.rootKey, secret.newest.epoch == chain.newest.epoch else {
             throw ImageError.notGoverning(store: subject)
         }
+        try state(verdicts, group: group, secret, rootKey)
+    }
+
+    private func state(
+        _ verdicts: [Verdict], group: Identifier, _ secret: StoreSecret, _ rootKey: SigningKey
+    ) throws {
+        if verdicts.isEmpty { return }
         let signing = try SigningKey.generate()
         let attester = Attester(
             epoch: secret.newest.epoch, sealing: secret.newest.sealing.publicKey,
@@ -182,7 +189,10 @@ extension Store {
     /// The volumes of a group that are to be cited no more: damaged outweighs whole, and a newer whole ends it.
     func damagedVolumes(group: Identifier) throws -> Set<ObjectID> { Self.damaged(try verdicts(group: group)) }
 
-    static func damaged(_ verdicts: [Verdict]) -> Set<ObjectID> {
+    static func damaged(_ verdicts: [Verdict]) -> Set<ObjectID> { Set(standing(verdicts).map(\.target.id)) }
+
+    /// Of each volume that is called damaged, the verdict that counts.
+    private static func standing(_ verdicts: [Verdict]) -> [Verdict] {
         var newest: [ObjectID: Verdict] = [:]
         for verdict in verdicts where verdict.kind == .volume {
             if let other = newest[verdict.target.id],
@@ -192,6 +202,14 @@ extension Store {
             }
             newest[verdict.target.id] = verdict
         }
-        return Set(newest.values.filter { $0.result == .damaged }.map(\.target.id))
+        return newest.values.filter { $0.result == .damaged }
+    }
+
+    /// States anew, under a new root key, which volumes are damaged: what those before it certified to state such things does not count
+    /// under this one. Who else was called whole or a seed is read again first.
+    func restateDamage(with secret: StoreSecret, rootKey: SigningKey) throws {
+        for group in Set(try listed(.verdict).map(\.name.group)) {
+            try state(Self.standing(verdicts(group: group)), group: group, secret, rootKey)
+        }
     }
 }

@@ -39,7 +39,7 @@ extension Store {
         var there = VolumesThere(
             store: self, group: writer.group.id,
             unusable: Store.damaged(verdicts).union(try condemnedVolumes(group: writer.group.id)))
-        var labels = LabelCache(folder: folder)
+        var labels = LabelCache(folder: folder, root: chain.newest.root)
         for object in listed {
             try result.add(object, own: writers, there: &there, cache: &labels, of: self)
         }
