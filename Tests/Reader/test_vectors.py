@@ -359,6 +359,15 @@ class Program(Scratch):
                     self.assertEqual(writer.listing(to), writer.listing(tree))
         info = json.loads(run("info", store)[1])
         self.assertEqual((info["records"], info["epoch"], len(info["writers"]), len(info["seeds"])), (4, 2, 1, 2))
+        self.holdfast("store", "rekey", store, "--yes")
+        self.holdfast("backup", tree, "--to", store, "--name", "three")
+        self.holdfast("copy", "three", "--from", store, "--output", f"{copied} again")
+        for medium in store, f"{copied} again":
+            self.assertEqual(run("verify", medium)[0::2], (0, ""))
+        again = json.loads(run("info", store)[1])
+        self.assertEqual((again["records"], again["epoch"], len(again["writers"])), (5, 3, 1))
+        self.assertNotEqual(again["fingerprint"], info["fingerprint"])
+        self.assertEqual(run("list", store, "--fingerprint", info["fingerprint"])[0], 4)
         self.assertEqual(info["recipients"], {writer.RECIPIENT: True, writer.READER: False})
 
 

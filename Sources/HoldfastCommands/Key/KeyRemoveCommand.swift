@@ -9,7 +9,8 @@ struct KeyRemoveCommand: HoldfastCommand {
         commandName: "remove", abstract: "Remove a recipient from a store.",
         discussion: """
             The store gets new keys for everybody who stays: what is written from now on the removed recipient does not open. \
-            What was written before it still opens, and so it does every copy; a replica follows with the next `holdfast copy`.
+            What was written before it still opens, and so it does every copy; a replica follows with the next `holdfast copy`. \
+            Who governed the store has its root key, too: remove him with `holdfast store rekey`.
             """)
 
     @Argument(help: "age1…, or passphrase.")
@@ -24,8 +25,7 @@ struct KeyRemoveCommand: HoldfastCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         let store = try session.open(from, for: .read)
-        guard try Store.readers(session.objects(session.place(from).path)).contains(where: { $0.name == recipient })
-        else {
+        guard let reader = store.readers.first(where: { $0.name == recipient }) else {
             throw ImageError.unknownRecipient(recipient: recipient, store: store.subject)
         }
         try session.confirm(
@@ -36,7 +36,9 @@ struct KeyRemoveCommand: HoldfastCommand {
             summary: [
                 "\(Text.safe(recipient)) opens nothing that is written to \(store.subject) from now on",
                 "replicas follow with the next `holdfast copy --from … --to …`",
-            ])
+            ]
+                + (reader.governs
+                    ? ["it governed, and can still make keys for itself: `holdfast store rekey STORE` ends that"] : []))
         return .done
     }
 }

@@ -7,6 +7,6 @@ struct StoreCommand: ParsableCommand {
         commandName: "store", abstract: "Make, join, describe and check stores.",
         subcommands: [
             StoreInitCommand.self, StoreJoinCommand.self, StoreInfoCommand.self, StoreCheckCommand.self,
-            StoreRevokeCommand.self,
+            StoreRevokeCommand.self, StoreRekeyCommand.self,
         ])
 }
