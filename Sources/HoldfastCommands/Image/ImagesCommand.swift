@@ -22,10 +22,8 @@ struct ImagesCommand: HoldfastCommand {
             let store = try session.open(from, for: .list)
             let all = try store.images()
             try store.lostImages(all).forEach(session.findings.add)
-            images = all.filter { image in
-                (source.series == nil || image.label?.series == source.series?.text)
-                    && (source.host == nil || image.label?.host == source.host?.text)
-            }
+            let filter = ImageFilter(series: source.series?.text, host: source.host?.text)
+            images = filter.isEmpty ? all : all.filter { $0.label.map(filter.holds) ?? false }
         } else {
             images = []
         }

@@ -49,7 +49,8 @@ extension SourceOptions {
         let images = try SingleFile.images(
             input.path, credentials: session.credentials(for: input.path), machine: session.machine)
         let isThere = images.contains {
-            $0.label?.name == name || (name.utf8.count >= 4 && $0.id.description.hasPrefix(name))
+            $0.label.map { ExactText($0.name) == ExactText(name) } == true
+                || (name.utf8.count >= 4 && $0.id.description.hasPrefix(name))
         }
         if !isThere { throw ImageError.noSuchImage(name: name) }
     }

@@ -124,7 +124,7 @@ struct LogVerifyCommand: StatefulCommand {
         }
         if let from {
             known += try session.open(from, for: .read).images()
-                .filter { $0.label?.host == HostFacts.hostName }.compactMap {
+                .filter { $0.label?.isOf(host: HostFacts.hostName) == true }.compactMap {
                     $0.label.flatMap { AuditAnchor($0.logHead) }
                 }
         }

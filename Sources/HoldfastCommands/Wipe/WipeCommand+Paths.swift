@@ -82,7 +82,7 @@ extension WipeCommand {
             }
             let holding = images.filter { image in
                 image.label.map { label in
-                    label.host == HostFacts.hostName
+                    label.isOf(host: HostFacts.hostName)
                         && label.sources.contains { path == $0 || path.isBelow($0) || $0.isBelow(path) }
                 } ?? false
             }

@@ -32,8 +32,10 @@ extension Store {
     /// The series of an image that is carried into this store: its own, where this machine may write it and the store has nothing newer in
     /// it; else one for copies, so that an old image never becomes the newest of the machine.
     private func series(ofCopy label: ImageLabel, _ certificate: Certificate) throws -> String {
-        let newest = try images().filter { $0.counts && $0.label?.series == label.series }.compactMap(\.label?.time)
-            .max()
+        let newest = try images().filter { $0.counts && $0.label?.isOf(series: label.series) == true }.compactMap(
+            \.label?.time
+        )
+        .max()
         if certificate.covers(series: label.series), newest.map({ $0 < label.time }) ?? true { return label.series }
         return (certificate.series.first ?? "") + "copies/" + label.series
     }

@@ -125,7 +125,7 @@ struct Certificate: Sendable {
     }
 
     /// Whether an image of this series may be its own. Bytes are compared, as every reader can: to `String` two spellings are one.
-    func covers(series name: String) -> Bool { series.contains { !$0.isEmpty && name.utf8.starts(with: $0.utf8) } }
+    func covers(series name: String) -> Bool { series.contains { !$0.isEmpty && ExactText(name).hasPrefix($0) } }
 
     /// Whether it certifies whoever wrote an object with this header, and for that.
     func covers(_ header: ObjectHeader) -> Bool {

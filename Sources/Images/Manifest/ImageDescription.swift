@@ -52,6 +52,9 @@ public struct ImageLabel: Sendable, Hashable {
 
     public static let systemRole = "system"
 
+    public func isOf(series other: String) -> Bool { ExactText(series) == ExactText(other) }
+    public func isOf(host other: String) -> Bool { ExactText(host) == ExactText(other) }
+
     func encoded() -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.append(field: 1, text: name)

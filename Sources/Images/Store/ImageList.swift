@@ -30,13 +30,16 @@ public struct ImageFilter: Sendable {
     public var series: String?
     public var host: String?
 
+    /// Whether every image is meant, one that cannot be read as well.
+    public var isEmpty: Bool { series == nil && host == nil }
+
     public init(series: String? = nil, host: String? = nil) {
         self.series = series
         self.host = host
     }
 
-    func holds(_ label: ImageLabel) -> Bool {
-        (series.map { $0 == label.series } ?? true) && (host.map { $0 == label.host } ?? true)
+    public func holds(_ label: ImageLabel) -> Bool {
+        (series.map { label.isOf(series: $0) } ?? true) && (host.map { label.isOf(host: $0) } ?? true)
     }
 }
 
@@ -106,7 +109,7 @@ extension Store {
     public func lostImages(_ images: [ImageSummary]) throws -> [Finding] {
         let memory = try machine.memory(of: id)
         let there = Set(images.map(\.id))
-        let lost = memory.series.filter { !there.contains($0.value.root.id) }.sorted { $0.key < $1.key }
+        let lost = memory.series.sorted.filter { !there.contains($0.value.root.id) }
         remember { memory in
             for image in images where image.counts {
                 guard let label = image.label, let reference = image.reference else { continue }
@@ -125,7 +128,9 @@ extension Store {
     public func find(_ name: String, _ filter: ImageFilter = ImageFilter()) throws -> ImageSummary {
         let images = try images().filter { $0.label.map(filter.holds) ?? false }
         if name == "latest" { return try latest(images, filter) }
-        let exact = images.filter { $0.label?.name == name && $0.counts || $0.id.description == name }
+        let exact = images.filter {
+            $0.counts && $0.label.map { ExactText($0.name) == ExactText(name) } == true || $0.id.description == name
+        }
         let candidates = exact.isEmpty ? images.filter { $0.id.description.hasPrefix(name) } : exact
         guard let found = candidates.first, !name.isEmpty else { throw ImageError.noSuchImage(name: name) }
         if candidates.count > 1 {
@@ -148,9 +153,9 @@ extension Store {
 
     /// The newest of a series: of the one that was named, of this machine's own, or of the only one.
     private func latest(_ images: [ImageSummary], _ filter: ImageFilter) throws -> ImageSummary {
-        var pool = Dictionary(grouping: images.filter(\.counts)) { $0.label?.series ?? "" }
+        var pool = Dictionary(grouping: images.filter(\.counts)) { ExactText($0.label?.series ?? "") }
         if filter.series == nil && filter.host == nil, pool.count > 1, let own = keyring.writer?.certificate {
-            let ofMachine = pool.filter { own.covers(series: $0.key) }
+            let ofMachine = pool.filter { own.covers(series: $0.key.text) }
             if !ofMachine.isEmpty { pool = ofMachine }
         }
         func newest(_ images: [ImageSummary]) -> [ImageSummary] {
@@ -160,12 +165,12 @@ extension Store {
         guard let series = pool.first else { throw ImageError.noSuchImage(name: "latest") }
         if pool.count > 1 {
             let all = pool.values.compactMap { newest($0).first }
-                .sorted { ($0.label?.series ?? "") < ($1.label?.series ?? "") }
+                .sorted { ExactText($0.label?.series ?? "") < ExactText($1.label?.series ?? "") }
             throw ImageError.ambiguousImage(name: "latest", candidates: all.map(Self.describe))
         }
         let found = newest(series.value)
         guard let only = found.first, found.count == 1 else {
-            throw ImageError.twoNewest(series: series.key, images: found.map(\.id.short))
+            throw ImageError.twoNewest(series: series.key.text, images: found.map(\.id.short))
         }
         return only
     }

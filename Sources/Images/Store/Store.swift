@@ -353,7 +353,7 @@ struct Opening {
     /// The only writer with this name, or whose id begins with it.
     func writer(named name: String) throws -> Certificate {
         let found = try writers().filter {
-            $0.name == name || name.count >= 4 && $0.writer.description.hasPrefix(name)
+            ExactText($0.name) == ExactText(name) || name.utf8.count >= 4 && $0.writer.description.hasPrefix(name)
         }
         guard let writer = found.first else { throw ImageError.unknownWriter(name: name, store: subject) }
         guard found.count == 1 else {

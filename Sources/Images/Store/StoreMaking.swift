@@ -130,7 +130,11 @@ extension Store {
         // This machine's own earlier key needs no name: it lies here.
         var replaced: Certificate? = opening.writer?.certificate
         if let name = request.replaces {
-            guard let found = writers.first(where: { $0.name == name || $0.writer.description.hasPrefix(name) }) else {
+            guard
+                let found = writers.first(where: {
+                    ExactText($0.name) == ExactText(name) || $0.writer.description.hasPrefix(name)
+                })
+            else {
                 throw ImageError.unknownWriter(name: name, store: opening.subject)
             }
             replaced = found
@@ -139,7 +143,8 @@ extension Store {
         for other in writers where other.writer != replaced?.writer && other.roles.contains(.write) {
             if replaced?.predecessors.contains(other.writer) == true { continue }
             for taken in other.series {
-                for prefix in series where taken.hasPrefix(prefix) || prefix.hasPrefix(taken) {
+                for prefix in series
+                where ExactText(taken).hasPrefix(prefix) || ExactText(prefix).hasPrefix(taken) {
                     throw ImageError.seriesTaken(
                         prefix: taken, writer: "\(other.name) (\(other.writer.short))", store: opening.subject)
                 }

@@ -21,7 +21,7 @@ struct StoreMemory: Sendable, Equatable {
     var record: Record?
     /// A new root key that this machine itself is about to announce, or was when it was cut off: it is no stranger's.
     var announced: VerifyingKey?
-    var series: [String: Newest] = [:]
+    var series = ExactTable<Newest>()
     /// The images that this machine itself has written.
     var ownRoots: Set<ObjectID> = []
 
@@ -35,7 +35,7 @@ struct StoreMemory: Sendable, Equatable {
             value.append(integer: record.number)
             bytes.append(field: 2, value + record.digest.bytes)
         }
-        for (name, newest) in series.sorted(by: { $0.key < $1.key }) {
+        for (name, newest) in series.sorted {
             var value = newest.root.encoded
             value.append(integer: newest.sequence)
             bytes.append(field: 3, value + Array(name.utf8))
@@ -94,6 +94,6 @@ struct StoreMemory: Sendable, Equatable {
     /// An image that was removed on purpose.
     mutating func forget(_ id: ObjectID) {
         ownRoots.remove(id)
-        series = series.filter { $0.value.root.id != id }
+        series.remove { $0.root.id == id }
     }
 }

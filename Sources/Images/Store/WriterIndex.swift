@@ -10,7 +10,7 @@ struct WriterIndex {
     /// The roots that it covers.
     var roots: Set<ObjectID>
     /// The newest image of each series that this machine may go on with.
-    var newest: [String: StoreMemory.Newest]
+    var newest: ExactTable<StoreMemory.Newest>
     /// Volumes of other writers, which rest on what an identity has verified.
     var seeded: Set<ObjectID>
 }
@@ -34,7 +34,7 @@ extension Store {
             ChunkIndex.load(from: Self.indexPath(folder, writer), folder: folder) ?? (ChunkIndex(folder: folder), [])
         // A root that is gone may have been the last to name a volume: what it named is no longer citable.
         if !roots.isSubset(of: all) { (index, roots) = (ChunkIndex(folder: folder), []) }
-        var result = WriterIndex(index: index, roots: roots, newest: [:], seeded: [])
+        var result = WriterIndex(index: index, roots: roots, newest: ExactTable(), seeded: [])
 
         var there = VolumesThere(
             store: self, group: writer.group.id,
