@@ -171,4 +171,27 @@ import Testing
         #expect(found.isDamaged && found.label == nil)
         #expect(try plant.owned().find("latest", ImageFilter(series: "a/plc")).id == image.id)
     }
+
+    @Test("A label that a member has forged into one copy is not believed because the other copy is signed")
+    func forgedFirstCopy() throws {
+        let plant = try Plant()
+        let a = try plant.machine("a", group: "line")
+        let member = try plant.key(of: plant.machine("b", group: "line"))
+        let image = try plant.backup(plant.tree(), on: a)
+        let name = String(repeating: "name of an image ", count: 8)
+        let root = try plant.plantRoot(by: plant.key(of: a), like: plant.root(image.id)) { label, _, _ in
+            label.name = name
+            label.sequence = 2
+        }
+        let bytes = try readWhole(plant.file(root.text), limit: 1 << 20)
+        let reader = try ObjectReader(
+            [MemorySource(bytes)], subject: "it", keyring: Keyring(root: member.root, writer: member), name: root)
+        let frame = try #require(reader.scan().first { $0.kind == .label })
+        let forged = try TagForgery(key: #require(reader.indexKey), reader.header, frame).changed(bytes, block: 2)
+        for copy in root.both {
+            try plant.overwrite(copy, forged)
+            #expect(try plant.root(root.id).label.name == name)
+            try plant.overwrite(copy, bytes)
+        }
+    }
 }

@@ -40,6 +40,8 @@ public enum Format {
     /// A volume, its directory included. Nothing beyond is looked at.
     static let maximumVolumeLength: UInt64 = 256 << 20
     static let maximumIndexLength: UInt64 = 4 << 30
+    /// What of a root, a checkpoint or a verdict is searched for frames where neither its header nor its end says how long it is.
+    static let maximumCutLength: UInt64 = 16 << 20
     /// A volume is closed at this many chunks, so that its directory can be read.
     static let maximumChunksOfVolume = 1 << 19
     /// Frames of an object that holds no chunks.

@@ -16,17 +16,6 @@ extension ByteSource {
     }
 }
 
-/// What a valid signature says of an object.
-struct ObjectProof {
-    /// Tells it from every other object.
-    var digest: Digest
-    /// As its writer signed it.
-    var length: UInt64
-    var certificate: Certificate
-    /// The signed frames that are no chunks, in order. Nothing else of the object is to be believed.
-    var frames: [FrameHead]
-}
-
 /// One object with all its copies.
 final class ObjectReader: Sendable {
     let subject: String
@@ -38,6 +27,14 @@ final class ObjectReader: Sendable {
     let objectKey: Secret?
     /// The key that opens directory and label, or nil for a foreign group.
     let indexKey: Secret?
+
+    /// What a search for frames has found: all that is asked for afterwards is in it.
+    private let scanned = Scanned()
+
+    private final class Scanned: @unchecked Sendable {
+        let monitor = Monitor()
+        var frames: [FrameHead]?
+    }
 
     private var associatedPrefix: [UInt8] { header.store.bytes + header.id.bytes }
 
@@ -119,10 +116,25 @@ final class ObjectReader: Sendable {
 
     /// All frames: one pass over each copy, hopping from one to the next, and looking for the next magic where one is damaged.
     func scan() -> [FrameHead] {
+        if let known = scanned.monitor.withLock({ scanned.frames }) { return known }
+        let found = scanCopies()
+        scanned.monitor.withLock { scanned.frames = found }
+        return found
+    }
+
+    /// Where a search for frames ends: at the length that the object gives itself. One that gives none, as only a long one may, was cut.
+    private var searchedLength: UInt64 {
+        if header.length != 0 { return header.length }
+        if let trailer = trailer() { return trailer.length }
+        return header.type.isVolume || header.type == .index ? Format.maximumVolumeLength : Format.maximumCutLength
+    }
+
+    private func scanCopies() -> [FrameHead] {
         var found: [UInt64: FrameHead] = [:]
+        let length = searchedLength
         for copy in copies {
             let limit = Format.maximumPlainFrames + (header.type.isVolume ? Format.maximumChunksOfVolume : 0)
-            let scanner = FrameScanner(copy, frames: limit)
+            let scanner = FrameScanner(copy, frames: limit, end: length)
             for frame in scanner.frames() where found[frame.offset] == nil { found[frame.offset] = frame }
         }
         var end = UInt64(Format.headerLength)
@@ -135,25 +147,47 @@ final class ObjectReader: Sendable {
     }
 
     /// The plain content of a frame, from the first copy in which it is authentic.
-    func content(of frame: FrameHead) throws -> [UInt8] {
+    func content(of frame: FrameHead) throws -> [UInt8] { try content(of: frame, stored(frame)) }
+
+    /// The plain content of a frame that is plain, as each copy has it. Nothing vouches for it yet.
+    func contents(of frame: FrameHead) throws -> [[UInt8]] {
+        let all = try stored(frame)
+        return all.count == 2 && all[0] == all[1] ? [all[0]] : all
+    }
+
+    /// The plain content of a frame as it was signed. Another copy may have something else in its place that opens as well.
+    func content(of frame: ObjectProof.Frame) throws -> [UInt8] {
+        let all = try stored(frame.head)
+        return try content(
+            of: frame.head, copies.count == 1 ? all : all.filter { try sha256($0) == frame.digest })
+    }
+
+    private func content(of frame: FrameHead, _ stored: [[UInt8]]) throws -> [UInt8] {
         if frame.kind.seal == .plain {
-            guard let content = try stored(frame).first else { throw ended }
+            guard let content = stored.first else { throw ended }
             return content
         }
-        guard let key = frame.kind.seal == .objectKey ? objectKey : indexKey else {
-            throw ImageError.wrongIdentity(store: subject)
-        }
+        guard let key = key(of: frame.kind) else { throw ImageError.wrongIdentity(store: subject) }
         var cipher = try AuthenticatedCipher(key: key)
-        for sealed in try stored(frame) {
+        for sealed in stored {
             if let plain = open(sealed, frame: frame, cipher: &cipher) { return plain }
         }
         throw ImageError.damaged(subject: subject, detail: "its frame at offset \(frame.offset) is not authentic")
     }
 
+    /// What opens frames of a kind; nil for a plain one, and where no key at hand does.
+    func key(of kind: FrameKind) -> Secret? {
+        switch kind.seal {
+        case .plain: nil
+        case .objectKey: objectKey
+        case .indexKey: indexKey
+        }
+    }
+
     private var ended: ImageError { .damaged(subject: subject, detail: "it ends too early") }
 
     /// What each copy that can be read has there; throws where none can.
-    private func stored(_ frame: FrameHead) throws -> [[UInt8]] {
+    func stored(_ frame: FrameHead) throws -> [[UInt8]] {
         guard frame.length <= frame.kind.maximumLength else {
             throw ImageError.damaged(subject: subject, detail: "a frame is too long")
         }
@@ -168,7 +202,7 @@ final class ObjectReader: Sendable {
         return result
     }
 
-    private func open(_ sealed: [UInt8], frame: FrameHead, cipher: inout AuthenticatedCipher) -> [UInt8]? {
+    func open(_ sealed: [UInt8], frame: FrameHead, cipher: inout AuthenticatedCipher) -> [UInt8]? {
         guard sealed.count >= Format.tagLength else { return nil }
         // What does not open is not authentic; the caller says so.
         return try? [UInt8](unsafeUninitializedCapacity: sealed.count) { buffer, filled in
@@ -196,123 +230,6 @@ final class ObjectReader: Sendable {
             try cipher.open(UnsafeRawBufferPointer(sealed), nonce: $0, authenticating: $1, into: sealed)
         }
     }
-
-    // MARK: Directory and signature
-
-    /// The rows of the directory, authentic but not compared with the signature; nil where it is lost.
-    func directory() -> [DirectoryRow]? {
-        // What is no directory, or not authentic, counts as lost: chunks are found without it.
-        if let trailer = trailer(), trailer.directory != 0, let frame = frame(at: trailer.directory),
-            frame.kind == .directory, let content = try? content(of: frame)  // As above.
-        {
-            return try? DirectoryRow.rows(content)  // As above.
-        }
-        guard let frame = scan().last(where: { $0.kind == .directory }),
-            let content = try? content(of: frame)  // As above.
-        else { return nil }
-        return try? DirectoryRow.rows(content)  // As above.
-    }
-
-    /// Rows made by opening every frame: what an identity can do where the directory is lost.
-    func rowsByScanning(workspace: ChunkWorkspace) -> [DirectoryRow] {
-        // Without a cipher nothing opens, and each chunk is missed by name.
-        guard let objectKey, var cipher = try? AuthenticatedCipher(key: objectKey) else { return [] }
-        var rows: [DirectoryRow] = []
-        for frame in scan() where frame.kind.isChunk {
-            for copy in copies {
-                // A frame that does not open here may open in the other copy, or is lost.
-                guard let count = try? open(frame, in: copy, workspace: workspace, cipher: &cipher),
-                    let chunk = try? workspace.chunkHead(count)  // As above.
-                else { continue }
-                rows.append(
-                    DirectoryRow(
-                        id: chunk.id, kind: frame.kind, sealedLength: frame.length, plainLength: chunk.contentLength,
-                        offset: frame.offset, tag: []))
-                break
-            }
-        }
-        return rows
-    }
-
-    /// Checks the signature over everything before it and returns the object's digest.
-    ///
-    /// For an object with a directory, the chunks are covered through its rows and not read. What stands after the signature is not
-    /// covered and not believed.
-    /// - Parameter rows: the directory, if it was read already.
-    /// - Throws: `ImageError.damaged` if any part of it is missing or differs.
-    func verifySignature(rows: [DirectoryRow]? = nil) throws -> ObjectProof {
-        let trailer = trailer()
-        let known = trailer.flatMap { frame(at: $0.signature) }
-        guard let signature = known ?? scan().last(where: { $0.kind == .signature }), signature.kind == .signature
-        else { throw damaged("its signature is missing") }
-        let rows = trailer?.directory == 0 ? [] : rows ?? directory() ?? []
-        let frames = try signedFrames(before: signature, rows: rows)
-        // Where no trailer says how long it is, the other header does, or nothing follows the signature.
-        let length =
-            trailer?.length
-            ?? (header.length != 0 ? header.length : signature.end &+ UInt64(Format.endLength))
-        let digests = try frames.map { try candidates($0) }
-        // One copy may be damaged where the other is whole: each is tried, and what is authentic comes first.
-        for choice in 0..<max(1, copies.count) {
-            for content in try stored(signature) {
-                if let proof = try proof(frames, digests, choice, content, length: length) { return proof }
-            }
-        }
-        throw damaged("its signature is not that of a writer of this store")
-    }
-
-    private func damaged(_ detail: String) -> ImageError { .damaged(subject: subject, detail: detail) }
-
-    /// The frames that the signature covers by their content. Chunks are covered by the directory, which must name each.
-    private func signedFrames(before signature: FrameHead, rows: [DirectoryRow]) throws -> [FrameHead] {
-        var frames: [FrameHead] = []
-        var position = UInt64(Format.headerLength)
-        var row = 0
-        while position < signature.offset {
-            if row < rows.count, rows[row].offset == position {
-                position = rows[row].frame.end
-                row += 1
-                continue
-            }
-            guard let frame = frame(at: position) else { throw damaged("a frame is missing") }
-            guard !frame.kind.isChunk else { throw damaged("a chunk is not in its directory") }
-            guard frames.count < Format.maximumPlainFrames else { throw damaged("it has too many frames") }
-            frames.append(frame)
-            position = frame.end
-        }
-        guard position == signature.offset, row == rows.count else { throw damaged("a frame is missing") }
-        return frames
-    }
-
-    /// The digests of the stored contents of a frame in its copies; where a key is at hand only of those that it opens.
-    private func candidates(_ frame: FrameHead) throws -> [Digest] {
-        let all = try stored(frame)
-        guard all.count > 1,
-            let key = frame.kind.seal == .plain ? nil : frame.kind.seal == .objectKey ? objectKey : indexKey
-        else { return try all.map { try sha256($0) } }
-        var cipher = try AuthenticatedCipher(key: key)
-        return try all.filter { open($0, frame: frame, cipher: &cipher) != nil }.map { try sha256($0) }
-    }
-
-    private func proof(
-        _ frames: [FrameHead], _ digests: [[Digest]], _ choice: Int, _ signature: [UInt8], length: UInt64
-    ) throws -> ObjectProof? {
-        var reader = WireReader(signature)
-        // What is no signature at all is none of this store.
-        guard var certificateField = try? reader.field()?.value,
-            var signatureField = try? reader.field()?.value,  // As above.
-            let certificate = try? Certificate(decoding: certificateField.rest()),  // As above.
-            try keyring.accepts(certificate, for: header)
-        else { return nil }
-        var table = FrameTable()
-        for (frame, candidates) in zip(frames, digests) {
-            guard let digest = choice < candidates.count ? candidates[choice] : candidates.first else { return nil }
-            table.add(frame, digest: digest)
-        }
-        let message = try table.message(header: header, length: length, certificate: certificate)
-        guard certificate.key.isValid(signatureField.rest(), for: message) else { return nil }
-        return ObjectProof(digest: try sha256(message), length: length, certificate: certificate, frames: frames)
-    }
 }
 
 /// Finds the frames of one copy in one pass, whatever is damaged: no byte is looked at twice.
@@ -321,10 +238,10 @@ private struct FrameScanner {
     private let limit: Int
     private let end: UInt64
 
-    init(_ copy: any ByteSource, frames limit: Int) {
+    init(_ copy: any ByteSource, frames limit: Int, end: UInt64) {
         self.copy = copy
         self.limit = limit
-        end = min(copy.length, Format.maximumVolumeLength)
+        self.end = min(copy.length, Format.maximumVolumeLength, end)
     }
 
     private static let window = 1 << 16

@@ -68,10 +68,7 @@ extension Store {
     /// Reads the directory of a volume that a root names, and checks it against the root.
     func directory(of volume: VolumeReference, group: Identifier) throws -> [DirectoryRow] {
         let reader = try volumeReader(volume, group: group)
-        guard let rows = reader.directory() else {
-            throw ImageError.damaged(subject: reader.subject, detail: "its directory is lost")
-        }
-        let proof = try reader.verifySignature(rows: rows)
+        let (rows, proof) = try reader.provenDirectory()
         guard proof.digest == volume.digest, proof.length == volume.length else {
             throw ImageError.damaged(subject: reader.subject, detail: "it is not the volume that the image names")
         }
