@@ -79,7 +79,8 @@ extension [UInt8] {
 /// A single-file image whose writer has all keys and no scruples.
 final class HostileImage {
     let identity: AgeIdentity
-    private let key: WriterKey
+    let key: WriterKey
+    let rootKey: SigningKey
     private let encoder: ChunkEncoder
     private let run: ObjectID
     private let header: StoreHeader
@@ -97,7 +98,7 @@ final class HostileImage {
     init() throws {
         identity = try AgeIdentity.generate()
         let secret = try StoreSecret.generate()
-        let rootKey = try #require(secret.rootKey)
+        rootKey = try #require(secret.rootKey)
         run = try .random()
         key = try WriterKey.issue(
             from: secret, rootKey: rootKey, group: "group", writer: "host", series: ["host/"])

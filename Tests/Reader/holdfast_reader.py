@@ -36,6 +36,10 @@ class Superseded(Damage):
     """What an earlier root key certified, and the newest does not list: it counts for nothing, and of a verdict that is no damage."""
 
 
+class Forged(Damage):
+    """What is whole, and not what its writer signed."""
+
+
 class Refused(Exception):
     """What the article wants refused for every purpose."""
 
@@ -557,14 +561,14 @@ class Object:
         named = [frame for frame in frames if frame not in rows]
         length = self.header.length or max(len(data) for _, data in self.copies)
         header = LAYOUT.pack(*self.header._replace(length=length))[:224]
-        problem = Damage("no signature is whole")
+        problem = Forged("no signature is whole")
         for content in self.contents(signatures[0]):
             try:
                 both = fields(content, {1: ("certificate", raw), 2: ("signature", raw)})
                 card = read_certificate(both.certificate or b"", self.keys.root, self.keys.certificates, self.keys.earlier)
                 check_covers(card, self.header)
             except Damage as found:
-                problem = found
+                problem = Forged(str(found))
                 continue
             start = b"holdfast/1/object" + header + hashlib.sha256(card.encoded).digest()
             heads = [struct.pack("<BQI", frame.kind, frame.offset, frame.length) for frame in named]
@@ -573,7 +577,7 @@ class Object:
                 if is_signed(card.key, both.signature, message):
                     self.proof = SimpleNamespace(card=card, digest=hashlib.sha256(message).digest(), frames=named, message=message)
                     return self.proof
-            problem = Damage("the signature does not fit")
+            problem = Forged("the signature does not fit")
         raise problem
 
     def reference(self):
@@ -982,10 +986,16 @@ class Image:
             number, explained = number + step, False
             try:
                 batch.prove()
+            except Forged as problem:
+                medium.report(f"{batch.name}: {problem}: nothing from there on is used")
+                return
             except Damage as problem:
-                medium.report(f"{batch.name}: {problem}")
+                medium.report(f"{batch.name}: lost as a whole: {problem}")
+                explained = True
+                yield None
+                continue
             try:
-                piece = next((name for name, frame in batch.chunks() if frame.kind == PIECE), bytes(32))
+                piece = next((row.id for row in batch.directory() if row.kind == PIECE), bytes(32))
                 came.append(piece)
                 yield medium.chunk(piece, PIECE)
             except Damage as problem:

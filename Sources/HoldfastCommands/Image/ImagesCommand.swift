@@ -17,7 +17,8 @@ struct ImagesCommand: HoldfastCommand {
         if let input = source.input {
             if input.isStandard { try refuseTerminal(0, "standard input") }
             images = try SingleFile.images(
-                input.path, credentials: session.credentials(for: input.path), machine: session.machine)
+                input.path, credentials: session.credentials(for: input.path), machine: session.machine,
+                findings: session.findings)
         } else if let from = source.from {
             let store = try session.open(from, for: .list)
             let all = try store.images()

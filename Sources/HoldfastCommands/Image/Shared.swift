@@ -4,6 +4,7 @@ internal import ArgumentParser
 internal import Glibc
 internal import Images
 internal import Platform
+internal import Reporting
 
 /// Standard output cannot carry an image and a document.
 func refuseMixedOutput(_ output: PathArgument?, _ global: GlobalOptions) throws {
@@ -47,7 +48,8 @@ extension SourceOptions {
             throw Problem.usage("standard input holds one image, which need not be named", hint: "leave \(name) out")
         }
         let images = try SingleFile.images(
-            input.path, credentials: session.credentials(for: input.path), machine: session.machine)
+            input.path, credentials: session.credentials(for: input.path), machine: session.machine,
+            findings: Findings())
         let isThere = images.contains {
             $0.label.map { ExactText($0.name) == ExactText(name) } == true
                 || (name.utf8.count >= 4 && $0.id.description.hasPrefix(name))

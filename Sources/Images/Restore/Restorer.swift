@@ -370,6 +370,11 @@ final class Restorer: @unchecked Sendable {
         return folder
     }
 
+    /// Where things go depends on the source: before one is known, nothing is placed.
+    private func checkSource() throws {
+        if source.isEmpty { throw FormatError("an entry comes before its source") }
+    }
+
     private func enter(_ entry: Entry) throws { try enter(entry, name: entry.name) }
 
     private func enter(_ entry: Entry?, name: [UInt8]) throws {
@@ -384,6 +389,7 @@ final class Restorer: @unchecked Sendable {
                 isSelected: isSelected, restorer: self)
             folders.append((folder, isSelected, names))
         } else {
+            try checkSource()
             let isSelected = selectsSource()
             let base = try base()
             let own = BytePath(source).lastComponent
@@ -492,6 +498,7 @@ final class Restorer: @unchecked Sendable {
         if let file { file.fail("its end is missing"); file.close(size: file.entry.size) }
         file = nil
         let isRoot = folders.isEmpty
+        if isRoot { try checkSource() }
         let folder = try folders.last?.folder ?? base()
         defer { if isRoot, folder !== target { folder.release() } }
         let isSelected = folders.last?.isSelected == true || isSelected(entry.name)

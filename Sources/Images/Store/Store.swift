@@ -151,15 +151,8 @@ struct Opening {
             of: records, pinned: memory.pins(writer, credentials.steward, among: records),
             isJoining: isJoining || isWriting && writer == nil, subject: objects.subject)
         chain = try records.chain(of: root, subject: objects.subject)
-        guard let seen = memory.record, memory.root == root else { return }
-        if seen.number > chain.newest.number {
-            let error = ImageError.rolledBack(
-                store: objects.subject, seen: seen.number, found: chain.newest.number)
-            if isWriting { throw error }
-            findings.append(Finding(.damaged, subject: objects.subject, error.sentence))
-        } else if chain.records[Int(seen.number) - 1].digest != seen.digest {  // safe: 1...count
-            throw ImageError.contradicted(
-                store: objects.subject, detail: "its record \(seen.number) is not the one that this machine has seen")
+        if let finding = try memory.compare(chain, isWriting: isWriting, subject: objects.subject) {
+            findings.append(finding)
         }
     }
 

@@ -2,6 +2,7 @@
 
 internal import Cryptography
 internal import Platform
+internal import Reporting
 
 struct StoreMemory: Sendable, Equatable {
     struct Record: Sendable, Hashable {
@@ -72,6 +73,23 @@ struct StoreMemory: Sendable, Equatable {
         let own = announced.flatMap { records.roots.contains($0) ? $0 : nil }
         let stewards = steward?.certificate.store == records.store ? steward?.root : nil
         return [own, root, writer?.root, stewards].compactMap { $0 }
+    }
+
+    /// Compares the records of a store, or of a single file, with those that were seen.
+    /// - Parameter isWriting: what is only said to a reader is refused to a writer.
+    /// - Returns: what a reader has to know.
+    func compare(_ chain: RecordChain, isWriting: Bool, subject: String) throws -> Finding? {
+        guard let seen = record, seen.number > 0, root == chain.newest.root else { return nil }
+        if seen.number > chain.newest.number {
+            let error = ImageError.rolledBack(store: subject, seen: seen.number, found: chain.newest.number)
+            if isWriting { throw error }
+            return Finding(.damaged, subject: subject, error.sentence)
+        }
+        guard chain.records[Int(seen.number) - 1].digest == seen.digest else {  // safe: 1...count
+            throw ImageError.contradicted(
+                store: subject, detail: "its record \(seen.number) is not the one that this machine has seen")
+        }
+        return nil
     }
 
     /// Takes note of the records, which were compared with what is remembered.
