@@ -101,6 +101,11 @@ public final class Descriptor: Sendable {
         return total
     }
 
+    /// Where `read` goes on.
+    public func seek(to offset: Int64) throws(SystemError) {
+        try check("read", "the file") { lseek(raw, off_t(offset), SEEK_SET) }
+    }
+
     public func write(_ buffer: UnsafeRawBufferPointer) throws(SystemError) {
         var rest = buffer
         while !rest.isEmpty {

@@ -34,6 +34,9 @@ public struct SystemError: Explained, Hashable {
         [ENODEV, ENXIO, ENOTCONN, ESTALE, ETIMEDOUT, EHOSTDOWN, EHOSTUNREACH, ESHUTDOWN, ENOMEDIUM].contains(code)
     }
 
+    /// Whether the medium refused, which may concern this one place of it (EIO, ENODATA, EREMOTEIO, EILSEQ).
+    public var isBadPlace: Bool { [EIO, ENODATA, EREMOTEIO, EILSEQ].contains(code) }
+
     /// Whether the caller lacks the right (EACCES, EPERM, EROFS).
     public var isPermission: Bool { code == EACCES || code == EPERM || code == EROFS }
 }

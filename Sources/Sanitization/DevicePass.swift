@@ -67,7 +67,7 @@ final class DevicePass {
         do throws(SystemError) {
             try device.write(block, at: Int64(offset))
         } catch {
-            guard error.isMedium else { throw error }
+            guard error.isBadPlace else { throw error }
             if block.count <= sector {
                 return bad.add(DeviceRange(start: offset, length: UInt64(block.count)))
             }
@@ -107,7 +107,7 @@ final class DevicePass {
             let count = try device.read(into: block, at: Int64(offset))
             if count < block.count { throw SystemError(EIO, "read", "the device") }
         } catch {
-            guard error.isMedium else { throw error }
+            guard error.isBadPlace else { throw error }
             if block.count <= sector {
                 return bad.add(DeviceRange(start: offset, length: UInt64(block.count)))
             }
@@ -213,9 +213,4 @@ final class DevicePass {
         let value: PatternSource
         init(_ value: PatternSource) { self.value = value }
     }
-}
-
-extension SystemError {
-    /// Whether the medium refused, and not the device as a whole (EIO, ENODATA, EREMOTEIO, EILSEQ).
-    fileprivate var isMedium: Bool { [EIO, ENODATA, EREMOTEIO, EILSEQ].contains(code) }
 }

@@ -11,6 +11,8 @@ public struct StoppedCall: Sendable {
     public let name: String
     /// What the first argument, a descriptor, leads to; empty where it is none.
     public let path: String
+    /// The bytes that `read` or `pread64` asks for.
+    public let range: Range<UInt64>?
 }
 
 /// The system calls by which names are looked up, made and removed.
@@ -50,13 +52,25 @@ public func stopping(
     var stop = ctest_stop()
     while ctest_next_stop(descriptor, &stop) == 1 {
         count += 1
+        let name = String(cString: ctest_call_name(stop.number))
         let call = StoppedCall(
-            number: count, name: String(cString: ctest_call_name(stop.number)), path: path(of: stop.arguments.0))
+            number: count, name: name, path: path(of: stop.arguments.0), range: range(of: stop, name))
         let error = decide(call)
         _ = ctest_go_on(descriptor, stop.id, error)
     }
     thread.join()
     return count
+}
+
+private func range(of stop: ctest_stop, _ name: String) -> Range<UInt64>? {
+    if name == "pread64" { return stop.arguments.3..<stop.arguments.3 + stop.arguments.2 }
+    guard name == "read", let file = fopen("/proc/self/fdinfo/\(stop.arguments.0)", "r") else { return nil }
+    defer { fclose(file) }
+    var line = [CChar](repeating: 0, count: 256)
+    guard fgets(&line, 256, file) != nil else { return nil }
+    let digits = line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }.filter { (0x30...0x39).contains($0) }
+    guard let start = UInt64(String(decoding: digits, as: UTF8.self)) else { return nil }
+    return start..<start + stop.arguments.2
 }
 
 private func path(of descriptor: UInt64) -> String {

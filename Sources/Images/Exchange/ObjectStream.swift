@@ -27,6 +27,9 @@ final class ObjectStream {
     /// A file that has the name of a part and is none.
     var foreignPart: BytePath? { input.foreignPart }
 
+    /// Bytes that the medium does not give; zeros stand for them.
+    var unreadable: [Range<UInt64>] { input.unreadable }
+
     private var available: Int { buffer.count - start }
 
     private func fill(_ count: Int) throws {

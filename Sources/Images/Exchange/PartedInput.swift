@@ -9,8 +9,17 @@ final class PartedInput {
     private var file: Descriptor
     private let path: BytePath?
     private var part = 1
+    /// The part that is read; nil for a pipe.
+    private var current: BytePath?
+    private var subject: String { current?.description ?? "standard input" }
+    /// Where the next byte is: in its part, and in all of them.
+    private var offset: Int64 = 0
+    private var position: UInt64 = 0
+    private var damage = UnreadableRanges()
     /// A part that is there and is not of this image.
     private(set) var foreignPart: BytePath?
+    /// Bytes that the medium does not give; zeros stand for them.
+    var unreadable: [Range<UInt64>] { damage.ranges }
 
     init(_ path: BytePath) throws {
         do throws(SystemError) {
@@ -19,6 +28,7 @@ final class PartedInput {
                 file = try Descriptor(duplicating: 0)
             } else {
                 self.path = path
+                current = path
                 file = try Descriptor.open(path)
             }
         } catch { throw ImageError(error) }
@@ -28,35 +38,88 @@ final class PartedInput {
     func read(_ count: Int, into bytes: inout [UInt8]) throws {
         var missing = count
         while missing > 0 {
-            let start = bytes.count
-            bytes += [UInt8](repeating: 0, count: min(missing, 1 << 20))
-            let want = bytes.count - start
+            let want = min(missing, 1 << 20)
             let got: Int
             do throws(SystemError) {
-                got = try bytes.withUnsafeMutableBytes { buffer in
-                    Result { () throws(SystemError) in
-                        try file.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[start...]))
-                    }
-                }.get()
+                got = try append(want, to: &bytes) { buffer throws(SystemError) in try self.file.read(into: buffer) }
             } catch {
-                let subject = path?.description ?? "standard input"
-                throw isGone(error) ? ImageError.gone(subject: subject) : ImageError(error, on: subject)
+                try readInPieces(want, into: &bytes, after: error)
+                missing -= want
+                continue
             }
-            bytes.removeLast(want - got)
             missing -= got
             if got < want { return }
         }
     }
 
-    /// Whether the medium does not answer any more, or only this place of it is bad: then its beginning can still be read.
+    private func append(
+        _ count: Int, to bytes: inout [UInt8],
+        _ read: (UnsafeMutableRawBufferPointer) throws(SystemError) -> Int
+    ) throws(SystemError) -> Int {
+        let start = bytes.count
+        bytes += [UInt8](repeating: 0, count: count)
+        let result = bytes.withUnsafeMutableBytes { buffer in
+            Result { () throws(SystemError) in
+                try read(UnsafeMutableRawBufferPointer(rebasing: buffer[start...]))
+            }
+        }
+        let got = (try? result.get()) ?? 0  // An error is thrown below.
+        bytes.removeLast(count - got)
+        offset += Int64(got)  // safe: of a buffer
+        position.add(saturating: UInt64(got))
+        return try result.get()
+    }
+
+    // MARK: Places that cannot be read
+
+    /// Reads a stretch of a file block by block, since a place in it is bad: that costs what was there, as any other damage does.
+    private func readInPieces(_ count: Int, into bytes: inout [UInt8], after error: SystemError) throws {
+        // A pipe, or a device whose end nobody knows: nothing behind the bad place can be looked for.
+        guard error.isBadPlace, !isGone(error), let status = try? file.status(), status.kind == .file else {
+            throw failure(error)
+        }
+        let length = Int64(clamping: status.size)
+        let end = bytes.count + count
+        while bytes.count < end, offset < length {
+            let block = Int(UnreadableRanges.block - offset % UnreadableRanges.block)  // safe: within a block
+            let place = offset
+            do throws(SystemError) {
+                let want = min(block, end - bytes.count)
+                let got = try append(want, to: &bytes) { buffer throws(SystemError) in
+                    try self.file.read(into: buffer, at: place)
+                }
+                damage.goOn()
+                if got < want { break }
+            } catch {
+                guard error.isBadPlace, !isGone(error), let step = damage.next else { throw failure(error) }
+                // safe: all three are at most what is asked for
+                let zeros = min(max(block, step), end - bytes.count, Int(clamping: length - offset))
+                bytes += [UInt8](repeating: 0, count: zeros)
+                damage.add(position, length: zeros)
+                offset += Int64(zeros)  // safe: below the file's length
+                position.add(saturating: UInt64(zeros))
+            }
+        }
+        do throws(SystemError) { try file.seek(to: offset) } catch { throw failure(error) }
+    }
+
+    private func failure(_ error: SystemError) -> ImageError {
+        isGone(error) ? .gone(subject: subject) : ImageError(error, on: subject)
+    }
+
+    /// Whether the medium does not answer any more, or only this place of it is bad: then its beginning, or its end, can still be read.
     private func isGone(_ error: SystemError) -> Bool {
         if error.isUnreachable { return true }
-        guard error.code == EIO, let path else { return false }
+        guard error.isBadPlace, let current else { return false }
         do throws(SystemError) {
-            var first: [UInt8] = [0]
-            let again = try Descriptor.open(path)
+            let again = try Descriptor.open(current)
             again.forgetCached()
-            return try again.read(intoArray: &first) == 0
+            let last = Int64(clamping: try again.status().size) - 1
+            return ![0, max(0, last)].contains { place in
+                var one: [UInt8] = [0]
+                // What cannot be read does not answer.
+                return (try? again.seek(to: place)) != nil && (try? again.read(intoArray: &one)) == 1
+            }
         } catch { return true }
     }
 
@@ -73,6 +136,7 @@ final class PartedInput {
                 return false
             }
             file = found
+            (current, offset) = (next, 0)
         } catch {
             if error.isAbsent { return false }
             throw ImageError(error, on: next.description)
@@ -92,9 +156,16 @@ final class PartedInput {
         var window = [UInt8](repeating: 0, count: 1 << 20)
         var offset: Int64 = 0
         while offset < searched {
-            let count = try window.withUnsafeMutableBytes { buffer in
-                Result { () throws(SystemError) in try file.read(into: buffer, at: offset) }
-            }.get()
+            let count: Int
+            do throws(SystemError) {
+                count = try window.withUnsafeMutableBytes { buffer in
+                    Result { () throws(SystemError) in try file.read(into: buffer, at: offset) }
+                }.get()
+            } catch {
+                guard error.isBadPlace else { throw error }
+                offset += Int64(window.count)  // safe: our own window
+                continue
+            }
             var index = 0
             while index + Format.headerLength <= count {
                 guard let start = window[index...(count - Format.headerLength)].firstIndex(of: Format.headerMagic[0])
@@ -113,4 +184,33 @@ final class PartedInput {
         }
         return !isBetweenObjects
     }
+}
+
+/// The places of a medium that it does not give, and how much is passed over at the next one: reading each of very many bad blocks would
+/// take days.
+private struct UnreadableRanges {
+    static let block: Int64 = 4096
+    private static let longestStep = 1 << 20
+    private static let maximumFailures = 1000
+
+    private(set) var ranges: [Range<UInt64>] = []
+    private var step = 0
+    private var failures = 0
+
+    /// What the next bad place costs at least, beyond the rest of its block; nil once there have been too many.
+    var next: Int? { failures < Self.maximumFailures ? step : nil }
+
+    mutating func add(_ position: UInt64, length: Int) {
+        let end = position.adding(saturating: UInt64(length))  // safe: of a buffer
+        if let last = ranges.last, last.upperBound == position {
+            ranges[ranges.count - 1] = last.lowerBound..<end
+        } else {
+            ranges.append(position..<end)
+        }
+        failures += 1
+        step = min(max(2 * step, Int(Self.block)), Self.longestStep)  // safe: both are bounded
+    }
+
+    /// Something could be read.
+    mutating func goOn() { step = 0 }
 }

@@ -40,6 +40,7 @@ final class SingleFileImageReader: BatchedImageReader {
     /// Since the last batch that was read.
     private var hasSeenDamage = false
     private var reportedGaps = 0
+    private var reportedUnreadable: UInt64 = 0
     /// An object that was read while looking for the keys.
     private var ahead: [UInt8]?
     /// The number of the batch that comes next, from 1: its id follows from it.
@@ -67,6 +68,11 @@ final class SingleFileImageReader: BatchedImageReader {
 
     /// Names what of the medium was passed over since the last time.
     private func loseGaps() {
+        for range in stream.unreadable where range.upperBound > reportedUnreadable {
+            let start = max(range.lowerBound, reportedUnreadable)
+            lose("the medium does not give its bytes \(start) to \(range.upperBound)")
+            reportedUnreadable = range.upperBound
+        }
         for gap in stream.gaps.dropFirst(reportedGaps) { lose("a header is damaged at byte \(gap)") }
         reportedGaps = stream.gaps.count
     }
