@@ -94,6 +94,13 @@ public enum Age {
         file.withUnsafeBytes { isPassphraseEncrypted($0) }
     }
 
+    /// For how many recipients a file is, or says it is: each may have to be tried. nil for anything that is no age file.
+    public static func stanzaCount(_ file: [UInt8]) -> Int? {
+        file.withUnsafeBytes { file in
+            try? withBinary(file) { (file) throws(CryptographyError) in try AgeHeader(parsing: file).stanzas.count }
+        }
+    }
+
     /// scrypt's work factor in a file that asks for a passphrase: 18 takes a second and 256 MB, and each one more twice that. nil for
     /// anything else.
     public static func workFactor(_ file: [UInt8]) -> Int? {

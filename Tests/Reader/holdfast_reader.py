@@ -270,6 +270,8 @@ def read_key_text(data):
 
 
 def open_age(data, identity):
+    if bytes(data).count(b"\n-> ") > 16:
+        return None
     done = subprocess.run(["age", "-d", "-i", identity], input=bytes(data), capture_output=True)
     return done.stdout if done.returncode == 0 else None
 

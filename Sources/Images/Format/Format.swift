@@ -54,6 +54,10 @@ public enum Format {
     /// An age file, a parcel, the file HOLDFAST.
     static let maximumKeyLength = 64 << 10
     static let maximumKeyFiles = 1024
+    /// Parcels of an epoch: one for each writer.
+    static let maximumParcels = 1 << 14
+    /// Recipients of one age file. It is for one; other programs add what is for nobody.
+    static let maximumStanzas = 16
     /// scrypt's, of a passphrase: a second and 256 MB.
     static let maximumWorkFactor = 18
 

@@ -240,7 +240,9 @@ public struct Credentials: Sendable {
             }
         }
         if !identities.isEmpty {
-            for file in files where !Age.isPassphraseEncrypted(file) {
+            // One that is for very many is none of a store's, and costs a calculation for each of them.
+            let own = files.filter { 1...Format.maximumStanzas ~= Age.stanzaCount($0) ?? 0 }
+            for file in own where !Age.isPassphraseEncrypted(file) {
                 // One that does not open is for somebody else.
                 if let text = try? Age.decrypt(file, identities: identities), let secret = parse(text) { return secret }
             }

@@ -357,10 +357,15 @@ struct Opening {
 
     /// The certificates of all writers that the newest epoch has something for, and that are not revoked.
     func writers() throws -> [Certificate] {
-        let folder = try keyFolder
-        return try objects.list(folder).compactMap { file -> Certificate? in
-            guard let writer = Identifier(hexadecimal: file.lastComponent),
-                let bytes = try objects.read(file.name, limit: Format.maximumKeyLength),
+        let parcels = try objects.list(keyFolder).compactMap { file in
+            Identifier(hexadecimal: file.lastComponent).map { (name: file.name, writer: $0) }
+        }
+        guard parcels.count <= Format.maximumParcels else {
+            throw ImageError.damaged(subject: subject, detail: "it has more than \(Format.maximumParcels) parcels")
+        }
+        return try parcels.compactMap { file -> Certificate? in
+            let writer = file.writer
+            guard let bytes = try objects.read(file.name, limit: Format.maximumKeyLength),
                 // What is no parcel of the root key speaks for nobody.
                 let parcel = try? Parcel(decoding: bytes), parcel.certificate.writer == writer,
                 try parcel.isIssued(by: chain.newest.root, epoch: chain.newest.epoch),
