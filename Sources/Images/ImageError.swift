@@ -61,8 +61,10 @@ public enum ImageError: Explained, Hashable {
         case .folderInUse(let path): "\(path) holds other files; a store needs a folder of its own"
         case .otherFormat(let subject, let version) where version < Int(Format.version):
             "\(subject) was written by a holdfast from before its first release, and no version since then reads it"
-        case .otherFormat(let subject, let version):
-            "\(subject) is of format version \(version) with features that this program does not know; it reads version \(Format.version)"
+        case .otherFormat(let subject, let version) where version > Int(Format.version):
+            "\(subject) was written by a newer version of holdfast, in format version \(version), and this program reads version \(Format.version)"
+        case .otherFormat(let subject, _):
+            "\(subject) was written by a newer version of holdfast, with features that this program does not know"
         case .damaged(let subject, let detail): "\(subject) is damaged: \(detail)"
         case .truncated(let subject): "\(subject) is truncated: its end is missing"
         case .noIdentity(let store): "\(store) is encrypted and no identity was given or found"

@@ -66,7 +66,9 @@ import Testing
         }
         run("/bin/rm", ["-rf", scratch.file("out").description])
         let findings = Findings()
-        #expect(try store.verify(findings: findings).findings == 0, "call \(call)")
+        // One that has no first copy yet is named for what it is.
+        let unfinished = try opened.images().filter(\.isUnfinished).count
+        #expect(try store.verify(findings: findings).findings == UInt64(unfinished), "call \(call)")
         try store.backup(scratch.file("tree"), name: "next")
         try store.restore("next", to: scratch.file("out/next"))
         try expectSameTree(scratch.file("out/next"), scratch.file("tree"))

@@ -58,7 +58,9 @@ func verify(
 ) throws -> Outcome {
     if image == nil { try store.lostImages(store.images()).forEach(session.findings.add) }
     let report = try session.working {
-        try store.verify(image: image, readData: readData, progress: session.progress, findings: session.findings)
+        try store.verify(
+            image: image, readData: readData, identities: session.identities(), progress: session.progress,
+            findings: session.findings)
     }
     if mark { try store.mark(report, tool: Session.tool) }
     let shared = share ? try store.share(report, tool: Session.tool) : nil

@@ -1,6 +1,6 @@
 // Verification: is everything there, is it what was signed, and can it be opened. It never stops at damage and never writes.
 
-internal import Cryptography
+public import Cryptography
 internal import Platform
 public import Reporting
 internal import Stores
@@ -31,12 +31,14 @@ public struct VerifyReport: Sendable {
 
 extension Store {
     /// Checks the whole store, or what one image needs.
-    /// - Parameter readData: opens, decompresses and hashes every chunk; otherwise content is only known to be listed.
+    /// - Parameters:
+    ///   - readData: opens, decompresses and hashes every chunk; otherwise content is only known to be listed.
+    ///   - identities: their own age files are opened.
     public func verify(
-        image name: String?, readData: Bool, progress: Progress, findings: Findings
+        image name: String?, readData: Bool, identities: [AgeIdentity] = [], progress: Progress, findings: Findings
     ) throws -> VerifyReport {
         do {
-            let verifier = Verifier(store: self, progress: progress, findings: findings)
+            let verifier = Verifier(store: self, identities: identities, progress: progress, findings: findings)
             return try verifier.run(image: try name.map { try find($0).name }, readData: readData)
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }
@@ -44,6 +46,7 @@ extension Store {
 
 private final class Verifier: @unchecked Sendable {
     private let store: Store
+    private let identities: [AgeIdentity]
     private let progress: Progress
     private let findings: Findings
     private let monitor = Monitor()
@@ -56,8 +59,9 @@ private final class Verifier: @unchecked Sendable {
     /// Images that lack something.
     private var incomplete: Set<ObjectID> = []
 
-    init(store: Store, progress: Progress, findings: Findings) {
+    init(store: Store, identities: [AgeIdentity], progress: Progress, findings: Findings) {
         self.store = store
+        self.identities = identities
         self.progress = progress
         self.findings = findings
     }
@@ -67,7 +71,7 @@ private final class Verifier: @unchecked Sendable {
     }
 
     func run(image: ObjectName?, readData: Bool) throws -> VerifyReport {
-        if image == nil { try checkPlainFiles() }
+        if image == nil { try PlainFileCheck(store: store, identities: identities, report: damaged).run() }
         let roots = try image.map { [try root(listed($0))].compactMap { $0 } } ?? allRoots()
         report.readData = readData
         // Volumes and chunk ids belong to a group; each is a world of its own.
@@ -93,40 +97,7 @@ private final class Verifier: @unchecked Sendable {
         return report
     }
 
-    // MARK: What everything hangs on
-
-    private func checkPlainFiles() throws {
-        for name in [StoreName.header, StoreName.header + ".2"] {
-            do {
-                guard let bytes = try store.objects.read(name, limit: Format.maximumKeyLength) else {
-                    throw FormatError("it is missing")
-                }
-                guard try StoreHeader(decoding: bytes, subject: name) == store.header else {
-                    throw FormatError("it names another store")
-                }
-            } catch { damaged(name, "\(error)") }
-        }
-        let folder = try StoreName.keys(epoch: store.chain.newest.epoch, sealing: store.chain.newest.sealing)
-        let files = try store.objects.list(folder).map(\.name)
-        let doubled = Set(files.map { String(ObjectName.withoutSecond($0)) }).filter { $0.hasSuffix(".age") }.sorted()
-        for name in doubled + store.chain.records.map(StoreName.record) {
-            do {
-                let first = try store.objects.read(name, limit: Format.maximumStoreRecordLength)
-                let second = try store.objects.read(name + ".2", limit: Format.maximumStoreRecordLength)
-                if first == nil || first != second { damaged(name, "its two copies differ") }
-            } catch { damaged(name, "\(error)") }
-        }
-        // Who has no parcel gets no keys at the next change of them.
-        for name in files where Identifier(hexadecimal: name.split(separator: "/").last ?? "") != nil {
-            do {
-                let bytes = try store.objects.read(name, limit: Format.maximumKeyLength) ?? []
-                let parcel = try Parcel(decoding: bytes)
-                guard name.hasSuffix("/\(parcel.certificate.writer)"),
-                    try parcel.isIssued(by: store.chain.newest.root, epoch: store.chain.newest.epoch)
-                else { throw FormatError("it is no parcel that the root key has signed") }
-            } catch { damaged(name, "\(error)") }
-        }
-    }
+    // MARK: Roots
 
     private func allRoots() throws -> [ImageRoot] { try store.listed(.image).compactMap { try root($0) } }
 
@@ -143,7 +114,14 @@ private final class Verifier: @unchecked Sendable {
             let reader = try store.smallReader(name)
             if reader.objectKey == nil && reader.indexKey == nil { return nil }
             let root = try ImageRoot(reader)
-            // Where the first copy is not there the run ended between the two: no damage, and its machine's to finish.
+            if object.first == nil {
+                // Its machine's to finish; or somebody took the first copy of one that was finished, and it counts no more.
+                damaged(
+                    name.text,
+                    "this copy is missing; the other copy is whole. Its run ended before it was finished: it restores by its id alone"
+                )
+                incomplete.insert(name.id)
+            }
             for copy in object.first == nil ? [name.second] : name.both {
                 guard let bytes = try store.objects.read(copy, limit: Format.maximumRootLength) else {
                     damaged(copy, "this copy is missing; the other one is whole")

@@ -20,6 +20,8 @@ public struct ImageSummary: Sendable {
 
     var name: ObjectName
     var reference: RootReference?
+    /// Why its label cannot be read.
+    var failure: (any Explained)?
 
     /// Whether it may be the newest of its series.
     public var counts: Bool { label != nil && problem == nil && !isUnfinished }
@@ -84,10 +86,13 @@ extension Store {
                     keyring.secret == nil && keyring.steward == nil && keyring.writer?.group.id != name.group
                     ? "of another group"
                     : "written in epoch \(reader.header.epoch), of which the keys at hand are not"
+                summary.failure = ImageError.wrongIdentity(
+                    store: "\(describe(name)), which was written in epoch \(reader.header.epoch)")
                 return summary
             }
-            summary.problem = explained(error).sentence
+            summary.problem = ImageError.wrapping(error, subject: describe(name)).sentence
             summary.isDamaged = true
+            summary.failure = ImageError.wrapping(error, subject: describe(name))
         }
         return summary
     }
@@ -126,16 +131,20 @@ extension Store {
 
     /// Finds an image by its name, a unique prefix of its id, or `latest`.
     public func find(_ name: String, _ filter: ImageFilter = ImageFilter()) throws -> ImageSummary {
-        let images = try images().filter { $0.label.map(filter.holds) ?? false }
+        let all = try images()
+        let images = all.filter { $0.label.map(filter.holds) ?? false }
         if name == "latest" { return try latest(images, filter) }
-        let exact = images.filter {
+        // Those whose label cannot be read go by their ids, too, so that somebody hears why they do not restore.
+        let named = images + all.filter { $0.label == nil }
+        let exact = named.filter {
             $0.counts && $0.label.map { ExactText($0.name) == ExactText(name) } == true || $0.id.description == name
         }
-        let candidates = exact.isEmpty ? images.filter { $0.id.description.hasPrefix(name) } : exact
+        let candidates = exact.isEmpty ? named.filter { $0.id.description.hasPrefix(name) } : exact
         guard let found = candidates.first, !name.isEmpty else { throw ImageError.noSuchImage(name: name) }
         if candidates.count > 1 {
             throw ImageError.ambiguousImage(name: name, candidates: candidates.map(Self.describe))
         }
+        if let failure = found.failure { throw failure }
         if let problem = found.problem {
             throw ImageError.damaged(subject: "image \(found.id.short)", detail: problem)
         }

@@ -1,0 +1,147 @@
+// What a verification looks at beside the objects: HOLDFAST, records, age files and parcels, and what lies among them that is none of the
+// store's. Anybody who has the medium can put a file there: it decides nothing, and it is named.
+
+internal import Cryptography
+internal import Platform
+internal import Reporting
+internal import Stores
+
+struct PlainFileCheck {
+    let store: Store
+    /// Open their own age files.
+    let identities: [AgeIdentity]
+    /// Called with the name of a file, and what is wrong with it.
+    let report: (String, String) -> Void
+
+    /// Files of one kind that are named; of the others only how many there are.
+    private static let maximumNamed = 20
+
+    func run() throws {
+        checkHeaders()
+        try checkRecords()
+        try checkKeys()
+    }
+
+    private func checkHeaders() {
+        for name in [StoreName.header, StoreName.header + ".2"] {
+            do {
+                guard let bytes = try store.objects.read(name, limit: Format.maximumKeyLength) else {
+                    throw FormatError("it is missing")
+                }
+                guard try StoreHeader(decoding: bytes, subject: name) == store.header else {
+                    throw FormatError("it names another store")
+                }
+            } catch { report(name, explained(error).sentence) }
+        }
+    }
+
+    private func checkCopies(_ name: String) {
+        do {
+            let first = try store.objects.read(name, limit: Format.maximumStoreRecordLength)
+            let second = try store.objects.read(name + ".2", limit: Format.maximumStoreRecordLength)
+            if first == nil || first != second { report(name, "its two copies differ") }
+        } catch { report(name, explained(error).sentence) }
+    }
+
+    private func reportStrangers(_ names: [String], in folder: String, _ reason: String) {
+        for name in names.prefix(Self.maximumNamed) { report(name, reason) }
+        let others = names.count - min(names.count, Self.maximumNamed)
+        if others > 0 { report(folder, "\(others) more files of which the same is true") }
+    }
+
+    // MARK: Records
+
+    private func checkRecords() throws {
+        let names = Set(store.chain.records.map(StoreName.record))
+        names.sorted().forEach(checkCopies)
+        let others = try store.objects.list("e").map(\.name).filter {
+            !names.contains(String(ObjectName.withoutSecond($0)))
+        }
+        // Somebody may have changed the keys since the store was opened.
+        let strangers = others.isEmpty ? [] : others.filter(try notNewer())
+        reportStrangers(strangers, in: "e", "it is no record that the root key of this store has signed")
+    }
+
+    /// Whether a file is no record that has come since.
+    private func notNewer() throws -> (String) -> Bool {
+        let now = try Opening.readRecords(store.objects, store.header)
+        let names = Set(now.records.map(StoreName.record))
+        return { !names.contains(String(ObjectName.withoutSecond($0))) }
+    }
+
+    // MARK: Keys
+
+    private func checkKeys() throws {
+        let epochs = store.chain.epochs
+        let newest = store.chain.newest.epoch
+        var known: Set<String> = []
+        let files = Dictionary(grouping: try store.objects.list("k").map(\.name)) { name in
+            String(name.prefix(name.utf8.count - (name.split(separator: "/").last?.utf8.count ?? 0)))
+        }
+        for (epoch, sealing) in epochs {
+            let folder = try StoreName.keys(epoch: epoch, sealing: sealing) + "/"
+            known.insert(folder)
+            try checkKeys(of: epoch, sealing, files[folder] ?? [], isNewest: epoch == newest)
+        }
+        let strangers = files.filter { !known.contains($0.key) }.flatMap(\.value).sorted()
+        reportStrangers(strangers, in: "k", "no record of this store names the keys that its folder is for")
+    }
+
+    private func checkKeys(
+        of epoch: UInt32, _ sealing: SealingPublicKey, _ files: [String], isNewest: Bool
+    ) throws {
+        // A recipient may have been given another right within the epoch.
+        let recipients = Set(
+            store.chain.records.filter { $0.epoch == epoch }.flatMap(\.recipients).map(\.fileName))
+        var strangers: [String] = []
+        var ages: Set<String> = []
+        for name in files {
+            let last = String(name.split(separator: "/").last ?? "")
+            if Identifier(hexadecimal: last) != nil {
+                checkParcel(name, epoch)
+            } else if recipients.contains(String(ObjectName.withoutSecond(last))) {
+                ages.insert(String(ObjectName.withoutSecond(name)))
+            } else {
+                strangers.append(name)
+            }
+        }
+        reportStrangers(strangers, in: "k", "no record of this store names its recipient")
+        for name in ages.sorted() {
+            // What was there of older epochs opens what was written then; who was removed since need not find it.
+            if isNewest { checkCopies(name) }
+            for copy in [name, name + ".2"] { checkSecret(copy, epoch, sealing) }
+        }
+    }
+
+    /// The root key of an epoch: a new one begins an epoch of its own.
+    private func root(of epoch: UInt32) -> VerifyingKey? { store.chain.records.last { $0.epoch == epoch }?.root }
+
+    /// Who has no parcel gets no keys at the next change of them.
+    private func checkParcel(_ name: String, _ epoch: UInt32) {
+        do {
+            let bytes = try store.objects.read(name, limit: Format.maximumKeyLength) ?? []
+            let parcel = try Parcel(decoding: bytes)
+            guard name.hasSuffix("/\(parcel.certificate.writer)"),
+                let root = root(of: epoch), try parcel.isIssued(by: root, epoch: epoch)
+            else { throw FormatError("it is no parcel that the root key has signed") }
+        } catch { report(name, explained(error).sentence) }
+    }
+
+    /// Whether the file of one of the identities at hand gives the secret of its epoch. Others' nobody here can open.
+    private func checkSecret(_ name: String, _ epoch: UInt32, _ sealing: SealingPublicKey) {
+        let last = name.split(separator: "/").last ?? ""
+        guard identities.contains(where: { last.hasPrefix("\($0.recipient.string).") }) else { return }
+        do {
+            // One that is missing was named with its other copy.
+            guard let bytes = try store.objects.read(name, limit: Format.maximumKeyLength) else { return }
+            // What does not open is torn, or not for whom its name says.
+            guard let text = try? Age.decrypt(bytes, identities: identities) else {
+                throw FormatError("it does not open with the identity of its recipient")
+            }
+            let secret = try StoreSecret(text: text)
+            guard secret.store == store.id, secret.epoch(epoch)?.sealing.publicKey == sealing,
+                secret.rootKey.map({ $0.verifyingKey == root(of: epoch) }) ?? true
+            else { throw FormatError("its secret is not the one that the record of its epoch names") }
+        } catch { report(name, explained(error).sentence) }
+    }
+}
