@@ -71,11 +71,26 @@ import Testing
         #expect(said.contains { $0.contains("not what its writer has signed") })
     }
 
-    @Test("A batch whose directory is damaged is lost as a whole and named; the others are placed")
-    func damagedDirectory() throws {
+    @Test(
+        "A batch whose directory is damaged is placed where all its chunks are whole, and said to be damaged",
+        arguments: [2, 21])
+    func damagedDirectory(place: Int) throws {
         var parts = try objects(threeBatches())
         let trailer = try ObjectTrailer(decoding: Array(parts[3].suffix(Format.trailerLength)))
-        parts[3][Int(trailer.directory) + Format.frameHeadLength + 5] ^= 1
+        parts[3][Int(trailer.directory) + place] ^= 1
+        let (names, said) = try restored(parts.flatMap { $0 })
+        #expect(names.count == 6 && said.count == 1 && said[0].contains("directory"), "\(said)")
+        // Somebody's signature is not the writer's because the directory is damaged.
+        parts[3][parts[3].count - Format.endLength - 1] ^= 1
+        let forged = try restored(parts.flatMap { $0 })
+        #expect(forged.names == ["one a", "one b", "three a", "three b"])
+    }
+
+    @Test("A batch whose directory and a chunk are damaged is lost as a whole and named; the others are placed")
+    func damagedBatch() throws {
+        var parts = try objects(threeBatches())
+        let trailer = try ObjectTrailer(decoding: Array(parts[3].suffix(Format.trailerLength)))
+        for place in [trailer.directory + 21, trailer.directory / 2] { parts[3][Int(place)] ^= 1 }
         let (names, said) = try restored(parts.flatMap { $0 })
         #expect(names == ["one a", "one b", "three a", "three b"])
         #expect(said.contains { $0.contains("is lost") })

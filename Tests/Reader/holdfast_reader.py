@@ -466,7 +466,7 @@ class Object:
         if keys and h.store != keys.store:
             raise Damage("it belongs to another store")
         self.id, self.type = h.id, h.type
-        self.opened, self.found, self.proof = None, None, None
+        self.opened, self.found, self.proof, self.rebuilt = None, None, None, None
 
     def key(self, kind):
         h = self.header
@@ -516,8 +516,28 @@ class Object:
         """The plain texts of all its frames of this kind that the signature covers."""
         return [self.open(frame)[1] for frame in self.prove().frames if frame.kind == kind]
 
+    def rebuild(self):
+        """A batch's directory, made again from its chunks: the frame, and (sealed, plain). Damage, if one of them does not open."""
+        rows, end = b"", 256
+        for frame in self.frames():
+            if frame.kind in (CHUNK, PIECE):
+                sealed, plain = self.open(frame)
+                length = int.from_bytes(plain[37:41], "little")
+                rows += ROW.pack(plain[:32], frame.kind, frame.length, length, frame.offset, sealed[-16:])
+                end = frame.offset + 16 + frame.length
+        offset = struct.pack("<Q", end)
+        associated = self.header.store + self.id + offset + bytes([DIRECTORY])
+        return Frame(end, DIRECTORY, len(rows) + 16), (AESGCM(self.key(DIRECTORY)).encrypt(bytes(4) + offset, rows, associated), rows)
+
     def directory(self):
-        data = self.part(DIRECTORY)
+        try:
+            data = self.part(DIRECTORY)
+        except Damage:
+            if self.type != BATCH:
+                raise
+            if not self.rebuilt:
+                self.rebuilt = self.rebuild()
+            data = self.rebuilt[1][1]
         if len(data) % ROW.size:
             raise Damage("the directory is not made of whole rows")
         return [Row(*row) for row in ROW.iter_unpack(data)]
@@ -539,7 +559,9 @@ class Object:
     def candidates(self, frame):
         """What may stand in a frame that is signed by its content: of a sealed one what opens, of a plain one what any copy has."""
         found = list(dict.fromkeys(self.contents(frame)))
-        if frame.kind in WITH_OBJECT_KEY | WITH_INDEX_KEY and len(found) > 1:
+        if self.rebuilt and frame == self.rebuilt[0]:
+            found = [self.rebuilt[1][0]]
+        elif frame.kind in WITH_OBJECT_KEY | WITH_INDEX_KEY and len(found) > 1:
             found = [self.open(frame)[0]]
         return [hashlib.sha256(content).digest() for content in found]
 
@@ -552,7 +574,8 @@ class Object:
             raise Damage("it has no signature")
         end = signatures[0].offset
         rows = {Frame(row.offset, row.kind, row.sealed) for row in self.directory()} if self.type in (DATA, METADATA, BATCH) else set()
-        frames = sorted({frame for frame in self.frames() if frame.offset < end} | rows)
+        lost = {self.rebuilt[0]} if self.rebuilt else set()
+        frames = sorted({frame for frame in self.frames() if frame.offset < end} | rows | lost)
         at = 256
         for frame in frames:
             if frame.offset != at or (frame.kind in (CHUNK, PIECE)) != (frame in rows):
@@ -988,10 +1011,13 @@ class Image:
             number, explained = number + step, False
             try:
                 batch.prove()
-            except Forged as problem:
-                medium.report(f"{batch.name}: {problem}: nothing from there on is used")
-                return
+                if batch.rebuilt:
+                    medium.report(f"{batch.name}: its directory is damaged, and its chunks are whole")
+                    explained = True
             except Damage as problem:
+                if isinstance(problem, Forged) and not batch.rebuilt:
+                    medium.report(f"{batch.name}: {problem}: nothing from there on is used")
+                    return
                 medium.report(f"{batch.name}: lost as a whole: {problem}")
                 explained = True
                 yield None

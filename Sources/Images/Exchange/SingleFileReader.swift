@@ -154,21 +154,19 @@ final class SingleFileImageReader: BatchedImageReader {
     /// A batch that its writer has signed as it is here. Of one that is damaged where the signature would be checked nothing is placed; one
     /// that is whole, and not what its writer signed, is somebody's work.
     private func batch(_ reader: ObjectReader) throws -> ManifestBatch? {
-        let rows: [DirectoryRow]
         do {
-            guard let directory = reader.directory() else {
-                throw ImageError.damaged(subject: stream.subject, detail: "the directory of a batch is damaged")
-            }
-            guard try reader.provenSignature(rows: directory) != nil else {
+            if let rows = reader.directory() {
+                if try reader.provenSignature(rows: rows) != nil { return batch(reader, rows) }
                 stop("the batch before byte \(stream.position) is not what its writer has signed")
                 return nil
             }
-            rows = directory
-        } catch {
-            lose("the batch before byte \(stream.position) is lost: \(error)")
-            return ManifestBatch(records: nil, chunks: BatchChunks(reader, rows: []))
-        }
-        return batch(reader, rows)
+            if let rows = try reader.rebuiltDirectory(workspace: workspace) {
+                lose("the directory of a batch is damaged; its chunks are whole")
+                return batch(reader, rows)
+            }
+            lose("the batch before byte \(stream.position) is lost: its directory is damaged, and more of it")
+        } catch { lose("the batch before byte \(stream.position) is lost: \(error)") }
+        return ManifestBatch(records: nil, chunks: BatchChunks(reader, rows: []))
     }
 
     private func batch(_ reader: ObjectReader, _ rows: [DirectoryRow]) -> ManifestBatch? {

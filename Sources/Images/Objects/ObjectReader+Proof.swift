@@ -46,16 +46,43 @@ extension ObjectReader {
             for copy in copies {
                 // A frame that does not open here may open in the other copy, or is lost.
                 guard let count = try? open(frame, in: copy, workspace: workspace, cipher: &cipher),
-                    let chunk = try? workspace.chunkHead(count)  // As above.
+                    let chunk = try? workspace.chunkHead(count),  // As above.
+                    let tag = try? copy.read(  // As above.
+                        at: frame.end - UInt64(Format.tagLength), count: Format.tagLength)
                 else { continue }
                 rows.append(
                     DirectoryRow(
                         id: chunk.id, kind: frame.kind, sealedLength: frame.length, plainLength: chunk.contentLength,
-                        offset: frame.offset, tag: []))
+                        offset: frame.offset, tag: tag))
                 break
             }
         }
         return rows
+    }
+
+    /// The directory where it is lost, made again from the chunks: if all of them open, it is sealed as it was, and the signature says that
+    /// it is the same. nil where it cannot be had.
+    func rebuiltDirectory(workspace: ChunkWorkspace) throws -> [DirectoryRow]? {
+        let rows = rowsByScanning(workspace: workspace)
+        guard let last = rows.last, let key = key(of: .directory) else { return nil }
+        let plain = DirectoryRow.encode(rows)
+        let known = trailer()?.directory ?? 0
+        let head = FrameHead(
+            kind: .directory, offset: known != 0 ? known : last.frame.end, length: plain.count + Format.tagLength)
+        let digest = try sha256(seal(plain, as: head, key: key))
+        let proof = try provenSignature(rows: rows, directory: ObjectProof.Frame(head: head, digest: digest))
+        return proof == nil ? nil : rows
+    }
+
+    private func seal(_ plain: [UInt8], as frame: FrameHead, key: Secret) throws -> [UInt8] {
+        var cipher = try AuthenticatedCipher(key: key)
+        return try [UInt8](unsafeUninitializedCapacity: frame.length) { buffer, filled in
+            filled = try plain.withUnsafeBytes { plain in
+                try withSealParameters(prefix: associatedPrefix, offset: frame.offset, kind: frame.kind) {
+                    try cipher.seal(plain, nonce: $0, authenticating: $1, into: UnsafeMutableRawBufferPointer(buffer))
+                }
+            }
+        }
     }
 
     /// Checks the signature over everything before it and returns the object's digest.
@@ -83,18 +110,24 @@ extension ObjectReader {
     }
 
     /// The same; nil where nothing is missing, and the signature is not valid.
-    func provenSignature(rows: [DirectoryRow]? = nil) throws -> ObjectProof? {
+    /// - Parameter rebuilt: stands for a directory that no copy has.
+    func provenSignature(
+        rows: [DirectoryRow]? = nil, directory rebuilt: ObjectProof.Frame? = nil
+    ) throws -> ObjectProof? {
         let trailer = trailer()
         let known = trailer.flatMap { frame(at: $0.signature) }
         guard let signature = known ?? scan().last(where: { $0.kind == .signature }), signature.kind == .signature
         else { throw damaged("its signature is missing") }
         let rows = trailer?.directory == 0 ? [] : rows ?? directory() ?? []
-        let frames = try signedFrames(before: signature, rows: rows)
+        let frames = try signedFrames(before: signature, rows: rows, directory: rebuilt?.head)
         // Where no trailer says how long it is, the other header does, or nothing follows the signature.
         let length =
             trailer?.length
             ?? (header.length != 0 ? header.length : signature.end &+ UInt64(Format.endLength))
-        let contents = try frames.map { try candidates($0) }
+        let contents = try frames.map { frame in
+            if let rebuilt, frame.offset == rebuilt.head.offset { return [rebuilt.digest] }
+            return try candidates(frame)
+        }
         for content in try self.contents(of: signature) {
             guard let signed = try SignedBy(content), try keyring.accepts(signed.certificate, for: header) else {
                 continue
@@ -123,7 +156,9 @@ extension ObjectReader {
     private func damaged(_ detail: String) -> ImageError { .damaged(subject: subject, detail: detail) }
 
     /// The frames that the signature covers by their content. Chunks are covered by the directory, which must name each.
-    private func signedFrames(before signature: FrameHead, rows: [DirectoryRow]) throws -> [FrameHead] {
+    private func signedFrames(
+        before signature: FrameHead, rows: [DirectoryRow], directory rebuilt: FrameHead?
+    ) throws -> [FrameHead] {
         var frames: [FrameHead] = []
         var position = UInt64(Format.headerLength)
         var row = 0
@@ -133,7 +168,8 @@ extension ObjectReader {
                 row += 1
                 continue
             }
-            guard let frame = frame(at: position) else { throw damaged("a frame is missing") }
+            let known = rebuilt?.offset == position ? rebuilt : frame(at: position)
+            guard let frame = known else { throw damaged("a frame is missing") }
             guard !frame.kind.isChunk else { throw damaged("a chunk is not in its directory") }
             guard frames.count < Format.maximumPlainFrames else { throw damaged("it has too many frames") }
             frames.append(frame)

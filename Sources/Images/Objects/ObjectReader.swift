@@ -36,7 +36,7 @@ final class ObjectReader: Sendable {
         var frames: [FrameHead]?
     }
 
-    private var associatedPrefix: [UInt8] { header.store.bytes + header.id.bytes }
+    var associatedPrefix: [UInt8] { header.store.bytes + header.id.bytes }
 
     /// Opens an object by the first of its headers that is whole: at the end or at the start of any copy.
     /// - Parameter name: where it was found; an object of another name is refused.
