@@ -185,7 +185,8 @@ import Testing
         }
         let bytes = try readWhole(plant.file(root.text), limit: 1 << 20)
         let reader = try ObjectReader(
-            [MemorySource(bytes)], subject: "it", keyring: Keyring(root: member.root, writer: member), name: root)
+            [MemorySource(bytes)], subject: "it", keyring: Keyring(chain: try plant.owned().chain, writer: member),
+            name: root)
         let frame = try #require(reader.scan().first { $0.kind == .label })
         let forged = try TagForgery(key: #require(reader.indexKey), reader.header, frame).changed(bytes, block: 2)
         for copy in root.both {

@@ -99,7 +99,7 @@ import Testing
     @Test("A chunk that is damaged, or the head of its frame, costs no other file of its batch", arguments: [20, 3])
     func damagedChunk(place: Int) throws {
         var parts = try objects(threeBatches())
-        let reader = try ObjectReader([MemorySource(parts[3])], subject: "it", keyring: Keyring(root: nil))
+        let reader = try ObjectReader([MemorySource(parts[3])], subject: "it", keyring: Keyring(chain: nil))
         let chunk = try #require(reader.scan().first { $0.kind == .data })
         parts[3][Int(chunk.offset) + place] ^= 1
         let (names, said) = try restored(parts.flatMap { $0 })
@@ -112,7 +112,7 @@ import Testing
     @Test("Keys that are damaged in both copies, at different places, open all the same")
     func damagedKeys() throws {
         var parts = try objects(threeBatches())
-        let reader = try ObjectReader([MemorySource(parts[0])], subject: "it", keyring: Keyring(root: nil))
+        let reader = try ObjectReader([MemorySource(parts[0])], subject: "it", keyring: Keyring(chain: nil))
         let frames = reader.scan()
         for (copy, kind) in [(0, FrameKind.storeHeader), (1, .record), (0, .keyFile), (1, .label)] {
             let frame = try #require(frames.first { $0.kind == kind })
@@ -153,7 +153,8 @@ import Testing
             after: image.record, store: image.record.store, rootKey: image.rootKey, epoch: 1,
             sealing: image.record.sealing, time: 1, revoked: [], recipients: image.record.recipients)
         let known = try RecordChain(
-            [image.record, next], store: image.record.store, root: image.rootKey.verifyingKey, subject: "it")
+            [image.record, next], store: image.record.store, first: image.rootKey.verifyingKey,
+            root: image.rootKey.verifyingKey, subject: "it")
         try machine.remember(image.record.store) { $0.see(known) }
         // Reading does not make anybody forget.
         for _ in 0..<2 {
@@ -174,11 +175,13 @@ import Testing
     @Test("Of a writer that was revoked only the very file counts that the record keeps")
     func revokedWriter() throws {
         let parts = try objects(threeBatches())
-        let keyring = Keyring(
-            root: image.rootKey.verifyingKey, secret: nil, writer: image.key)
-        let root = try #require(parts.last)
-        let proof = try ObjectReader([MemorySource(root)], subject: "it", keyring: keyring).verifySignature()
-        let id = try ObjectHeader(decoding: Array(root.prefix(Format.headerLength)), subject: "it").id
+        let root = image.rootKey.verifyingKey
+        let chain = try RecordChain(
+            [image.record], store: image.record.store, first: root, root: root, subject: "it")
+        let keyring = Keyring(chain: chain, writer: image.key)
+        let last = try #require(parts.last)
+        let proof = try ObjectReader([MemorySource(last)], subject: "it", keyring: keyring).verifySignature()
+        let id = try ObjectHeader(decoding: Array(last.prefix(Format.headerLength)), subject: "it").id
         let own = RootReference(id: id, digest: proof.digest)
         let other = RootReference(id: id, digest: image.record.digest)
         for (kept, isKept) in [([own], true), ([other, own], true), ([other], false), ([], false)] {

@@ -75,9 +75,12 @@ struct RecordChain: Sendable {
     /// P of an epoch, as the root key has said it.
     func sealing(epoch: UInt32) -> SealingPublicKey? { records.last { $0.epoch == epoch }?.sealing }
 
-    /// Each epoch with its P and the root key of its time, in order: a new root key begins a new epoch.
-    var epochs: [(number: UInt32, sealing: SealingPublicKey, root: VerifyingKey)] {
-        var result: [(number: UInt32, sealing: SealingPublicKey, root: VerifyingKey)] = []
+    /// An epoch with its P and the root key of its time: a new root key begins a new epoch.
+    typealias Epoch = (number: UInt32, sealing: SealingPublicKey, root: VerifyingKey)
+
+    /// All of them, in order.
+    var epochs: [Epoch] {
+        var result: [Epoch] = []
         for record in records where record.epoch != result.last?.number {
             result.append((record.epoch, record.sealing, record.root))
         }

@@ -64,7 +64,8 @@ struct PlainFileCheck {
 
     /// Whether a file is no record that has come since.
     private func notNewer() throws -> (String) -> Bool {
-        let now = try Opening.readRecords(store.objects, store.header)
+        let now = try Opening.readRecords(store.objects, store.header).chain(
+            of: store.chain.newest.root, subject: store.subject)
         let names = Set(now.records.map(StoreName.record))
         return { !names.contains(String(ObjectName.withoutSecond($0))) }
     }
@@ -72,27 +73,23 @@ struct PlainFileCheck {
     // MARK: Keys
 
     private func checkKeys() throws {
-        let epochs = store.chain.epochs
-        let newest = store.chain.newest.epoch
         var known: Set<String> = []
         let files = Dictionary(grouping: try store.objects.list("k").map(\.name)) { name in
             String(name.prefix(name.utf8.count - (name.split(separator: "/").last?.utf8.count ?? 0)))
         }
-        for (epoch, sealing) in epochs {
-            let folder = try StoreName.keys(epoch: epoch, sealing: sealing) + "/"
+        for epoch in store.chain.epochs {
+            let folder = try StoreName.keys(epoch: epoch.number, sealing: epoch.sealing) + "/"
             known.insert(folder)
-            try checkKeys(of: epoch, sealing, files[folder] ?? [], isNewest: epoch == newest)
+            try checkKeys(of: epoch, files[folder] ?? [])
         }
         let strangers = files.filter { !known.contains($0.key) }.flatMap(\.value).sorted()
         reportStrangers(strangers, in: "k", "no record of this store names the keys that its folder is for")
     }
 
-    private func checkKeys(
-        of epoch: UInt32, _ sealing: SealingPublicKey, _ files: [String], isNewest: Bool
-    ) throws {
+    private func checkKeys(of epoch: RecordChain.Epoch, _ files: [String]) throws {
         // A recipient may have been given another right within the epoch.
         let recipients = Set(
-            store.chain.records.filter { $0.epoch == epoch }.flatMap(\.recipients).map(\.fileName))
+            store.chain.records.filter { $0.epoch == epoch.number }.flatMap(\.recipients).map(\.fileName))
         var strangers: [String] = []
         var ages: Set<String> = []
         for name in files {
@@ -108,27 +105,24 @@ struct PlainFileCheck {
         reportStrangers(strangers, in: "k", "no record of this store names its recipient")
         for name in ages.sorted() {
             // What was there of older epochs opens what was written then; who was removed since need not find it.
-            if isNewest { checkCopies(name) }
-            for copy in [name, name + ".2"] { checkSecret(copy, epoch, sealing) }
+            if epoch.number == store.chain.newest.epoch { checkCopies(name) }
+            for copy in [name, name + ".2"] { checkSecret(copy, epoch) }
         }
     }
 
-    /// The root key of an epoch: a new one begins an epoch of its own.
-    private func root(of epoch: UInt32) -> VerifyingKey? { store.chain.records.last { $0.epoch == epoch }?.root }
-
     /// Who has no parcel gets no keys at the next change of them.
-    private func checkParcel(_ name: String, _ epoch: UInt32) {
+    private func checkParcel(_ name: String, _ epoch: RecordChain.Epoch) {
         do {
             let bytes = try store.objects.read(name, limit: Format.maximumKeyLength) ?? []
             let parcel = try Parcel(decoding: bytes)
             guard name.hasSuffix("/\(parcel.certificate.writer)"),
-                let root = root(of: epoch), try parcel.isIssued(by: root, epoch: epoch)
+                try parcel.isIssued(by: epoch.root, epoch: epoch.number)
             else { throw FormatError("it is no parcel that the root key has signed") }
         } catch { report(name, explained(error).sentence) }
     }
 
     /// Whether the file of one of the identities at hand gives the secret of its epoch. Others' nobody here can open.
-    private func checkSecret(_ name: String, _ epoch: UInt32, _ sealing: SealingPublicKey) {
+    private func checkSecret(_ name: String, _ epoch: RecordChain.Epoch) {
         let last = name.split(separator: "/").last ?? ""
         guard identities.contains(where: { last.hasPrefix("\($0.recipient.string).") }) else { return }
         do {
@@ -139,8 +133,8 @@ struct PlainFileCheck {
                 throw FormatError("it does not open with the identity of its recipient")
             }
             let secret = try StoreSecret(text: text)
-            guard secret.store == store.id, secret.epoch(epoch)?.sealing.publicKey == sealing,
-                secret.rootKey.map({ $0.verifyingKey == root(of: epoch) }) ?? true
+            guard secret.store == store.id, secret.epoch(epoch.number)?.sealing.publicKey == epoch.sealing,
+                secret.rootKey.map({ $0.verifyingKey == epoch.root }) ?? true
             else { throw FormatError("its secret is not the one that the record of its epoch names") }
         } catch { report(name, explained(error).sentence) }
     }
