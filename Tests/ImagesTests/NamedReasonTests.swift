@@ -131,7 +131,6 @@ import Testing
         let own = plant.owner.recipient
         let names = [
             StoreName.record(record), StoreName.record(newest) + "x", "e/notes.txt",
-            try StoreName.keys(epoch: 2, sealing: secret.newest.sealing.publicKey) + "/\(own.string).age",
             "\(folder)/age1qqqq.age", "\(folder)/\(own.string).reader.age", "\(folder)/readme",
         ]
         for name in names {
@@ -140,6 +139,11 @@ import Testing
             #expect(said.count == 1 && said[0].hasPrefix(name + ":"), "\(name): \(said)")
             try removeFile(plant.file(name))
         }
+        // A change of keys that was cut off leaves the same: it is counted, and no finding.
+        let left = try StoreName.keys(epoch: 2, sealing: secret.newest.sealing.publicKey) + "/\(own.string).age"
+        try plant.overwrite(left, secret.wrapped(for: .age(own)))
+        #expect(try verified(plant).isEmpty)
+        #expect(try plant.verify().strayKeyFiles == 1)
         // For its own recipient, in its own place, whole, and of somebody else's making.
         let name = "\(folder)/\(own.string).age"
         let genuine = try readWhole(plant.file(name + ".2"), limit: 1 << 16)

@@ -82,6 +82,11 @@ private func show(
     } else {
         lines.append(isWhole ? "no damage found" : "no damage found; content was not read (--read-data does)")
     }
+    if report.strayKeyFiles > 0 {
+        lines.append(
+            "\(Text.counted(report.strayKeyFiles, "key file", "key files")) of no record: left by a change of keys that was cut off, or put "
+                + "there by somebody; nothing opens with them")
+    }
     if let marked, marked > 0 {
         lines.append(
             "marked \(Text.counted(UInt64(marked), "volume", "volumes")): the next backups store again what they held")
@@ -98,6 +103,7 @@ private func show(
             ("images", .number(report.images)), ("volumes", .number(report.volumes)),
             ("chunks", .number(report.chunks)), ("entries", .number(report.entries)),
             ("bytesRead", .number(report.bytesRead)), ("readData", .flag(isWhole)),
+            ("strayKeyFiles", .number(report.strayKeyFiles)),
             ("damagedVolumes", .list(report.damagedVolumes.map(JSON.id))), ("marked", .flag(marked != nil)),
             ("shared", shared.map { .number(UInt64($0)) }),
         ] + session.console.findingMembers, summary: lines)

@@ -12,6 +12,8 @@ public struct VerifyReport: Sendable {
     public var bytesRead: UInt64 = 0
     public var entries: UInt64 = 0
     public var findings: UInt64 = 0
+    /// Key files that no record of the store names.
+    public var strayKeyFiles: UInt64 = 0
     /// Whether every chunk was read.
     public var readData = false
     /// The volumes that were looked at.
@@ -71,7 +73,9 @@ private final class Verifier: @unchecked Sendable {
     }
 
     func run(image: ObjectName?, readData: Bool) throws -> VerifyReport {
-        if image == nil { try PlainFileCheck(store: store, identities: identities, report: damaged).run() }
+        if image == nil {
+            report.strayKeyFiles = try PlainFileCheck(store: store, identities: identities, report: damaged).run()
+        }
         let roots = try image.map { [try root(listed($0))].compactMap { $0 } } ?? allRoots()
         report.readData = readData
         // Volumes and chunk ids belong to a group; each is a world of its own.
