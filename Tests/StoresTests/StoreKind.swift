@@ -39,13 +39,15 @@ enum StoreKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
 private final class StumblingStore: InterposedStore, @unchecked Sendable {
     private let isFailing = Atomic<Bool>(false)
 
-    override func around<R>(_ number: Int, _ call: () throws(StoreError) -> R) throws(StoreError) -> R {
+    override func around<R>(
+        _ number: Int, _ call: StoreCall, _ body: () throws(StoreError) -> R
+    ) throws(StoreError) -> R {
         // Appends are not repeated, so a thread that appends must not meet the failure: what returns nothing passes.
         if R.self != Void.self, number % 2 == 1, isFailing.exchange(true, ordering: .relaxed) == false {
             throw StoreError(.unreachable, "reach", subject)
         }
         isFailing.store(false, ordering: .relaxed)
-        return try call()
+        return try body()
     }
 }
 

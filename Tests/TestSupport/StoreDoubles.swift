@@ -4,90 +4,27 @@ internal import Glibc
 internal import Platform
 public import Stores
 
-/// Passes every call on, by way of one function that a subclass makes its own.
-open class InterposedStore: ObjectStore, @unchecked Sendable {
-    private let store: any ObjectStore
+/// Numbers the calls on a store, its uploads and its sources, from 1 on.
+open class InterposedStore: ForwardingStore, @unchecked Sendable {
     private let monitor = Monitor()
     private var count = 0
 
-    public init(_ store: any ObjectStore) { self.store = store }
-
-    /// Calls so far: those of the store, of its uploads and of its sources.
+    /// Calls so far.
     public var calls: Int { monitor.withLock { count } }
 
-    /// Makes one call, `number` from 1 on.
-    open func around<R>(_ number: Int, _ call: () throws(StoreError) -> R) throws(StoreError) -> R { try call() }
+    /// Makes one call.
+    open func around<R>(
+        _ number: Int, _ call: StoreCall, _ body: () throws(StoreError) -> R
+    ) throws(StoreError) -> R { try body() }
 
-    fileprivate func pass<R>(_ call: () throws(StoreError) -> R) throws(StoreError) -> R {
+    public final override func around<R>(
+        _ call: StoreCall, _ body: () throws(StoreError) -> R
+    ) throws(StoreError) -> R {
         let number = monitor.withLock {
             count += 1
             return count
         }
-        return try around(number, call)
-    }
-
-    public var subject: String { store.subject }
-    public var connections: Int { store.connections }
-
-    public func topLevel() throws(StoreError) -> [String] {
-        try pass { () throws(StoreError) in try store.topLevel() }
-    }
-
-    public func list(_ folder: String) throws(StoreError) -> [StoredObject] {
-        try pass { () throws(StoreError) in try store.list(folder) }
-    }
-
-    public func open(_ name: String, length: UInt64?) throws(StoreError) -> any ByteSource {
-        InterposedSource(try pass { () throws(StoreError) in try store.open(name, length: length) }, self)
-    }
-
-    public func create(_ name: String) throws(StoreError) -> any ObjectUpload {
-        InterposedUpload(try pass { () throws(StoreError) in try store.create(name) }, self)
-    }
-
-    public func put(_ name: String, _ bytes: [UInt8]) throws(StoreError) {
-        try pass { () throws(StoreError) in try store.put(name, bytes) }
-    }
-
-    public func remove(_ name: String) throws(StoreError) {
-        try pass { () throws(StoreError) in try store.remove(name) }
-    }
-}
-
-private final class InterposedSource: ByteSource {
-    private let source: any ByteSource
-    private let store: InterposedStore
-
-    init(_ source: any ByteSource, _ store: InterposedStore) {
-        self.source = source
-        self.store = store
-    }
-
-    var length: UInt64 { source.length }
-
-    func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws(StoreError) {
-        try store.pass { () throws(StoreError) in try source.read(at: offset, into: buffer) }
-    }
-}
-
-private final class InterposedUpload: ObjectUpload {
-    private let upload: any ObjectUpload
-    private let store: InterposedStore
-
-    init(_ upload: any ObjectUpload, _ store: InterposedStore) {
-        self.upload = upload
-        self.store = store
-    }
-
-    func append(_ bytes: UnsafeRawBufferPointer) throws(StoreError) {
-        try store.pass { () throws(StoreError) in try upload.append(bytes) }
-    }
-
-    func commit() throws(StoreError) { try store.pass { () throws(StoreError) in try upload.commit() } }
-
-    /// A call that can fail as well, and then leaves what it should have removed.
-    func abandon() {
-        do throws(StoreError) { try store.pass { () throws(StoreError) in upload.abandon() } } catch {}
+        return try around(number, call, body)
     }
 }
 
@@ -122,9 +59,11 @@ public final class FlakyStore: InterposedStore, @unchecked Sendable {
     /// Whether the call that fails has come.
     public var hasFailed: Bool { failing > 0 && calls >= failing }
 
-    public override func around<R>(_ number: Int, _ call: () throws(StoreError) -> R) throws(StoreError) -> R {
-        guard failing > 0, number == failing || (isLasting && number > failing) else { return try call() }
-        if moment == .afterEffect && number == failing { _ = try call() }
+    public override func around<R>(
+        _ number: Int, _ call: StoreCall, _ body: () throws(StoreError) -> R
+    ) throws(StoreError) -> R {
+        guard failing > 0, number == failing || (isLasting && number > failing) else { return try body() }
+        if moment == .afterEffect && number == failing { _ = try body() }
         throw StoreError(reason, "reach", subject, "call \(number) fails, as the test wants it")
     }
 }
@@ -138,8 +77,10 @@ public final class SlowStore: InterposedStore, @unchecked Sendable {
         super.init(store)
     }
 
-    public override func around<R>(_ number: Int, _ call: () throws(StoreError) -> R) throws(StoreError) -> R {
+    public override func around<R>(
+        _ number: Int, _ call: StoreCall, _ body: () throws(StoreError) -> R
+    ) throws(StoreError) -> R {
         usleep(microseconds)
-        return try call()
+        return try body()
     }
 }

@@ -1,42 +1,23 @@
 // A store that is written and read no faster than the plant's network or disk may be loaded.
 
 internal import Glibc
-public import Platform
+internal import Platform
 
-public final class PacingStore: ObjectStore {
-    private let store: any ObjectStore
+public final class PacingStore: ForwardingStore, @unchecked Sendable {
     private let pace: Pace
 
     /// - Parameter bytesPerSecond: of all reads and writes together; at least 1.
     public init(_ store: any ObjectStore, bytesPerSecond: UInt64) {
-        self.store = store
         pace = Pace(bytesPerSecond: max(1, bytesPerSecond))
+        super.init(store)
     }
 
-    public var subject: String { store.subject }
-    public var connections: Int { store.connections }
-    public var localFolder: FileIdentity? { store.localFolder }
-
-    public func topLevel() throws(StoreError) -> [String] {
-        try store.topLevel()
+    public override func around<R>(
+        _ call: StoreCall, _ body: () throws(StoreError) -> R
+    ) throws(StoreError) -> R {
+        if call.bytes > 0 { pace.pass(call.bytes) }
+        return try body()
     }
-
-    public func list(_ folder: String) throws(StoreError) -> [StoredObject] { try store.list(folder) }
-
-    public func open(_ name: String, length: UInt64?) throws(StoreError) -> any ByteSource {
-        PacingSource(try store.open(name, length: length), pace)
-    }
-
-    public func create(_ name: String) throws(StoreError) -> any ObjectUpload {
-        PacingUpload(try store.create(name), pace)
-    }
-
-    public func put(_ name: String, _ bytes: [UInt8]) throws(StoreError) {
-        pace.pass(bytes.count)
-        try store.put(name, bytes)
-    }
-
-    public func remove(_ name: String) throws(StoreError) { try store.remove(name) }
 }
 
 /// Bytes over time, for all threads together.
@@ -67,39 +48,4 @@ private final class Pace: @unchecked Sendable {
         // A signal may end it early, which costs nothing.
         usleep(UInt32(clamping: wait / 1000))
     }
-}
-
-private final class PacingSource: ByteSource {
-    private let source: any ByteSource
-    private let pace: Pace
-
-    init(_ source: any ByteSource, _ pace: Pace) {
-        self.source = source
-        self.pace = pace
-    }
-
-    var length: UInt64 { source.length }
-
-    func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws(StoreError) {
-        pace.pass(buffer.count)
-        try source.read(at: offset, into: buffer)
-    }
-}
-
-private final class PacingUpload: ObjectUpload {
-    private let upload: any ObjectUpload
-    private let pace: Pace
-
-    init(_ upload: any ObjectUpload, _ pace: Pace) {
-        self.upload = upload
-        self.pace = pace
-    }
-
-    func append(_ bytes: UnsafeRawBufferPointer) throws(StoreError) {
-        pace.pass(bytes.count)
-        try upload.append(bytes)
-    }
-
-    func commit() throws(StoreError) { try upload.commit() }
-    func abandon() { upload.abandon() }
 }

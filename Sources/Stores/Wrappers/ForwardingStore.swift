@@ -1,0 +1,110 @@
+// A store in front of another. Every call, those on its sources and uploads too, goes through one function: a wrapper is what it does there.
+
+public import Platform
+
+/// One call on a store.
+public struct StoreCall: Sendable {
+    public enum Verb: String, Sendable { case list, open, read, create, append, commit, abandon, put, remove }
+    public var verb: Verb
+    /// The object or the folder; empty for the store as a whole.
+    public var name: String
+    /// Bytes that are read, appended or put.
+    public var bytes = 0
+    /// What it failed of; known to who is told after it has ended.
+    public var error: StoreError?
+}
+
+/// Passes every call on.
+open class ForwardingStore: ObjectStore, @unchecked Sendable {
+    /// The one that is wrapped.
+    public let store: any ObjectStore
+
+    public init(_ store: any ObjectStore) { self.store = store }
+
+    /// Makes one call: before it, after it, in its place or several times is room for what a wrapper adds.
+    open func around<R>(_ call: StoreCall, _ body: () throws(StoreError) -> R) throws(StoreError) -> R { try body() }
+
+    public var subject: String { store.subject }
+    public var connections: Int { store.connections }
+    public var localFolder: FileIdentity? { store.localFolder }
+
+    public func topLevel() throws(StoreError) -> [String] {
+        try around(StoreCall(verb: .list, name: "")) { () throws(StoreError) in try store.topLevel() }
+    }
+
+    public func list(_ folder: String) throws(StoreError) -> [StoredObject] {
+        try around(StoreCall(verb: .list, name: folder)) { () throws(StoreError) in try store.list(folder) }
+    }
+
+    public func open(_ name: String, length: UInt64?) throws(StoreError) -> any ByteSource {
+        let source = try around(StoreCall(verb: .open, name: name)) { () throws(StoreError) in
+            try store.open(name, length: length)
+        }
+        return ForwardingSource(source, name, self)
+    }
+
+    public func create(_ name: String) throws(StoreError) -> any ObjectUpload {
+        let upload = try around(StoreCall(verb: .create, name: name)) { () throws(StoreError) in try store.create(name)
+        }
+        return ForwardingUpload(upload, name, self)
+    }
+
+    open func put(_ name: String, _ bytes: [UInt8]) throws(StoreError) {
+        try around(StoreCall(verb: .put, name: name, bytes: bytes.count)) { () throws(StoreError) in
+            try store.put(name, bytes)
+        }
+    }
+
+    public func remove(_ name: String) throws(StoreError) {
+        try around(StoreCall(verb: .remove, name: name)) { () throws(StoreError) in try store.remove(name) }
+    }
+}
+
+private final class ForwardingSource: ByteSource {
+    private let source: any ByteSource
+    private let name: String
+    private let store: ForwardingStore
+
+    init(_ source: any ByteSource, _ name: String, _ store: ForwardingStore) {
+        self.source = source
+        self.name = name
+        self.store = store
+    }
+
+    var length: UInt64 { source.length }
+
+    func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws(StoreError) {
+        try store.around(StoreCall(verb: .read, name: name, bytes: buffer.count)) { () throws(StoreError) in
+            try source.read(at: offset, into: buffer)
+        }
+    }
+}
+
+private final class ForwardingUpload: ObjectUpload {
+    private let upload: any ObjectUpload
+    private let name: String
+    private let store: ForwardingStore
+
+    init(_ upload: any ObjectUpload, _ name: String, _ store: ForwardingStore) {
+        self.upload = upload
+        self.name = name
+        self.store = store
+    }
+
+    func append(_ bytes: UnsafeRawBufferPointer) throws(StoreError) {
+        try store.around(StoreCall(verb: .append, name: name, bytes: bytes.count)) { () throws(StoreError) in
+            try upload.append(bytes)
+        }
+    }
+
+    func commit() throws(StoreError) {
+        try store.around(StoreCall(verb: .commit, name: name)) { () throws(StoreError) in try upload.commit() }
+    }
+
+    /// One that fails leaves what it should have removed; nobody waits for its answer.
+    func abandon() {
+        do throws(StoreError) {
+            try store.around(StoreCall(verb: .abandon, name: name)) { () throws(StoreError) in upload.abandon() }
+        } catch {}
+    }
+}
