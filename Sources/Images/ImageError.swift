@@ -43,6 +43,7 @@ public enum ImageError: Explained, Hashable {
     case noSuchPath(pattern: String)
     case otherHardware(image: String, series: String, here: String)
     case notSeekable(subject: String)
+    /// The file system that is full, where it is known.
     case full(subject: String)
     case notPermitted(subject: String, operation: String)
     case readOnly(subject: String)
@@ -151,7 +152,7 @@ public enum ImageError: Explained, Hashable {
         case .otherHardware:
             "if both are one series, say so in \(HardwareSeries.standardPath); otherwise, if you mean it, repeat with `--other-hardware`"
         case .notSeekable: "write it to a file first"
-        case .full: "free some space, or use a larger medium; the next run goes on from here"
+        case .full: "free some space, or use a larger medium, and repeat"
         case .notPermitted: "repeat as root, or as its owner"
         case .noArchiveLibrary: "install it with `apt-get install libarchive13`"
         case .gone: "bring it back; the same command goes on"
@@ -207,7 +208,9 @@ public enum ImageError: Explained, Hashable {
     /// A failed system call, told apart where people can do something about it.
     public init(_ error: SystemError, on subject: String? = nil) {
         if error.isFull {
-            self = .full(subject: subject ?? error.subject)
+            // What the error names itself is nearer: it may be a folder of this machine, and not the store.
+            let named = error.subject.hasPrefix("/") ? error.subject : subject ?? error.subject
+            self = .full(subject: FullFileSystem(error, at: BytePath(named))?.name ?? named)
         } else if error.code == EROFS {
             self = .readOnly(subject: error.subject == "the file" ? subject ?? error.subject : error.subject)
         } else if error.isPermission {

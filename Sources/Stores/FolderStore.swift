@@ -146,8 +146,11 @@ public final class FolderStore: ObjectStore {
         do throws(SystemError) {
             let folder = try makeFolder(place)
             let file = try folder.open(place.last, [.write, .create, .exclusive], mode: 0o644)
-            return FolderUpload(file, in: folder, name: place.last, subject: describe(name))
-        } catch { throw StoreError(error, on: describe(name)) }
+            return FolderUpload(file, in: folder, name: place.last, store: path, subject: describe(name))
+        } catch {
+            // What is there of the store is enough to tell which file system is full.
+            throw StoreError(error, on: describe(name), at: (try? opened()).map { ($0, path) })
+        }
     }
 
     public func remove(_ name: String) throws(StoreError) {
@@ -199,6 +202,7 @@ private final class FolderUpload: ObjectUpload, @unchecked Sendable {
     private let descriptor: Descriptor
     private let folder: Descriptor
     private let name: [UInt8]
+    private let store: BytePath
     private let subject: String
     private var position: Int64 = 0
     private var written: Int64 = 0
@@ -206,10 +210,11 @@ private final class FolderUpload: ObjectUpload, @unchecked Sendable {
     /// write, and says yes the second time.
     private var failure: StoreError?
 
-    init(_ descriptor: Descriptor, in folder: Descriptor, name: [UInt8], subject: String) {
+    init(_ descriptor: Descriptor, in folder: Descriptor, name: [UInt8], store: BytePath, subject: String) {
         self.descriptor = descriptor
         self.folder = folder
         self.name = name
+        self.store = store
         self.subject = subject
     }
 
@@ -218,7 +223,7 @@ private final class FolderUpload: ObjectUpload, @unchecked Sendable {
         do throws(SystemError) {
             try descriptor.write(bytes)
         } catch {
-            let error = StoreError(error, on: subject)
+            let error = StoreError(error, on: subject, at: (descriptor, store), wanted: bytes.count)
             failure = error
             throw error
         }
@@ -236,7 +241,7 @@ private final class FolderUpload: ObjectUpload, @unchecked Sendable {
             try descriptor.synchronize()
             try folder.synchronizeNames()
         } catch {
-            let error = StoreError(error, on: subject)
+            let error = StoreError(error, on: subject, at: (descriptor, store))
             failure = error
             throw error
         }

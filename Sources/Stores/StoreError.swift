@@ -61,6 +61,7 @@ public struct StoreError: Explained, Hashable {
             reason = .exists
         } else if error.isFull {
             reason = .full
+            detail = ""
         } else if error.operation == Self.sync {
             reason = .notDurable
         } else if error.code == EROFS {
@@ -83,6 +84,20 @@ public struct StoreError: Explained, Hashable {
         self.init(reason, error.operation, subject, detail, mend: mend)
     }
 
+    /// A failed system call of a store that is a folder; where that is why, it says which file system is full.
+    /// - Parameters:
+    ///   - place: something on the file system, and the store's path; nil where nothing could be opened.
+    ///   - wanted: how many bytes were to be written.
+    init(_ error: SystemError, on subject: String, at place: (file: Descriptor, path: BytePath)?, wanted: Int = 0) {
+        guard let place,
+            let full = FullFileSystem(error, holding: place.file, place: place.path, wanted: wanted)
+        else {
+            self.init(error, on: subject)
+            return
+        }
+        self.init(.full, error.operation, subject, full.description)
+    }
+
     /// What `Descriptor.synchronize` calls itself.
     private static let sync = "sync"
 
@@ -99,7 +114,7 @@ public struct StoreError: Explained, Hashable {
         switch reason {
         case .ended: "\(subject) ends too early"
         case .interrupted: "interrupted"
-        case .full: "there is no room left to \(operation) \(subject)"
+        case .full: detail.isEmpty ? "there is no room left to \(operation) \(subject)" : detail
         default: "cannot \(operation) \(subject)\(detail.isEmpty ? "" : ": \(detail)")"
         }
     }

@@ -66,6 +66,27 @@ import Testing
         }
     }
 
+    @Test("What is full is told by its mount and its size, with what did not fit; inodes that are used up, too")
+    func fullMount() throws {
+        func sentence(_ call: () throws(StoreError) -> Void) -> String {
+            do throws(StoreError) {
+                try call()
+                return "done"
+            } catch { return error.description }
+        }
+        let place = StorePlace(try ScratchFolder(tmpfs: "4m"))
+        let mount = "\(place.scratch.path) (holdfast-test, 4 MB)"
+        try place.store.put("v/one", [UInt8](repeating: 1, count: 1 << 20))
+        let large = [UInt8](repeating: 1, count: 5_000_000)
+        let said = sentence { () throws(StoreError) in try place.store.put("v/two", large) }
+        #expect(said.hasPrefix("\(mount) is full") && !said.contains("v/two"), "\(said)")
+        shell("mount -o remount,nr_inodes=5 '\(place.scratch.path)'")
+        let inodes = sentence { () throws(StoreError) in
+            for name in 0..<8 { try place.store.put("w/\(name)", bytes("x")) }
+        }
+        #expect(inodes == "the table of files of \(mount) is full", "\(inodes)")
+    }
+
     @Test("Says full of a full medium, and leaves nothing half there")
     func full() throws {
         let place = StorePlace(try ScratchFolder(tmpfs: "256k"))

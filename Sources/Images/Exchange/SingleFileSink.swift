@@ -117,9 +117,18 @@ final class SingleFileSink {
                 written.add(saturating: UInt64(count))  // safe: as above
             }
         } catch let error as SystemError {
-            // A part has no name that tells anybody anything.
-            throw ImageError(SystemError(error.code, error.operation, "the file"), on: subject)
+            throw failure(error)
         }
+    }
+
+    private func failure(_ error: SystemError) -> ImageError {
+        if case .folder(let folder, let path) = place,
+            let full = FullFileSystem(error, holding: folder, place: path.parent)
+        {
+            return .full(subject: full.name)
+        }
+        // A part has no name that tells anybody anything.
+        return ImageError(SystemError(error.code, error.operation, "the file"), on: subject)
     }
 
     func append(_ bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try append($0) } }
@@ -148,7 +157,7 @@ final class SingleFileSink {
                 throw ImageError.library(
                     "\(path) or a part of it was made by somebody else meanwhile; an image never replaces a file")
             }
-            throw ImageError(error, on: subject)
+            throw failure(error)
         }
     }
 

@@ -234,7 +234,8 @@ final class Restorer: @unchecked Sendable {
     func stop(ifFatal error: any Error) {
         guard let error = error as? SystemError else { return }
         if error.isFull {
-            stop(.full(subject: request.target.description))
+            let full = opened.flatMap { FullFileSystem(error, holding: $0, place: request.target) }
+            stop(.full(subject: full?.name ?? request.target.description))
         } else if error.isUnreachable || error.code == EIO && isTargetGone {
             stop(.gone(subject: request.target.description))
         }
