@@ -26,6 +26,9 @@ public struct SystemError: Explained, Hashable {
     /// Whether there is no such thing (ENOENT).
     public var isAbsent: Bool { code == ENOENT }
 
+    /// Whether a folder on the way is a file, so that there can be no such thing (ENOTDIR).
+    public var isBelowFile: Bool { code == ENOTDIR }
+
     /// Whether something of this name is there already (EEXIST).
     public var isPresent: Bool { code == EEXIST }
 

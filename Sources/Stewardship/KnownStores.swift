@@ -6,6 +6,7 @@
 internal import Images
 public import Machine
 public import Platform
+public import Reporting
 
 public struct KnownStores {
     private struct Known {
@@ -23,6 +24,19 @@ public struct KnownStores {
         let whole = try absolute(place)
         guard let known = try read().first(where: { $0.place == whole }), try !Store.exists(place) else { return }
         throw StewardError.storeIsGone(place: place, wasOn: known.wasOn)
+    }
+
+    /// Why no store was found at a place.
+    public func absence(of place: BytePath) -> any Explained {
+        let missing = MissingStore(at: place)
+        switch missing {
+        case .nothing, .emptyFolder:
+            // What was known helps the message; where it cannot be read, there is still the other one.
+            let whole = try? absolute(place)
+            guard let known = try? read().first(where: { $0.place == whole }) else { return missing }
+            return StewardError.storeIsGone(place: place, wasOn: known.wasOn)
+        default: return missing
+        }
     }
 
     /// Refuses a store that is not the one that was used at its place.

@@ -97,7 +97,11 @@ struct BackupCommand: StatefulCommand {
             return store
         }
         // The folder of a configured store is empty when its disk or share is not mounted: no place for a new one.
-        guard !place.isConfigured, isFree(place.path) else { throw ImageError.notAStore(path: "\(place.path)") }
+        guard !place.isConfigured, isFree(place.path) else {
+            throw session.knownStores.absence(of: place.path)
+        }
+        let missing = MissingStore(at: place.path)
+        if case .notMounted = missing { throw missing }
         guard session.hasTerminal else { throw StewardError.noStore(place: place.path) }
         do {
             let store = try Store.create(

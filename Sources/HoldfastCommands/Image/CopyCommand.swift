@@ -53,13 +53,11 @@ struct CopyCommand: HoldfastCommand {
         switch (source.from, source.input, target.to, target.output) {
         case (let from?, _, let to?, _):
             let (fromPath, place) = (try session.place(from).path, try session.place(to))
-            guard try Store.exists(fromPath) else { throw ImageError.notAStore(path: fromPath.description) }
+            guard try Store.exists(fromPath) else { throw session.knownStores.absence(of: fromPath) }
             try session.knownStores.check(place.path)
             // As with a backup: the empty folder of a configured store is a disk that is not mounted.
             let isThere = try Store.exists(place.path)
-            if place.isConfigured && !isThere {
-                throw ImageError.notAStore(path: place.path.description)
-            }
+            if place.isConfigured && !isThere { throw session.knownStores.absence(of: place.path) }
             let (source, target) = (session.objects(fromPath), session.objects(place.path))
             if try !isThere || Store.isReplica(source, target) {
                 let credentials = try session.credentials(for: fromPath)
@@ -80,7 +78,7 @@ struct CopyCommand: HoldfastCommand {
                 try store.copy(image: names[0], to: destination, progress: progress, findings: findings)
             }
         case (_, let input?, let to?, _):
-            if input.isStandard { try refuseTerminal(0, "standard input") }
+            try input.refuseUnreadable()
             try source.checkName(images.first, of: input, session)
             let store = try session.open(to, for: .write)
             let credentials = try session.credentials(for: input.path)

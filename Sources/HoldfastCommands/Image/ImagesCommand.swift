@@ -15,7 +15,7 @@ struct ImagesCommand: HoldfastCommand {
     func perform(_ session: Session) throws -> Outcome {
         let images: [ImageSummary]
         if let input = source.input {
-            if input.isStandard { try refuseTerminal(0, "standard input") }
+            try input.refuseUnreadable()
             images = try SingleFile.images(
                 input.path, credentials: session.credentials(for: input.path), machine: session.machine,
                 findings: session.findings)

@@ -18,6 +18,17 @@ func refuseTerminal(_ descriptor: CInt, _ what: String) throws {
     if isatty(descriptor) == 1 { throw Problem.usage("\(what) is a terminal", hint: "redirect it to a file or a pipe") }
 }
 
+extension PathArgument {
+    /// Refuses what holds no image in a single file: what people type, and a folder.
+    func refuseUnreadable() throws {
+        if isStandard { return try refuseTerminal(0, "standard input") }
+        // What cannot be looked at is told by whoever opens it.
+        guard let opened = try? Descriptor.open(path, .place), (try? opened.status().kind) == .directory else { return }
+        throw Problem.usage(
+            "\(path) is a folder, and --input wants a file", hint: "a store is read with `--from \(path)`")
+    }
+}
+
 /// `"plc" of /opt/plc`
 func describe(_ label: ImageLabel) -> String {
     "\"\(Text.safe(label.name))\" of \(label.sources.map(\.description).joined(separator: ", "))"
@@ -60,7 +71,7 @@ extension SourceOptions {
     /// Opens the image that the options name.
     func reader(_ image: NameArgument?, _ session: Session) throws -> any ImageReader {
         if let input {
-            if input.isStandard { try refuseTerminal(0, "standard input") }
+            try input.refuseUnreadable()
             try checkName(image, of: input, session)
             return try SingleFile.imageReader(
                 input.path, credentials: session.credentials(for: input.path), machine: session.machine)

@@ -35,7 +35,7 @@ struct VerifyCommand: HoldfastCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         if let input = source.input {
-            if input.isStandard { try refuseTerminal(0, "standard input") }
+            try input.refuseUnreadable()
             try source.checkName(image, of: input, session)
             let credentials = try session.credentials(for: input.path)
             let report = try session.working {

@@ -80,18 +80,26 @@ final class Session: Sendable {
     func open(_ store: StoreArgument, for purpose: Store.Purpose) throws -> Store {
         let path = try place(store).path
         for line in try places.adoptHome() { console.warning(line) }
-        let store = try Store.open(
-            objects(path), for: purpose, credentials: credentials(for: path), machine: machine)
+        let store = try explainingAbsence(of: path) {
+            try Store.open(objects(path), for: purpose, credentials: credentials(for: path), machine: machine)
+        }
         store.findings.forEach(findings.add)
         return store
     }
 
+    /// Has the error for a store that is not there say what is there instead.
+    func explainingAbsence<R>(of path: BytePath, _ body: () throws -> R) throws -> R {
+        do { return try body() } catch ImageError.notAStore { throw knownStores.absence(of: path) }
+    }
+
     /// Who can open a store; needs no key, and nobody is asked.
     func readers(_ store: StoreArgument) throws -> [StoreReader] {
+        let path = try place(store).path
         let noted = try keyFiles().flatMap(\.notedStores)
-        return try Store.readers(
-            objects(place(store).path), trust: StoreTrust(expected: global.storeFingerprint, noted: noted),
-            machine: machine)
+        return try explainingAbsence(of: path) {
+            try Store.readers(
+                objects(path), trust: StoreTrust(expected: global.storeFingerprint, noted: noted), machine: machine)
+        }
     }
 
     // MARK: Keys

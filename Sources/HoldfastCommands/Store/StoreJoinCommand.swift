@@ -32,8 +32,10 @@ struct StoreJoinCommand: HoldfastCommand {
     func perform(_ session: Session) throws -> Outcome {
         let path = try session.place(store).path
         let request = JoinRequest(group: group?.text, series: series.map(\.text), replaces: replace?.text)
-        let store = try Store.join(
-            session.objects(path), request, credentials: session.credentials(for: path), machine: session.machine)
+        let store = try session.explainingAbsence(of: path) {
+            try Store.join(
+                session.objects(path), request, credentials: session.credentials(for: path), machine: session.machine)
+        }
         session.remember(store, at: path)
         session.show(
             [("store", .text(store.identifier)), ("fingerprint", .text("\(store.fingerprint)"))] + JSON.path(path) + [

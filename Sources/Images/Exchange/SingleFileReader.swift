@@ -226,6 +226,15 @@ extension SingleFile {
         try SingleFileImageReader(path, credentials: credentials, machine: machine)
     }
 
+    /// Whether a file begins as an image does; false where it cannot be read.
+    public static func isImage(_ path: BytePath) -> Bool {
+        var first = [UInt8](repeating: 0, count: Format.headerMagic.count)
+        // For a message: whoever wants the image reads it, and hears why that fails.
+        guard let file = try? Descriptor.open(path, .nonBlocking), (try? file.read(intoArray: &first)) == first.count
+        else { return false }
+        return first == Format.headerMagic
+    }
+
     /// The image in a file, as a list of one.
     /// - Parameter findings: gets what is wrong with the file, and not with the image.
     public static func images(
