@@ -46,9 +46,14 @@ public struct KnownStores {
         throw StewardError.otherStore(place: place)
     }
 
-    /// Remembers it, durably. A crash leaves what was known before.
+    /// Remembers it, durably; one process at a time. A crash leaves what was known before.
     public func remember(_ store: String, at place: BytePath) throws {
         let place = try absolute(place)
+        try makeFolders(file.parent)
+        // Two that read the same would each forget what the other adds.
+        let lock = try Descriptor.open(file.parent, .directory)
+        try lock.lock()
+        defer { withExtendedLifetime(lock) {} }
         let mount = try? Mount.holding(Descriptor.open(place, .place))
         let entry = Known(place: place, store: store, wasOn: mount.map { "\($0.source) (\($0.type))" } ?? "?")
         var all = try read()
@@ -59,7 +64,6 @@ public struct KnownStores {
             all.append(entry)
         }
         let lines = all.map { "\(hexadecimal($0.place.bytes)) \($0.store) \(hexadecimal(Array($0.wasOn.utf8)))\n" }
-        try makeFolders(file.parent)
         try replaceFile(file, Array(lines.joined().utf8))
     }
 

@@ -97,4 +97,16 @@ import Testing
             #expect(outcome.status == 4 && outcome.output.contains("not mounted; it was on"), "\(outcome)")
         }
     }
+
+    @Test("Stores that are used at once are all remembered")
+    func remembered() {
+        let place = Workplace()
+        let outcome = place.shell(
+            """
+            holdfast key generate --quiet
+            for i in $(seq 12); do holdfast store init s$i --quiet & done; wait
+            find home -name known-stores -exec wc -l {} + | awk '{ print $1 }'
+            """)
+        #expect(outcome.output.hasSuffix("12\n"), "\(outcome)")
+    }
 }
