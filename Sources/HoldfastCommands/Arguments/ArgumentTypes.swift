@@ -86,13 +86,16 @@ struct RecipientArgument: ExpressibleByArgument {
 }
 
 /// A store as it was typed; the configuration says what a name means.
-struct StoreArgument: ExpressibleByArgument {
+struct StoreArgument: ExpressibleByArgument, CustomStringConvertible {
     let bytes: [UInt8]
 
     init?(argument: String) {
         if argument.isEmpty { return nil }
         bytes = ArgumentText.bytes(of: argument)
     }
+
+    /// As it is shown, in a command to be typed, say.
+    var description: String { printable(bytes) }
 }
 
 /// A store's fingerprint, in any grouping.

@@ -1,6 +1,7 @@
 // Options that several commands share: for whom something is encrypted, where it is read from and written to.
 
 internal import ArgumentParser
+internal import Images
 
 /// For whom a new store or a single file is encrypted.
 struct RecipientOptions: ParsableArguments {
@@ -29,6 +30,8 @@ struct SourceOptions: ParsableArguments {
 
     @Option(help: ArgumentHelp("Only images of this host.", valueName: "host"))
     var host: NameArgument?
+
+    var filter: ImageFilter { ImageFilter(series: series?.text, host: host?.text) }
 
     func validate() throws {
         if (from == nil) == (input == nil) { throw ValidationError("Give either --from STORE or --input FILE.") }

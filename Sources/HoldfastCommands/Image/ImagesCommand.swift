@@ -23,8 +23,7 @@ struct ImagesCommand: HoldfastCommand {
             let store = try session.open(from, for: .list)
             let all = try store.images()
             try store.lostImages(all).forEach(session.findings.add)
-            let filter = ImageFilter(series: source.series?.text, host: source.host?.text)
-            images = filter.isEmpty ? all : all.filter { $0.label.map(filter.holds) ?? false }
+            images = source.filter.isEmpty ? all : all.filter { $0.label.map(source.filter.holds) ?? false }
         } else {
             images = []
         }
@@ -75,27 +74,11 @@ struct ImagesCommand: HoldfastCommand {
             table.add([
                 id, Text.localMinute(label.time), Text.safe(label.host), Text.size(label.contentBytes),
                 Text.size(label.newBytes), Text.safe(label.name),
-                notes(on: image, label) + label.sources.map(\.description).joined(separator: ", ")
+                image.remark + label.sources.map(\.description).joined(separator: ", ")
                     + (label.point.isEmpty ? "" : " (\(Text.safe(label.point)))"),
             ])
         }
         let columns = terminalColumns(1)
         return table.text(columns: columns > 0 ? columns : .max)
-    }
-
-    /// What has to be known before an image is chosen.
-    private func notes(on image: ImageSummary, _ label: ImageLabel) -> String {
-        var notes: [String] = []
-        if image.isDamaged { notes.append("damaged") }
-        if image.isUnfinished { notes.append("unfinished") }
-        if label.findings > 0 { notes.append("\(Text.counted(label.findings, "finding", "findings"))") }
-        return notes.isEmpty ? "" : "(\(notes.joined(separator: ", "))) "
-    }
-
-    /// As many digits of the ids as tell all of them apart, and at least eight.
-    private func idDigits(_ images: [ImageSummary]) -> Int {
-        let ids = images.map(\.id.description).sorted()
-        let shared = zip(ids, ids.dropFirst()).map { zip($0, $1).prefix { $0 == $1 }.count }.max() ?? 0
-        return max(8, shared + 1)
     }
 }

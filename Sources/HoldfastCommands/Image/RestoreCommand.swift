@@ -14,7 +14,7 @@ struct RestoreCommand: HoldfastCommand {
             DIR. What is there and not in the image stays. An interrupted restore goes on when it is repeated.
             """)
 
-    @Argument(help: "The image; not needed with --input.")
+    @Argument(help: "The image; without one it asks, by a numbered list. Not needed with --input.")
     var image: NameArgument?
 
     @OptionGroup var source: SourceOptions
@@ -43,7 +43,6 @@ struct RestoreCommand: HoldfastCommand {
 
     func validate() throws {
         if to == nil && !dryRun { throw ValidationError("Give --to DIR, or --dry-run.") }
-        if image == nil && source.from != nil { throw ValidationError("Name an image, or latest.") }
     }
 
     func isRecorded(in session: Session) -> Bool { !dryRun }

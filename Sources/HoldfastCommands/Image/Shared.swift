@@ -68,7 +68,7 @@ extension SourceOptions {
         if !isThere { throw ImageError.noSuchImage(name: name) }
     }
 
-    /// Opens the image that the options name.
+    /// Opens the image that the options name, or that somebody chooses.
     func reader(_ image: NameArgument?, _ session: Session) throws -> any ImageReader {
         if let input {
             try input.refuseUnreadable()
@@ -76,8 +76,16 @@ extension SourceOptions {
             return try SingleFile.imageReader(
                 input.path, credentials: session.credentials(for: input.path), machine: session.machine)
         }
-        guard let from, let image else { throw Problem.usage("name an image, or `latest`") }
+        guard let from else { throw Problem.usage("give --from STORE or --input FILE") }
+        if image == nil && !session.hasTerminal {
+            throw Problem.usage(
+                "no image is named, and there is no terminal to ask on",
+                hint: "`holdfast images --from \(from)` lists them; give the id of one, or `latest`")
+        }
         let store = try session.open(from, for: .read)
-        return try store.imageReader(image.text, ImageFilter(series: series?.text, host: host?.text))
+        guard let image else {
+            return try store.imageReader(session.chooseImage(of: store, filter, at: from).id.description)
+        }
+        return try store.imageReader(image.text, filter)
     }
 }

@@ -50,7 +50,7 @@ struct RollbackCommand: StatefulCommand {
         let lines = points.enumerated().map { number, point in
             "\(number + 1)  \(point.name)  \(Text.time(Timestamp(seconds: point.time, nanoseconds: 0)))  \(Text.safe(point.message))"
         }
-        return points[try session.choose("Back to which point?", from: lines)]
+        return points[try session.choose("Back to which point?", from: lines, names: points.map(\.name))]
     }
 }
 

@@ -254,9 +254,10 @@ final class Session: Sendable {
         return answer ?? ""
     }
 
-    /// The number of the line that somebody chooses, from 0.
-    func choose(_ question: String, from lines: [String]) throws -> Int {
-        guard let answer = try ask({ try $0.choose(question, from: lines) }) else {
+    /// The number, from 0, of what somebody chooses from a list, by its number or its name.
+    /// - Parameter lines: what is shown: a line for each name, and what stands around them.
+    func choose(_ question: String, from lines: [String], names: [String]) throws -> Int {
+        guard let answer = try ask({ try $0.choose(question, from: lines, names: names) }) else {
             throw Problem.refused("this wants a choice, and there is no terminal to ask on", hint: "give the name")
         }
         guard let number = answer else { throw Problem.refused("nothing was chosen; nothing was changed") }

@@ -52,13 +52,17 @@ struct Terminal {
         try line(question + ": ").map { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// The number of a line, from 0; nil where the answer is no number of one.
-    func choose(_ question: String, from lines: [String]) throws -> Int? {
+    /// The number of a line, from 0, chosen by its number or its name; nil where nothing was typed. What is neither is asked for again.
+    func choose(_ question: String, from lines: [String], names: [String]) throws -> Int? {
         for text in lines { try device.write(Array((Text.safe(text) + "\n").utf8)) }
-        guard let answer = try line(question + " [1-\(lines.count)] "),
-            let number = Int(String(decoding: answer, as: UTF8.self)), (1...lines.count).contains(number)
-        else { return nil }
-        return number - 1
+        while let answer = try line(question + " [1-\(names.count)] ") {
+            let word = String(decoding: answer, as: UTF8.self).split(separator: " ").joined(separator: " ")
+            if word.isEmpty { return nil }
+            if let number = Int(word), (1...names.count).contains(number) { return number - 1 }
+            if let index = names.firstIndex(of: word) { return index }
+            try device.write(Array("\(Text.safe(word)) is none of them; Enter alone ends without a choice\n".utf8))
+        }
+        return nil
     }
 
     /// A passphrase, typed without echo; nil where none came.

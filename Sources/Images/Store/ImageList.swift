@@ -40,6 +40,7 @@ public struct ImageFilter: Sendable {
         self.host = host
     }
 
+    /// Whether an image of this label is meant.
     public func holds(_ label: ImageLabel) -> Bool {
         (series.map { label.isOf(series: $0) } ?? true) && (host.map { label.isOf(host: $0) } ?? true)
     }
@@ -163,7 +164,7 @@ extension Store {
     /// The newest of a series: of the one that was named, of this machine's own, or of the only one.
     private func latest(_ images: [ImageSummary], _ filter: ImageFilter) throws -> ImageSummary {
         var pool = Dictionary(grouping: images.filter(\.counts)) { ExactText($0.label?.series ?? "") }
-        if filter.series == nil && filter.host == nil, pool.count > 1, let own = keyring.writer?.certificate {
+        if filter.isEmpty, pool.count > 1, let own = keyring.writer?.certificate {
             let ofMachine = pool.filter { own.covers(series: $0.key.text) }
             if !ofMachine.isEmpty { pool = ofMachine }
         }

@@ -1,0 +1,71 @@
+// A restore that names no image: a list on a terminal, a refusal without one.
+
+import TestSupport
+import Testing
+
+@Suite struct ImageChoiceTests {
+    /// Three images of two series, the newest the last.
+    private func store(_ place: Workplace) {
+        place.shell("mkdir tree; echo 1 > tree/file")
+        place.holdfast("backup tree --to store --name one")
+        place.shell("sleep 1; echo 2 > tree/file; holdfast backup tree --to store --name two --quiet")
+        place.shell("sleep 1; echo 3 > tree/file; holdfast backup tree --to store --name one --quiet")
+    }
+
+    private func ids(_ place: Workplace) -> [String] {
+        place.shell("holdfast images --from store | tail -n +2 | cut -c1-8").output.split(separator: "\n").map(
+            String.init)
+    }
+
+    /// Answers what is asked at a terminal of 80 columns.
+    private func asked(_ place: Workplace, _ answers: String, _ arguments: String) -> Outcome {
+        place.shell(
+            "printf '\(answers)' | script -qec \"stty cols 80 rows 24; holdfast restore \(arguments)\" /dev/null | tr -d '\\r'; exit ${PIPESTATUS[1]}"
+        )
+    }
+
+    @Test(
+        "Without an image a restore lists them, the newest first, and takes a number or an id; nonsense is asked again")
+    func list() throws {
+        let place = Workplace()
+        store(place)
+        let ids = ids(place)
+        try #require(ids.count == 3)
+        let host = place.shell("hostname | tr -d '\\n'").output
+        for (answers, content) in [("1\\n", "3"), ("7\\nx\\n2\\n", "2"), ("\(ids[0])\\n", "1")] {
+            let chosen = asked(place, answers, "--from store --to out")
+            #expect(place.shell("cat out/file; rm -r out").output == content + "\n", "\(answers): \(chosen)")
+            let lines = chosen.output.split(separator: "\n").map(String.init)
+            let rows = lines.filter { $0.hasPrefix("1  ") || $0.hasPrefix("2  ") || $0.hasPrefix("3  ") }
+            #expect(
+                zip(rows, ids.reversed()).allSatisfy { $0.dropFirst(3).hasPrefix($1) } && rows.count == 3, "\(chosen)")
+            #expect(rows.allSatisfy { $0.contains(host) && $0.contains("/") && $0.count <= 80 }, "\(chosen)")
+            #expect(chosen.output.contains("Restore which image? [1-3]"), "\(chosen)")
+        }
+        let series = asked(place, "1\\n", "--from store --to out --series \(host)/two")
+        #expect(place.shell("cat out/file").output == "2\n" && series.output.contains("[1-1]"), "\(series)")
+    }
+
+    @Test("Where nothing is chosen, nothing is restored")
+    func nothing() {
+        let place = Workplace()
+        store(place)
+        for answers in ["\\n", "9\\n\\n", ""] {
+            let outcome = asked(place, answers, "--from store --to out")
+            #expect(outcome.output.contains("nothing was chosen"), "\(outcome)")
+            #expect(place.shell("ls").output == "home\nstore\ntree\n")
+        }
+    }
+
+    @Test(
+        "Without a terminal a restore that names no image is refused, with the command that lists them, and asks for no key"
+    )
+    func unattended() {
+        let place = Workplace()
+        store(place)
+        let outcome = place.shell("setsid -w holdfast restore --from store --to out --identity /nowhere")
+        #expect(
+            outcome.status == 2 && outcome.output.contains("`holdfast images --from store` lists them"), "\(outcome)")
+        #expect(place.shell("ls").output == "home\nstore\ntree\n")
+    }
+}
