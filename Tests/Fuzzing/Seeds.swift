@@ -46,7 +46,7 @@ extension Fixture {
             time: 0,
             revoked: [
                 StoreRecord.Revocation(writer: object(8), kept: [RootReference(id: object(9), digest: id)])
-            ], recipients: [StoreReader(name: identity.recipient.string, governs: true)])
+            ], recipients: [StoreReader(name: identity.recipient.string, governs: true, label: "safe, paper copy")])
         let records = seedRecords(chunk: id, length: UInt64(content.count))
 
         let batch = try makeObject(.batch, id: object(1), run: object(2), writer: writer) {

@@ -33,6 +33,21 @@ import Testing
 
     // MARK: Keys
 
+    @Test("Labels of recipients are read as the independent writer writes them, and no others are taken")
+    func labels() throws {
+        let bytes = try readWhole(folder.appending("labels.record"), limit: 1 << 16)
+        let record = try StoreRecord(decoding: bytes)
+        #expect(record.recipients.map(\.label).sorted() == ["anna's laptop \u{2615}", "safe, paper copy"])
+        #expect(record.recipients.first { $0.label.hasPrefix("safe") }?.name == identity.recipient.string)
+        // What a label becomes: as long as before, so that only it is wrong.
+        let label = Array("safe, paper copy".utf8)
+        let start = try #require(bytes.indices.first { bytes[$0...].starts(with: label) })
+        for wrong: [UInt8] in [[0x1b], [0x0a], [0x7f], [0xff], [0xc2, 0x85]] {
+            let changed = Array(bytes[..<start]) + wrong + bytes[(start + wrong.count)...]
+            #expect(throws: FormatError.self, "\(wrong)") { try StoreRecord(unchecked: changed) }
+        }
+    }
+
     @Test("Every key and every digest of the vectors is what this program derives from the store's secrets")
     func keys() throws {
         let store = try open("store")

@@ -14,7 +14,7 @@ With --fingerprint a store or file that has another one is refused. It remembers
 Exit status: 0 all is well, 1 nothing could be done, 2 wrong usage, 3 something is damaged or lost (named on stderr), 4 refused.
 Needs python3-cryptography, python3-zstandard and the program `age`.
 """
-import argparse, base64, fcntl, hashlib, hmac, itertools, json, mmap, os, re, resource, shutil, stat, struct, subprocess, sys, tempfile
+import argparse, base64, fcntl, hashlib, hmac, itertools, json, mmap, os, re, resource, shutil, stat, struct, subprocess, sys, tempfile, unicodedata
 from collections import OrderedDict, namedtuple
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -179,6 +179,14 @@ def read_recipient(value):
     return text(value[1:]), value[:1] == b"\x01"
 
 
+def read_label(value):
+    """What people call a recipient: his name, a zero byte, the label."""
+    name, zero, label = value.partition(b"\0")
+    if not zero or len(label) > 128 or any(unicodedata.category(character) == "Cc" for character in text(label)):
+        raise Damage("the label of a recipient is too long, or no text")
+    return text(name), text(label)
+
+
 def read_revoked(value):
     """A revoked writer, and its roots that still count, each as id ‖ digest."""
     if len(value) % 48 != 16:
@@ -188,7 +196,7 @@ def read_revoked(value):
 
 RECORD = {1: ("number", integer), 2: ("before", raw), 3: ("store", raw), 4: ("root", raw), 5: ("epoch", integer), 6: ("sealing", raw),
           7: ("time", zigzag), 8: ("revoked", [read_revoked]), 9: ("signature", raw), 10: ("recipients", [read_recipient]),
-          11: ("consent", raw), 12: ("certificates", [raw])}
+          11: ("consent", raw), 12: ("certificates", [raw]), 13: ("labels", [read_label])}
 RECORD_MAGIC, PARCEL_MAGIC = b"holdfast record 2\n", b"holdfast parcel 2\n"
 
 
@@ -1693,6 +1701,7 @@ def act(asked):
         keys = medium.keys
         print(json.dumps({"store": keys.store.hex(), "fingerprint": fingerprint(keys.store, keys.root), "records": keys.newest.number,
                           "epoch": keys.newest.epoch, "governs": medium.governs, "recipients": dict(keys.newest.recipients),
+                          "labels": dict(keys.newest.labels),
                           "revoked": [writer.hex() for writer, _ in keys.newest.revoked],
                           "writers": {card.writer.hex(): card.name for card in medium.writers()},
                           "seeds": sorted(v.target[16:32].hex() for v in medium.verdicts() if v.result == 3),

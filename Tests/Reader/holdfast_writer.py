@@ -29,6 +29,7 @@ READER_IDENTITY = f"""# created: 2026-11-26T15:40:00Z
 # public key: {READER}
 AGE-SECRET-KEY-1R2X9SA3GAYFFK56UE8DZ0A4LWH0MPHCCD04PS7XM6VRE43YR3XESTCQVXD
 """
+LABELS = {RECIPIENT: "safe, paper copy", READER: "anna's laptop \u2615"}
 CHUNK_SIZE, PIECE_SIZE = 100_000, 2048
 SETTABLE = 0x1 | 0x2 | 0x4 | 0x8 | 0x10 | 0x20 | 0x40 | 0x80 | 0x4000 | 0x8000 | 0x10000 | 0x20000 | 0x800000  # inode flags
 
@@ -102,8 +103,9 @@ def hpke_seal(seeded, recipient, info, associated, plain):
 class StoreKeys:
     """A store's root key, its secrets of all epochs, its records."""
 
-    def __init__(self, seeded, recipients=None):
+    def __init__(self, seeded, recipients=None, labels=None):
         self.recipients = recipients or {RECIPIENT: True, READER: False}
+        self.labels = labels or {}
         self.seeded, self.store, self.root = seeded, seeded.take(16), Ed25519PrivateKey.from_private_bytes(seeded.take(32))
         self.secrets, self.records, self.revoked, self.replaced = {}, [], [], None
         lines = f"holdfast store 2\nstore {self.store.hex()}\nroot {raw_public(self.root).hex()}\nsuite 1\n"
@@ -128,6 +130,7 @@ class StoreKeys:
         body += field(3, self.store) + field(4, raw_public(self.root)) + field(5, self.epoch) + field(6, raw_public(self.sealing(self.epoch)))
         body += field(7, zigzag(1_700_000_000 + number)) + b"".join(field(8, writer + b"".join(roots)) for writer, roots in self.revoked)
         body += b"".join(field(10, bytes([governs]) + name.encode()) for name, governs in sorted(self.recipients.items()))
+        body += b"".join(field(13, name.encode() + b"\0" + label.encode()) for name, label in sorted(self.labels.items()))
         if self.replaced:
             root, certificates = self.replaced
             body += b"".join(field(12, hashlib.sha256(certificate).digest()) for certificate in certificates)
@@ -803,6 +806,7 @@ def write_vectors(to):
     for place in label - starts[1], label:  # in both copies of the keys object
         lost[place + 20] ^= 1
     texts["files/lost-label.holdfast"] = bytes(lost)
+    texts["labels.record"] = StoreKeys(Seeded("labels"), labels=LABELS).records[0]
     keys, example = writer.all, first.volumes[0]
     texts["keys.json"] = json.dumps({
         "store": keys.store.hex(), "fingerprint": keys.fingerprint(), "root seed": raw_private(keys.root).hex(),

@@ -75,6 +75,14 @@ class Standards(unittest.TestCase):
             self.assertRaises(reader.Damage, reader.read_chunk, wrong, key)
         self.assertRaises(reader.Damage, reader.read_chunk, chunk(name, 0, content, 800), bytes(32))
 
+    def test_labels_of_recipients_are_short_text_without_control_characters(self):
+        with open(f"{VECTORS}/labels.record", "rb") as file:
+            record = reader.read_record(file.read())
+        self.assertEqual((dict(record.labels), dict(record.recipients)), (writer.LABELS, {writer.RECIPIENT: True, writer.READER: False}))
+        for label in "x" * 129, "a\x1b[2Jb", "a\u0085b":
+            record = writer.StoreKeys(writer.Seeded("labels"), labels={writer.READER: label}).records[0]
+            self.assertRaises(reader.Damage, reader.read_record, record)
+
     def test_the_age_file_opens_with_age_and_the_identity_is_its_recipients(self):
         with open(f"{VECTORS}/store/{KEYS['epochs'][0]['folder']}/{writer.RECIPIENT}.age", "rb") as file:
             self.assertIn(b"holdfast store key 2", reader.open_age(file.read(), f"{VECTORS}/identity.txt"))
@@ -340,7 +348,7 @@ class Program(Scratch):
         self.holdfast("backup", tree, "--to", store, "--name", "one")
         with open(f"{tree}/large", "a") as file:
             file.write("and a line more\n")
-        self.holdfast("key", "add", writer.READER, "--reader", "--to", store)
+        self.holdfast("key", "add", writer.READER, "--reader", "--to", store, "--label", writer.LABELS[writer.READER])
         self.holdfast("key", "add", "age1lvyvwawkr0mcnnnncaghunadrqkmuf9e6507x9y920xxpp866cnql7dp2z", "--to", store)
         self.holdfast("key", "remove", "age1lvyvwawkr0mcnnnncaghunadrqkmuf9e6507x9y920xxpp866cnql7dp2z", "--from", store, "--yes")
         self.holdfast("backup", tree, "--to", store, "--name", "two")
@@ -369,6 +377,7 @@ class Program(Scratch):
         self.assertNotEqual(again["fingerprint"], info["fingerprint"])
         self.assertEqual(run("list", store, "--fingerprint", info["fingerprint"])[0], 4)
         self.assertEqual(info["recipients"], {writer.RECIPIENT: True, writer.READER: False})
+        self.assertEqual(info["labels"], {writer.READER: writer.LABELS[writer.READER]})
 
 
 @unittest.skipUnless(os.geteuid() == 0, "needs root")

@@ -6,7 +6,8 @@ internal import Images
 
 struct KeyAddCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
-        commandName: "add", abstract: "Let another recipient open a store.")
+        commandName: "add", abstract: "Let another recipient open a store.",
+        discussion: "Given for a recipient that opens the store already, --label changes its label and nothing else.")
 
     @Argument(help: "age1…, or the word passphrase, which is then asked for.")
     var recipient: String
@@ -17,24 +18,57 @@ struct KeyAddCommand: HoldfastCommand {
     @Flag(help: "It opens what is in the store, and changes no keys.")
     var reader = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Whose it is, for people: \"anna's laptop\", \"safe, paper copy\". Everybody who has the store can read it.",
+            valueName: "text"))
+    var label: String?
+
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func validate() throws {
+        guard let label else { return }
+        if !ArgumentText.isText(label) { throw ValidationError("The label is no UTF-8 text.") }
+        if let objection = StoreReader.objection(toLabel: label) {
+            throw ValidationError("\(Text.safe(label)) cannot be a label: \(objection).")
+        }
+    }
 
     func isRecorded(in session: Session) -> Bool { true }
 
     func perform(_ session: Session) throws -> Outcome {
+        // What is no recipient is refused before anybody is asked for keys.
+        let age = recipient == "passphrase" ? nil : try ageRecipient()
+        let name = age?.string ?? recipient
         let store = try session.open(to, for: .read)
-        let added: StoreRecipient
-        if recipient == "passphrase" {
-            added = .passphrase(try session.newPassphrase())
+        let known = try session.readers(session.place(to).path).first { $0.name == name }
+        if let label, let known, !reader || !known.governs {
+            try store.setLabel(label, of: name)
         } else {
-            do {
-                added = .age(try AgeRecipient(recipient))
-            } catch {
-                throw Problem.usage("cannot use the recipient \(recipient): \(error.sentence)")
-            }
+            let added: StoreRecipient = try age.map { .age($0) } ?? .passphrase(session.newPassphrase())
+            try store.add(added, governs: !reader, label: label)
         }
-        try store.add(added, governs: !reader)
-        session.show([("recipient", .text(added.name))], summary: ["\(added.name) can open \(store.subject)"])
+        guard let added = try session.readers(session.place(to).path).first(where: { $0.name == name }) else {
+            throw ImageError.unknownRecipient(recipient: name, store: store.subject)
+        }
+        session.show(added.members, summary: ["\(added.shown) can open \(store.subject)"])
         return .done
+    }
+
+    private func ageRecipient() throws -> AgeRecipient {
+        do { return try AgeRecipient(recipient) } catch {
+            throw Problem.usage("cannot use the recipient \(recipient): \(error.sentence)")
+        }
+    }
+}
+
+extension StoreReader {
+    /// `age1… "anna's laptop" (reads only)`
+    var shown: String {
+        Text.safe(name) + (label.isEmpty ? "" : " \"\(Text.safe(label))\"") + (governs ? "" : " (reads only)")
+    }
+
+    var members: [(String, JSON?)] {
+        [("recipient", .text(name)), ("label", label.isEmpty ? nil : .text(label)), ("governs", .flag(governs))]
     }
 }

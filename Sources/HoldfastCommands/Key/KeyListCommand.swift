@@ -17,16 +17,12 @@ struct KeyListCommand: HoldfastCommand {
         let own = Set(try session.identities().map(\.recipient.string))
         if session.console.isJSON {
             let list = recipients.map {
-                JSON.object([
-                    ("recipient", .text($0.name)), ("governs", .flag($0.governs)),
-                    ("identityAtHand", .flag(own.contains($0.name))),
-                ])
+                JSON.object($0.members + [("identityAtHand", .flag(own.contains($0.name)))])
             }
             session.console.document(.object([("recipients", .list(list))]))
         } else {
             let lines = recipients.map {
-                Text.safe($0.name) + ($0.governs ? "" : "  (reads only)")
-                    + (own.contains($0.name) ? "  (identity at hand)" : "") + "\n"
+                $0.shown + (own.contains($0.name) ? " (identity at hand)" : "") + "\n"
             }
             session.console.result(lines.joined())
         }

@@ -25,19 +25,19 @@ struct KeyRemoveCommand: HoldfastCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         let store = try session.open(from, for: .read)
-        guard let reader = store.readers.first(where: { $0.name == recipient }) else {
+        guard let leaving = store.readers.first(where: { $0.name == recipient }) else {
             throw ImageError.unknownRecipient(recipient: recipient, store: store.subject)
         }
         try session.confirm(
-            "Remove \(Text.safe(recipient)) from \(store.subject)? It will open nothing that is written from now on.")
+            "Remove \(leaving.shown) from \(store.subject)? It will open nothing that is written from now on.")
         try store.remove(recipient: recipient) { try session.newPassphrase() }
         session.show(
             [("recipient", .text(recipient))],
             summary: [
-                "\(Text.safe(recipient)) opens nothing that is written to \(store.subject) from now on",
+                "\(leaving.shown) opens nothing that is written to \(store.subject) from now on",
                 "replicas follow with the next `holdfast copy --from … --to …`",
             ]
-                + (reader.governs
+                + (leaving.governs
                     ? ["it governed, and can still make keys for itself: `holdfast store rekey STORE` ends that"] : []))
         return .done
     }

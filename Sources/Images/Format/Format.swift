@@ -58,6 +58,8 @@ public enum Format {
     static let maximumParcels = 1 << 14
     /// Recipients of one age file. It is for one; other programs add what is for nobody.
     static let maximumStanzas = 16
+    /// What people call a recipient.
+    static let maximumRecipientLabelLength = 128
     /// scrypt's, of a passphrase: a second and 256 MB.
     static let maximumWorkFactor = 18
 

@@ -70,6 +70,12 @@ struct StoreRecord: Sendable, Hashable {
         for recipient in recipients.sorted(by: { $0.name < $1.name }) {
             bytes.append(field: 10, [recipient.governs ? 1 : 0] + Array(recipient.name.utf8))
         }
+        for recipient in recipients.sorted(by: { $0.name < $1.name }) where !recipient.label.isEmpty {
+            if let objection = StoreReader.objection(toLabel: recipient.label) {
+                throw FormatError("the label of \(recipient.name) cannot be kept: \(objection)")
+            }
+            bytes.append(field: 13, Array(recipient.name.utf8) + [0] + Array(recipient.label.utf8))
+        }
         if let replaced {
             for certificate in replaced.certificates.sorted(by: { $0.bytes.lexicographicallyPrecedes($1.bytes) }) {
                 bytes.append(field: 12, certificate.bytes)
@@ -124,6 +130,7 @@ struct StoreRecord: Sendable, Hashable {
         var replaced: VerifyingKey?
         var certificates: [Digest] = []
         var consent: (signature: [UInt8], signedLength: Int)?
+        var labels: [String: String] = [:]
         while signature == nil {
             signedLength = reader.position
             guard let field = try reader.field() else { break }
@@ -148,6 +155,9 @@ struct StoreRecord: Sendable, Hashable {
                 replaced = try VerifyingKey(rawBytes: try value.array(32))
                 consent = (value.rest(), signedLength)
             case 12: certificates.append(try value.digest())
+            case 13:
+                let (name, label) = try value.recipientLabel()
+                labels[name] = label
             default: break
             }
         }
@@ -158,6 +168,7 @@ struct StoreRecord: Sendable, Hashable {
         self.replaced = replaced
         self.certificates = certificates
         self.consent = consent
+        for index in recipients.indices { recipients[index].label = labels[recipients[index].name] ?? "" }
         self.number = number
         self.previous = previous
         self.store = store
@@ -184,6 +195,17 @@ struct RootReference: Sendable, Hashable {
 extension WireReader {
     mutating func rootReference() throws(FormatError) -> RootReference {
         RootReference(id: try identifier(), digest: try digest())
+    }
+
+    /// A recipient's name, a zero byte, and its label.
+    fileprivate mutating func recipientLabel() throws(FormatError) -> (name: String, label: String) {
+        let parts = rest().split(separator: 0, maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2, parts[1].count <= Format.maximumRecipientLabelLength,
+            let name = String(validating: parts[0], as: UTF8.self),
+            let label = String(validating: parts[1], as: UTF8.self),
+            !label.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
+        else { throw FormatError("the label of a recipient is too long, or no text") }
+        return (name, label)
     }
 }
 

@@ -11,12 +11,25 @@ public struct StoreReader: Sendable, Hashable {
     public var name: String
     /// false: it reads and changes no keys.
     public var governs: Bool
+    /// Whose it is, in people's words; may be empty.
+    public var label: String
 
     var fileName: String { governs ? "\(name).age" : "\(name).reader.age" }
 
-    init(name: String, governs: Bool) {
+    init(name: String, governs: Bool, label: String = "") {
         self.name = name
         self.governs = governs
+        self.label = label
+    }
+
+    /// Why a text cannot be a label; nil where it can.
+    public static func objection(toLabel label: String) -> String? {
+        if label.utf8.count > Format.maximumRecipientLabelLength {
+            return "it has more than \(Format.maximumRecipientLabelLength) bytes"
+        }
+        // A backslash alone is printable, and shown doubled all the same.
+        let isPrintable = label.split(separator: "\\").allSatisfy { printable($0.utf8) == $0 }
+        return isPrintable ? nil : "it has control characters, or others that cannot be shown"
     }
 }
 
@@ -83,11 +96,14 @@ extension Store {
     }
 
     /// Lets another recipient open the store. Its key files come first; the record that makes it one is the commit point.
-    /// - Parameter governs: whether it may also change who else can.
-    public func add(_ recipient: StoreRecipient, governs: Bool) throws {
+    /// - Parameters:
+    ///   - governs: whether it may also change who else can.
+    ///   - label: nil: the one that it has, if it is there already.
+    public func add(_ recipient: StoreRecipient, governs: Bool, label: String? = nil) throws {
         do {
             let (secret, rootKey, opening) = try governing()
-            let added = StoreReader(name: recipient.name, governs: governs)
+            let known = opening.chain.newest.recipients.first { $0.name == recipient.name }
+            let added = StoreReader(name: recipient.name, governs: governs, label: label ?? known?.label ?? "")
             let folder = try StoreName.keys(epoch: chain.newest.epoch, sealing: chain.newest.sealing)
             let name = "\(folder)/\(added.fileName)"
             // Once: sealed anew, the second copy would be another file.
@@ -102,6 +118,22 @@ extension Store {
             try announce(
                 after: newest, epoch: newest.epoch, sealing: newest.sealing, revoked: newest.revoked,
                 recipients: newest.recipients.filter { $0.name != added.name } + [added], rootKey: rootKey)
+        } catch { throw ImageError.wrapping(error, subject: subject) }
+    }
+
+    /// Says anew whose a recipient is, and changes nothing else of it.
+    public func setLabel(_ label: String, of recipient: String) throws {
+        do {
+            let (_, rootKey, opening) = try governing()
+            let newest = opening.chain.newest
+            guard var labelled = newest.recipients.first(where: { $0.name == recipient }) else {
+                throw ImageError.unknownRecipient(recipient: recipient, store: subject)
+            }
+            if labelled.label == label { return }
+            labelled.label = label
+            try announce(
+                after: newest, epoch: newest.epoch, sealing: newest.sealing, revoked: newest.revoked,
+                recipients: newest.recipients.filter { $0.name != recipient } + [labelled], rootKey: rootKey)
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }
 
