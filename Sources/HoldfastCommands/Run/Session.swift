@@ -27,6 +27,8 @@ final class Session: Sendable {
     private final class Loaded: @unchecked Sendable {
         let monitor = Monitor()
         var keys: [IdentityFile.Keys]?
+        /// Stores of which it has been said that nothing is pinned.
+        var unpinned: Set<StoreFingerprint> = []
     }
 
     private final class Shown: @unchecked Sendable {
@@ -143,7 +145,8 @@ final class Session: Sendable {
                     store: store.store, pinned: "\(replaced)", found: ["\(store.fingerprint)"])
             }
             if !store.isForeign && !store.isJoining {
-                console.warning("\(words), and none is pinned here: compare it with the key sheet")
+                let isNew = loaded.monitor.withLock { loaded.unpinned.insert(store.fingerprint).inserted }
+                if isNew { console.warning("\(words), and none is pinned here: compare it with the key sheet") }
                 return
             }
             let reason =

@@ -39,6 +39,8 @@ public final class Store: Sendable {
 
     /// What a caller needs of a store.
     public enum Purpose: Sendable {
+        /// What it says of itself to everybody: no key.
+        case look
         /// Contents: an identity.
         case read
         /// Labels: an identity, a writer key or a steward key.
@@ -64,6 +66,7 @@ public final class Store: Sendable {
                 objects, credentials: credentials, machine: machine, isWriting: purpose == .write)
             let store =
                 switch purpose {
+                case .look: try Store(opening, keyring: Keyring(root: opening.header.root, writer: opening.writer))
                 case .read: try openForReading(opening, credentials)
                 case .list: try openForListing(opening, credentials)
                 case .write: try openForWriting(opening, credentials)
