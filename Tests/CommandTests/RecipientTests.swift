@@ -99,4 +99,18 @@ import Testing
             #expect(info.output.split(separator: "\n").count { $0.contains("none is pinned") } <= 1, "\(info)")
         }
     }
+
+    @Test("A private key that is given for a public one is neither shown nor recorded, and nothing is done")
+    func privateKey() {
+        let place = Workplace()
+        _ = store(place)
+        place.shell("export HOLDFAST_STATE=$PWD/state; holdfast status")
+        for command in ["key add KEY --to store", "key remove KEY --from store", "store init other --recipient KEY"] {
+            let outcome = place.shell(
+                "key=$(tail -1 anna.txt); holdfast $(echo '\(command)' | sed \"s/KEY/$key/\") > out 2>&1; echo $?; grep -c \"$key\" out; cat out"
+            )
+            #expect(outcome.output.hasPrefix("2\n0\n"), "\(outcome)")
+            #expect(outcome.output.contains("the public one"), "\(outcome)")
+        }
+    }
 }

@@ -110,6 +110,20 @@ enum Text {
         return result
     }
 
+    /// Text without the private keys in it: one that was typed where none belongs is neither shown nor put on record.
+    static func withoutKeys(_ text: String) -> String {
+        let mark = "AGE-SECRET-KEY-1"
+        var (result, rest) = ("", text[...])
+        while let next = rest.first {
+            let isMark = (next == "A" || next == "a") && rest.prefix(mark.count).uppercased() == mark
+            let key = isMark ? rest.dropFirst(mark.count).prefix { $0.isASCII && ($0.isLetter || $0.isNumber) } : ""
+            // The mark alone is part of sentences about keys.
+            result += key.isEmpty ? String(next) : "AGE-SECRET-KEY-…"
+            rest = rest.dropFirst(key.isEmpty ? 1 : mark.count + key.count)
+        }
+        return result
+    }
+
     /// How many columns of a terminal it takes.
     static func width(_ text: String) -> Int {
         if text.utf8.allSatisfy({ $0 < 0x80 }) { return text.utf8.count }

@@ -48,7 +48,7 @@ func run(
         let problem =
             unknownCommand(arguments, root)
             ?? .usage(
-                redacted(clause(root.message(for: error))), hint: help.count == 3 ? "`\(help[1])` tells more" : nil)
+                clause(root.message(for: error)), hint: help.count == 3 ? "`\(help[1])` tells more" : nil)
         report(problem, on: Console(isJSON: arguments.contains("--json")))
         return problem.status
     }
@@ -88,16 +88,13 @@ private func unknownCommand(_ arguments: [String], _ root: any ParsableCommand.T
         "there is no command \(Text.safe(unknown.word))\(suggestion)", hint: "`holdfast --help` lists the commands")
 }
 
-/// A private key that was given where none belongs is not shown.
-private func redacted(_ message: String) -> String {
-    let mark = "AGE-SECRET-KEY-"
-    let parts = message.split(separator: "'", omittingEmptySubsequences: false)
-    guard parts.contains(where: { $0.uppercased().hasPrefix(mark) }) else { return message }
-    return parts.map { $0.uppercased().hasPrefix(mark) ? "\(mark)… (a private key; give the public one, age1…)" : $0 }
-        .joined(separator: "'")
-}
-
 private func report(_ problem: Problem, on console: Console) {
+    var problem = problem
+    let message = Text.withoutKeys(problem.message)
+    if message != problem.message {
+        problem.message = message
+        problem.hint = "that is a private key; what is given to others is the public one, age1…"
+    }
     console.error(problem)
     if console.isJSON { console.document(.object([("error", problem.document)] + console.findingMembers)) }
 }

@@ -21,7 +21,7 @@ struct Recorder {
         log = AuditLog(folder: places.log)
         self.session = session
         self.verb = verb.joined(separator: " ")
-        self.arguments = arguments.map { Text.safe($0) }
+        self.arguments = arguments.map { Text.withoutKeys(Text.safe($0)) }
     }
 
     /// Before anything else is done. What cannot be put on record is not done.
@@ -51,7 +51,7 @@ struct Recorder {
 
     private func close(_ phase: AuditEvent.Phase, status: Int32, text: String) {
         do {
-            try append(phase, status: status, text: text.isEmpty ? nil : Text.safe(text))
+            try append(phase, status: status, text: text.isEmpty ? nil : Text.withoutKeys(Text.safe(text)))
         } catch let error as SystemError where error.isPermission && !HostFacts.isRoot {
         } catch {
             session.console.warning("the audit log has only the intent of this: \(Problem(error).message)")
