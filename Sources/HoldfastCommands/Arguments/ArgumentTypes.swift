@@ -8,6 +8,8 @@ internal import Platform
 
 /// A path, byte for byte as it was typed.
 struct PathArgument: ExpressibleByArgument {
+    static var defaultCompletionKind: CompletionKind { .file() }
+
     let path: BytePath
 
     init?(argument: String) {
@@ -87,6 +89,8 @@ struct RecipientArgument: ExpressibleByArgument {
 
 /// A store as it was typed; the configuration says what a name means.
 struct StoreArgument: ExpressibleByArgument, CustomStringConvertible {
+    static var defaultCompletionKind: CompletionKind { .directory }
+
     let bytes: [UInt8]
 
     init?(argument: String) {
