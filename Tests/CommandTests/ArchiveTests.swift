@@ -51,6 +51,21 @@ import Testing
         #expect(place.holdfast("verify --from store --read-data").status == 0)
     }
 
+    @Test("An archive whose entries take more memory than an import may is refused, with the limit, within a gigabyte")
+    func memory() {
+        let place = store()
+        let outcome = place.shell(
+            """
+            \(Self.maker) memory 2>/dev/null | python3 -c 'import resource, subprocess
+            subprocess.run(["holdfast", "import", "--name", "x", "--to", "store"])
+            print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)'
+            """)
+        #expect(outcome.output.contains("keeps in memory (512 MiB): import it in parts"), "\(outcome)")
+        let peak = outcome.output.split(separator: "\n").last.flatMap { Int($0) }
+        #expect(peak.map { $0 < 1_000_000 } == true, "\(outcome)")
+        #expect(place.holdfast("verify --from store").status == 0)
+    }
+
     @Test(
         "What is no archive of a kind that is read exactly is refused",
         arguments: ["cat /dev/null", "cat /etc/passwd", "head -c 100000 /dev/urandom", "cat /bin/sh | gzip"])

@@ -41,9 +41,19 @@ def sparse(name):
                       GNU__sparse__realsize=str(2**63 - 1)), map_block)
 
 
+def attributes(count):
+    """So many files, each with half a megabyte of attributes."""
+    with tarfile.open(fileobj=output, mode="w|", format=tarfile.PAX_FORMAT) as archive:
+        for number in range(count):
+            info = tarfile.TarInfo(str(number))
+            info.pax_headers = {f"SCHILY.xattr.user.{name}": "x" * 65_000 for name in range(8)}
+            archive.addfile(info)
+
+
 folder = {"type": tarfile.DIRTYPE}
 link = {"type": tarfile.LNKTYPE}
 cases = {
+    "memory": lambda: attributes(1200),
     "outside": lambda: tar([("a", {}, b"1"), ("b/../../c", {}, b"2")]),
     "long-name": lambda: tar([("n" * 256, {}, b"1")]),
     "no-name": lambda: tar([("a", {}, b"1"), ("", {}, b"")]),

@@ -73,6 +73,9 @@ final class ArchiveImporter {
         var tree = ArchiveTree(name: Array(name.utf8))
         while true {
             try progress.checkStop()
+            held = tree.memory
+            records = []
+            try checkMemory()
             let before = library.archive_filter_bytes(archive, 0)
             var pointer: OpaquePointer?
             let status = library.archive_read_next_header(archive, &pointer)
@@ -93,6 +96,14 @@ final class ArchiveImporter {
             }
             progress.add(items: 1)
         }
+    }
+
+    /// All entries are kept until the end of the archive is known; what does not fit is refused before it takes the memory of everybody.
+    private func checkMemory() throws {
+        guard held + records.count > Format.maximumArchiveMemory else { return }
+        throw ImageError.library(
+            "the archive has more entries, or more pieces of files, than an import keeps in memory (\(Format.maximumArchiveMemory >> 20) MiB): import it in parts"
+        )
     }
 
     /// A tar archive ends with blocks of zeros. Without them it was cut, at a place where this shows nowhere else.
@@ -209,10 +220,6 @@ final class ArchiveImporter {
         try addAccessControlLists(of: entry, to: &result)
     }
 
-    /// No file system of Linux takes more in one attribute, and no image more in one entry.
-    private static let maximumAttributeLength = 65_536
-    private static let maximumAttributesLength = 1 << 20
-
     private func attributes(of entry: OpaquePointer) throws(ArchiveRefusal) -> [ExtendedAttribute] {
         _ = library.archive_entry_xattr_reset(entry)
         var attributes: [ExtendedAttribute] = []
@@ -224,15 +231,15 @@ final class ArchiveImporter {
                 value: Array(UnsafeRawBufferPointer(start: value, count: value == nil ? 0 : size)))
             let shown = "the attribute \(printable(attribute.name))"
             guard (1...Format.maximumNameLength).contains(attribute.name.count),
-                attribute.value.count <= Self.maximumAttributeLength
+                attribute.value.count <= Format.maximumAttributeLength
             else { throw ArchiveRefusal("has \(shown), which is longer than any file system takes") }
             // bsdtar writes each attribute twice.
             if let known = attributes.first(where: { $0.name == attribute.name }) {
                 guard known == attribute else { throw ArchiveRefusal("has \(shown) with two values") }
                 continue
             }
-            length += attribute.name.count + attribute.value.count
-            guard length <= Self.maximumAttributesLength else {
+            length += attribute.name.count + attribute.value.count + 16
+            guard length <= Format.maximumAttributesLength else {
                 throw ArchiveRefusal("has more attributes than an image keeps for one entry")
             }
             attributes.append(attribute)
@@ -265,6 +272,8 @@ final class ArchiveImporter {
 
     private var filled = 0
     private var records: [UInt8] = []
+    /// What the entries before take.
+    private var held = 0
 
     /// Stores the content of the entry that was read last; returns the records that cite it.
     private func content(_ length: Int64, _ progress: Progress) throws -> [UInt8] {
@@ -300,6 +309,7 @@ final class ArchiveImporter {
 
     private func hole(_ length: Int64) throws {
         try end()
+        try checkMemory()
         var slice: [UInt8] = []
         Slice.append(hole: UInt64(length), to: &slice)  // safe: between two places in order
         records.append(record: .content, slice)
@@ -324,6 +334,7 @@ final class ArchiveImporter {
     }
 
     private func chunk(_ length: Int) throws {
+        try checkMemory()
         job.inputLength = length
         job.id = try encoder.digest(of: job.content)
         if try !output.cite(job.id) {

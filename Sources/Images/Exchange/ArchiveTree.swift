@@ -34,9 +34,10 @@ struct ArchiveTree {
     private var nodes: [Node]
     private var places: [Place: Int] = [:]
     private let begin = Timestamp.now()
-
-    /// As deep as a restore goes.
-    private static let maximumDepth = 4000
+    /// What all that takes, roughly.
+    private(set) var memory = 0
+    /// What one entry takes beside its records.
+    private static let memoryOfNode = 400
 
     init(name: [UInt8]) {
         nodes = []
@@ -56,7 +57,11 @@ struct ArchiveTree {
 
     /// The folder that holds what has this path; folders on the way that nobody has named yet are made.
     private mutating func parent(of path: [[UInt8]]) throws(ArchiveRefusal) -> Int {
-        guard path.count <= Self.maximumDepth else { throw ArchiveRefusal("is deeper than a restore goes") }
+        // The source is a folder, too.
+        guard path.count < Format.maximumDepth else { throw ArchiveRefusal("is deeper than a restore goes") }
+        guard path.reduce(path.count, { $0 + $1.count }) <= Format.maximumPathLength else {
+            throw ArchiveRefusal("has a path of more than \(Format.maximumPathLength) bytes")
+        }
         var current = 0
         for name in path.dropLast() {
             if let next = places[Place(folder: current, name: name)] {
@@ -74,6 +79,7 @@ struct ArchiveTree {
     private mutating func append(_ node: Node, to parent: Int) -> Int {
         let number = nodes.count
         nodes.append(node)
+        memory += Self.memoryOfNode + node.name.count + node.entry.count + node.content.count
         nodes[parent].children.append(number)
         places[Place(folder: parent, name: node.name)] = number
         return number
@@ -97,8 +103,10 @@ struct ArchiveTree {
             return
         }
         try checkReplacing(known, by: entry.kind)
+        memory -= nodes[known].entry.count + nodes[known].content.count
         nodes[known].kind = entry.kind
         nodes[known].entry = entry.encoded()
+        memory += nodes[known].entry.count + content.count
         nodes[known].content = content
         nodes[known].first = nil
         nodes[known].isImplied = false
@@ -141,6 +149,7 @@ struct ArchiveTree {
                 entry.contentFollows = true
                 nodes[first].entry = entry.encoded()
                 nodes[first].content = content
+                memory += content.count
             }
         }
         nodes[first].hasOtherNames = true

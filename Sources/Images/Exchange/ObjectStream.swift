@@ -16,9 +16,6 @@ final class ObjectStream {
     private(set) var gaps: [UInt64] = []
     let subject: String
 
-    /// No object of a single file is longer: 4 MiB of content and one chunk more, the manifest twice, and the root.
-    private static let maximumLength = 64 << 20
-
     init(_ path: BytePath) throws {
         subject = path.bytes == Array("-".utf8) ? "standard input" : path.description
         input = try PartedInput(path)
@@ -43,7 +40,7 @@ final class ObjectStream {
         start += count
         position.add(saturating: UInt64(count))
         // Not at each step: what is left is moved to the front.
-        if start == buffer.count || start > Self.maximumLength {
+        if start == buffer.count || start > Format.maximumSingleFileObjectLength {
             buffer.removeSubrange(..<start)
             start = 0
         }
@@ -60,7 +57,7 @@ final class ObjectStream {
         while true {
             try fill(Format.headerLength)
             if available == 0 { return nil }
-            if let header = try header(at: 0), header.length <= UInt64(Self.maximumLength),
+            if let header = try header(at: 0), header.length <= UInt64(Format.maximumSingleFileObjectLength),
                 header.length >= UInt64(Format.headerLength)
             {
                 if first == nil { first = header }
@@ -102,7 +99,7 @@ final class ObjectStream {
             }
             searched = max(searched, available - Format.headerLength + 1)
             // What has been searched is let go before there is too much of it.
-            if available > Self.maximumLength {
+            if available > Format.maximumSingleFileObjectLength {
                 skip(searched)
                 searched = 0
             }

@@ -39,6 +39,8 @@ public enum Format {
     static let maximumRootLength = 192 << 20
     /// A volume, its directory included. Nothing beyond is looked at.
     static let maximumVolumeLength: UInt64 = 256 << 20
+    /// An object of a single file: 4 MiB of content and one chunk more, the manifest twice, and the root.
+    static let maximumSingleFileObjectLength = 64 << 20
     static let maximumIndexLength: UInt64 = 4 << 30
     /// What of a root, a checkpoint or a verdict is searched for frames where neither its header nor its end says how long it is.
     static let maximumCutLength: UInt64 = 16 << 20
@@ -76,8 +78,13 @@ public enum Format {
     static let maximumTargetLength = maximumPathLength
     /// The extended attributes of one entry: names, values, and 16 for each.
     static let maximumAttributesLength = 3 << 20
+    /// The value of one of them, where it comes from an archive: no file system of Linux takes more.
+    static let maximumAttributeLength = 64 << 10
     /// A record of a manifest: with the position before it, and what a piece has gathered by then, it fits into a chunk.
     static let maximumRecordLength = 7 << 19
+
+    /// What an import holds of an archive until its end has come: records of entries and of their content. A million entries take nearly all.
+    static let maximumArchiveMemory = 512 << 20
 
     /// A volume is closed when it has reached this length.
     public static let volumeLength: UInt64 = 64 << 20
