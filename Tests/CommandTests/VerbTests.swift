@@ -41,12 +41,32 @@ import Testing
         arguments: [
             ("bakcup /x --to S", "there is no command bakcup. Did you mean backup?"),
             ("filter enalbe", "there is no command enalbe. Did you mean enable?"),
+            ("--json filter enalbe", "there is no command enalbe. Did you mean enable?"),
+            ("--quiet key ad x --to S", "there is no command ad. Did you mean add?"),
             ("--json nix", "there is no command nix"), ("help nix", "there is no command nix"),
             ("/opt/plc backup --to S", "there is no command /opt/plc"),
         ])
     func unknownCommand(line: String, text: String) {
         let outcome = Workplace().holdfast(line)
         #expect(outcome.status == 2 && outcome.output.contains(text), "\(outcome)")
+    }
+
+    @Test(
+        "An option that is misspelt is named, with the one that was meant, and not what is missing for it",
+        arguments: [
+            ("restore latest --form S --to x", "unknown option '--form'. Did you mean '--from'?"),
+            ("backup /x -to S", "unknown option '-to'. Did you mean '--to'?"),
+            ("backup /x --To S", "unknown option '--To'. Did you mean '--to'?"),
+            ("images --form S", "unknown option '--form'. Did you mean '--from'?"),
+            ("backup /x", "give either --to STORE or --output FILE"),
+            ("backup --to S", "give at least one path to back up"),
+            ("restore latest --from S", "give --to DIR, or --dry-run"),
+            ("export x --from S --json", "--json and export exclude each other"),
+        ])
+    func unknownOption(line: String, text: String) {
+        let outcome = Workplace().holdfast(line)
+        #expect(outcome.status == 2 && outcome.output.contains("error: \(text)"), "\(outcome)")
+        #expect(outcome.output.contains("--help` tells more"), "\(outcome)")
     }
 
     @Test("A private key where a public one belongs is not shown")

@@ -69,8 +69,11 @@ enum ArgumentText {
         guard index > 0, index < arguments.count else { return arguments }
         let rest = arguments[index...]
         guard let verb = rest.first, !verb.hasPrefix("-"), verb != "help" else { return Array(rest) }
-        let words = CommandWords.find(rest, in: root).count
+        let found = CommandWords.find(rest, in: root)
+        let words = found.count
         if words == 0 { return Array(rest) }
+        // A group takes none; what follows it is a mistake that is to be named.
+        if CommandWords.isGroup(found, in: root) { return Array(rest + arguments[..<index]) }
         return Array(rest.prefix(words) + arguments[..<index] + rest.dropFirst(words))
     }
 }

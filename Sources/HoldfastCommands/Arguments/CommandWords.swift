@@ -14,6 +14,11 @@ enum CommandWords {
         return found
     }
 
+    /// Whether the words name a command that only groups others.
+    static func isGroup(_ words: [String], in root: any ParsableCommand.Type) -> Bool {
+        !names(below: words, in: root).isEmpty
+    }
+
     /// Every command that does something, by its words.
     static func all(in root: any ParsableCommand.Type) -> [[String]] {
         root.configuration.subcommands.flatMap { command -> [[String]] in

@@ -47,12 +47,17 @@ protocol HoldfastCommand: ParsableCommand {
     /// Whether it changes something, so that its intent and its result belong on the machine's log.
     func isRecorded(in session: Session) -> Bool
 
+    /// Refuses arguments that do not go together. It is asked where every word of the line is known, unlike `validate`: who misspells an
+    /// option hears that, and not that it is missing.
+    func check() throws
+
     /// Does the work and shows its result.
     func perform(_ session: Session) throws -> Outcome
 }
 
 extension HoldfastCommand {
     func isRecorded(in session: Session) -> Bool { false }
+    func check() throws {}
 }
 
 enum Outcome: Int32 {

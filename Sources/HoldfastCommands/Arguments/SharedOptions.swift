@@ -33,7 +33,7 @@ struct SourceOptions: ParsableArguments {
 
     var filter: ImageFilter { ImageFilter(series: series?.text, host: host?.text) }
 
-    func validate() throws {
+    func check() throws {
         if (from == nil) == (input == nil) { throw ValidationError("Give either --from STORE or --input FILE.") }
     }
 }
@@ -51,7 +51,7 @@ struct TargetOptions: ParsableArguments {
             "Cut the single file into parts of this length (700M, 4GiB).", valueName: "size"))
     var partSize: SizeArgument?
 
-    func validate() throws {
+    func check() throws {
         if (to == nil) == (output == nil) { throw ValidationError("Give either --to STORE or --output FILE.") }
         if partSize != nil && output?.isStandard != false {
             throw ValidationError("--part-size goes with --output FILE.")

@@ -43,7 +43,7 @@ struct FilterEnableCommand: StatefulCommand {
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
-    func validate() throws {
+    func check() throws {
         for value in [warning, critical].compactMap({ $0 }) where !(1...100).contains(value) {
             throw ValidationError("Thresholds go from 1 to 100 per cent.")
         }

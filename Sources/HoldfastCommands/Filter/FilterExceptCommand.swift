@@ -26,7 +26,7 @@ struct FilterExceptCommand: ParsableCommand {
         @OptionGroup var state: StateOptions
         @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
-        func validate() throws {
+        func check() throws {
             if paths.isEmpty && set == nil { throw ValidationError("Give folders, or --set NAME.") }
         }
 

@@ -19,7 +19,7 @@ struct FilterCommitCommand: StatefulCommand {
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
-    func validate() throws {
+    func check() throws {
         if paths.isEmpty != all { throw ValidationError("Give paths, or --all.") }
     }
 

@@ -43,7 +43,8 @@ struct BackupCommand: StatefulCommand {
     @OptionGroup var recipients: RecipientOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
-    func validate() throws {
+    func check() throws {
+        try target.check()
         if !sources.isEmpty && point != nil { throw ValidationError("--point stands for the path to back up.") }
         if sources.isEmpty && point == nil { throw ValidationError("Give at least one path to back up.") }
         guard (1...19).contains(compression) else { throw ValidationError("--compression goes from 1 to 19.") }

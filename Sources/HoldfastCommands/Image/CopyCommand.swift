@@ -20,7 +20,9 @@ struct CopyCommand: HoldfastCommand {
     @OptionGroup var target: TargetOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
-    func validate() throws {
+    func check() throws {
+        try source.check()
+        try target.check()
         if source.input != nil && target.output != nil {
             throw ValidationError("A single file is copied to another with cp.")
         }

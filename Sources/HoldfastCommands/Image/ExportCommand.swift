@@ -21,7 +21,7 @@ struct ExportCommand: HoldfastCommand {
 
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
-    func validate() throws {
+    func check() throws {
         if global.json {
             throw ValidationError("--json and export exclude each other: standard output carries the archive.")
         }

@@ -12,6 +12,8 @@ struct ImagesCommand: HoldfastCommand {
     @OptionGroup var source: SourceOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
+    func check() throws { try source.check() }
+
     func perform(_ session: Session) throws -> Outcome {
         let images: [ImageSummary]
         if let input = source.input {

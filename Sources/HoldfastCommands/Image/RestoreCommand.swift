@@ -41,7 +41,8 @@ struct RestoreCommand: HoldfastCommand {
 
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
-    func validate() throws {
+    func check() throws {
+        try source.check()
         if to == nil && !dryRun { throw ValidationError("Give --to DIR, or --dry-run.") }
     }
 

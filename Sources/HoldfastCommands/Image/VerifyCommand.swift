@@ -26,7 +26,8 @@ struct VerifyCommand: HoldfastCommand {
 
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
-    func validate() throws {
+    func check() throws {
+        try source.check()
         if (mark || share) && source.from == nil { throw ValidationError("--mark and --share are for a store.") }
         if share && !readData {
             throw ValidationError("--share wants --read-data: others will build on what was read.")

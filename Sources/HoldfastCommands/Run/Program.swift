@@ -60,6 +60,10 @@ private func run(
     let options = command.global
     let console = Console(isJSON: options.json, isQuiet: options.quiet, isVerbose: options.verbose)
     do {
+        do { try command.check() } catch let error as ValidationError {
+            throw Problem.usage(
+                clause(error.message), hint: "`holdfast \(verb.joined(separator: " ")) --help` tells more")
+        }
         let session = try Session(options, progress: progress, console: console)
         let recorder = Recorder(command, verb, Array(arguments.dropFirst(verb.count)), session)
         try recorder?.intend()

@@ -75,7 +75,7 @@ struct CertificateCommand: ParsableCommand {
         @OptionGroup var state: StateOptions
         @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
-        func validate() throws {
+        func check() throws {
             guard level == "destroy" else {
                 throw ValidationError("What is done by hand is recorded with --level destroy.")
             }

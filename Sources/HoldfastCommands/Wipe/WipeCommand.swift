@@ -117,7 +117,7 @@ struct WipeCommand: StatefulCommand {
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
-    func validate() throws {
+    func check() throws {
         guard (1...35).contains(passes) else { throw ValidationError("--passes goes from 1 to 35.") }
         var certificate = Certificate()
         guard reserve == nil || freeSpace else { throw ValidationError("--reserve goes with --free-space.") }
