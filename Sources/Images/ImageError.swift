@@ -16,6 +16,8 @@ public enum ImageError: Explained, Hashable {
     case truncated(subject: String)
     case noIdentity(store: String)
     case wrongIdentity(store: String)
+    /// - Parameter identities: whether some were tried, too.
+    case wrongPassphrase(store: String, identities: Bool)
     case noWriterKey(store: String)
     /// Another store, or another root key, than the one that was pinned.
     case foreignStore(store: String, found: String, pinned: String)
@@ -70,6 +72,9 @@ public enum ImageError: Explained, Hashable {
         case .truncated(let subject): "\(subject) is truncated: its end is missing"
         case .noIdentity(let store): "\(store) is encrypted and no identity was given or found"
         case .wrongIdentity(let store): "none of the identities opens \(store)"
+        case .wrongPassphrase(let store, let identities):
+            identities
+                ? "neither the identities nor the passphrase opens \(store)" : "the passphrase does not open \(store)"
         case .noWriterKey(let store): "this machine has no writer key for \(store)"
         case .foreignStore(let store, let found, let pinned):
             "\(store) has the fingerprint \(found), and the one that is pinned is \(pinned)"
@@ -126,6 +131,7 @@ public enum ImageError: Explained, Hashable {
         case .damaged: "`holdfast verify` lists what is lost; a second copy of the store can be copied over it"
         case .truncated: "copy the file again from where it was made; what is there can be restored"
         case .noIdentity: "give one with `--identity FILE` or `--passphrase-file FILE`"
+        case .wrongPassphrase: "try it again; `holdfast key list --from STORE` names the recipients"
         case .wrongIdentity: "`holdfast key list --from STORE` names the recipients; give the identity of one of them"
         case .noWriterKey: "issue one with `holdfast store join STORE --identity FILE`"
         case .foreignStore:

@@ -100,6 +100,37 @@ import Testing
         }
     }
 
+    @Test(
+        "What is no recipient is said why it is none",
+        arguments: [
+            ("age1a,age1b", "with an option of its own"), ("'ssh-ed25519 AAAA'", "recipients are age keys"),
+            ("age1zzz", "an age key has 62 characters, and this has 7"), ("anna", "a recipient begins with age1"),
+            ("age1m3v5l9ye6yfk7nlchuw6e6e7mtf3reue9vyjr8j8py6wcyv0t9rs0kf9a6", "a character is mistyped"),
+        ])
+    func noRecipient(text: String, reason: String) {
+        let place = Workplace()
+        _ = store(place)
+        for command in ["store init other --recipient \(text)", "key add \(text) --to store"] {
+            let outcome = place.shell("holdfast \(command)")
+            #expect(outcome.status == 2 && outcome.output.lowercased().contains(reason), "\(outcome)")
+        }
+        #expect(place.shell("ls").output == "anna.txt\nhome\nstore\n")
+    }
+
+    @Test("A passphrase that is wrong is said to be")
+    func wrongPassphrase() {
+        let place = Workplace()
+        _ = store(place)
+        place.shell(
+            "echo right > right; echo wrong > wrong; holdfast key add passphrase --to store --passphrase-file right")
+        let alone = place.shell(
+            "mv home/config away; holdfast restore latest --from store --to x --passphrase-file wrong")
+        #expect(alone.status == 1 && alone.output.contains("error: the passphrase does not open store"), "\(alone)")
+        let both = place.shell(
+            "holdfast restore latest --from store --to x --passphrase-file wrong --identity anna.txt")
+        #expect(both.output.contains("error: neither the identities nor the passphrase opens store"), "\(both)")
+    }
+
     @Test("A private key that is given for a public one is neither shown nor recorded, and nothing is done")
     func privateKey() {
         let place = Workplace()

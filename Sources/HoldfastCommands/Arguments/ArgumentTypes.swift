@@ -78,12 +78,19 @@ struct SizeArgument: ExpressibleByArgument {
 }
 
 /// A public key, `age1…`.
-struct RecipientArgument: ExpressibleByArgument {
+struct RecipientArgument {
     let recipient: AgeRecipient
 
-    init?(argument: String) {
-        guard let recipient = try? AgeRecipient(argument) else { return nil }
-        self.recipient = recipient
+    /// - Throws: why it is none, for people.
+    init(_ text: String) throws {
+        do { recipient = try AgeRecipient(text) } catch {
+            if text.contains(",") { throw ValidationError("Give each recipient with an option of its own.") }
+            if text.hasPrefix("ssh-") { throw ValidationError("An ssh key is none; recipients are age keys, age1….") }
+            if text.hasPrefix("age1"), text.count != 62 {
+                throw ValidationError("An age key has 62 characters, and this has \(text.count).")
+            }
+            throw ValidationError(text.hasPrefix("age1") ? "A character is mistyped." : "A recipient begins with age1.")
+        }
     }
 }
 

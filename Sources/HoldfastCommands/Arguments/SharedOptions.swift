@@ -8,7 +8,8 @@ struct RecipientOptions: ParsableArguments {
     @Option(
         name: .customLong("recipient"),
         help: ArgumentHelp(
-            "Who can restore (age1…); may be repeated. Default: your own identity.", valueName: "recipient"))
+            "Who can restore (age1…); may be repeated. Default: your own identity.", valueName: "recipient"),
+        transform: RecipientArgument.init)
     var recipients: [RecipientArgument] = []
 
     @Flag(help: "Let a passphrase open it, too; it is asked for.")

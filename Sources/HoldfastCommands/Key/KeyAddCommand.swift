@@ -3,6 +3,7 @@
 internal import ArgumentParser
 internal import Cryptography
 internal import Images
+internal import Reporting
 
 struct KeyAddCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
@@ -26,7 +27,15 @@ struct KeyAddCommand: HoldfastCommand {
 
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
-    func validate() throws {
+    /// nil for a passphrase.
+    private func ageRecipient() throws -> AgeRecipient? {
+        recipient == "passphrase" ? nil : try RecipientArgument(recipient).recipient
+    }
+
+    func check() throws {
+        do { _ = try ageRecipient() } catch let error as ValidationError {
+            throw ValidationError("Cannot use the recipient \(Text.safe(recipient)): \(clause(error.message)).")
+        }
         guard let label else { return }
         if !ArgumentText.isText(label) { throw ValidationError("The label is no UTF-8 text.") }
         if let objection = StoreReader.objection(toLabel: label) {
@@ -37,8 +46,7 @@ struct KeyAddCommand: HoldfastCommand {
     func isRecorded(in session: Session) -> Bool { true }
 
     func perform(_ session: Session) throws -> Outcome {
-        // What is no recipient is refused before anybody is asked for keys.
-        let age = recipient == "passphrase" ? nil : try ageRecipient()
+        let age = try ageRecipient()
         let name = age?.string ?? recipient
         let store = try session.open(to, for: .read)
         let known = try session.readers(session.place(to).path).first { $0.name == name }
@@ -53,12 +61,6 @@ struct KeyAddCommand: HoldfastCommand {
         }
         session.show(added.members, summary: ["\(added.shown) can open \(store.subject)"])
         return .done
-    }
-
-    private func ageRecipient() throws -> AgeRecipient {
-        do { return try AgeRecipient(recipient) } catch {
-            throw Problem.usage("cannot use the recipient \(recipient): \(error.sentence)")
-        }
     }
 }
 

@@ -51,7 +51,7 @@ struct StoreInfoCommand: HoldfastCommand {
     private func open(_ session: Session) throws -> (store: Store, isListed: Bool) {
         do {
             return (try session.open(store, for: .list), true)
-        } catch ImageError.noIdentity, ImageError.wrongIdentity {
+        } catch ImageError.noIdentity, ImageError.wrongIdentity, ImageError.wrongPassphrase {
             return (try session.open(store, for: .look), false)
         }
     }

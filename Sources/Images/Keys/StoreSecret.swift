@@ -223,7 +223,7 @@ public struct Credentials: Sendable {
     var recipientNames: [String] { identities.map(\.recipient.string) }
 
     /// Opens the first of the age files that can be opened and whose secret is `accepted`.
-    /// - Throws: `ImageError.noIdentity` or `.wrongIdentity` with `subject` in its text.
+    /// - Throws: `ImageError.noIdentity`, `.wrongIdentity` or `.wrongPassphrase` with `subject` in its text.
     func open(
         _ files: [[UInt8]], subject: String, accepted: (StoreSecret) throws -> StoreSecret?
     ) throws -> StoreSecret {
@@ -250,9 +250,9 @@ public struct Credentials: Sendable {
         // A passphrase takes a second a file, by design: one in two copies is what a store has.
         // One that asks for more work than any that we make is somebody's trap.
         let locked = files.filter { Age.workFactor($0).map { $0 <= Format.maximumWorkFactor } ?? false }.prefix(2)
-        var tried = !identities.isEmpty
+        var isLocked = false
         if !locked.isEmpty, let passphrase = try passphrase() {
-            tried = true
+            isLocked = true
             for file in locked {
                 // wrong
                 if let text = try? Age.decrypt(file, passphrase: passphrase), let secret = parse(text) { return secret }
@@ -260,6 +260,7 @@ public struct Credentials: Sendable {
         }
         if let damage { throw ImageError.damaged(subject: "the key of \(subject)", detail: "\(damage)") }
         if files.isEmpty { throw ImageError.damaged(subject: subject, detail: "it holds no key file") }
-        throw tried ? ImageError.wrongIdentity(store: subject) : ImageError.noIdentity(store: subject)
+        if isLocked { throw ImageError.wrongPassphrase(store: subject, identities: !identities.isEmpty) }
+        throw identities.isEmpty ? ImageError.noIdentity(store: subject) : ImageError.wrongIdentity(store: subject)
     }
 }
