@@ -56,6 +56,9 @@ public enum ImageError: Explained, Hashable {
     case library(String)
     case noArchiveLibrary(reason: String)
 
+    /// A year's images would hide what is to be chosen.
+    private static let candidatesNamed = 10
+
     /// What happened, to what, and why.
     public var description: String {
         switch self {
@@ -101,7 +104,9 @@ public enum ImageError: Explained, Hashable {
         case .unknownRecipient(let recipient, let store): "\(recipient) is no recipient of \(store)"
         case .noSuchImage(let name): "there is no image \(name)"
         case .ambiguousImage(let name, let candidates):
-            "\(name) could be any of these images: \(candidates.joined(separator: ", "))"
+            "\(name) could be any of these \(candidates.count) images: "
+                + candidates.prefix(Self.candidatesNamed).joined(separator: "; ")
+                + (candidates.count > Self.candidatesNamed ? "; …" : "")
         case .noSuchPath(let pattern): "nothing in the image matches \(pattern)"
         case .otherHardware(let image, let series, let here):
             "image \(image) is of a whole system of another hardware series (\(series); this is \(here))"

@@ -1,5 +1,7 @@
 // Times as people and files read them.
 
+internal import Glibc
+
 extension Timestamp {
     /// `2026-11-20T08:56:14Z`, the proleptic Gregorian calendar in UTC.
     public var text: String {
@@ -20,6 +22,22 @@ extension Timestamp {
         return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
             + "-\(Self.padded(month))-\(Self.padded(dayOfYear - (153 * march + 2) / 5 + 1))"
             + "T\(Self.padded(second / 3600)):\(Self.padded(second / 60 % 60)):\(Self.padded(second % 60))Z"
+    }
+
+    /// `2026-11-26 13:39:02 CET`: as the clock on the wall shows it.
+    public var localText: String { local("%Y-%m-%d %H:%M:%S %Z") }
+
+    /// As the clock on the wall shows it, in a format of strftime(3).
+    public func local(_ format: String) -> String {
+        var seconds = time_t(self.seconds)
+        var parts = tm()
+        var buffer = [CChar](repeating: 0, count: 64)
+        // What no calendar has is shown in the one form that knows it.
+        guard (-62_167_219_200...253_402_300_799).contains(self.seconds), localtime_r(&seconds, &parts) != nil else {
+            return text
+        }
+        let count = strftime(&buffer, buffer.count, format, &parts)
+        return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
     private static func padded(_ value: some BinaryInteger) -> String { (value < 10 ? "0" : "") + "\(value)" }

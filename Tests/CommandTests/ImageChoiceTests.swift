@@ -68,4 +68,34 @@ import Testing
             outcome.status == 2 && outcome.output.contains("`holdfast images --from store` lists them"), "\(outcome)")
         #expect(place.shell("ls").output == "home\nstore\ntree\n")
     }
+
+    @Test(
+        "A name of many images names the newest of them, by the clock on the wall, and no more than one can look through"
+    )
+    func ambiguous() {
+        let place = Workplace()
+        place.shell(
+            "mkdir tree; holdfast store init store --quiet; for i in $(seq 12); do holdfast backup tree --to store --quiet; done"
+        )
+        let outcome = place.shell("TZ=Europe/Berlin holdfast restore tree --from store --to out")
+        let newest = ids(place).last ?? "none"
+        #expect(outcome.status == 2, "\(outcome)")
+        #expect(outcome.output.contains("could be any of these 12 images: \(newest) of "), "\(outcome)")
+        #expect(outcome.output.split(separator: ";").count == 12 && outcome.output.contains("; …"), "\(outcome)")
+        #expect(outcome.output.contains(" CET") || outcome.output.contains(" CEST"), "\(outcome)")
+    }
+
+    @Test("On 80 columns a list shows ids, times and findings, however long the names are")
+    func narrow() {
+        let place = Workplace()
+        place.shell("mkdir tree; holdfast store init store --quiet")
+        let long = String(repeating: "long", count: 20)
+        place.shell("holdfast backup tree --to store --quiet --name \(long)")
+        let list = place.shell("script -qec \"stty cols 80; holdfast images --from store\" /dev/null | tr -d '\\r'")
+        let lines = list.output.split(separator: "\n").map(String.init)
+        #expect(lines.count == 2 && lines.allSatisfy { $0.count <= 80 }, "\(list)")
+        #expect(lines.first?.contains("SOURCE") == true && lines.last?.contains("lon…") == true, "\(list)")
+        // By a pipe all of it.
+        #expect(place.shell("holdfast images --from store").output.contains(long))
+    }
 }

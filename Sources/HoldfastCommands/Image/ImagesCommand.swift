@@ -66,6 +66,9 @@ struct ImagesCommand: HoldfastCommand {
             ("NAME", .left), ("SOURCE", .left),
         ])
         let digits = idDigits(images)
+        let columns = terminalColumns(1)
+        // Whoever reads it by a program gets all of it.
+        let limit = columns > 0 ? 20 : Int.max
         for image in images {
             let id = String(image.id.description.prefix(digits))
             guard let label = image.label else {
@@ -74,13 +77,13 @@ struct ImagesCommand: HoldfastCommand {
                 continue
             }
             table.add([
-                id, Text.localMinute(label.time), Text.safe(label.host), Text.size(label.contentBytes),
-                Text.size(label.newBytes), Text.safe(label.name),
-                image.remark + label.sources.map(\.description).joined(separator: ", ")
+                id, Text.localMinute(label.time), Text.shortened(Text.safe(label.host), to: limit),
+                Text.size(label.contentBytes), Text.size(label.newBytes),
+                image.remark + Text.shortened(Text.safe(label.name), to: limit),
+                label.sources.map(\.description).joined(separator: ", ")
                     + (label.point.isEmpty ? "" : " (\(Text.safe(label.point)))"),
             ])
         }
-        let columns = terminalColumns(1)
         return table.text(columns: columns > 0 ? columns : .max)
     }
 }

@@ -60,26 +60,13 @@ enum Text {
 
     static func time(_ time: Timestamp) -> String { time.text }
 
-    /// `2026-11-26 13:39:02 CET`: as the clock on the wall shows it.
-    static func localTime(_ time: Timestamp) -> String { local(time, "%Y-%m-%d %H:%M:%S %Z") }
+    static func localTime(_ time: Timestamp) -> String { time.localText }
 
     /// `2026-11-26 13:39`, for tables whose head names the zone.
-    static func localMinute(_ time: Timestamp) -> String { local(time, "%Y-%m-%d %H:%M") }
+    static func localMinute(_ time: Timestamp) -> String { time.local("%Y-%m-%d %H:%M") }
 
     /// The zone of the clock on the wall now.
-    static var zone: String { local(.now(), "%Z") }
-
-    private static func local(_ time: Timestamp, _ format: String) -> String {
-        var seconds = time_t(time.seconds)
-        var parts = tm()
-        var buffer = [CChar](repeating: 0, count: 64)
-        // What no calendar has is shown in the one form that knows it.
-        guard (-62_167_219_200...253_402_300_799).contains(time.seconds), localtime_r(&seconds, &parts) != nil else {
-            return time.text
-        }
-        let count = strftime(&buffer, buffer.count, format, &parts)
-        return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
+    static var zone: String { Timestamp.now().local("%Z") }
 
     /// The beginning of a text that is wider than so many columns, with `…`.
     static func shortened(_ text: String, to columns: Int) -> String {

@@ -143,7 +143,7 @@ extension Store {
         let candidates = exact.isEmpty ? named.filter { $0.id.description.hasPrefix(name) } : exact
         guard let found = candidates.first, !name.isEmpty else { throw ImageError.noSuchImage(name: name) }
         if candidates.count > 1 {
-            throw ImageError.ambiguousImage(name: name, candidates: candidates.map(Self.describe))
+            throw ImageError.ambiguousImage(name: name, candidates: candidates.reversed().map(Self.describe))
         }
         if let failure = found.failure { throw failure }
         if let problem = found.problem {
@@ -185,9 +185,9 @@ extension Store {
         return only
     }
 
-    /// `ed0973b3 of line3/plc, 2026-11-26T12:38:00Z`
+    /// `ed0973b3 of line3/plc, 2026-11-26 13:38:00 CET`
     private static func describe(_ image: ImageSummary) -> String {
         guard let label = image.label else { return image.id.short }
-        return "\(image.id.short) of \(printable(Array(label.series.utf8))), \(label.time.text)"
+        return "\(image.id.short) of \(printable(Array(label.series.utf8))), \(label.time.localText)"
     }
 }
