@@ -49,14 +49,14 @@ struct KeyAddCommand: HoldfastCommand {
         let age = try ageRecipient()
         let name = age?.string ?? recipient
         let store = try session.open(to, for: .read)
-        let known = try session.readers(session.place(to).path).first { $0.name == name }
+        let known = try session.readers(to).first { $0.name == name }
         if let label, let known, !reader || !known.governs {
             try store.setLabel(label, of: name)
         } else {
             let added: StoreRecipient = try age.map { .age($0) } ?? .passphrase(session.newPassphrase())
             try store.add(added, governs: !reader, label: label)
         }
-        guard let added = try session.readers(session.place(to).path).first(where: { $0.name == name }) else {
+        guard let added = try session.readers(to).first(where: { $0.name == name }) else {
             throw ImageError.unknownRecipient(recipient: name, store: store.subject)
         }
         session.show(added.members, summary: ["\(added.shown) can open \(store.subject)"])

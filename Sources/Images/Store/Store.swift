@@ -66,7 +66,7 @@ public final class Store: Sendable {
                 objects, credentials: credentials, machine: machine, isWriting: purpose == .write)
             let store =
                 switch purpose {
-                case .look: try Store(opening, keyring: Keyring(root: opening.header.root, writer: opening.writer))
+                case .look: try Store(opening, keyring: Keyring(chain: opening.chain, writer: opening.writer))
                 case .read: try openForReading(opening, credentials)
                 case .list: try openForListing(opening, credentials)
                 case .write: try openForWriting(opening, credentials)
