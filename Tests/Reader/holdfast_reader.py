@@ -601,7 +601,7 @@ class Object:
                 card = read_certificate(both.certificate or b"", self.keys.root, self.keys.certificates, self.keys.earlier)
                 check_covers(card, self.header)
             except Damage as found:
-                problem = Forged(str(found))
+                problem = found if isinstance(found, Superseded) else Forged(str(found))
                 continue
             start = b"holdfast/1/object" + header + hashlib.sha256(card.encoded).digest()
             heads = [struct.pack("<BQI", frame.kind, frame.offset, frame.length) for frame in named]

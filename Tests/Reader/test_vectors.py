@@ -337,7 +337,7 @@ class Program(Scratch):
             self.holdfast("restore", rekeyed[name], "--from", f"{VECTORS}/rekeyed", "--to", to)
             with open(f"{VECTORS}/more.txt") as file:
                 self.assertEqual(writer.listing(to), file.read())
-        self.holdfast("restore", rekeyed["minted"], "--from", f"{VECTORS}/rekeyed", "--to", self.path(), status=2)
+        self.holdfast("restore", rekeyed["minted"], "--from", f"{VECTORS}/rekeyed", "--to", self.path(), status=3)
         for name in "missing-batch", "foreign-batch", "lost-label":
             self.holdfast("restore", "--input", f"{VECTORS}/files/{name}.holdfast", "--to", self.path(), status=3)
 
