@@ -170,6 +170,21 @@ public final class FolderStore: ObjectStore {
             if !error.isAbsent && error.code != ENOTDIR { throw StoreError(error, on: describe(name)) }
         }
     }
+
+    /// The time of a file that is made for that: on a server it is the server's.
+    public func time(in folder: String) throws(StoreError) -> Int64? {
+        // No object has such a name, whatever a crash leaves.
+        let name = Array(".time-\(String(UInt64.random(in: 0...UInt64.max), radix: 16))".utf8)
+        let place = try ObjectName("\(folder)/time", for: "create", in: subject)
+        do throws(SystemError) {
+            let folder = try makeFolder(place)
+            if let unnamed = try folder.openUnnamed() { return try unnamed.status().modified.seconds }
+            let file = try folder.open(name, [.write, .create, .exclusive], mode: 0o600)
+            let time = try file.status().modified.seconds
+            try folder.remove(name)
+            return time
+        } catch { throw StoreError(error, on: describe(folder)) }
+    }
 }
 
 /// A file that is read at any place.

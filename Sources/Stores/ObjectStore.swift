@@ -37,6 +37,10 @@ public protocol ObjectStore: AnyObject, Sendable {
     /// Removes an object; one that is not there is fine. It is gone for good on return, so that what is removed later cannot outlive it in
     /// the wrong order after a power cut.
     func remove(_ name: String) throws(StoreError)
+
+    /// The store's own clock, in seconds since 1970: what it would date an object in this folder with now. nil where it has none to tell.
+    /// Only for who may create something there.
+    func time(in folder: String) throws(StoreError) -> Int64?
 }
 
 public struct StoredObject: Hashable, Sendable {
@@ -108,6 +112,8 @@ public final class MemorySource: ByteSource {
 
 extension ObjectStore {
     public var localFolder: FileIdentity? { nil }
+
+    public func time(in folder: String) throws(StoreError) -> Int64? { nil }
 
     /// Opens an object; nil where there is none. Every other failure is one.
     public func openIfPresent(_ name: String, length: UInt64? = nil) throws(StoreError) -> (any ByteSource)? {

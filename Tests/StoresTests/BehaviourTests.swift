@@ -279,4 +279,19 @@ import Testing
         #expect(failures.withLock { $0 } == [])
         #expect(try place.store.list("v").count == (kind.isSlow ? 16 : 200))
     }
+
+    @Test("Tells its own time where it has one, and leaves nothing behind for that", arguments: StoreKind.present)
+    func time(kind: StoreKind) throws {
+        let place = try kind.place()
+        try place.store.put("v/one", bytes("first"))
+        for folder in ["v", "i/ab/cd"] {
+            let before = Timestamp.now().seconds
+            let time = try #require(try place.store.time(in: folder))
+            // Coarse clocks of file systems round down.
+            #expect((before - 3...Timestamp.now().seconds + 3).contains(time))
+        }
+        #expect(try place.store.list("v").map(\.name) == ["v/one"])
+        #expect(try place.store.list("i").isEmpty)
+        #expect(shell("find \(place.folder) -name '.time*'") == "")
+    }
 }

@@ -84,3 +84,36 @@ public final class SlowStore: InterposedStore, @unchecked Sendable {
         return try body()
     }
 }
+
+/// A store in which somebody acts, or which says no, right before a call that lists or changes something.
+public final class WatchedStore: ForwardingStore, @unchecked Sendable {
+    private let before: @Sendable (StoreCall.Verb, String) throws(StoreError) -> Void
+    private let secondsAhead: Int64?
+
+    /// - Parameters:
+    ///   - secondsAhead: what its clock is ahead of the machine's; nil for a store that has none.
+    ///   - before: what it throws is what the call ends with.
+    public init(
+        _ store: any ObjectStore, secondsAhead: Int64? = 0,
+        before: @escaping @Sendable (_ verb: StoreCall.Verb, _ name: String) throws(StoreError) -> Void = { _, _ in }
+    ) {
+        self.secondsAhead = secondsAhead
+        self.before = before
+        super.init(store)
+    }
+
+    public override func around<R>(
+        _ call: StoreCall, _ body: () throws(StoreError) -> R
+    ) throws(StoreError) -> R {
+        switch call.verb {
+        case .list where !call.name.isEmpty, .create, .put, .remove: try before(call.verb, call.name)
+        default: break
+        }
+        return try body()
+    }
+
+    public override func time(in folder: String) throws(StoreError) -> Int64? {
+        guard let secondsAhead else { return nil }
+        return try store.time(in: folder).map { $0 + secondsAhead }
+    }
+}

@@ -48,6 +48,9 @@ struct ImagesCommand: HoldfastCommand {
             [("image", .id(image.id))] + JSON.label(image.label)
                 + [
                     ("timeLocal", image.label.map { .text(Text.localTime($0.time)) }),
+                    ("storeTime", image.label?.storeTime.map { .time(Timestamp(seconds: $0, nanoseconds: 0)) }),
+                    ("clock", image.label.map { .text($0.clock.word) }),
+                    ("clockOffset", image.label.flatMap { $0.storeTime == nil ? nil : .seconds($0.clockOffset) }),
                     ("series", image.label.map { .text($0.series) }),
                     ("sequence", image.label.map { .number($0.sequence) }),
                     ("writer", .text(image.writer)),
@@ -85,5 +88,16 @@ struct ImagesCommand: HoldfastCommand {
             ])
         }
         return table.text(columns: columns > 0 ? columns : .max)
+    }
+}
+
+extension ClockState {
+    /// As JSON has it.
+    fileprivate var word: String {
+        switch self {
+        case .unknown: "unknown"
+        case .synchronized: "synchronized"
+        case .notSynchronized: "not synchronized"
+        }
     }
 }

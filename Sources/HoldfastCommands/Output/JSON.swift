@@ -7,6 +7,8 @@ internal import Reporting
 enum JSON {
     case text(String)
     case number(UInt64)
+    /// A span of time, which may be negative.
+    case seconds(Int64)
     case flag(Bool)
     case list([JSON])
     case object([(String, JSON?)])
@@ -16,6 +18,7 @@ enum JSON {
         switch self {
         case .text(let text): Self.quoted(text)
         case .number(let value): "\(value)"
+        case .seconds(let value): "\(value)"
         case .flag(let value): value ? "true" : "false"
         case .list(let elements): "[" + elements.map(\.encoded).joined(separator: ",") + "]"
         case .object(let members):

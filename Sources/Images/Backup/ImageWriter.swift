@@ -403,6 +403,11 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
         label.parent = newest?.root.id
         label.parentDigest = newest?.root.digest
         label.record = StoreMemory.Record(number: store.chain.newest.number, digest: store.chain.newest.digest)
+        // A store that cannot tell its time costs no image.
+        if let time = try? store.objects.time(in: run.root.folder) {
+            label.storeTime = time
+            label.clockOffset = time &- Timestamp.now().seconds
+        }
         label.clock = HostFacts.clockIsSynchronised ? .synchronized : .notSynchronized
     }
 

@@ -19,8 +19,9 @@ struct ObjectName: Hashable, Comparable, Sendable, CustomStringConvertible {
     var writer: Identifier
     var id: ObjectID
 
-    /// Verdicts lie in the group's own folder, whoever gave them.
-    var text: String { kind == .verdict ? "a/\(group)/\(id)" : "\(kind.rawValue)/\(group)/\(writer)/\(id)" }
+    var text: String { "\(folder)/\(id)" }
+    /// What it lies in. Verdicts lie in the group's own folder, whoever gave them.
+    var folder: String { kind == .verdict ? "a/\(group)" : "\(kind.rawValue)/\(group)/\(writer)" }
     /// The second copy.
     var second: String { text + ".2" }
     var both: [String] { [text, second] }

@@ -4,7 +4,7 @@ public import Platform
 
 /// One call on a store.
 public struct StoreCall: Sendable {
-    public enum Verb: String, Sendable { case list, open, read, create, append, commit, abandon, put, remove }
+    public enum Verb: String, Sendable { case list, open, read, create, append, commit, abandon, put, remove, time }
     public var verb: Verb
     /// The object or the folder; empty for the store as a whole.
     public var name: String
@@ -57,6 +57,10 @@ open class ForwardingStore: ObjectStore, @unchecked Sendable {
 
     public func remove(_ name: String) throws(StoreError) {
         try around(StoreCall(verb: .remove, name: name)) { () throws(StoreError) in try store.remove(name) }
+    }
+
+    open func time(in folder: String) throws(StoreError) -> Int64? {
+        try around(StoreCall(verb: .time, name: folder)) { () throws(StoreError) in try store.time(in: folder) }
     }
 }
 
