@@ -33,6 +33,8 @@ public enum ImageError: Explained, Hashable {
     case revokedWriter(store: String)
     /// The store has an epoch for which it holds nothing for this machine.
     case leftOut(store: String, epoch: UInt32)
+    /// What new images build on was condemned or removed while they were made, again and again.
+    case pruned(store: String)
     case seriesTaken(prefix: String, writer: String, store: String)
     case seriesNotCovered(series: String, prefixes: [String])
     case unknownWriter(name: String, store: String)
@@ -91,6 +93,8 @@ public enum ImageError: Explained, Hashable {
         case .revokedWriter(let store): "this machine's right to write to \(store) has been revoked"
         case .leftOut(let store, let epoch):
             "\(store) has new keys (epoch \(epoch)), and none of them for this machine"
+        case .pruned(let store):
+            "what the image builds on is being removed from \(store) while it is made; it cannot be relied on"
         case .seriesTaken(let prefix, let writer, let store):
             "series that begin with \(prefix) belong to the writer \(writer) of \(store)"
         case .seriesNotCovered(let series, let prefixes):
@@ -149,6 +153,7 @@ public enum ImageError: Explained, Hashable {
         case .stewardReadsNothing: "give the identity of a recipient with `--identity FILE`"
         case .notGoverning: "give the identity of a recipient that was not added with `--reader`"
         case .revokedWriter, .leftOut: "have who governs the store run `holdfast store join STORE --identity FILE` here"
+        case .pruned: "repeat when nobody prunes the store; what was removed is stored anew"
         case .seriesTaken:
             "if this machine takes the place of that one, repeat with `--replace WRITER`; else give other series with `--series PREFIX`"
         case .seriesNotCovered:
@@ -183,8 +188,7 @@ public enum ImageError: Explained, Hashable {
         case .damaged, .truncated: 3
         case .lastRecipient, .otherHardware, .notPermitted, .foreignStore, .rekeyed, .contradicted, .rolledBack,
             .notGoverning,
-            .stewardReadsNothing,
-            .revokedWriter, .leftOut, .seriesTaken, .seriesNotCovered, .twoNewest:
+            .stewardReadsNothing, .revokedWriter, .leftOut, .seriesTaken, .seriesNotCovered, .twoNewest:
             4
         case .unknownWriter, .ambiguousWriter: 2
         case .store(let error): error.exitStatus
@@ -207,6 +211,7 @@ public enum ImageError: Explained, Hashable {
         switch error {
         case let error as ImageError: error
         case let error as Interrupted: error
+        case is Repeat: ImageError.pruned(store: subject)
         case let error as StoreError where error.reason == .interrupted: Interrupted()
         case let error as StoreError: ImageError(error)
         case let error as SystemError: ImageError(error, on: subject)

@@ -33,6 +33,13 @@ public enum HostFacts {
         return text.isEmpty ? nil : text
     }
 
+    /// Seconds since the machine started, those that it slept through included: no clock that is set does harm.
+    public static var secondsSinceStart: Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_BOOTTIME, &time)
+        return Int64(time.tv_sec)
+    }
+
     /// Who is at work: the user behind sudo or doas, where there is one.
     public static var userName: String {
         if let behind = environment("SUDO_USER") ?? environment("DOAS_USER") { return behind.description }

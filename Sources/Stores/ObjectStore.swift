@@ -128,6 +128,18 @@ extension ObjectStore {
     /// Whether there is an object of this name. A failure is no answer.
     public func contains(_ name: String) throws(StoreError) -> Bool { try openIfPresent(name) != nil }
 
+    /// Removes an object, where that is allowed: in some stores nothing can be removed by who writes, or by anybody.
+    /// - Returns: false where the store refuses it; the object is there as before.
+    public func removeIfAllowed(_ name: String) throws(StoreError) -> Bool {
+        do throws(StoreError) {
+            try remove(name)
+            return true
+        } catch {
+            if error.reason == .refused { return false }
+            throw error
+        }
+    }
+
     public func put(_ name: String, _ bytes: [UInt8]) throws(StoreError) {
         let upload = try create(name)
         do throws(StoreError) {

@@ -1,6 +1,5 @@
 // How full an overlay is, what fills it, and when it will be full.
 
-internal import Glibc
 internal import Machine
 public import Platform
 
@@ -45,11 +44,7 @@ public struct Consumption: Sendable {
     private static func file(of path: BytePath) -> BytePath { FilterMounts.base(of: path).appending("usage") }
 
     /// Seconds since the machine started, so that a clock that is set does no harm.
-    private static func seconds() -> Int {
-        var time = timespec()
-        clock_gettime(CLOCK_BOOTTIME, &time)
-        return time.tv_sec
-    }
+    private static func seconds() -> Int { Int(clamping: HostFacts.secondsSinceStart) }
 
     /// The first is that of the start, the others are the last twenty.
     private static func samples(of path: BytePath) -> [(time: Int, free: UInt64)] {

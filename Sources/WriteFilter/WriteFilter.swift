@@ -55,7 +55,7 @@ public struct WriteFilter {
         var alarms = session.alarms
         if HostFacts.isRoot, plan.path == "/", plan.isEnabled, !FilterSession.isKnown("/"), session.mode == .writable,
             let decided = try? Descriptor.open(area.planFile(of: "/")).status().modified.seconds,
-            decided < Timestamp.now().seconds - secondsSinceStart
+            decided < Timestamp.now().seconds - HostFacts.secondsSinceStart
         {
             alarms.append(
                 "the initramfs did nothing about the filter: the machine is NOT protected; `holdfast filter enable` makes a new one"
@@ -65,12 +65,6 @@ public struct WriteFilter {
             .filter { path in !alarms.contains { $0.contains("exception \(path) ") } }
             .map { "the exception \($0) does not reach the disk" }
         return alarms
-    }
-
-    private var secondsSinceStart: Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_BOOTTIME, &time)
-        return Int64(time.tv_sec)
     }
 
     /// What was committed belongs to the state of now, and is brought to it by the next start: until then there is no going back.

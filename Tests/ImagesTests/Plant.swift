@@ -104,6 +104,30 @@ struct Plant {
         return name
     }
 
+    /// A steward's tombstone on these volumes.
+    func condemn(_ volumes: [VolumeReference], by steward: StewardKey, group: Identifier) throws {
+        let newest = try owned().chain.newest
+        let signer = StewardSigner(
+            epoch: newest.epoch, sealing: newest.sealing,
+            indexKey: try #require(try steward.indexKey(group, epoch: newest.epoch)), certificate: steward.certificate,
+            groupID: group, signing: steward.signing)
+        let tombstone = try makeObject(.tombstone, id: .random(), run: .random(), writer: signer) {
+            var bytes: [UInt8] = []
+            for volume in volumes { bytes.append(field: 1, volume.encoded) }
+            try $0.append(.tombstone, bytes)
+        }
+        try overwrite("d/\(group)/\(steward.certificate.writer)/\(tombstone.summary.id)", tombstone.bytes)
+    }
+
+    private struct StewardSigner: ObjectSigner {
+        var epoch: UInt32
+        var sealing: SealingPublicKey
+        var indexKey: Secret
+        var certificate: Certificate
+        var groupID: Identifier
+        var signing: SigningKey
+    }
+
     /// The image with this id, whoever may say what of it.
     func root(_ id: ObjectID) throws -> ImageRoot {
         let store = try owned()

@@ -87,18 +87,8 @@ extension Store {
         guard let writer = keyring.writer else { throw ImageError.noWriterKey(store: subject) }
         do {
             let series = try self.series(of: request, writer.certificate)
-            var attempts = 3
-            while true {
-                do {
-                    return try backupOnce(request, series, writer, progress: progress, findings: findings)
-                } catch is Repeat {
-                    attempts -= 1
-                    if attempts == 0 {
-                        throw ImageError.library(
-                            "what this backup builds on is being removed from \(subject) again and again; no image can be relied on"
-                        )
-                    }
-                }
+            return try repeatingRun(into: self) {
+                try backupOnce(request, series, writer, progress: progress, findings: findings)
             }
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }

@@ -21,12 +21,12 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
         var uploads: [any ObjectUpload]
     }
 
-    private let store: Store
-    private let writerKey: WriterKey
-    private let index: ChunkIndex
-    private let known: WriterIndex
+    let store: Store
+    let writerKey: WriterKey
+    let index: ChunkIndex
+    var known: WriterIndex
     private let run: RunRecord
-    private let endedRuns: [RunRecord]
+    let endedRuns: [RunRecord]
 
     private var data: Open?
     private var metadata: Open?
@@ -45,7 +45,7 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
     private var finisherThread: WorkerThread?
     private let finisherState = Monitor()
     private var finisherFailure: (any Error)?
-    private var checkpoints: [ObjectName] = []
+    private(set) var checkpoints: [ObjectName] = []
     /// Used by the finisher's thread, and after its end by the one that commits.
     private var indexWriter: IndexObjectWriter?
     /// The volumes of this run, by their numbers.
@@ -62,9 +62,10 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
         guard let writer = store.keyring.writer else { throw ImageError.noWriterKey(store: store.subject) }
         self.store = store
         writerKey = writer
+        // Before the roots are listed: what such a run got to write is in that listing.
+        endedRuns = store.machine.adoptEndedRuns(store: store.id)
         known = try store.writerIndex()
         index = known.index
-        endedRuns = store.machine.adoptEndedRuns(store: store.id)
         run = try store.machine.beginRun(writer)
         manifestEncoder = try ChunkEncoder(group: writer.group, level: max(3, level))
         manifestBuffer = .allocate(byteCount: ChunkEncoder.capacity(for: Format.maximumChunkLength), alignment: 64)
@@ -76,113 +77,6 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
     }
 
     deinit { manifestBuffer.deallocate() }
-
-    // MARK: Earlier runs
-
-    /// Volumes that a checkpoint of an ended run names are durable and can be cited; the others were never finished and go,
-    /// unless the run got as far as its root. Where a root cannot be read now, nothing goes: it may name anything.
-    private func takeOverEndedRuns() throws {
-        if endedRuns.isEmpty { return }
-        let named = try? objectsOfRoots()  // Only then is anything removed.
-        for ended in endedRuns {
-            var durable = named ?? []
-            for (_, objects) in try checkpoints(of: ended) {
-                if ended.group == writerKey.group.id && ended.writer == writerKey.writer {
-                    try store.add(objects, group: ended.group, to: index) { _, _ in false }
-                }
-                durable.formUnion(objects.volumes.map(\.id))
-            }
-            if try isCommitted(ended) {
-                try store.finishFirstCopy(ended.root)
-            } else if named != nil {
-                try removeObjects(of: ended, except: durable)
-            }
-        }
-    }
-
-    /// What the roots of this group name. A root that cannot be read now may name anything, so this throws.
-    private func objectsOfRoots() throws -> Set<ObjectID> {
-        var named: Set<ObjectID> = []
-        for group in Set(endedRuns.map(\.group)) {
-            for object in try store.listed(.image, group: group) where try !store.isLeftover(object) {
-                let root = try store.image(object.name)
-                named.formUnion((root.named.volumes + root.named.indexes).map(\.id))
-            }
-        }
-        return named
-    }
-
-    /// Whether the run's root is there, whole or damaged: then its volumes are an image's.
-    private func isCommitted(_ run: RunRecord) throws -> Bool {
-        let object = try listedRoot(of: run)
-        guard object.first != nil || object.second != nil else { return false }
-        return try !store.isLeftover(object)
-    }
-
-    private func listedRoot(of run: RunRecord) throws -> ListedObject {
-        let name = try run.root
-        return ListedObject(
-            name: name, first: try store.objects.openIfPresent(name.text)?.length,
-            second: try store.objects.openIfPresent(name.second)?.length)
-    }
-
-    /// The checkpoints of a run, in order. The last may be torn and names nothing then.
-    private func checkpoints(of run: RunRecord) throws -> [(name: ObjectName, objects: NamedObjects)] {
-        var result: [(name: ObjectName, objects: NamedObjects)] = []
-        while true {
-            let name = try run.checkpoint(result.count)
-            guard let bytes = try store.objects.read(name.text, limit: Format.maximumRootLength) else { return result }
-            var objects = NamedObjects()
-            // A damaged checkpoint costs what it would have saved: the volumes of a run without a root are nobody else's.
-            if let reader = try? ObjectReader(
-                [MemorySource(bytes)], subject: store.describe(name), keyring: store.keyring, name: name),
-                let proof = try? reader.verifySignature(),  // As above.
-                let frame = proof.frames.first(where: { $0.kind == .volumes }),
-                let content = try? reader.content(of: frame)  // As above.
-            {
-                objects = (try? NamedObjects(decoding: content)) ?? NamedObjects()  // As above.
-            }
-            result.append((name, objects))
-        }
-    }
-
-    /// The names of what a run writes follow from its id, so its leftovers are found without reading the store.
-    private func removeObjects(of run: RunRecord, except kept: Set<ObjectID>) throws {
-        let index = try run.index
-        if !kept.contains(index.id) { try store.objects.remove(index.text) }
-        var missing = 0
-        var number: UInt32 = 0
-        // Two volumes are open at a time, so a gap of a few numbers is the end.
-        while missing < 8 {
-            let name = try run.volume(number)
-            let copies = try name.both.filter { try store.objects.contains($0) }
-            missing = copies.isEmpty ? missing + 1 : 0
-            number += 1
-            if kept.contains(name.id) { continue }
-            for copy in copies { try store.objects.remove(copy) }
-        }
-    }
-
-    /// After the root: checkpoints have served, and so have volumes of ended runs that no root names.
-    private func clearEndedRuns() throws {
-        for checkpoint in checkpoints { try store.objects.remove(checkpoint.text) }
-        guard !endedRuns.isEmpty else { return }
-        let named = try objectsOfRoots()
-        for ended in endedRuns {
-            for (name, _) in try checkpoints(of: ended) { try store.objects.remove(name.text) }
-            if try isCommitted(ended) {
-                // Its image is this machine's own, also where it was cut before it could take note of it.
-                try store.machine.remember(store.id) { $0.ownRoots.insert(try ended.root.id) }
-            } else {
-                let root = try listedRoot(of: ended)
-                if try store.isLeftover(root) {
-                    for copy in root.name.both { try store.objects.remove(copy) }
-                }
-                try removeObjects(of: ended, except: named)
-            }
-            ended.remove()
-        }
-    }
 
     // MARK: Chunks
 
@@ -341,7 +235,7 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
 
     /// Writes the root, once everything that it names is durable.
     /// - Parameter sparse: segments of which the next run reads the files again.
-    /// - Throws: `Repeat` where what the image cites went away meanwhile: the run is to be made once more.
+    /// - Throws: `Repeat` where what the image names went away meanwhile: the run is to be made once more.
     func commit(_ label: ImageLabel, sparse: [Digest] = []) throws -> ImageWriterResult {
         try cutter.flush(appendManifest)
         for open in [data, metadata].compactMap({ $0 }) { try close(open) }
@@ -365,20 +259,21 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
             try $0.append(.volumes, named.encoded())
             try $0.append(.body, body.encoded())
         }
-        // The commit point. A crash before it leaves volumes that the next run removes; between the two copies, an image.
-        // Nobody can tell a failed write from one of which only the answer was lost: from the first byte of a root on, nothing that
-        // it names is removed by this run. The next one sees what became of it.
+        var looks = CommitLooks(store, group: writerKey.group.id, volumes: named.volumes)
+        try looks.beforeRoot()
+        // The commit point. A crash before it leaves volumes that the next run removes; between the two copies, an image that is
+        // unfinished. Nobody can tell a failed write from one of which only the answer was lost: from the first byte of a root on, nothing
+        // that it names is removed by this run. The next one sees what became of it.
         isRootBegun = true
         try store.objects.put(name.second, bytes)
+        try looks.beforeRoot()
         try store.objects.put(name.text, bytes)
         let reference = RootReference(id: name.id, digest: summary.digest)
         try store.machine.remember(store.id) { memory in
             memory.ownRoots.insert(name.id)
             memory.see(reference, series: label.series, sequence: label.sequence)
         }
-        // safe: numbers of the index
-        let cited = numbers.filter { !own.contains($0) }.map { index.volumes[Int($0)].reference }
-        if try !store.vanished(cited, group: writerKey.group.id).isEmpty { throw Repeat() }
+        try looks.afterRoot()
 
         // What follows only saves time and space; a failure here costs no image, and the next run makes it good.
         let isCleared = (try? clearEndedRuns()) != nil
@@ -388,7 +283,7 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
             roots: Array(known.roots) + [name.id])
         try? cacheWriter?.finish(sparse: sparse)  // As above.
         if isCleared { run.remove() }
-        let seeded = cited.filter { known.seeded.contains($0.id) }.count
+        let seeded = named.volumes.filter { known.seeded.contains($0.id) }.count
         return ImageWriterResult(id: name.id, label: label, volumesOfOthers: seeded)
     }
 
@@ -398,7 +293,7 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
         let remembered = try store.machine.memory(of: store.id).series[label.series]
         let newest = [listed, remembered].compactMap { $0 }.max { $0.sequence < $1.sequence }
         // A number beyond all counting is a forger's or a fault's: two newest images are said, a small one would hide the new one.
-        let last = newest?.sequence ?? 0
+        let last = max(newest?.sequence ?? 0, known.highest[label.series] ?? 0)
         label.sequence = last == .max ? last : last + 1
         label.parent = newest?.root.id
         label.parentDigest = newest?.root.digest
@@ -453,6 +348,3 @@ struct ImageWriterResult {
     /// Volumes of other machines that it needs.
     var volumesOfOthers: Int
 }
-
-/// What an image cites was condemned or removed while it was made.
-struct Repeat: Error {}

@@ -22,7 +22,10 @@ extension Store {
             var report = CopyReport()
             for found in wanted {
                 let reader = try StoreImageReader(store: self, root: image(found))
-                try target.take(reader, progress: progress, findings: findings, report: &report)
+                try repeatingRun(into: target) {
+                    guard reader.rewind() else { throw ImageError.pruned(store: target.subject) }
+                    try target.take(reader, progress: progress, findings: findings, report: &report)
+                }
             }
             report.findings = findings.count
             return report

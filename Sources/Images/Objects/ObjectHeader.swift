@@ -87,7 +87,7 @@ struct ObjectHeader: Sendable {
         self.type = type
         epoch = writer.epoch
         store = writer.certificate.store
-        group = writer.certificate.group
+        group = writer.groupID
         self.writer = writer.certificate.writer
         self.id = id
         self.run = run

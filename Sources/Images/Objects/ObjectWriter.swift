@@ -20,7 +20,13 @@ protocol ObjectSigner: Sendable {
     /// K_index of group and epoch.
     var indexKey: Secret { get }
     var certificate: Certificate { get }
+    /// The group that the objects are of; a steward's certificate names none.
+    var groupID: Identifier { get }
     var signing: SigningKey { get }
+}
+
+extension ObjectSigner {
+    var groupID: Identifier { certificate.group }
 }
 
 /// Writes one object. Not for two threads at once.

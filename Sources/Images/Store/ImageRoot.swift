@@ -134,18 +134,6 @@ extension Store {
         return try !copy.isWhole()
     }
 
-    /// Writes the first copy of a root of which a run got no further than the second. That is no damage; the run ended between the two.
-    func finishFirstCopy(_ name: ObjectName) throws {
-        guard let second = try objects.read(name.second, limit: Format.maximumRootLength),
-            try MemorySource(second).isWhole()
-        else { return }
-        if let first = try objects.openIfPresent(name.text) {
-            guard try first.length < UInt64(second.count) && !first.isWhole() else { return }
-            try objects.remove(name.text)
-        }
-        try objects.put(name.text, second)
-    }
-
     /// Why an image does not count, although it is signed by a key that the root key has certified; nil where it does.
     func objection(
         writer: Identifier, reference: RootReference, series: String, isCovered: Bool

@@ -7,6 +7,8 @@ public import Platform
 public struct MachineState: Sendable {
     public var state: BytePath
     public var cache: BytePath
+    /// How time passes, whatever the clock is set to; tests have their own.
+    var secondsSinceStart: @Sendable () -> Int64 = { HostFacts.secondsSinceStart }
 
     public init(state: BytePath, cache: BytePath) {
         self.state = state

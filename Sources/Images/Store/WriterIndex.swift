@@ -11,8 +11,12 @@ struct WriterIndex {
     var roots: Set<ObjectID>
     /// The newest image of each series that this machine may go on with.
     var newest: ExactTable<StoreMemory.Newest>
+    /// The highest sequence of each series, unfinished images included: no number is given twice.
+    var highest = ExactTable<UInt64>()
     /// Volumes of other writers, which rest on what an identity has verified.
     var seeded: Set<ObjectID>
+    /// Volumes that are damaged or condemned.
+    var unusable: Set<ObjectID>
 }
 
 extension Store {
@@ -34,11 +38,10 @@ extension Store {
             ChunkIndex.load(from: Self.indexPath(folder, writer), folder: folder) ?? (ChunkIndex(folder: folder), [])
         // A root that is gone may have been the last to name a volume: what it named is no longer citable.
         if !roots.isSubset(of: all) { (index, roots) = (ChunkIndex(folder: folder), []) }
-        var result = WriterIndex(index: index, roots: roots, newest: ExactTable(), seeded: [])
+        let unusable = Store.damaged(verdicts).union(try condemnedVolumes(group: writer.group.id))
+        var result = WriterIndex(index: index, roots: roots, newest: ExactTable(), seeded: [], unusable: unusable)
 
-        var there = VolumesThere(
-            store: self, group: writer.group.id,
-            unusable: Store.damaged(verdicts).union(try condemnedVolumes(group: writer.group.id)))
+        var there = VolumesThere(store: self, group: writer.group.id, unusable: unusable)
         var labels = LabelCache(folder: folder, root: chain.newest.root)
         for object in listed {
             try result.add(object, own: writers, there: &there, cache: &labels, of: self)
@@ -115,6 +118,7 @@ extension WriterIndex {
                 writer: name.writer, reference: entry.reference, series: entry.label.series, isCovered: entry.isCovered)
                 == nil
         else { return }
+        highest[entry.label.series] = max(highest[entry.label.series] ?? 0, entry.label.sequence)
         if object.first != nil, newest[entry.label.series]?.sequence ?? 0 <= entry.label.sequence {
             newest[entry.label.series] = StoreMemory.Newest(root: entry.reference, sequence: entry.label.sequence)
         }
@@ -196,17 +200,16 @@ extension Store {
         return result
     }
 
-    /// Looks a second time at what an image cites, after its root is there: whatever prune condemned or removed meanwhile makes the run no
-    /// success. It is repeated, and stores that content anew.
-    func vanished(_ cited: [VolumeReference], group: Identifier) throws -> [VolumeReference] {
-        if cited.isEmpty { return [] }
+    /// Which of these volumes are condemned, or not there at their length.
+    func vanished(_ volumes: [VolumeReference], group: Identifier) throws -> [VolumeReference] {
+        if volumes.isEmpty { return [] }
         let condemned = try condemnedVolumes(group: group)
         var lengths: [ObjectID: UInt64] = [:]
-        for writer in Set(cited.map(\.writer)) {
+        for writer in Set(volumes.map(\.writer)) {
             for object in try listed(.volume, group: group, writer: writer) {
                 lengths[object.name.id] = max(object.first ?? 0, object.second ?? 0)
             }
         }
-        return cited.filter { condemned.contains($0.id) || lengths[$0.id] != $0.length }
+        return volumes.filter { condemned.contains($0.id) || lengths[$0.id] != $0.length }
     }
 }

@@ -16,7 +16,7 @@ public final class StoppingStore: ForwardingStore, @unchecked Sendable {
         _ call: StoreCall, _ body: () throws(StoreError) -> R
     ) throws(StoreError) -> R {
         switch call.verb {
-        case .list, .open, .read, .create, .put:
+        case .list, .open, .read, .create, .put, .time:
             if stop.isStopRequested { throw StoreError(.interrupted, call.verb.rawValue, call.name) }
         case .append, .commit, .abandon, .remove: break
         }

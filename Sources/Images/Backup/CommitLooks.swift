@@ -1,0 +1,53 @@
+// The looks of a commit at what prune may be doing meanwhile: at the tombstones right before the root, and at the tombstones and at all
+// that the image names once the root is there. Whoever prunes waits long enough that one of the two sees him.
+
+internal import Stores
+
+struct CommitLooks {
+    private let store: Store
+    private let group: Identifier
+    private let volumes: [VolumeReference]
+    /// When the last look at the tombstones began, in seconds since the machine started, those that it slept through included.
+    private var lookedAt: Int64?
+
+    /// How old a look may be when a root is written.
+    static let validity: Int64 = 60
+
+    /// - Parameter volumes: all that the image names, those of its own run as well: one that took days may be taken for one that was cut.
+    init(_ store: Store, group: Identifier, volumes: [VolumeReference]) {
+        self.store = store
+        self.group = group
+        self.volumes = volumes
+    }
+
+    /// To be called right before a copy of the root is written: looks at the tombstones, unless that was done a moment ago. A machine can
+    /// sleep between any two steps.
+    /// - Throws: `Repeat`
+    mutating func beforeRoot() throws {
+        let now = store.machine.secondsSinceStart()
+        if let lookedAt, now - lookedAt <= Self.validity { return }
+        lookedAt = now
+        let condemned = try store.condemnedVolumes(group: group)
+        if volumes.contains(where: { condemned.contains($0.id) }) { throw Repeat() }
+    }
+
+    /// To be called once the root is there. What was condemned or removed meanwhile makes the run no success.
+    /// - Throws: `Repeat`
+    func afterRoot() throws {
+        if try !store.vanished(volumes, group: group).isEmpty { throw Repeat() }
+    }
+}
+
+/// What an image names was condemned or removed while it was made: the run is to be made once more, and stores that content anew.
+struct Repeat: Error {}
+
+/// Makes a run once more where it has to be, and not for ever.
+func repeatingRun<R>(into store: Store, _ run: () throws -> R) throws -> R {
+    var attempts = 3
+    while true {
+        do { return try run() } catch is Repeat {
+            attempts -= 1
+            if attempts == 0 { throw ImageError.pruned(store: store.subject) }
+        }
+    }
+}
