@@ -56,6 +56,8 @@ private struct Replica {
     private let findings: Findings
     /// What the target has, by name.
     private var there: [String: UInt64] = [:]
+    /// What the source has, by name.
+    private var offered: Set<String> = []
     var report = CopyReport()
 
     init(_ source: any ObjectStore, _ target: any ObjectStore, _ progress: Progress, _ findings: Findings) {
@@ -84,6 +86,7 @@ private struct Replica {
         for folder in ["k", "e", "v", "x", "a", "i"] {
             for object in try target.list(folder) { there[object.name] = object.length }
         }
+        offered = Set(all.map(\.name))
         for key in keys { try copy(key) }
         // The same steps as in making a store, and what an interrupted copy did not get to.
         try Opening.finishHeader(target, store.header)
@@ -140,7 +143,7 @@ private struct Replica {
 
     /// Torn roots are the affair of the run that wrote them.
     private func isWholeRoot(_ object: StoredObject) throws -> Bool {
-        guard let name = ObjectName(object.name), let input = try source.openIfPresent(object.name),
+        guard let name = ObjectName(object.name), let input = try input(object),
             // What has no readable header is no root.
             (try? ObjectReader([input], subject: object.name, keyring: Keyring(chain: nil), name: name)) != nil
         else { return false }
@@ -161,15 +164,63 @@ private struct Replica {
                 Finding(.damaged, subject: object.name, "it is longer than such an object can be, and was not copied"))
             return false
         }
-        guard let input = try source.openIfPresent(object.name, length: object.length) else { return false }
+        guard let input = try input(object) else { return false }
         if there[object.name] != nil, let own = try target.openIfPresent(object.name) {
             if try isSame(own, input) || !mayReplace(own, input, object.name) {
                 progress.add(bytes: object.length)
                 return false
             }
-            try target.remove(object.name)
+            guard try target.removeIfAllowed(object.name) else { return try putBeside(object.name, input) }
         }
-        let upload = try target.create(object.name)
+        try write(input, to: object.name)
+        return true
+    }
+
+    /// What is to be copied under this name: the object, or the whole one beside it where it is torn. That one itself is not copied: it is
+    /// none of its own.
+    private func input(_ object: StoredObject) throws -> (any ByteSource)? {
+        guard let input = try source.openIfPresent(object.name, length: object.length) else { return nil }
+        if ObjectName.isSecond(object.name) {
+            return try offered.contains(String(ObjectName.withoutSecond(object.name))) && isBeside(input, object.name)
+                ? nil : input
+        }
+        let second = object.name + ".2"
+        guard offered.contains(second), try !isWhole(input, object.name),
+            let other = try source.openIfPresent(second), try isWhole(other, second)
+        else { return input }
+        return other
+    }
+
+    /// Whether a second copy is of a kind that has one only beside a torn first copy.
+    private func isBeside(_ second: any ByteSource, _ text: String) throws -> Bool {
+        guard let name = ObjectName(text) else { return false }
+        if name.kind != .volume { return name.kind == .index || name.kind == .verdict }
+        // What has no readable header is copied as it is.
+        let reader = try? ObjectReader([second], subject: text, keyring: Keyring(root: nil), name: name)
+        return reader?.header.type == .dataVolume
+    }
+
+    /// Puts what is whole beside a torn object that may not be removed: readers try both. What has two copies by its kind gets the second
+    /// by itself; if that is the torn one, or there is no second of such a thing, nothing more can be done here, and it is said.
+    private mutating func putBeside(_ name: String, _ input: any ByteSource) throws -> Bool {
+        let second = name + ".2"
+        let hasSecond = ObjectName(name) != nil || name.hasPrefix("e/") || name.hasSuffix(".age")
+        if !ObjectName.isSecond(name) && hasSecond {
+            guard let own = try target.openIfPresent(second) else {
+                try write(input, to: second)
+                return true
+            }
+            if try isWhole(own, second) { return false }
+        }
+        findings.add(
+            Finding(
+                .damaged, subject: name,
+                "it is torn in \(target.subject), where it may not be removed and nothing can be put in its place"))
+        return false
+    }
+
+    private mutating func write(_ input: any ByteSource, to name: String) throws {
+        let upload = try target.create(name)
         do {
             var offset: UInt64 = 0
             while offset < input.length {
@@ -181,7 +232,6 @@ private struct Replica {
             }
             try upload.commit()
             report.bytes &+= offset
-            return true
         } catch {
             upload.abandon()
             throw error

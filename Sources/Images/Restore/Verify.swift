@@ -206,19 +206,8 @@ private final class Verifier: @unchecked Sendable {
             if let directory { directories[volume.id] = try sha256(DirectoryRow.encode(directory)) }
             let rows = directory ?? whole.rowsByScanning(workspace: workspace)
             try index.add(rows, volume: index.add(volume))
-            for name in whole.header.type == .metadataVolume ? place.both : [name] {
-                do {
-                    guard let copy = try store.objects.openIfPresent(name) else { throw FormatError("it is missing") }
-                    let alone = try ObjectReader([copy], subject: name, keyring: store.keyring, name: place)
-                    try checkEnds(copy, alone)
-                    guard try alone.verifySignature().digest == volume.digest, copy.length == volume.length else {
-                        throw FormatError("it is not the volume that the image names")
-                    }
-                } catch {
-                    damaged(name, "\(error)")
-                    note(volume.id)
-                }
-                // One that cannot be opened was named above.
+            for name in copiesToCheck(of: volume, at: place, type: whole.header.type) {
+                // One that cannot be opened was named there.
                 if readData, let copy = try? store.objects.openIfPresent(name),
                     // As above.
                     let alone = try? ObjectReader([copy], subject: name, keyring: store.keyring)
@@ -226,6 +215,33 @@ private final class Verifier: @unchecked Sendable {
                     for row in rows { queue.push(Job(reader: alone, row: row, name: name, volume: volume.id)) }
                 }
             }
+        }
+    }
+
+    /// Checks each copy that there has to be but for its chunks, and names what is wrong: both of a metadata volume. Any other has one;
+    /// the second beside it stands for a torn first one that could not be replaced.
+    private func copiesToCheck(of volume: VolumeReference, at place: ObjectName, type: ObjectType) -> [String] {
+        var copies: [String] = []
+        for name in type == .metadataVolume ? place.both : [place.text] {
+            do { try check(name, of: volume, at: place) } catch {
+                // Where that is not whole either the first one is named.
+                if type != .metadataVolume, (try? check(place.second, of: volume, at: place)) != nil {
+                    return [place.second]
+                }
+                damaged(name, "\(error)")
+                note(volume.id)
+            }
+            copies.append(name)
+        }
+        return copies
+    }
+
+    private func check(_ name: String, of volume: VolumeReference, at place: ObjectName) throws {
+        guard let copy = try store.objects.openIfPresent(name) else { throw FormatError("it is missing") }
+        let alone = try ObjectReader([copy], subject: name, keyring: store.keyring, name: place)
+        try checkEnds(copy, alone)
+        guard try alone.verifySignature().digest == volume.digest, copy.length == volume.length else {
+            throw FormatError("it is not the volume that the image names")
         }
     }
 

@@ -60,25 +60,42 @@ extension Store {
     func forEachIndexPart(
         of reference: VolumeReference, group: Identifier, _ body: (IndexPart) throws -> Void
     ) throws -> Certificate {
-        let name = reference.name(.index, group: group)
-        guard let source = try objects.openIfPresent(name.text, length: reference.length) else {
-            throw ImageError.damaged(subject: describe(name), detail: "it is missing")
-        }
-        guard source.length == reference.length, source.length <= Format.maximumIndexLength else {
-            throw ImageError.damaged(subject: describe(name), detail: "it has another length than the image says")
-        }
-        // Mostly small, and then one read is all.
-        let whole: any ByteSource =
-            // safe: compared
-            source.length <= 32 << 20 ? MemorySource(try source.read(at: 0, count: Int(source.length))) : source
-        let reader = try ObjectReader([whole], subject: describe(name), keyring: keyring, name: name)
-        let proof = try reader.verifySignature()
-        guard proof.digest == reference.digest else {
-            throw ImageError.damaged(subject: describe(name), detail: "it is not the one that the image names")
-        }
+        let (reader, proof) = try indexReader(reference, group: group)
         for frame in proof.frames where frame.kind == .indexRows {
             try body(IndexPart(decoding: reader.content(of: frame)))
         }
         return proof.certificate
+    }
+
+    /// Opens an index object: from its first copy, where that is whole; else with the one beside it, which is there only where a torn
+    /// first copy could not be replaced.
+    private func indexReader(
+        _ reference: VolumeReference, group: Identifier
+    ) throws -> (reader: ObjectReader, proof: ObjectProof) {
+        let name = reference.name(.index, group: group)
+        var copies: [any ByteSource] = []
+        var failure: any Error = ImageError.damaged(subject: describe(name), detail: "it is missing")
+        for copy in name.both {
+            do {
+                guard let source = try objects.openIfPresent(copy, length: reference.length) else { continue }
+                guard source.length == reference.length, source.length <= Format.maximumIndexLength else {
+                    throw ImageError.damaged(
+                        subject: describe(name), detail: "it has another length than the image says")
+                }
+                // Mostly small, and then one read is all.
+                let whole: any ByteSource =
+                    // safe: compared
+                    source.length <= 32 << 20
+                    ? MemorySource(try source.read(at: 0, count: Int(source.length))) : source  // safe: as above
+                copies.append(whole)
+                let reader = try ObjectReader(copies, subject: describe(name), keyring: keyring, name: name)
+                let proof = try reader.verifySignature()
+                guard proof.digest == reference.digest else {
+                    throw ImageError.damaged(subject: describe(name), detail: "it is not the one that the image names")
+                }
+                return (reader, proof)
+            } catch { failure = error }
+        }
+        throw failure
     }
 }

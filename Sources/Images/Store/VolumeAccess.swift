@@ -51,7 +51,7 @@ extension Store {
             }
         }
         let first = copy(name.text)
-        if let first, first.length == reference.length,
+        if let first, first.length == reference.length, (try? first.isWhole()) == true,  // Its tail is at hand.
             // Where its head is damaged both copies are tried.
             let reader = try? ObjectReader([first], subject: describe(name), keyring: keyring, name: name),
             reader.header.type == .dataVolume
