@@ -33,6 +33,8 @@ public enum ImageError: Explained, Hashable {
     case revokedWriter(store: String)
     /// The store has an epoch for which it holds nothing for this machine.
     case leftOut(store: String, epoch: UInt32)
+    /// Somebody else who governs was faster.
+    case keysChanging(store: String)
     /// What new images build on was condemned or removed while they were made, again and again.
     case pruned(store: String)
     case seriesTaken(prefix: String, writer: String, store: String)
@@ -93,6 +95,8 @@ public enum ImageError: Explained, Hashable {
         case .revokedWriter(let store): "this machine's right to write to \(store) has been revoked"
         case .leftOut(let store, let epoch):
             "\(store) has new keys (epoch \(epoch)), and none of them for this machine"
+        case .keysChanging(let store):
+            "somebody else who governs \(store) changes its keys at the same time, or was cut at it; nothing of this was announced"
         case .pruned(let store):
             "what the image builds on is being removed from \(store) while it is made; it cannot be relied on"
         case .seriesTaken(let prefix, let writer, let store):
@@ -153,6 +157,7 @@ public enum ImageError: Explained, Hashable {
         case .stewardReadsNothing: "give the identity of a recipient with `--identity FILE`"
         case .notGoverning: "give the identity of a recipient that was not added with `--reader`"
         case .revokedWriter, .leftOut: "have who governs the store run `holdfast store join STORE --identity FILE` here"
+        case .keysChanging: "look at what was changed with `holdfast store info STORE`, and repeat"
         case .pruned: "repeat when nobody prunes the store; what was removed is stored anew"
         case .seriesTaken:
             "if this machine takes the place of that one, repeat with `--replace WRITER`; else give other series with `--series PREFIX`"

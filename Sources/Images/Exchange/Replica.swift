@@ -21,6 +21,7 @@ extension Store {
             if try exists(target) {
                 if try StoreHeader.read(target) != header { throw ImageError.folderInUse(path: target.subject) }
                 try refuseOlderRoot(of: store, in: target)
+                try refuseContradiction(store.chain, in: target, header)
             } else if try !target.topLevel().allSatisfy(isPartOfStore) {
                 throw ImageError.folderInUse(path: target.subject)
             }
@@ -40,6 +41,28 @@ extension Store {
         throw ImageError.rekeyed(
             store: target.subject, pinned: "\(try StoreFingerprint(store: source.header.store, root: root))",
             found: try newer.map { "\(try StoreFingerprint(store: source.header.store, root: $0))" })
+    }
+
+    /// Two copies of a store whose keys were changed apart have no common future: with the records of both neither would be a store any
+    /// more.
+    private static func refuseContradiction(
+        _ chain: RecordChain, in target: any ObjectStore, _ header: StoreHeader
+    ) throws {
+        let there: RecordChain
+        do {
+            there = try Opening.readRecords(target, header).chain(
+                of: chain.newest.root, subject: target.subject)
+        } catch ImageError.damaged {
+            // An interrupted copy has not got all of them yet, and one from before a new root key none of that.
+            return
+        }
+        for (a, b) in zip(chain.records, there.records) where a.digest != b.digest {
+            throw ImageError.contradicted(
+                store: target.subject,
+                detail:
+                    "its record \(b.number) is another one than that of the store that is copied to it: the keys of both were "
+                    + "changed apart")
+        }
     }
 
     /// Whether a name at the top of a folder is one that a store, or what was begun of one, has.

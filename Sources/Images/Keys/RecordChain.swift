@@ -117,7 +117,13 @@ struct RecordChain: Sendable {
         // What an earlier root key has signed beside them may be anybody's who had it, and says nothing.
         let chain = Set(backwards)
         if let other = own.filter({ !chain.contains($0) }).min(by: { $0.number < $1.number }) {
-            throw ImageError.contradicted(store: subject, detail: "it has two records of number \(other.number)")
+            let names = own.filter { $0.number == other.number }.map(StoreName.record).sorted()
+            throw ImageError.contradicted(
+                store: subject,
+                detail:
+                    "it has two records of number \(other.number), \(names.joined(separator: " and ")). If two who govern "
+                    + "changed the keys of two copies of it, they remove one of the two from all copies, with its .2 and all that "
+                    + "follows it, and repeat that change")
         }
         records = backwards.reversed()
         roots = Set(records.map(\.root))

@@ -168,6 +168,8 @@ extension Store {
             let (secret, rootKey, opening) = try governing()
             try opening.finishRecords()
             let newest = opening.chain.newest
+            // Before anything is made that would be of no use.
+            try RecordClaim(after: newest, rootKey: rootKey, in: objects).giveWayIfTaken()
             for name in change.without where !newest.recipients.contains(where: { $0.name == name }) {
                 throw ImageError.unknownRecipient(recipient: name, store: subject)
             }
@@ -230,27 +232,27 @@ extension Store {
         recipients: [StoreReader], rootKey: SigningKey,
         replacing replaced: (rootKey: SigningKey, certificates: Set<Digest>)? = nil
     ) throws {
-        // Read again just before: from two records of one number a store would not recover.
-        let chain = try reopened().chain
-        guard chain.newest == newest else {
-            throw ImageError.library("somebody else is changing the keys of \(subject); nothing was announced")
-        }
         let record = try StoreRecord(
-            after: chain.newest, store: id, rootKey: rootKey, epoch: epoch, sealing: sealing,
-            time: Timestamp.now().seconds, revoked: revoked, recipients: recipients, replacing: replaced)
+            after: newest, store: id, rootKey: rootKey, epoch: epoch, sealing: sealing, time: Timestamp.now().seconds,
+            revoked: revoked, recipients: recipients, replacing: replaced)
         // What would be read by nobody is written by nobody.
-        guard chain.records.reduce(record.encoded.count, { $0 + $1.encoded.count }) <= Format.maximumRecordsLength
-        else {
+        let length = try reopened().chain.records.reduce(record.encoded.count) { $0 + $1.encoded.count }
+        guard length <= Format.maximumRecordsLength else {
             throw FormatError("its records have no room for another one")
         }
-        let name = StoreName.record(record)
-        try objects.put(name + ".2", record.encoded)
-        try objects.put(name, record.encoded)
-        try machine.remember(id) {
-            $0.see(
-                try RecordChain(
-                    chain.records + [record], store: id, first: header.root, root: record.root, subject: subject))
+        // The root key of now names the place: a new one is nobody else's yet.
+        let claim = try RecordClaim(after: newest, rootKey: replaced?.rootKey ?? rootKey, in: objects)
+        try claim.take(record)
+        // Whoever had the claim before has announced his by now.
+        guard try reopened().chain.newest == newest else {
+            claim.release()
+            throw ImageError.keysChanging(store: subject)
         }
+        try objects.announce(record)
+        claim.release()
+        // Where a server lets two create one name there can be two all the same; that is said at once.
+        let chain = try Opening.readRecords(objects, header).chain(of: record.root, subject: subject)
+        try machine.remember(id) { $0.see(chain) }
     }
 
     /// Issues a steward's key: for pruning, reports and policy, over all groups. It opens no content.
