@@ -206,6 +206,78 @@ import Testing
         #expect(status { try plant.backup(plant.tree(), on: new, series: "b/plc") } == 4)
     }
 
+    @Test(
+        "Who takes a machine's place ends its right in the same step: its images stay, and no series has two who may write it"
+    )
+    func successorEnds() throws {
+        let (plant, other, a) = try plant()
+        let c = try plant.machine("c", group: "line")
+        let last = try plant.backup(plant.tree(), on: a)
+        let predecessor = try plant.key(of: a)
+        let records = try plant.owned().chain.records.count
+        let new = plant.scratch.machine("new")
+        _ = try Store.join(
+            FolderStore(plant.path), JoinRequest(group: "line", replaces: "\(predecessor.writer)"),
+            credentials: plant.credentials, machine: new)
+        let chain = try plant.owned().chain
+        #expect(chain.records.count == records + 1 && chain.newest.revoked.map(\.writer) == [predecessor.writer])
+        let writers = try plant.owned().writers().filter { $0.series.contains("a/") }
+        #expect(try writers.map(\.id) == ["\(plant.key(of: new).writer)"])
+        // The old one writes no more, whatever it forges; what it wrote counts.
+        #expect(status { try plant.backup(plant.tree(), on: a) } == 4)
+        let forged = try plant.plantRoot(by: predecessor, like: plant.root(last.id)) { label, _, _ in
+            label.sequence = 100
+        }
+        #expect(try plant.owned().images().first { $0.id == forged.id }?.counts == false)
+        #expect(try plant.owned().find("latest", ImageFilter(series: "a/plc")).id == last.id)
+        #expect(try plant.restore(last.id.description).findings == 0)
+        // The others go on, who reads reads on, and what the old one wrote is cited.
+        #expect(throws: Never.self) { try plant.backup(plant.tree(), on: c) }
+        let next = try plant.backup(plant.tree(), on: new, series: "a/plc")
+        #expect(next.label.newBytes == 0 && next.label.parent == last.id)
+        #expect(try plant.restore(next.id.description, as: Credentials(identities: [other])).findings == 0)
+        // A machine that joins again, as after its key was copied, takes its own place.
+        let copied = try plant.key(of: new)
+        _ = try Store.join(
+            FolderStore(plant.path), JoinRequest(), credentials: plant.credentials, machine: new)
+        #expect(try plant.owned().chain.newest.revocation(of: copied.writer)?.kept.count == 1)
+        #expect(try plant.backup(plant.tree(), on: new, series: "a/plc").label.parent == next.id)
+    }
+
+    @Test("A beginning that could be any writer's, or a steward's name, is no machine whose place is taken")
+    func ambiguousPredecessor() throws {
+        let (plant, _, a) = try plant()
+        _ = try plant.owned().issueSteward(name: "steward")
+        let new = plant.scratch.machine("new")
+        for name in [String("\(try plant.key(of: a).writer)".prefix(3)), "", "steward", "nobody"] {
+            #expect(
+                status {
+                    _ = try Store.join(
+                        FolderStore(plant.path), JoinRequest(group: "line", replaces: name),
+                        credentials: plant.credentials, machine: new)
+                } == 2, "\(name)")
+        }
+        #expect(try plant.owned().chain.newest.revoked.isEmpty)
+    }
+
+    @Test("A store's passphrase opens it after a machine took another's place, and another passphrase takes none")
+    func successorWithPassphrase() throws {
+        let (plant, _, a) = try plant()
+        let passphrase = Secret(Array("correct horse".utf8))
+        try plant.owned().add(.passphrase(passphrase), governs: true)
+        let new = plant.scratch.machine("new")
+        func join(_ given: String) throws {
+            _ = try Store.join(
+                FolderStore(plant.path), JoinRequest(group: "line", replaces: "\(plant.key(of: a).writer)"),
+                credentials: Credentials(identities: [plant.owner]) { Secret(Array(given.utf8)) }, machine: new)
+        }
+        #expect(status { try join("wrong") } == 1)
+        #expect(try plant.owned().chain.newest.revoked.isEmpty)
+        try join("correct horse")
+        let store = try plant.opened(plant.office, for: .read, Credentials { passphrase })
+        #expect(store.keyring.secret?.newest.epoch == 2)
+    }
+
     @Test("An identity that only reads restores everything, and changes nothing")
     func readerOnly() throws {
         let (plant, reader, a) = try plant()

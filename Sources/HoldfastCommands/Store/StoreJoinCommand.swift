@@ -7,7 +7,10 @@ internal import Platform
 struct StoreJoinCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
         commandName: "join", abstract: "Let this machine write to a store.",
-        discussion: "An identity or the passphrase is needed once; afterwards backups need neither.")
+        discussion: """
+            An identity or the passphrase is needed once; afterwards backups need neither. A machine that joins once \
+            more takes its own place: whoever has a copy of its old key writes no more.
+            """)
 
     @Argument var store: StoreArgument
 
@@ -22,7 +25,8 @@ struct StoreJoinCommand: HoldfastCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The machine whose place this one takes, by name or id: it goes on with its series.", valueName: "writer"))
+            "The machine whose place this one takes, by name or id: this one goes on with its series, and that one writes no more.",
+            valueName: "writer"))
     var replace: NameArgument?
 
     @OptionGroup(title: "Everywhere") var global: GlobalOptions

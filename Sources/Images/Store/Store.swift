@@ -347,7 +347,7 @@ struct Opening {
         return steward
     }
 
-    /// The only writer with this name, or whose id begins with it.
+    /// The writer that somebody means: by its name, or by the beginning of its id.
     func writer(named name: String) throws -> Certificate {
         let found = try writers().filter {
             ExactText($0.name) == ExactText(name) || name.utf8.count >= 4 && $0.writer.description.hasPrefix(name)

@@ -50,6 +50,8 @@ struct KeyTurn {
     var revoking: [StoreRecord.Revocation] = []
     /// A root key that takes the place of the store's, and which certificates of those before go on counting.
     var newRoot: (key: SigningKey, certificates: Set<Digest>)?
+    /// Makes the key of a writer that comes in with the new epoch.
+    var admitting: ((StoreSecret, SigningKey) throws -> WriterKey)?
 }
 
 extension Store {
@@ -150,20 +152,27 @@ extension Store {
     public func revoke(writer name: String, since: Int64?, passphrase: () throws -> Secret?) throws {
         do {
             let writer = try reopened().writer(named: name)
-            let own = try roots(ofGroup: writer.group, writer: writer.writer)
-            let kept = own.compactMap { name -> RootReference? in
-                // One that cannot be read now counts no more than a forged one.
-                guard let root = try? image(name), root.label.time.seconds < since ?? .max else { return nil }
-                return root.reference
-            }
-            try turn(
-                KeyTurn(revoking: [StoreRecord.Revocation(writer: writer.writer, kept: kept)]), passphrase: passphrase)
+            try turn(KeyTurn(revoking: [revocation(of: writer, since: since)]), passphrase: passphrase)
         } catch { throw ImageError.wrapping(error, subject: subject) }
+    }
+
+    /// What a record says of a writer that may write no more: which of its images still count.
+    func revocation(of writer: Certificate, since: Int64? = nil) throws -> StoreRecord.Revocation {
+        let kept = try roots(ofGroup: writer.group, writer: writer.writer).compactMap { name -> RootReference? in
+            // One that cannot be read now counts no more than a forged one.
+            guard let root = try? image(name), root.label.time.seconds < since ?? .max else { return nil }
+            return root.reference
+        }
+        return StoreRecord.Revocation(writer: writer.writer, kept: kept)
     }
 
     /// Makes a new epoch. Age files and parcels come first; the record is the commit point. A crash before it leaves files of an epoch
     /// that nobody has announced.
-    func turn(_ change: KeyTurn, passphrase: () throws -> Secret?) throws {
+    /// - Returns: the store's secrets, the new one among them, and the key of the writer that came in with it.
+    @discardableResult
+    func turn(
+        _ change: KeyTurn, passphrase: () throws -> Secret?
+    ) throws -> (secret: StoreSecret, admitted: WriterKey?) {
         do {
             let (secret, rootKey, opening) = try governing()
             try opening.finishRecords()
@@ -187,10 +196,13 @@ extension Store {
                 try restateDamage(with: next, rootKey: newRoot.key)
                 try machine.remember(id) { $0.announced = newRoot.key.verifyingKey }
             }
+            let admitted = try change.admitting?(next, signer)
+            if let admitted { try putParcel(for: admitted.certificate, of: next, signer) }
             try announce(
                 after: newest, epoch: next.newest.epoch, sealing: next.newest.sealing.publicKey,
                 revoked: newest.revoked + change.revoking, recipients: staying, rootKey: signer,
                 replacing: change.newRoot.map { (rootKey, $0.certificates) })
+            return (next, admitted)
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }
 

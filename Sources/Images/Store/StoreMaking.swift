@@ -117,6 +117,10 @@ extension Store {
     }
 
     static func join(_ opening: Opening, _ request: JoinRequest, _ credentials: Credentials) throws -> Store {
+        // Asked for once, whatever it is needed for.
+        let passphrase = AskedOnce(credentials.passphrase)
+        var credentials = credentials
+        credentials.passphrase = { try passphrase.value() }
         let secret: StoreSecret
         do {
             secret = try opening.secret(credentials)
@@ -128,16 +132,9 @@ extension Store {
         }
         let writers = try opening.writers()
         // This machine's own earlier key needs no name: it lies here.
-        var replaced: Certificate? = opening.writer?.certificate
-        if let name = request.replaces {
-            guard
-                let found = writers.first(where: {
-                    ExactText($0.name) == ExactText(name) || $0.writer.description.hasPrefix(name)
-                })
-            else {
-                throw ImageError.unknownWriter(name: name, store: opening.subject)
-            }
-            replaced = found
+        let replaced = try request.replaces.map(opening.writer(named:)) ?? opening.writer?.certificate
+        if let name = request.replaces, let replaced, !replaced.roles.contains(.write) {
+            throw ImageError.unknownWriter(name: name, store: opening.subject)
         }
         let series = request.series.isEmpty ? replaced?.series ?? [defaultSeries] : request.series
         for other in writers where other.writer != replaced?.writer && other.roles.contains(.write) {
@@ -152,15 +149,39 @@ extension Store {
         }
         let group = try request.group ?? opening.writer?.groupName ?? defaultGroup()
         let predecessors = replaced.map { [$0.writer] + $0.predecessors } ?? []
-        let key = try WriterKey.issue(
-            from: secret, rootKey: rootKey, group: group, writer: HostFacts.hostName, series: series,
-            predecessors: Array(predecessors.prefix(64)))
+        func issue(_ secret: StoreSecret, _ rootKey: SigningKey) throws -> WriterKey {
+            try WriterKey.issue(
+                from: secret, rootKey: rootKey, group: group, writer: HostFacts.hostName, series: series,
+                predecessors: Array(predecessors.prefix(64)))
+        }
+        // One that may still write.
+        if let replaced, writers.contains(where: { $0.writer == replaced.writer }) {
+            let governed = try Store(opening, keyring: Keyring(chain: opening.chain, secret: secret))
+            return try governed.replace(replaced, by: issue) { try opening.storePassphrase(passphrase.value()) }
+        }
+        let key = try issue(secret, rootKey)
         // The parcel first: who has no key cannot write, and a parcel without its key is no more than a name.
         try opening.objects.put(
             "\(opening.keyFolder)/\(key.writer)",
             Parcel.make(
                 for: key.certificate, epoch: opening.chain.newest.epoch, indexKey: key.indexKey, rootKey: rootKey))
         try opening.machine.save(key)
+        return try Store(opening, keyring: Keyring(chain: opening.chain, secret: secret, writer: key))
+    }
+
+    /// Ends a writer and lets this machine take its place, with one record: its series never have two who may write them. Its images count as
+    /// before.
+    ///
+    /// A crash after the record and before the key is kept here leaves a writer without a key; this machine takes the place of that one then.
+    private func replace(
+        _ writer: Certificate, by issue: @escaping (StoreSecret, SigningKey) throws -> WriterKey,
+        passphrase: () throws -> Secret?
+    ) throws -> Store {
+        let (secret, key) = try turn(
+            KeyTurn(revoking: [revocation(of: writer)], admitting: issue), passphrase: passphrase)
+        guard let key else { throw FormatError("a writer was admitted and has no key") }
+        try machine.save(key)
+        let opening = try reopened()
         return try Store(opening, keyring: Keyring(chain: opening.chain, secret: secret, writer: key))
     }
 
@@ -172,4 +193,37 @@ extension Store {
 
     /// What the series of a machine begin with, unless it was told otherwise.
     static var defaultSeries: String { HostFacts.hostName + "/" }
+}
+
+extension Opening {
+    /// A passphrase, if it is the one that opens the store: what is made for the next epoch has to open with the same.
+    fileprivate func storePassphrase(_ passphrase: Secret?) throws -> Secret? {
+        guard let passphrase else { return nil }
+        for name in ["passphrase.age", "passphrase.reader.age"].flatMap({ [$0, $0 + ".2"] }) {
+            guard let file = try objects.read("\(keyFolder)/\(name)", limit: Format.maximumKeyLength),
+                Age.workFactor(file).map({ $0 <= Format.maximumWorkFactor }) ?? false
+            else { continue }
+            // What does not open with it was made with another one, or is torn; the other copy follows.
+            if (try? Age.decrypt(file, passphrase: passphrase)) != nil { return passphrase }
+        }
+        throw ImageError.wrongIdentity(store: subject)
+    }
+}
+
+/// A passphrase that somebody types once, though it is wanted twice.
+private final class AskedOnce: @unchecked Sendable {
+    private let monitor = Monitor()
+    private let ask: @Sendable () throws -> Secret?
+    private var answer: Secret??
+
+    init(_ ask: @escaping @Sendable () throws -> Secret?) { self.ask = ask }
+
+    func value() throws -> Secret? {
+        try monitor.withLock {
+            if let answer { return answer }
+            let given = try ask()
+            answer = .some(given)
+            return given
+        }
+    }
 }
