@@ -30,6 +30,8 @@ public enum ImageError: Explained, Hashable {
     /// The identity at hand opens contents and governs nothing.
     case notGoverning(store: String)
     case stewardReadsNothing(store: String)
+    /// It was revoked, or has nothing of the newest epoch.
+    case stewardEnded(store: String)
     case revokedWriter(store: String)
     /// The store has an epoch for which it holds nothing for this machine.
     case leftOut(store: String, epoch: UInt32)
@@ -92,6 +94,7 @@ public enum ImageError: Explained, Hashable {
             "\(store) has \(found) records, and this machine has seen \(seen): it was put back to an earlier state, or is a copy that is behind"
         case .notGoverning(let store): "the identity at hand reads \(store) and governs nothing"
         case .stewardReadsNothing(let store): "a steward's key opens no content of \(store)"
+        case .stewardEnded(let store): "the steward's key at hand has no rights to \(store) any more"
         case .revokedWriter(let store): "this machine's right to write to \(store) has been revoked"
         case .leftOut(let store, let epoch):
             "\(store) has new keys (epoch \(epoch)), and none of them for this machine"
@@ -155,6 +158,8 @@ public enum ImageError: Explained, Hashable {
             "ask who governs the store; if this machine's own state was put back, `holdfast store join STORE --identity FILE` gives it a new key"
         case .rolledBack: "`holdfast copy` brings a copy up to date; else find out who put it back. Reading goes on"
         case .stewardReadsNothing: "give the identity of a recipient with `--identity FILE`"
+        case .stewardEnded:
+            "have who governs the store make another one with `holdfast key steward --to STORE --output FILE`"
         case .notGoverning: "give the identity of a recipient that was not added with `--reader`"
         case .revokedWriter, .leftOut: "have who governs the store run `holdfast store join STORE --identity FILE` here"
         case .keysChanging: "look at what was changed with `holdfast store info STORE`, and repeat"
@@ -193,7 +198,7 @@ public enum ImageError: Explained, Hashable {
         case .damaged, .truncated: 3
         case .lastRecipient, .otherHardware, .notPermitted, .foreignStore, .rekeyed, .contradicted, .rolledBack,
             .notGoverning,
-            .stewardReadsNothing, .revokedWriter, .leftOut, .seriesTaken, .seriesNotCovered, .twoNewest:
+            .stewardReadsNothing, .stewardEnded, .revokedWriter, .leftOut, .seriesTaken, .seriesNotCovered, .twoNewest:
             4
         case .unknownWriter, .ambiguousWriter: 2
         case .store(let error): error.exitStatus

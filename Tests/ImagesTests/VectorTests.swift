@@ -103,6 +103,10 @@ import Testing
             derived["seeds \(index)"] = "\(seed.target.id)"
         }
         for (index, id) in Store.damaged(verdicts).sorted().enumerated() { derived["damaged \(index)"] = "\(id)" }
+        for (index, id) in try store.condemnedVolumes(group: group.id).sorted().enumerated() {
+            derived["condemned \(index)"] = "\(id)"
+        }
+        derived["steward"] = try store.writers().first { $0.series.isEmpty }?.id
 
         let compared = expected.filter { !$0.key.hasPrefix("hostile ") && !$0.key.hasPrefix("rekeyed ") }
         for (key, value) in compared { #expect(derived[key] == value, "\(key)") }

@@ -826,7 +826,8 @@ class Medium:
         for object in self.objects:
             if object.type == VERDICT:
                 try:
-                    found.append(fields(object.parts(STATEMENT)[0], VERDICTS))
+                    if object.prove().card.writer not in dict(self.keys.newest.revoked):
+                        found.append(fields(object.parts(STATEMENT)[0], VERDICTS))
                 except Superseded:
                     pass
                 except (Damage, IndexError) as problem:
@@ -840,6 +841,19 @@ class Medium:
             if verdict.kind == b"v":
                 about.setdefault(verdict.target[:32], []).append((verdict.seconds, verdict.result == 2))
         return {target[16:] for target, said in about.items() if max(said)[1]}
+
+    def condemned(self):
+        """The volumes that tombstones of stewards name: nobody cites them any more. One that is not authentic condemns nothing."""
+        found = set()
+        for object in self.objects:
+            if object.type == TOMBSTONE:
+                try:
+                    if object.prove().card.writer not in dict(self.keys.newest.revoked):
+                        for part in object.parts(CONDEMNED):
+                            found |= {volume.id for volume in fields(part, {1: ("volumes", [read_reference])}).volumes}
+                except Damage as problem:
+                    self.report(f"{object.name}: {problem}")
+        return found
 
     def head(self):
         """The header of a file's keys object."""
@@ -1707,7 +1721,8 @@ def act(asked):
                           "revoked": [writer.hex() for writer, _ in keys.newest.revoked],
                           "writers": {card.writer.hex(): card.name for card in medium.writers()},
                           "seeds": sorted(v.target[16:32].hex() for v in medium.verdicts() if v.result == 3),
-                          "damaged": sorted(name.hex() for name in medium.damaged())}))
+                          "damaged": sorted(name.hex() for name in medium.damaged()),
+                          "condemned": sorted(name.hex() for name in medium.condemned())}))
     elif asked.command == "list":
         for image in medium.images():
             print(json.dumps({"id": image.id, "name": image.label.name, "host": image.label.host, "time": image.time(),

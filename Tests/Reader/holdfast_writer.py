@@ -165,7 +165,7 @@ class StoreKeys:
 
 
 class WriterKeys:
-    """A certified writer of a group, in one epoch."""
+    """A certified writer of a group, in one epoch; or a steward as it writes about that group."""
 
     def __init__(self, seeded, store=None, group="vectors", name="host.example", roles=1, predecessors=()):
         self.all = store or StoreKeys(seeded, {RECIPIENT: True})
@@ -181,7 +181,8 @@ class WriterKeys:
         self.enter()
 
     def certify(self, root):
-        card = (field(1, raw_public(self.writer)) + field(2, raw_public(self.unsealing)) + field(3, self.store) + field(4, self.group)
+        self.certified = bytes(16) if self.roles & 2 else self.group
+        card = (field(1, raw_public(self.writer)) + field(2, raw_public(self.unsealing)) + field(3, self.store) + field(4, self.certified)
                 + field(5, self.name) + field(6, zigzag(1_700_000_000)) + field(7, self.roles))
         card += field(8, self.series) if self.roles & 1 else b""
         card += b"".join(field(9, writer) for writer in self.predecessors)
@@ -199,19 +200,20 @@ class WriterKeys:
                 + field(4, raw_private(self.writer)) + field(5, raw_private(self.unsealing)) + field(6, self.certificate) + field(7, epoch))
 
     def parcel(self):
-        place = self.store + struct.pack("<I", self.all.epoch) + self.group + self.writer_id
-        sealed = hpke_seal(self.seeded, raw_public(self.unsealing), b"holdfast/1/parcel", place, self.all.index(self.all.epoch, self.group))
+        place = self.store + struct.pack("<I", self.all.epoch) + self.certified + self.writer_id
+        key = self.all.index_secret(self.all.epoch) if self.roles & 2 else self.all.index(self.all.epoch, self.group)
+        sealed = hpke_seal(self.seeded, raw_public(self.unsealing), b"holdfast/1/parcel", place, key)
         return (b"holdfast parcel 2\n" + field(1, self.certificate) + field(2, sealed)
                 + field(3, self.all.root.sign(b"holdfast/1/parcel" + place + sealed)))
 
 
 # ------------------------------------------------------------------------------------------------------------------------ Objects
 
-DATA, METADATA, ROOT, CHECKPOINT, BATCH, KEYS, INDEX, VERDICT = 1, 2, 3, 4, 5, 6, 10, 11
-CHUNK, PIECE, DIRECTORY, SIGNATURE, LABEL, BODY, VOLUMES, PLAIN_TEXT, AGE_FILE, STORE_RECORD, INDEX_ROWS, STATEMENT = \
-    1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 14, 15
+DATA, METADATA, ROOT, CHECKPOINT, BATCH, KEYS, TOMBSTONE, INDEX, VERDICT = 1, 2, 3, 4, 5, 6, 9, 10, 11
+CHUNK, PIECE, DIRECTORY, SIGNATURE, LABEL, BODY, VOLUMES, CONDEMNED, PLAIN_TEXT, AGE_FILE, STORE_RECORD, INDEX_ROWS, STATEMENT = \
+    1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15
 UNKNOWN = 200  # a kind of frame that no reader knows
-WITH_OBJECT_KEY, WITH_INDEX_KEY = {CHUNK, PIECE, BODY}, {DIRECTORY, LABEL, VOLUMES, INDEX_ROWS, STATEMENT}
+WITH_OBJECT_KEY, WITH_INDEX_KEY = {CHUNK, PIECE, BODY}, {DIRECTORY, LABEL, VOLUMES, CONDEMNED, INDEX_ROWS, STATEMENT}
 
 
 class ObjectWriter:
@@ -551,12 +553,18 @@ class StoreWriter:
         object.frame(VOLUMES, b"".join(field(1, volume) for volume in sorted({volume for volume, _ in self.known.values()})))
         self.put(f"c/{writer.group.hex()}/{writer.writer_id.hex()}/{object.id.hex()}", object.finish())
 
-    def verdict(self, kind, target, result, seconds, indexes=()):
-        attester = WriterKeys(self.seeded, store=self.keys, name="verifier.example", roles=4)
+    def verdict(self, kind, target, result, seconds, indexes=(), by=None):
+        """By a key made for it, or by a steward, who reads directories alone."""
+        attester = by or WriterKeys(self.seeded, store=self.keys, name="verifier.example", roles=4)
         object = ObjectWriter(attester, self.seeded, VERDICT, self.seeded.take(16))
-        object.frame(STATEMENT, field(1, kind) + field(2, target.keys.writer_id + target.id + target.digest) + field(3, result) + field(4, 2)
+        object.frame(STATEMENT, field(1, kind) + field(2, target.keys.writer_id + target.id + target.digest) + field(3, result) + field(4, 1 if by else 2)
                      + field(5, zigzag(seconds)) + field(6, "holdfast_writer.py") + b"".join(field(7, index) for index in indexes))
         self.put(f"a/{attester.group.hex()}/{object.id.hex()}", object.finish())
+
+    def tombstone(self, steward, volumes):
+        object = ObjectWriter(steward, self.seeded, TOMBSTONE, self.seeded.take(16))
+        object.frame(CONDEMNED, b"".join(field(1, volume.reference()) for volume in volumes))
+        self.put(f"d/{steward.group.hex()}/{steward.writer_id.hex()}/{object.id.hex()}", object.finish())
 
 
 def batch_id(run, number):
@@ -698,25 +706,31 @@ def make_small(path):
 
 
 def write_store(path, tree, more):
-    """A sound store: three epochs, a writer that was revoked and whose only image still counts, content that others wrote."""
+    """A sound store: three epochs, a writer that was revoked and whose only image still counts, content that others wrote, a steward who
+    condemns a volume and calls another damaged."""
     keys = StoreKeys(Seeded("keys"))
     store = StoreWriter(path, keys, Seeded("store"))
     writer, other = store.join(Seeded("writer")), store.join(Seeded("other writer"), name="other.example")
+    steward = store.join(Seeded("steward"), name="steward", roles=2 | 4)
     first = store.image(writer, {tree: "/srv/tree"}, 1_700_000_500, restarted=[b"restarted"], after=b"nobody has signed this, and nobody reads it")
     seed = store.image(other, {more: "/srv/more"}, 1_700_000_550, series="other.example/more")
     store.verdict("i", seed, 3, 1_700_000_560, seed.indexes)
     keys.turn()
-    store.put_keys([writer, other])
+    store.put_keys([writer, other, steward])
     keys.turn([(other.writer_id, [seed.id + seed.digest])])
-    store.put_keys([writer])
-    writer.enter()
+    store.put_keys([writer, steward])
+    writer.enter(), steward.enter()
     second = store.image(writer, {os.path.join(tree, "a folder"): "/srv/tree/a folder", more: "/srv/more", os.path.join(more, "second"): "/etc/one file"},
                          1_700_000_600, sequence=2, parent=first, extra=b"a frame of a kind that is not known")
     store.verdict("v", first.volumes[0], 2, 1_700_000_700)
     store.verdict("v", first.volumes[0], 1, 1_700_000_800)
     store.verdict("v", first.volumes[1], 2, 1_700_000_800)
     store.checkpoint(writer)
-    return writer, first, seed, second
+    # What a cut run left, which no root names.
+    unnamed = [store.volume(writer, DATA, CHUNK, store.seeded.take(16), [content]) for content in (b"condemned", b"damaged")]
+    store.tombstone(steward, unnamed[:1])
+    store.verdict("v", unnamed[1], 2, 1_700_000_900, by=steward)
+    return writer, first, seed, second, steward, unnamed
 
 
 def write_hostile(path, more):
@@ -785,7 +799,7 @@ def write_vectors(to):
         tree, more = os.path.join(scratch, "tree"), os.path.join(scratch, "more")
         make_tree(tree)
         make_small(more)
-        writer, first, seed, second = write_store(os.path.join(to, "store"), tree, more)
+        writer, first, seed, second, steward, unnamed = write_store(os.path.join(to, "store"), tree, more)
         hostile_keys, hostile = write_hostile(os.path.join(to, "hostile"), more)
         rekeyed = write_rekeyed(os.path.join(to, "rekeyed"), more)
         texts = {"identity.txt": IDENTITY, "reader.txt": READER_IDENTITY, "tree.txt": listing(tree), "more.txt": listing(more)}
@@ -824,7 +838,8 @@ def write_vectors(to):
                    "header": example.bytes[:256].hex(), "header at the end": example.bytes[-320:-64].hex(), "length": example.length,
                    "signed message": example.message.hex(), "digest": example.digest.hex(),
                    "first chunk": {"offset": 256, "id": example.rows[:32].hex()}},
-        "seeds": [seed.id.hex()], "damaged": [first.volumes[1].id.hex()],
+        "steward": steward.writer_id.hex(), "seeds": [seed.id.hex()],
+        "damaged": sorted([first.volumes[1].id.hex(), unnamed[1].id.hex()]), "condemned": [unnamed[0].id.hex()],
         "hostile": {"fingerprint": hostile_keys.fingerprint(), **hostile},
         "rekeyed": rekeyed,
     }, indent=2).encode() + b"\n"

@@ -170,7 +170,8 @@ class Vectors(Scratch):
         info = json.loads(run("info", f"{VECTORS}/store")[1])
         self.assertEqual((info["records"], info["epoch"], info["fingerprint"]), (3, 3, KEYS["fingerprint"]))
         self.assertEqual(info["recipients"], {writer.RECIPIENT: True, writer.READER: False})
-        self.assertEqual((list(info["writers"]), info["seeds"], info["damaged"]), ([KEYS["writer"]], KEYS["seeds"], KEYS["damaged"]))
+        self.assertEqual(info["writers"], {KEYS["writer"]: "host.example", KEYS["steward"]: "steward"})
+        self.assertEqual((info["seeds"], info["damaged"], info["condemned"]), (KEYS["seeds"], KEYS["damaged"], KEYS["condemned"]))
 
     def test_several_series_have_no_latest(self):
         self.assertEqual(run("restore", f"{VECTORS}/store", "--to", self.path())[0], 4)

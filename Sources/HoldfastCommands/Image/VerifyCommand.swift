@@ -8,7 +8,10 @@ internal import Reporting
 struct VerifyCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Check that images can be restored.",
-        discussion: "Without an image the whole store is checked. Damage is listed, and ends with status 3.")
+        discussion: """
+            Without an image the whole store is checked. Damage is listed, and ends with status 3. A steward's key \
+            suffices to check all but content and to mark; to share, it is given beside an identity, which reads.
+            """)
 
     @Argument(help: "One image only.")
     var image: NameArgument?
@@ -48,7 +51,7 @@ struct VerifyCommand: HoldfastCommand {
         }
         guard let from = source.from else { throw Problem.usage("give --from STORE or --input FILE") }
         return try verify(
-            try session.open(from, for: .read), image: image?.text, readData: readData, mark: mark, share: share,
+            try session.open(from, for: .verify), image: image?.text, readData: readData, mark: mark, share: share,
             session)
     }
 }
@@ -66,13 +69,14 @@ func verify(
     if mark { try store.mark(report, tool: Session.tool) }
     let shared = share ? try store.share(report, tool: Session.tool) : nil
     return show(
-        report, of: store.subject, isWhole: readData, marked: mark ? report.damagedVolumes.count : nil, shared: shared,
+        report, of: store.subject, isWhole: readData, canRead: store.canRead,
+        marked: mark ? report.damagedVolumes.count : nil, shared: shared,
         session)
 }
 
 private func show(
-    _ report: VerifyReport, of subject: String, isWhole: Bool, marked: Int? = nil, shared: Int? = nil,
-    _ session: Session
+    _ report: VerifyReport, of subject: String, isWhole: Bool, canRead: Bool = true, marked: Int? = nil,
+    shared: Int? = nil, _ session: Session
 ) -> Outcome {
     let scope =
         "\(Text.counted(report.images, "image", "images")), \(Text.counted(report.volumes, "volume", "volumes")), "
@@ -81,7 +85,11 @@ private func show(
     if report.findings > 0 {
         lines.append("damaged: \(Text.counted(report.findings, "finding", "findings")), listed above")
     } else {
-        lines.append(isWhole ? "no damage found" : "no damage found; content was not read (--read-data does)")
+        lines.append(
+            isWhole
+                ? "no damage found"
+                : "no damage found; content was not read ("
+                    + (canRead ? "--read-data does)" : "it opens with an identity, not with a steward's key)"))
     }
     if report.strayKeyFiles > 0 {
         lines.append(

@@ -8,7 +8,7 @@ struct KeyStewardCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
         commandName: "steward",
         abstract: "Make a key that lists and looks after all images of a store, and opens no content.",
-        discussion: "Give the file with --identity, as to `holdfast images`.")
+        discussion: "Give the file with --identity, as to `holdfast images` or `holdfast verify --mark`.")
 
     @Option(help: ArgumentHelp("The store.", valueName: "store"))
     var to: StoreArgument

@@ -12,6 +12,6 @@ struct StoreCheckCommand: HoldfastCommand {
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func perform(_ session: Session) throws -> Outcome {
-        try verify(try session.open(store, for: .read), image: nil, readData: false, session)
+        try verify(try session.open(store, for: .verify), image: nil, readData: false, session)
     }
 }

@@ -40,6 +40,7 @@ extension Store {
         image name: String?, readData: Bool, identities: [AgeIdentity] = [], progress: Progress, findings: Findings
     ) throws -> VerifyReport {
         do {
+            if readData && keyring.secret == nil { throw ImageError.stewardReadsNothing(store: subject) }
             let verifier = Verifier(store: self, identities: identities, progress: progress, findings: findings)
             return try verifier.run(image: try name.map { try find($0).name }, readData: readData)
         } catch { throw ImageError.wrapping(error, subject: subject) }

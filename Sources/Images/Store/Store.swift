@@ -45,6 +45,8 @@ public final class Store: Sendable {
         case read
         /// Labels: an identity, a writer key or a steward key.
         case list
+        /// All that the keys at hand open, to see whether it is whole: an identity, or a steward key, which opens no content.
+        case verify
         /// New images: a writer key, which an identity issues where there is none.
         case write
     }
@@ -69,6 +71,14 @@ public final class Store: Sendable {
                 case .look: try Store(opening, keyring: Keyring(chain: opening.chain, writer: opening.writer))
                 case .read: try openForReading(opening, credentials)
                 case .list: try openForListing(opening, credentials)
+                case .verify:
+                    if credentials.identities.isEmpty, let steward = try opening.currentSteward(credentials) {
+                        try Store(
+                            opening,
+                            keyring: Keyring(chain: opening.chain, writer: opening.writer, steward: steward))
+                    } else {
+                        try openForReading(opening, credentials)
+                    }
                 case .write: try openForWriting(opening, credentials)
                 }
             opening.remember()
@@ -82,7 +92,10 @@ public final class Store: Sendable {
         }
         let secret = try opening.secret(credentials)
         return try Store(
-            opening, keyring: Keyring(chain: opening.chain, secret: secret, writer: opening.writer))
+            opening,
+            keyring: Keyring(
+                chain: opening.chain, secret: secret, writer: opening.writer,
+                steward: opening.currentSteward(credentials)))
     }
 
     private static func openForListing(_ opening: Opening, _ credentials: Credentials) throws -> Store {

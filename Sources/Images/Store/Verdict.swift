@@ -87,18 +87,19 @@ struct Verdict: Sendable {
     }
 }
 
-/// An identity that states something: with a key made for it, which the root key certifies for one group.
+/// Whoever states something about objects of one group: a steward, or an identity that governs with a key made for it.
 private struct Attester: ObjectSigner {
     let epoch: UInt32
     let sealing: SealingPublicKey
     let indexKey: Secret
     let certificate: Certificate
+    let groupID: Identifier
     let signing: SigningKey
 }
 
 extension Store {
     /// All verdicts on a group's objects. One that cannot be read is an error, since it may say that something is damaged; one that is
-    /// not authentic says nothing.
+    /// not authentic, or of a steward whose right was ended, says nothing.
     func verdicts(group: Identifier) throws -> [Verdict] {
         try listed(.verdict, group: group).compactMap { object in
             let reader: ObjectReader
@@ -107,6 +108,7 @@ extension Store {
                 throw error
             }
             guard reader.indexKey != nil, let proof = try? reader.verifySignature(),  // Unsigned: it says nothing.
+                chain.newest.revocation(of: proof.certificate.writer) == nil,
                 let frame = proof.frames.first(where: { $0.kind == .verdict }),
                 let content = try? reader.content(of: frame)  // As above.
             else { return nil }
@@ -116,34 +118,52 @@ extension Store {
 
     /// States verdicts on objects of one group.
     private func state(_ verdicts: [Verdict], group: Identifier) throws {
-        guard let secret = keyring.secret else { throw ImageError.noIdentity(store: subject) }
-        guard let rootKey = secret.rootKey, secret.newest.epoch == chain.newest.epoch else {
-            throw ImageError.notGoverning(store: subject)
-        }
-        try state(verdicts, group: group, secret, rootKey)
+        if verdicts.isEmpty { return }
+        try state(verdicts, by: attester(group))
     }
 
-    private func state(
-        _ verdicts: [Verdict], group: Identifier, _ secret: StoreSecret, _ rootKey: SigningKey
-    ) throws {
-        if verdicts.isEmpty { return }
-        let signing = try SigningKey.generate()
-        let attester = Attester(
-            epoch: secret.newest.epoch, sealing: secret.newest.sealing.publicKey,
-            indexKey: try secret.newest.indexKey(group),
-            certificate: try .issue(
-                to: signing.verifyingKey, sealing: SealingPrivateKey.generate().publicKey, store: id, rootKey: rootKey,
-                group: group, name: HostFacts.hostName, time: Timestamp.now().seconds, roles: .attest),
-            signing: signing)
+    private func state(_ verdicts: [Verdict], by attester: Attester) throws {
         let run = try ObjectID.random()
         for verdict in verdicts {
             let object = try makeObject(.verdict, id: .random(), run: run, writer: attester) {
                 try $0.append(.verdict, verdict.encoded())
             }
             let name = ObjectName(
-                .verdict, group: group, writer: attester.certificate.writer, id: object.summary.id)
+                .verdict, group: attester.groupID, writer: attester.certificate.writer, id: object.summary.id)
             try objects.put(name.text, object.bytes)
         }
+    }
+
+    /// Who states: the steward whose key is at hand, else who governs.
+    private func attester(_ group: Identifier) throws -> Attester {
+        let newest = chain.newest
+        if let steward = keyring.steward, steward.certificate.roles.contains(.attest),
+            newest.revocation(of: steward.certificate.writer) == nil,
+            let indexKey = try steward.indexKey(group, epoch: newest.epoch)
+        {
+            return Attester(
+                epoch: newest.epoch, sealing: newest.sealing, indexKey: indexKey, certificate: steward.certificate,
+                groupID: group, signing: steward.signing)
+        }
+        guard let secret = keyring.secret else {
+            throw keyring.steward == nil ? ImageError.noIdentity(store: subject) : .stewardEnded(store: subject)
+        }
+        guard let rootKey = secret.rootKey, secret.newest.epoch == newest.epoch else {
+            throw ImageError.notGoverning(store: subject)
+        }
+        return try attester(group, secret, rootKey)
+    }
+
+    /// Who governs, with a key made for this.
+    private func attester(_ group: Identifier, _ secret: StoreSecret, _ rootKey: SigningKey) throws -> Attester {
+        let signing = try SigningKey.generate()
+        return Attester(
+            epoch: secret.newest.epoch, sealing: secret.newest.sealing.publicKey,
+            indexKey: try secret.newest.indexKey(group),
+            certificate: try .issue(
+                to: signing.verifyingKey, sealing: SealingPrivateKey.generate().publicKey, store: id, rootKey: rootKey,
+                group: group, name: HostFacts.hostName, time: Timestamp.now().seconds, roles: .attest),
+            groupID: group, signing: signing)
     }
 
     /// States which volumes a verification found damaged, and which that were called damaged it found whole.
@@ -209,7 +229,7 @@ extension Store {
     /// under this one. Who else was called whole or a seed is read again first.
     func restateDamage(with secret: StoreSecret, rootKey: SigningKey) throws {
         for group in Set(try listed(.verdict).map(\.name.group)) {
-            try state(Self.standing(verdicts(group: group)), group: group, secret, rootKey)
+            try state(Self.standing(verdicts(group: group)), by: attester(group, secret, rootKey))
         }
     }
 }
