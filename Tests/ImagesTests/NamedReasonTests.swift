@@ -92,10 +92,12 @@ import Testing
 
     private final class Said: @unchecked Sendable { var findings: [String] = [] }
 
-    private func verified(_ plant: Plant) throws -> [String] {
+    private func verified(_ plant: Plant) throws -> [String] { try verified(plant.owned(), as: plant.owner) }
+
+    private func verified(_ store: Store, as identity: AgeIdentity) throws -> [String] {
         let said = Said()
-        let report = try plant.owned().verify(
-            image: nil, readData: false, identities: [plant.owner], progress: Progress(),
+        let report = try store.verify(
+            image: nil, readData: false, identities: [identity], progress: Progress(),
             findings: Findings { said.findings.append($0.description) })
         #expect(report.findings == UInt64(said.findings.count))
         return said.findings
@@ -152,6 +154,9 @@ import Testing
         #expect(said.contains { $0.hasPrefix(name + ".2:") && $0.contains("not the one that the record") }, "\(said)")
         try plant.overwrite(name + ".2", genuine)
         #expect(try verified(plant).isEmpty)
+        for copy in [name, name + ".2"] { try removeFile(plant.file(copy)) }
+        #expect(try verified(store, as: plant.owner) == ["\(name): both copies are missing"])
+        for copy in [name, name + ".2"] { try plant.overwrite(copy, genuine) }
         // So many that nobody wants to read all of them.
         for number in 0..<200 { try plant.overwrite("e/stray-\(number)", [1]) }
         #expect(try verified(plant).count == 21)

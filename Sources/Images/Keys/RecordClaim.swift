@@ -24,7 +24,14 @@ struct RecordClaim {
             secret: rootKey.seed, salt: previous.store.bytes,
             info: Array("holdfast/1/next record".utf8) + previous.digest.bytes, count: 16)
         let folder = try StoreName.keys(epoch: previous.epoch, sealing: previous.sealing)
-        name = "\(folder)/next-" + place.withUnsafeBytes { hexadecimal($0) }
+        name = "\(folder)/\(Self.prefix)" + place.withUnsafeBytes { hexadecimal($0) }
+    }
+
+    private static let prefix = "next-"
+
+    /// Whether a key file is a claim, perhaps one that somebody was cut behind.
+    static func isName(_ fileName: String) -> Bool {
+        fileName.hasPrefix(prefix) && Identifier(hexadecimal: fileName.dropFirst(prefix.utf8.count)) != nil
     }
 
     /// Claims the place behind the newest record. Durable on return.

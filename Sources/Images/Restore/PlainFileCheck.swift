@@ -41,7 +41,11 @@ struct PlainFileCheck {
         do {
             let first = try store.objects.read(name, limit: Format.maximumStoreRecordLength)
             let second = try store.objects.read(name + ".2", limit: Format.maximumStoreRecordLength)
-            if first == nil || first != second { report(name, "its two copies differ") }
+            if first == nil && second == nil {
+                report(name, "both copies are missing")
+            } else if first == nil || first != second {
+                report(name, "its two copies differ")
+            }
         } catch { report(name, explained(error).sentence) }
     }
 
@@ -82,31 +86,34 @@ struct PlainFileCheck {
         for epoch in store.chain.epochs {
             let folder = try StoreName.keys(epoch: epoch.number, sealing: epoch.sealing) + "/"
             known.insert(folder)
-            try checkKeys(of: epoch, files[folder] ?? [])
+            // Whoever is to open the store finds a file.
+            let isNewest = epoch.number == store.chain.newest.epoch
+            let expected = isNewest ? store.chain.newest.recipients.map { folder + $0.fileName } : []
+            try checkKeys(of: epoch, files[folder] ?? [], expected: expected)
         }
         return UInt64(files.filter { !known.contains($0.key) }.values.map(\.count).reduce(0, +))  // safe: of a list
     }
 
-    private func checkKeys(of epoch: RecordChain.Epoch, _ files: [String]) throws {
-        // A recipient may have been given another right within the epoch.
+    private func checkKeys(of epoch: RecordChain.Epoch, _ files: [String], expected: [String]) throws {
+        // A recipient may have been given another right within the epoch. Records that name none say nothing of any.
         let recipients = Set(
             store.chain.records.filter { $0.epoch == epoch.number }.flatMap(\.recipients).map(\.fileName))
         var strangers: [String] = []
-        var ages: Set<String> = []
+        var ages = Set(expected)
         for name in files {
             let last = String(name.split(separator: "/").last ?? "")
             if Identifier(hexadecimal: last) != nil {
                 checkParcel(name, epoch)
-            } else if recipients.contains(String(ObjectName.withoutSecond(last))) {
+            } else if recipients.contains(String(ObjectName.withoutSecond(last))) || recipients.isEmpty {
                 ages.insert(String(ObjectName.withoutSecond(name)))
-            } else {
+            } else if !RecordClaim.isName(last) {
                 strangers.append(name)
             }
         }
         reportStrangers(strangers, in: "k", "no record of this store names its recipient")
         for name in ages.sorted() {
-            // What was there of older epochs opens what was written then; who was removed since need not find it.
-            if epoch.number == store.chain.newest.epoch { checkCopies(name) }
+            // Of older epochs nobody needs to find one: the newest one's have all secrets.
+            if expected.contains(name) { checkCopies(name) }
             for copy in [name, name + ".2"] { checkSecret(copy, epoch) }
         }
     }
