@@ -30,7 +30,7 @@ import Testing
 
     /// The store as its owner sees it, in a folder in which somebody acts before a call.
     private func owned(
-        before: @escaping @Sendable (WatchedStore.Verb, String) throws(StoreError) -> Void
+        before: @escaping @Sendable (StoreCall.Verb, String) throws(StoreError) -> Void
     ) throws -> Store {
         try Store.open(
             WatchedStore(FolderStore(plant.path), before: before), for: .read, credentials: plant.credentials,

@@ -33,7 +33,7 @@ import Testing
 
     /// Backs up into a store in which somebody acts before a call; how many roots' first copies there are afterwards.
     private func backup(
-        _ machine: MachineState, before: @escaping @Sendable (WatchedStore.Verb, String) throws(StoreError) -> Void
+        _ machine: MachineState, before: @escaping @Sendable (StoreCall.Verb, String) throws(StoreError) -> Void
     ) throws -> (report: BackupReport, roots: [String]) {
         let store = try Store.open(
             WatchedStore(FolderStore(plant.path), before: before), for: .write, credentials: Credentials(),

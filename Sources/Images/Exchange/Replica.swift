@@ -219,7 +219,7 @@ private struct Replica {
         guard let name = ObjectName(text) else { return false }
         if name.kind != .volume { return name.kind == .index || name.kind == .verdict }
         // What has no readable header is copied as it is.
-        let reader = try? ObjectReader([second], subject: text, keyring: Keyring(root: nil), name: name)
+        let reader = try? ObjectReader([second], subject: text, keyring: Keyring(chain: nil), name: name)
         return reader?.header.type == .dataVolume
     }
 
