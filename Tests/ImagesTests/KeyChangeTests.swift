@@ -26,6 +26,36 @@ import Testing
         return findings.count
     }
 
+    /// A medium that does not give one object.
+    private final class BadSpot: ForwardingStore, @unchecked Sendable {
+        let name: String
+
+        init(_ store: any ObjectStore, _ name: String) {
+            self.name = name
+            super.init(store)
+        }
+
+        override func around<R>(_ call: StoreCall, _ body: () throws(StoreError) -> R) throws(StoreError) -> R {
+            if call.verb == .read, call.name.hasPrefix(name) { throw StoreError(.failed, "read", call.name) }
+            return try body()
+        }
+    }
+
+    @Test("An image that the medium does not give while its writer is revoked does not stop counting: nothing is revoked")
+    func unreadableWhileRevoked() throws {
+        let (plant, _, a) = try plant()
+        let image = try plant.backup(plant.tree(), on: a)
+        let writer = try plant.key(of: a).writer
+        let medium = BadSpot(FolderStore(plant.path), try plant.root(image.id).name.text)
+        let refused = status {
+            try Store.open(medium, for: .read, credentials: plant.credentials, machine: plant.office)
+                .revoke(writer: "\(writer)", since: nil) { nil }
+        }
+        #expect(refused == 1)
+        #expect(try plant.owned().chain.newest.revocation(of: writer) == nil)
+        #expect(try plant.owned().images().filter(\.counts).map(\.id) == [image.id])
+    }
+
     @Test(
         "A removed recipient opens nothing that a machine writes after it could know, on the store and its replicas; who stays opens all",
         arguments: [false, true])

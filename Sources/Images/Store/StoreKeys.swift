@@ -159,11 +159,20 @@ extension Store {
     /// What a record says of a writer that may write no more: which of its images still count.
     func revocation(of writer: Certificate, since: Int64? = nil) throws -> StoreRecord.Revocation {
         let kept = try roots(ofGroup: writer.group, writer: writer.writer).compactMap { name -> RootReference? in
-            // One that cannot be read now counts no more than a forged one.
-            guard let root = try? image(name), root.label.time.seconds < since ?? .max else { return nil }
+            guard let root = try unlessDamaged({ try image(name) }), root.label.time.seconds < since ?? .max else {
+                return nil
+            }
             return root.reference
         }
         return StoreRecord.Revocation(writer: writer.writer, kept: kept)
+    }
+
+    /// What is damaged counts no more than what is forged; a medium that fails is no answer.
+    func unlessDamaged<R>(_ read: () throws -> R) throws -> R? {
+        do { return try read() } catch let error as ImageError {
+            if case .store = error { throw error }
+            return nil
+        }
     }
 
     /// Makes a new epoch. Age files and parcels come first; the record is the commit point. A crash before it leaves files of an epoch

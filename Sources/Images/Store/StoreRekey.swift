@@ -82,12 +82,4 @@ extension Store {
     private func certificate(of volume: VolumeReference, group: Identifier) throws -> Certificate? {
         try unlessDamaged { try volumeReader(volume, group: group).verifySignature().certificate }
     }
-
-    /// What is damaged counts no more than what is forged; a medium that fails is no answer.
-    private func unlessDamaged<R>(_ read: () throws -> R) throws -> R? {
-        do { return try read() } catch let error as ImageError {
-            if case .store = error { throw error }
-            return nil
-        }
-    }
 }
