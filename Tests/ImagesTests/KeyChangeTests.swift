@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    @Test("An image that the medium does not give while its writer is revoked does not stop counting: nothing is revoked")
+    @Test("Nothing is revoked while the medium does not give an image of that writer, which would count no more")
     func unreadableWhileRevoked() throws {
         let (plant, _, a) = try plant()
         let image = try plant.backup(plant.tree(), on: a)
