@@ -224,9 +224,9 @@ import Testing
         torn[70_000] ^= 1
         try plant.overwrite(name.text, torn)
         try plant.owned().mark(plant.verify(), tool: "test")
-        #expect(try plant.owned().damagedVolumes(group: root.name.group) == [volume.id])
+        #expect(try Store.damaged(plant.owned().verdicts(group: root.name.group)) == [volume.id])
         let fingerprint = try coup.rekey()
-        #expect(try plant.owned().damagedVolumes(group: root.name.group) == [volume.id])
+        #expect(try Store.damaged(plant.owned().verdicts(group: root.name.group)) == [volume.id])
         #expect(try plant.owned().verdicts(group: root.name.group).allSatisfy { $0.result == .damaged })
         // So the content is stored anew, by its own machine and by another one.
         for machine in [coup.a, b] {
@@ -235,7 +235,7 @@ import Testing
         }
         try plant.overwrite(name.text, whole)
         try plant.owned().mark(plant.verify(), tool: "test")
-        #expect(try plant.owned().damagedVolumes(group: root.name.group).isEmpty)
+        #expect(try Store.damaged(plant.owned().verdicts(group: root.name.group)).isEmpty)
         #expect(try plant.owned().share(plant.verify(), tool: "test") == 3)
     }
 

@@ -66,7 +66,7 @@ import Testing
         let report = try verify(store, readData: false)
         #expect(report.damagedVolumes == [volume.id])
         try store.mark(report, tool: "test")
-        #expect(try plant.owned().damagedVolumes(group: root.name.group) == [volume.id])
+        #expect(try Store.damaged(plant.owned().verdicts(group: root.name.group)) == [volume.id])
         let again = try plant.backup(plant.tree(), on: a)
         #expect(again.label.newBytes > 0)
         #expect(try plant.restore(again.id.description).findings == 0)
@@ -98,7 +98,7 @@ import Testing
         let later = try opened(Credentials(steward: steward))
         #expect(later.chain.newest.epoch == 2)
         try later.mark(verify(later, readData: false), tool: "test")
-        #expect(try plant.owned().damagedVolumes(group: root.name.group) == [volume.id])
+        #expect(try Store.damaged(plant.owned().verdicts(group: root.name.group)) == [volume.id])
 
         try plant.owned().revoke(writer: "steward", since: nil) { nil }
         #expect(try plant.owned().verdicts(group: root.name.group).isEmpty)

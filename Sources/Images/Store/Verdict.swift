@@ -170,16 +170,23 @@ extension Store {
     public func mark(_ report: VerifyReport, tool: String) throws {
         do {
             for (group, found) in Dictionary(grouping: report.judged, by: \.group) {
-                let known = try damagedVolumes(group: group)
+                let known = try verdicts(group: group)
+                let damaged = Self.damaged(known)
+                let newest = Dictionary(known.map { ($0.target.id, $0.time) }, uniquingKeysWith: max)
                 let extent: Verdict.Extent = report.readData ? .everyChunk : .directories
                 let verdicts = found.compactMap { volume -> Verdict? in
-                    let wasDamaged = known.contains(volume.reference.id)
+                    let wasDamaged = damaged.contains(volume.reference.id)
                     // Who has read the directories alone can tell damage, and not its absence.
                     guard volume.isDamaged != wasDamaged, volume.isDamaged || report.readData else { return nil }
-                    return Verdict(
+                    var verdict = Verdict(
                         .volume, writer: volume.reference.writer,
                         target: RootReference(id: volume.reference.id, digest: volume.reference.digest),
                         result: volume.isDamaged ? .damaged : .whole, extent: extent, tool: tool)
+                    // The newest one counts: this one, whatever the clocks of whoever stated the others said.
+                    if let time = newest[volume.reference.id] {
+                        verdict.time = max(verdict.time, time.adding(saturating: 1))
+                    }
+                    return verdict
                 }
                 try state(verdicts, group: group)
             }
@@ -206,9 +213,7 @@ extension Store {
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }
 
-    /// The volumes of a group that are to be cited no more: damaged outweighs whole, and a newer whole ends it.
-    func damagedVolumes(group: Identifier) throws -> Set<ObjectID> { Self.damaged(try verdicts(group: group)) }
-
+    /// The volumes that are to be cited no more: damaged outweighs whole, and a newer whole ends it.
     static func damaged(_ verdicts: [Verdict]) -> Set<ObjectID> { Set(standing(verdicts).map(\.target.id)) }
 
     /// Of each volume that is called damaged, the verdict that counts.
