@@ -44,6 +44,29 @@ import Testing
         }
     }
 
+    @Test("Where two machines hold the same content, a verification blames the image whose own volume is damaged alone")
+    func blame() throws {
+        let plant = try Plant()
+        let images = try ["a", "b"].map { try plant.backup(plant.tree(), on: plant.machine($0, group: "line")) }
+        for (hit, other) in [(images[0], images[1]), (images[1], images[0])] {
+            let root = try plant.root(hit.id)
+            let volume = try #require(root.volumes.first { $0.length > 100_000 })
+            let file = volume.name(.volume, group: root.name.group).text
+            let whole = try readWhole(plant.file(file), limit: 1 << 28)
+            var torn = whole
+            torn[70_000] ^= 1
+            try plant.overwrite(file, torn)
+            nonisolated(unsafe) var said: [String] = []
+            let report = try plant.owned().verify(
+                image: nil, readData: true, progress: Progress(), findings: Findings { said.append($0.description) })
+            #expect(said.contains { $0.contains("(\(hit.id.short)) is lost") }, "\(said)")
+            #expect(!said.contains { $0.contains(other.id.short) }, "\(said)")
+            #expect(report.whole.map(\.id) == [other.id])
+            try plant.overwrite(file, whole)
+        }
+        #expect(try plant.verify().findings == 0)
+    }
+
     @Test("What a member of the group claims to hold is cited by nobody, seed or not, and what is verified is")
     func poisoned() throws {
         let plant = try Plant()

@@ -54,8 +54,8 @@ private final class Verifier: @unchecked Sendable {
     private let findings: Findings
     private let monitor = Monitor()
     private var report = VerifyReport()
-    /// Chunks of which a copy is bad.
-    private var bad: Set<Digest> = []
+    /// Of each volume the chunks of which a copy is bad: another volume may hold the same whole.
+    private var bad: [ObjectID: Set<Digest>] = [:]
     private var damagedVolumes: Set<ObjectID> = []
     /// What the directory of a volume says, of those that have one: a digest of its rows.
     private var directories: [ObjectID: Digest] = [:]
@@ -88,7 +88,7 @@ private final class Verifier: @unchecked Sendable {
             }
             try check(volumes, group: group, index: index, readData: readData)
             try checkIndexObjects(roots, of: Set(volumes), group: group)
-            try check(roots, group: group, index: index)
+            try check(roots, group: group, indexOfAll: index)
             report.judged += volumes.map {
                 VerifyReport.JudgedVolume(
                     group: group, reference: $0, isDamaged: damagedVolumes.contains($0.id))
@@ -258,7 +258,7 @@ private final class Verifier: @unchecked Sendable {
                 report.bytesRead += count
             }
         } catch {
-            monitor.withLock { _ = bad.insert(job.row.id) }
+            monitor.withLock { _ = bad[job.volume, default: []].insert(job.row.id) }
             note(job.volume)
             damaged(job.name, "\(error)")
         }
@@ -288,6 +288,42 @@ private final class Verifier: @unchecked Sendable {
     }
 
     // MARK: Manifests
+
+    /// Each image with what its own volumes hold. The index of all serves where every chunk is in one place: one writer, and no damage that
+    /// had something stored anew.
+    private func check(_ roots: [ImageRoot], group: Identifier, indexOfAll: ChunkIndex) throws {
+        let damaged = monitor.withLock { damagedVolumes }
+        let hit = roots.filter { root in root.volumes.contains { damaged.contains($0.id) } }
+        if hit.isEmpty && Set(roots.map(\.name.writer)).count == 1 {
+            return try check(roots, group: group, index: indexOfAll)
+        }
+        let affected = Set(hit.map(\.id))
+        let sound = Dictionary(grouping: roots.filter { !affected.contains($0.id) }, by: \.name.writer)
+        for (_, roots) in sound.sorted(by: { $0.key < $1.key }) {
+            let volumes = Set(roots.flatMap(\.volumes)).sorted { $0.id < $1.id }
+            try check(roots, group: group, index: makeIndex(of: volumes, group: group))
+        }
+        for root in hit { try check([root], group: group, index: makeIndex(of: root.volumes, group: group)) }
+    }
+
+    private func makeIndex(of volumes: [VolumeReference], group: Identifier) throws -> ChunkIndex {
+        let index = ChunkIndex(folder: store.machine.cache)
+        let workspace = try ChunkWorkspace()
+        for volume in volumes {
+            try progress.checkStop()
+            // What cannot be opened was named with the volume.
+            guard let reader = try? store.volumeReader(volume, group: group) else { continue }
+            let rows = reader.directory() ?? reader.rowsByScanning(workspace: workspace)
+            try index.add(rows, volume: index.add(volume))
+        }
+        return index
+    }
+
+    private func isLost(_ id: Digest, _ index: ChunkIndex) throws -> Bool {
+        guard let place = try index.locate(id) else { return true }
+        let volume = index.volumes[Int(place.volume)].reference.id  // safe: the index knows it
+        return monitor.withLock { bad[volume]?.contains(id) ?? false }
+    }
 
     private func check(_ roots: [ImageRoot], group: Identifier, index: ChunkIndex) throws {
         let chunks = VolumeChunks(store: store, index: index, group: group)
@@ -319,8 +355,7 @@ private final class Verifier: @unchecked Sendable {
         func check(_ slices: [Slice]) throws {
             for slice in slices {
                 guard let id = slice.chunk, reported != file else { continue }
-                let isLost = monitor.withLock { bad.contains(id) }
-                if try isLost || index.locate(id) == nil {
+                if try isLost(id, index) {
                     reported = file
                     incomplete.insert(root.id)
                     let name = Array((path + [file]).joined(separator: [UInt8(ascii: "/")]))
