@@ -182,4 +182,24 @@ import Testing
         for copy in ["", ".2"] { try removeFile(plant.file(StoreName.record(chain.records[1]) + copy)) }
         #expect(status { _ = try plant.owned() } == 3)
     }
+
+    @Test("Reading a store that nobody has confirmed pins nothing: who joins it then is asked all the same")
+    func readingPinsNothing() throws {
+        struct Asked: Error {}
+        let plant = try Plant()
+        try plant.backup(plant.tree(), on: plant.machine("a", group: "line"))
+        let stranger = plant.scratch.machine("stranger")
+        for purpose in [Store.Purpose.list, .read] {
+            #expect(try plant.opened(stranger, for: purpose, plant.credentials).images().count == 1)
+        }
+        #expect(try stranger.memory(of: plant.owned().id).root == nil)
+        let careful = Credentials(
+            identities: [plant.owner], trust: StoreTrust(unpinned: { store in if store.isJoining { throw Asked() } }))
+        let refused = status {
+            _ = try Store.join(
+                FolderStore(plant.path), JoinRequest(group: "x", series: ["x/"]), credentials: careful,
+                machine: stranger)
+        }
+        #expect(try refused != nil && stranger.writerKey(of: plant.owned().id) == nil)
+    }
 }
