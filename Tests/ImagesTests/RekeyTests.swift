@@ -294,6 +294,25 @@ import Testing
         #expect(try look(at: replica) == before)
     }
 
+    @Test("A replica whose keys were changed apart takes no new root key: what was written to it since goes on counting there")
+    func changedApart() throws {
+        let coup = try Coup()
+        let plant = coup.plant
+        try plant.backup(plant.tree(), on: coup.a)
+        let replica = plant.scratch.file("replica")
+        try coup.replicate(to: replica, on: plant.office)
+        let other = plant.scratch.machine("other office")
+        let reader = try AgeIdentity.generate().recipient
+        try Store.open(replica, for: .read, credentials: plant.credentials, machine: other)
+            .add(.age(reader), governs: false)
+        try coup.rekey()
+        let before = try look(at: replica)
+        for machine in [plant.office, plant.scratch.machine("unaware")] {
+            #expect(status { try coup.replicate(to: replica, on: machine) } == 4)
+        }
+        #expect(try look(at: replica) == before)
+    }
+
     @Test(
         "A single file of a rekeyed store is checked like it, one from before by the old fingerprint alone")
     func singleFiles() throws {

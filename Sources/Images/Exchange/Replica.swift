@@ -44,24 +44,17 @@ extension Store {
     }
 
     /// Two copies of a store whose keys were changed apart have no common future: with the records of both neither would be a store any
-    /// more.
+    /// more, or, where one of them has a new root key, what the other one changed and who wrote in its epoch would be nothing.
     private static func refuseContradiction(
         _ chain: RecordChain, in target: any ObjectStore, _ header: StoreHeader
     ) throws {
-        let there: RecordChain
-        do {
-            there = try Opening.readRecords(target, header).chain(
-                of: chain.newest.root, subject: target.subject)
-        } catch ImageError.damaged {
-            // An interrupted copy has not got all of them yet, and one from before a new root key none of that.
-            return
-        }
-        for (a, b) in zip(chain.records, there.records) where a.digest != b.digest {
+        let known = Dictionary(chain.records.map { ($0.number, $0.digest) }, uniquingKeysWith: { $1 })
+        for record in try Opening.readRecords(target, header).records {
+            guard let digest = known[record.number], digest != record.digest else { continue }
             throw ImageError.contradicted(
                 store: target.subject,
-                detail:
-                    "its record \(b.number) is another one than that of the store that is copied to it: the keys of both were "
-                    + "changed apart")
+                detail: "its record \(record.number) (\(StoreName.record(record))) is another one than that of the store that is "
+                    + "copied to it: the keys of both were changed apart")
         }
     }
 
