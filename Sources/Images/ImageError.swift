@@ -99,7 +99,7 @@ public enum ImageError: Explained, Hashable {
         case .leftOut(let store, let epoch):
             "\(store) has new keys (epoch \(epoch)), and none of them for this machine"
         case .keysChanging(let store):
-            "somebody else who governs \(store) changes its keys at the same time, or was cut at it; nothing of this was announced"
+            "another change of the keys of \(store) is being made, or was cut off and has been announced now; nothing of this one was"
         case .pruned(let store):
             "what the image builds on is being removed from \(store) while it is made; it cannot be relied on"
         case .seriesTaken(let prefix, let writer, let store):

@@ -4,6 +4,8 @@ import Cryptography
 import Platform
 import Reporting
 import Stores
+import Synchronization
+import TestSupport
 import Testing
 
 @testable import Images
@@ -54,6 +56,36 @@ import Testing
         #expect(refused == 1)
         #expect(try plant.owned().chain.newest.revocation(of: writer) == nil)
         #expect(try plant.owned().images().filter(\.counts).map(\.id) == [image.id])
+    }
+
+    @Test(
+        "Who was to be added by a change that failed opens nothing; where that was cut off, he can be removed",
+        arguments: [false, true])
+    func unlisted(isCut: Bool) throws {
+        let (plant, _, a) = try plant()
+        let added = try AgeIdentity.generate()
+        let before = try FolderStore(plant.path).list("k").map(\.name)
+        let isGone = Atomic(false)
+        let medium = WatchedStore(FolderStore(plant.path)) { verb, name throws(StoreError) in
+            if isGone.load(ordering: .relaxed) && isCut { throw StoreError(.unreachable, "reach", name) }
+            if verb == .put, name.contains("/next-") {
+                isGone.store(true, ordering: .relaxed)
+                throw StoreError(.full, "put", name)
+            }
+        }
+        let office = try Store.open(medium, for: .read, credentials: plant.credentials, machine: plant.office)
+        #expect(status { try office.add(.age(added.recipient), governs: false) } != nil)
+        let credentials = Credentials(identities: [added])
+        let left = try FolderStore(plant.path).list("k").map(\.name).count - before.count
+        #expect((left > 0) == isCut)
+        if left > 0 {
+            #expect(try plant.verify().findings > 0)
+            try plant.owned().remove(recipient: added.recipient.string) { nil }
+        }
+        #expect(try plant.verify().findings == 0)
+        let image = try plant.backup(plant.tree(), on: a)
+        #expect(throws: (any Error).self) { try plant.restore(image.id.description, as: credentials) }
+        #expect(try plant.restore(image.id.description).findings == 0)
     }
 
     @Test(

@@ -88,7 +88,7 @@ import Testing
             if done.add(1, ordering: .relaxed).newValue > puts { throw StoreError(.unreachable, "put", name) }
         }
         let removed = status { try store.remove(recipient: other.recipient.string) { nil } }
-        #expect((removed == nil) == (puts == 2))
+        #expect((removed == nil) == (puts >= 1))
         if puts < 2 {
             // One copy of a record is the record.
             #expect(try plant.owned().chain.records.count == 2 + puts)

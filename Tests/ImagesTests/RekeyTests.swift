@@ -294,7 +294,7 @@ import Testing
         #expect(try look(at: replica) == before)
     }
 
-    @Test("A replica whose keys were changed apart takes no new root key: what was written to it since goes on counting there")
+    @Test("A replica whose keys were changed apart takes no new root key: what was written to it since counts there")
     func changedApart() throws {
         let coup = try Coup()
         let plant = coup.plant

@@ -76,17 +76,23 @@ struct RecordClaim {
 
 extension ObjectStore {
     /// Writes a record, twice. What is there of it already, whole or cut, is its own.
+    ///
+    /// With one copy it is announced. Where only the other one fails, the change is made all the same: a verification names what is missing,
+    /// and the next change of the keys writes it.
     func announce(_ record: StoreRecord) throws {
-        for copy in [StoreName.record(record) + ".2", StoreName.record(record)] {
-            do throws(StoreError) {
-                try put(copy, record.encoded)
-            } catch {
-                guard error.reason == .exists, let there = try read(copy, limit: Format.maximumStoreRecordLength)
-                else { throw error }
-                if there == record.encoded { continue }
-                guard try removeIfAllowed(copy) else { throw error }
-                try put(copy, record.encoded)
-            }
+        try announce(record, as: StoreName.record(record) + ".2")
+        do { try announce(record, as: StoreName.record(record)) } catch is StoreError {}
+    }
+
+    private func announce(_ record: StoreRecord, as copy: String) throws {
+        do throws(StoreError) {
+            try put(copy, record.encoded)
+        } catch {
+            guard error.reason == .exists, let there = try read(copy, limit: Format.maximumStoreRecordLength)
+            else { throw error }
+            if there == record.encoded { return }
+            guard try removeIfAllowed(copy) else { throw error }
+            try put(copy, record.encoded)
         }
     }
 }

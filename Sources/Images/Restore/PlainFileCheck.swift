@@ -106,11 +106,14 @@ struct PlainFileCheck {
                 checkParcel(name, epoch)
             } else if recipients.contains(String(ObjectName.withoutSecond(last))) || recipients.isEmpty {
                 ages.insert(String(ObjectName.withoutSecond(name)))
-            } else if !RecordClaim.isName(last) {
+            } else if !RecordClaim.isName(last), epoch.number == store.chain.newest.epoch {
                 strangers.append(name)
             }
         }
-        reportStrangers(strangers, in: "k", "no record of this store names its recipient")
+        reportStrangers(
+            strangers, in: "k",
+            "no record of this store names its recipient: `holdfast key remove RECIPIENT` makes keys that it does not have"
+        )
         for name in ages.sorted() {
             // Of older epochs nobody needs to find one: the newest one's have all secrets.
             if expected.contains(name) { checkCopies(name) }

@@ -94,6 +94,7 @@ extension Store {
         guard let rootKey = secret.rootKey, secret.newest.epoch == opening.chain.newest.epoch else {
             throw ImageError.notGoverning(store: subject)
         }
+        try opening.finishRecords()
         return (secret, rootKey, opening)
     }
 
@@ -117,10 +118,31 @@ extension Store {
             }
             let newest = opening.chain.newest
             if newest.recipients.contains(added) { return }
-            try announce(
-                after: newest, epoch: newest.epoch, sealing: newest.sealing, revoked: newest.revoked,
-                recipients: newest.recipients.filter { $0.name != added.name } + [added], rootKey: rootKey)
+            do {
+                try announce(
+                    after: newest, epoch: newest.epoch, sealing: newest.sealing, revoked: newest.revoked,
+                    recipients: newest.recipients.filter { $0.name != added.name } + [added], rootKey: rootKey)
+            } catch {
+                try withdraw(name, of: added)
+                throw error
+            }
         } catch { throw ImageError.wrapping(error, subject: subject) }
+    }
+
+    /// Takes the key files of somebody back whom no record lists: they would open the store all the same.
+    private func withdraw(_ file: String, of reader: StoreReader) throws {
+        let chain = try Opening.readRecords(objects, header).chain(of: self.chain.newest.root, subject: subject)
+        if chain.newest.recipients.contains(where: { $0.fileName == reader.fileName }) { return }
+        for copy in [file, file + ".2"] { _ = try objects.removeIfAllowed(copy) }
+    }
+
+    /// Whether there are key files of somebody whom no record lists: of a change that was cut off.
+    private func isUnlisted(_ name: String) throws -> Bool {
+        let folder = try StoreName.keys(epoch: chain.newest.epoch, sealing: chain.newest.sealing)
+        return try [true, false].contains { governs in
+            let file = "\(folder)/\(StoreReader(name: name, governs: governs).fileName)"
+            return try objects.contains(file) || objects.contains(file + ".2")
+        }
     }
 
     /// Says anew whose a recipient is, and changes nothing else of it.
@@ -184,11 +206,11 @@ extension Store {
     ) throws -> (secret: StoreSecret, admitted: WriterKey?) {
         do {
             let (secret, rootKey, opening) = try governing()
-            try opening.finishRecords()
             let newest = opening.chain.newest
             // Before anything is made that would be of no use.
             try RecordClaim(after: newest, rootKey: rootKey, in: objects).giveWayIfTaken()
-            for name in change.without where !newest.recipients.contains(where: { $0.name == name }) {
+            for name in change.without
+            where try !newest.recipients.contains(where: { $0.name == name }) && !isUnlisted(name) {
                 throw ImageError.unknownRecipient(recipient: name, store: subject)
             }
             let staying = newest.recipients.filter { !change.without.contains($0.name) }
