@@ -53,8 +53,8 @@ extension Store {
             guard let digest = known[record.number], digest != record.digest else { continue }
             throw ImageError.contradicted(
                 store: target.subject,
-                detail: "its record \(record.number) (\(StoreName.record(record))) is another one than that of the store "
-                    + "that is copied to it: the keys of both were changed apart")
+                detail: "its record \(record.number) (\(StoreName.record(record))) is another one than that of the "
+                    + "store that is copied to it: the keys of both were changed apart")
         }
     }
 
