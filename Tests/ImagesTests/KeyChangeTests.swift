@@ -89,6 +89,38 @@ import Testing
     }
 
     @Test(
+        "A join that is cut anywhere is ended by the same command, also one that takes another machine's place",
+        arguments: [false, true])
+    func cutJoin(replaces: Bool) throws {
+        var call = 1
+        while true {
+            let (plant, _, a) = try plant()
+            let image = try plant.backup(plant.tree(), on: a)
+            let old = try plant.key(of: a).writer
+            let machine = plant.scratch.machine("new")
+            let request = JoinRequest(
+                group: "line", series: [replaces ? "a/" : "new/"], replaces: replaces ? "\(old)" : nil)
+            func join(_ objects: any ObjectStore) throws {
+                _ = try Store.join(objects, request, credentials: plant.credentials, machine: machine)
+            }
+            let flaky = FlakyStore(FolderStore(plant.path), failing: call, .afterEffect, isLasting: true)
+            _ = status { try join(flaky) }
+            if !flaky.hasFailed { break }
+            var attempts = 0
+            while try machine.writerKey(of: plant.owned().id) == nil, attempts < 3 {
+                attempts += 1
+                _ = status { try join(FolderStore(plant.path)) }
+            }
+            // Behind a claim it is announced first, which is said.
+            #expect(attempts <= 2, "call \(call)")
+            let next = try plant.backup(plant.tree(), on: machine, series: replaces ? "a/plc" : "new/plc")
+            #expect(try plant.owned().images().filter(\.counts).map(\.id) == [image.id, next.id], "call \(call)")
+            call += runsAll ? 1 : 3
+        }
+        #expect(call > 10)
+    }
+
+    @Test(
         "A removed recipient opens nothing that a machine writes after it could know, on the store and its replicas; who stays opens all",
         arguments: [false, true])
     func removed(governed: Bool) throws {

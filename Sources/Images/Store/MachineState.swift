@@ -22,8 +22,16 @@ public struct MachineState: Sendable {
 
     func cacheFolder(of store: Identifier) -> BytePath { cache.appending("stores").appending(store.description) }
 
-    func writerKey(of store: Identifier) throws -> WriterKey? {
-        let path = folder(of: store).appending("writer.key")
+    func writerKey(of store: Identifier) throws -> WriterKey? { try writerKey(of: store, in: Self.keyName) }
+
+    /// The key with which a join was begun that may have been cut off.
+    func joiningKey(of store: Identifier) throws -> WriterKey? { try writerKey(of: store, in: Self.joiningName) }
+
+    private static let keyName = "writer.key"
+    private static let joiningName = "writer.key.joining"
+
+    private func writerKey(of store: Identifier, in name: String) throws -> WriterKey? {
+        let path = folder(of: store).appending(name)
         let bytes: [UInt8]
         do throws(SystemError) {
             bytes = try readWhole(path, limit: 1 << 16)
@@ -90,9 +98,17 @@ public struct MachineState: Sendable {
     }
 
     func save(_ key: WriterKey) throws {
+        try save(key, as: Self.keyName)
+        try? removeFile(folder(of: key.store).appending(Self.joiningName))  // It is the same, and in nobody's way.
+    }
+
+    /// Before the store is told of it: a join that is cut off then can be ended.
+    func saveJoining(_ key: WriterKey) throws { try save(key, as: Self.joiningName) }
+
+    private func save(_ key: WriterKey, as name: String) throws {
         do throws(SystemError) {
             try makeFolders(folder(of: key.store))
-            try replaceFile(folder(of: key.store).appending("writer.key"), key.encoded())
+            try replaceFile(folder(of: key.store).appending(name), key.encoded())
         } catch { throw ImageError(error) }
     }
 

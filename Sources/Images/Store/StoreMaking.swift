@@ -131,8 +131,17 @@ extension Store {
             throw ImageError.notGoverning(store: opening.subject)
         }
         let writers = try opening.writers()
+        // A join that was cut off after the store had heard of it.
+        let begun = try opening.machine.joiningKey(of: opening.header.store).flatMap { key in
+            writers.contains { $0.writer == key.writer } ? key : nil
+        }
+        if let begun, request.series.isEmpty || request.series == begun.certificate.series {
+            try opening.machine.save(begun)
+            return try Store(opening, keyring: Keyring(chain: opening.chain, secret: secret, writer: begun))
+        }
         // This machine's own earlier key needs no name: it lies here.
-        let replaced = try request.replaces.map(opening.writer(named:)) ?? opening.writer?.certificate
+        let own = begun ?? opening.writer
+        let replaced = try request.replaces.map(opening.writer(named:)) ?? own?.certificate
         if let name = request.replaces, let replaced, !replaced.roles.contains(.write) {
             throw ImageError.unknownWriter(name: name, store: opening.subject)
         }
@@ -150,9 +159,11 @@ extension Store {
         let group = try request.group ?? opening.writer?.groupName ?? defaultGroup()
         let predecessors = replaced.map { [$0.writer] + $0.predecessors } ?? []
         func issue(_ secret: StoreSecret, _ rootKey: SigningKey) throws -> WriterKey {
-            try WriterKey.issue(
+            let key = try WriterKey.issue(
                 from: secret, rootKey: rootKey, group: group, writer: HostFacts.hostName, series: series,
                 predecessors: Array(predecessors.prefix(64)))
+            try opening.machine.saveJoining(key)
+            return key
         }
         // One that may still write.
         if let replaced, writers.contains(where: { $0.writer == replaced.writer }) {
@@ -172,7 +183,7 @@ extension Store {
     /// Ends a writer and lets this machine take its place, with one record: its series never have two who may write them. Its images count as
     /// before.
     ///
-    /// A crash after the record and before the key is kept here leaves a writer without a key; this machine takes the place of that one then.
+    /// A crash after the record and before the key is kept here is ended by the same command: the key lies here as one that is joining.
     private func replace(
         _ writer: Certificate, by issue: @escaping (StoreSecret, SigningKey) throws -> WriterKey,
         passphrase: () throws -> Secret?
