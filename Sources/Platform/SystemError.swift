@@ -10,14 +10,17 @@ public struct SystemError: Explained, Hashable {
     public let operation: String
     /// What it was done to, made printable.
     public let subject: String
+    /// Why, where more is known than errno says.
+    private let detail: String?
 
-    public init(_ code: CInt, _ operation: String, _ subject: String) {
+    public init(_ code: CInt, _ operation: String, _ subject: String, detail: String? = nil) {
         self.code = code
         self.operation = operation
         self.subject = subject
+        self.detail = detail
     }
 
-    public var reason: String { String(cString: strerror(code)) }
+    public var reason: String { detail ?? String(cString: strerror(code)) }
     public var description: String { "cannot \(operation) \(subject): \(reason)" }
 
     /// Whether the medium is full (ENOSPC, EDQUOT).

@@ -62,14 +62,53 @@ public func synchronizeFolder(_ path: BytePath) throws(SystemError) {
 
 /// Makes a folder and those above it, durably; one that exists is fine.
 public func makeFolders(_ path: BytePath, mode: UInt32 = 0o700) throws(SystemError) {
-    if path.withCString({ mkdir($0, mode) }) == 0 { return try synchronizeFolder(path.parent) }
+    if try makeFolder(path, mode: mode) { return }
+    if path.parent == path { throw noPlace(for: path) }
+    try makeFolders(path.parent, mode: mode)
+    // What holds it is there now. Once more is enough: where that takes no folders, it takes none the next time either.
+    if try !makeFolder(path, mode: mode) { throw noPlace(for: path) }
+}
+
+/// - Returns: false where what would hold it is not there.
+private func makeFolder(_ path: BytePath, mode: UInt32) throws(SystemError) -> Bool {
+    if path.withCString({ mkdir($0, mode) }) == 0 {
+        try synchronizeFolder(path.parent)
+        return true
+    }
     switch errno {
-    case EEXIST: return
-    case ENOENT where path.parent != path:
-        try makeFolders(path.parent, mode: mode)
-        try makeFolders(path, mode: mode)
+    // A link that leads nowhere has the name, and is no folder.
+    case EEXIST where linkToNothing(path) != nil: throw noPlace(for: path)
+    case EEXIST: return true
+    case ENOENT: return false
     case let code: throw SystemError(code, "make the folder", path.description)
     }
+}
+
+/// Why a folder has no place, in the words of who looks for it: errno says of the path that it is not there, which is why it was to be made.
+private func noPlace(for path: BytePath) -> SystemError {
+    var detail = "no folder can be made in \(path.parent)"
+    var place = path
+    while true {
+        if let target = linkToNothing(place) {
+            detail = "\(place) is a link to \(target), which is not there"
+            break
+        }
+        if place == place.parent { break }
+        place = place.parent
+    }
+    if place == ".", (try? HostFacts.workingFolder) == nil {
+        detail = "the folder that you are in is not there any more"
+    }
+    return SystemError(ENOENT, "make the folder", path.description, detail: detail)
+}
+
+/// Where a link leads that leads nowhere.
+private func linkToNothing(_ path: BytePath) -> BytePath? {
+    // What is no link, or is not there, leads nowhere that could be named.
+    guard let target = try? Descriptor.open(path.parent, [.directory, .place]).readLink(path.lastComponent),
+        !exists(path)
+    else { return nil }
+    return BytePath(target)
 }
 
 public func exists(_ path: BytePath) -> Bool { path.withCString { access($0, F_OK) } == 0 }
