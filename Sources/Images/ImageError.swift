@@ -47,6 +47,8 @@ public enum ImageError: Explained, Hashable {
     case lastRecipient(store: String)
     case unknownRecipient(recipient: String, store: String)
     case noSuchImage(name: String)
+    /// None of a series, or of a host: which of these, the kind, there are.
+    case noSuchSeries(wanted: String, store: String, kind: String, there: [String])
     case ambiguousImage(name: String, candidates: [String])
     case noSuchPath(pattern: String)
     case otherHardware(image: String, series: String, here: String)
@@ -114,6 +116,12 @@ public enum ImageError: Explained, Hashable {
         case .lastRecipient(let store): "the last recipient of \(store) cannot be removed: nobody could read it"
         case .unknownRecipient(let recipient, let store): "\(recipient) is no recipient of \(store)"
         case .noSuchImage(let name): "there is no image \(name)"
+        case .noSuchSeries(let wanted, let store, _, let there) where there.isEmpty:
+            "\(store) has no image of \(wanted), and none of any other"
+        case .noSuchSeries(let wanted, let store, let kind, let there):
+            "\(store) has no image of \(wanted); it has the \(kind) "
+                + there.prefix(Self.candidatesNamed).joined(separator: ", ")
+                + (there.count > Self.candidatesNamed ? ", …" : "")
         case .ambiguousImage(let name, let candidates):
             "\(name) could be any of these \(candidates.count) images: "
                 + candidates.prefix(Self.candidatesNamed).joined(separator: "; ")
@@ -172,7 +180,7 @@ public enum ImageError: Explained, Hashable {
         case .twoNewest: "name the image by its id; two machines may be using one key"
         case .lastRecipient: "add another first with `holdfast key add RECIPIENT --to STORE`"
         case .unknownRecipient: "`holdfast key list --from STORE` names them"
-        case .noSuchImage: "`holdfast images` lists them"
+        case .noSuchImage, .noSuchSeries: "`holdfast images` lists them"
         case .ambiguousImage: "give the id, or more of it; for `latest` also `--series` or `--host`"
         case .noSuchPath: "`holdfast restore --dry-run --verbose` lists the paths"
         case .otherHardware:
@@ -192,7 +200,8 @@ public enum ImageError: Explained, Hashable {
     /// The exit status that a command ends with.
     public var exitStatus: Int32 {
         switch self {
-        case .notAStore, .noSuchImage, .ambiguousImage, .noSuchPath, .alreadyAStore, .folderInUse, .notSeekable,
+        case .notAStore, .noSuchImage, .noSuchSeries, .ambiguousImage, .noSuchPath, .alreadyAStore, .folderInUse,
+            .notSeekable,
             .unknownRecipient:
             2
         case .damaged, .truncated: 3

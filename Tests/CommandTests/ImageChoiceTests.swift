@@ -46,6 +46,45 @@ import Testing
         #expect(place.shell("cat out/file").output == "2\n" && series.output.contains("[1-1]"), "\(series)")
     }
 
+    @Test(
+        "A series or a host chooses in every command that reads a store; one that is not there is named with those that are"
+    )
+    func filters() {
+        let place = Workplace()
+        store(place)
+        let host = place.shell("hostname | tr -d '\\n'").output
+        let options = "--series \(host)/two"
+        let copied = place.shell("holdfast copy --from store --to some \(options)")
+        #expect(copied.output.contains("copied 1 image:"), "\(copied)")
+        #expect(place.shell("holdfast images --from some --quiet | tail -n +2 | wc -l").output.hasSuffix("1\n"))
+        let latest = place.shell("holdfast copy latest --from store --to other \(options)")
+        #expect(latest.status == 0 && latest.output.contains("copied 1 image:"), "\(latest)")
+        let file = place.shell("holdfast copy latest --from store --output two.hf \(options)")
+        #expect(file.status == 0 && place.shell("holdfast images --input two.hf").output.contains(" two "), "\(file)")
+        place.shell("holdfast store init third --quiet")
+        let anew = place.shell("holdfast copy --from store --to third --host \(host) --series \(host)/one")
+        #expect(anew.status == 0 && anew.output.contains("copied 2 images:"), "\(anew)")
+        for image in ["", "latest"] {
+            let verified = place.shell("holdfast verify \(image) --from store \(options)")
+            #expect(verified.status == 0 && verified.output.contains("checked store: 1 image,"), "\(verified)")
+        }
+        for command in [
+            "copy --from store --to last", "copy latest --from store --to last", "verify --from store",
+            "verify latest --from store", "restore latest --from store --to x",
+        ] {
+            let series = place.shell("holdfast \(command) --series typo")
+            #expect(series.status == 2, "\(series)")
+            #expect(
+                series.output.contains("has no image of series typo; it has the series \(host)/one, \(host)/two"),
+                "\(series)")
+            let other = place.shell("holdfast \(command) --host typo")
+            #expect(other.status == 2, "\(other)")
+            #expect(other.output.contains("no image of host typo; it has the hosts \(host)"), "\(other)")
+        }
+        let single = place.shell("holdfast verify --input two.hf \(options)")
+        #expect(single.status == 2 && single.output.contains("a single file holds one"), "\(single)")
+    }
+
     @Test("Where nothing is chosen, nothing is restored")
     func nothing() {
         let place = Workplace()

@@ -36,6 +36,9 @@ struct SourceOptions: ParsableArguments {
 
     func check() throws {
         if (from == nil) == (input == nil) { throw ValidationError("Give either --from STORE or --input FILE.") }
+        if input != nil && !filter.isEmpty {
+            throw ValidationError("--series and --host choose among the images of a store; a single file holds one.")
+        }
     }
 }
 

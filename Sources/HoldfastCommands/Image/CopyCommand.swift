@@ -51,6 +51,7 @@ struct CopyCommand: HoldfastCommand {
 
     private func copy(_ session: Session) throws -> CopyReport {
         let names = images.map(\.text)
+        let filter = source.filter
         let (progress, findings, machine) = (session.progress, session.findings, session.machine)
         switch (source.from, source.input, target.to, target.output) {
         case (let from?, _, let to?, _):
@@ -65,19 +66,19 @@ struct CopyCommand: HoldfastCommand {
                 let credentials = try session.credentials(for: fromPath)
                 return try session.working {
                     try Store.replicate(
-                        source, to: target, images: names, credentials: credentials, machine: machine,
+                        source, to: target, images: names, filter, credentials: credentials, machine: machine,
                         progress: progress, findings: findings)
                 }
             }
             let (store, other) = (try session.open(from, for: .read), try session.open(to, for: .write))
             return try session.working {
-                try store.copy(images: names, to: other, progress: progress, findings: findings)
+                try store.copy(images: names, filter, to: other, progress: progress, findings: findings)
             }
         case (let from?, _, _, let output?):
             let destination = try SingleFileOutput(output, partSize: target.partSize)
             let store = try session.open(from, for: .read)
             return try session.working {
-                try store.copy(image: names[0], to: destination, progress: progress, findings: findings)
+                try store.copy(image: names[0], filter, to: destination, progress: progress, findings: findings)
             }
         case (_, let input?, let to?, _):
             try input.refuseUnreadable()

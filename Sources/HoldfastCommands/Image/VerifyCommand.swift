@@ -9,7 +9,7 @@ struct VerifyCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Check that images can be restored.",
         discussion: """
-            Without an image the whole store is checked. Damage is listed, and ends with status 3. A steward's key \
+            Without an image the whole store is checked, with --series or --host the images of those. Damage is listed, and ends with status 3. A steward's key \
             suffices to check all but content and to mark; to share, it is given beside an identity, which reads.
             """)
 
@@ -51,19 +51,20 @@ struct VerifyCommand: HoldfastCommand {
         }
         guard let from = source.from else { throw Problem.usage("give --from STORE or --input FILE") }
         return try verify(
-            try session.open(from, for: .verify), image: image?.text, readData: readData, mark: mark, share: share,
-            session)
+            try session.open(from, for: .verify), image: image?.text, source.filter, readData: readData, mark: mark,
+            share: share, session)
     }
 }
 
 /// Checks a store and shows what came out.
 func verify(
-    _ store: Store, image: String?, readData: Bool, mark: Bool = false, share: Bool = false, _ session: Session
+    _ store: Store, image: String?, _ filter: ImageFilter = ImageFilter(), readData: Bool, mark: Bool = false,
+    share: Bool = false, _ session: Session
 ) throws -> Outcome {
-    if image == nil { try store.lostImages(store.images()).forEach(session.findings.add) }
+    if image == nil && filter.isEmpty { try store.lostImages(store.images()).forEach(session.findings.add) }
     let report = try session.working {
         try store.verify(
-            image: image, readData: readData, identities: session.identities(), progress: session.progress,
+            image: image, filter, readData: readData, identities: session.identities(), progress: session.progress,
             findings: session.findings)
     }
     if mark { try store.mark(report, tool: Session.tool) }

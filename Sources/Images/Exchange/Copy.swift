@@ -15,10 +15,11 @@ public struct CopyReport: Sendable {
 extension Store {
     /// Copies images into another store; their chunks keep their compression and get new ids and keys.
     public func copy(
-        images: [String], to target: Store, progress: Progress, findings: Findings
+        images: [String], _ filter: ImageFilter = ImageFilter(), to target: Store, progress: Progress,
+        findings: Findings
     ) throws -> CopyReport {
         do {
-            let wanted = images.isEmpty ? try self.images().filter(\.counts) : try images.map { try find($0) }
+            let wanted = try chosenCounting(images, filter, findings)
             var report = CopyReport()
             for found in wanted {
                 let reader = try StoreImageReader(store: self, root: image(found))
@@ -67,14 +68,15 @@ extension Store {
 
     /// Copies an image into a single file, for the recipients of this store.
     public func copy(
-        image name: String, to output: SingleFileOutput, progress: Progress, findings: Findings
+        image name: String, _ filter: ImageFilter = ImageFilter(), to output: SingleFileOutput, progress: Progress,
+        findings: Findings
     ) throws -> CopyReport {
         do {
             guard let secret = keyring.secret else { throw ImageError.noIdentity(store: subject) }
             guard let rootKey = secret.rootKey, secret.newest.epoch == chain.newest.epoch else {
                 throw ImageError.notGoverning(store: subject)
             }
-            let reader = try StoreImageReader(store: self, root: image(find(name)))
+            let reader = try StoreImageReader(store: self, root: image(find(name, filter)))
             guard var label = reader.label else { throw FormatError("an image has no label") }
             // A key for this one file, which may carry this one series.
             let key = try WriterKey.issue(

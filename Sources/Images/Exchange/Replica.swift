@@ -9,10 +9,12 @@ extension Store {
     /// Makes `target` a replica of `source`, or brings it up to date: copies what it lacks, object by object, and changes nothing.
     ///
     /// What others name comes before them, so an interrupted copy has only whole images; the next one goes on.
-    /// - Parameter images: ids or prefixes of ids; all where there is none. Names need a key.
+    /// - Parameters:
+    ///   - images: names, ids or prefixes of ids; all where there is none. They need a key.
+    ///   - filter: of which series or host they are, which needs a key, too.
     public static func replicate(
-        _ source: any ObjectStore, to target: any ObjectStore, images: [String], credentials: Credentials,
-        machine: MachineState, progress: Progress, findings: Findings
+        _ source: any ObjectStore, to target: any ObjectStore, images: [String], _ filter: ImageFilter = ImageFilter(),
+        credentials: Credentials, machine: MachineState, progress: Progress, findings: Findings
     ) throws -> CopyReport {
         do {
             let header = try StoreHeader.read(source)
@@ -26,7 +28,7 @@ extension Store {
                 throw ImageError.folderInUse(path: target.subject)
             }
             var replica = Replica(source, target, progress, findings)
-            try replica.run(store, images: images, credentials: credentials)
+            try replica.run(store, images: images, filter, credentials: credentials)
             replica.report.findings = findings.count
             return replica.report
         } catch { throw ImageError.wrapping(error, subject: target.subject) }
@@ -83,13 +85,15 @@ private struct Replica {
         self.findings = findings
     }
 
-    mutating func run(_ store: Opening, images: [String], credentials: Credentials) throws {
+    mutating func run(
+        _ store: Opening, images: [String], _ filter: ImageFilter, credentials: Credentials
+    ) throws {
         var roots = try source.list("i")
         var volumes = try source.list("v")
         var indexes = try source.list("x")
-        if !images.isEmpty {
+        if !images.isEmpty || !filter.isEmpty {
             // What an image needs is in its root, sealed; so a choice needs a key.
-            let chosen = try named(images, store, credentials)
+            let chosen = try named(images, filter, store, credentials)
             roots = roots.filter { chosen.contains(ObjectName($0.name)) }
             volumes = volumes.filter { chosen.contains(ObjectName($0.name)) }
             indexes = indexes.filter { chosen.contains(ObjectName($0.name)) }
@@ -145,11 +149,13 @@ private struct Replica {
     }
 
     /// The roots, volumes and index objects of some images.
-    private func named(_ images: [String], _ opening: Opening, _ credentials: Credentials) throws -> Set<ObjectName?> {
+    private func named(
+        _ images: [String], _ filter: ImageFilter, _ opening: Opening, _ credentials: Credentials
+    ) throws -> Set<ObjectName?> {
         let store = try Store.open(source, for: .list, credentials: credentials, machine: opening.machine)
         var result: Set<ObjectName?> = []
-        for image in images {
-            let root = try store.image(store.find(image))
+        for image in try store.chosenCounting(images, filter, findings) {
+            let root = try store.image(image)
             result.insert(root.name)
             result.formUnion(root.named.volumes.map { $0.name(.volume, group: root.name.group) })
             result.formUnion(root.named.indexes.map { $0.name(.index, group: root.name.group) })

@@ -32,17 +32,20 @@ public struct VerifyReport: Sendable {
 }
 
 extension Store {
-    /// Checks the whole store, or what one image needs.
+    /// Checks the whole store, or what one image or those of a filter need.
     /// - Parameters:
     ///   - readData: opens, decompresses and hashes every chunk; otherwise content is only known to be listed.
     ///   - identities: their own age files are opened.
     public func verify(
-        image name: String?, readData: Bool, identities: [AgeIdentity] = [], progress: Progress, findings: Findings
+        image name: String?, _ filter: ImageFilter = ImageFilter(), readData: Bool, identities: [AgeIdentity] = [],
+        progress: Progress, findings: Findings
     ) throws -> VerifyReport {
         do {
             if readData && keyring.secret == nil { throw ImageError.stewardReadsNothing(store: subject) }
             let verifier = Verifier(store: self, identities: identities, progress: progress, findings: findings)
-            return try verifier.run(image: try name.map { try find($0).name }, readData: readData)
+            let isWhole = name == nil && filter.isEmpty
+            let images = isWhole ? nil : try chosen(name.map { [$0] } ?? [], filter).map(\.name)
+            return try verifier.run(images: images, readData: readData)
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }
 }
@@ -73,11 +76,11 @@ private final class Verifier: @unchecked Sendable {
         findings.add(Finding(.damaged, subject: name, reason))
     }
 
-    func run(image: ObjectName?, readData: Bool) throws -> VerifyReport {
-        if image == nil {
+    func run(images: [ObjectName]?, readData: Bool) throws -> VerifyReport {
+        if images == nil {
             report.strayKeyFiles = try PlainFileCheck(store: store, identities: identities, report: damaged).run()
         }
-        let roots = try image.map { [try root(listed($0))].compactMap { $0 } } ?? allRoots()
+        let roots = try images?.compactMap { try root(listed($0)) } ?? allRoots()
         report.readData = readData
         // Volumes and chunk ids belong to a group; each is a world of its own.
         for (group, roots) in Dictionary(grouping: roots, by: \.name.group).sorted(by: { $0.key < $1.key }) {

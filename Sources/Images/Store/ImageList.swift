@@ -152,6 +152,43 @@ extension Store {
         return found
     }
 
+    /// The images that somebody names, or else all that a filter holds and whose labels can be read.
+    func chosen(_ names: [String], _ filter: ImageFilter) throws -> [ImageSummary] {
+        if !names.isEmpty { return try names.map { try find($0, filter) } }
+        let all = try images()
+        if filter.isEmpty { return all }
+        let found = all.filter { $0.label.map(filter.holds) ?? false }
+        if found.isEmpty { throw noImage(of: filter, all) }
+        return found
+    }
+
+    /// The same without what counts for nothing; what is damaged of a series that was asked for is a finding.
+    func chosenCounting(_ names: [String], _ filter: ImageFilter, _ findings: Findings) throws -> [ImageSummary] {
+        let found = try chosen(names, filter)
+        if !names.isEmpty { return found }
+        for image in found where image.isDamaged && !filter.isEmpty {
+            findings.add(
+                Finding(
+                    .damaged, subject: "image \(image.id.short)", "\(image.problem ?? "damaged"); it was not copied"))
+        }
+        return found.filter(\.counts)
+    }
+
+    /// No image of the series or host that was asked for: which there are.
+    private func noImage(of filter: ImageFilter, _ all: [ImageSummary]) -> ImageError {
+        let labels = all.filter(\.counts).compactMap(\.label)
+        let isSeriesThere = filter.series.map { series in labels.contains { $0.isOf(series: series) } } ?? true
+        let there = Set(labels.map { ExactText(isSeriesThere ? $0.host : $0.series) }).sorted().map {
+            printable($0.text.utf8)
+        }
+        let wanted = [
+            filter.series.map { "series \(printable($0.utf8))" }, filter.host.map { "host \(printable($0.utf8))" },
+        ]
+        return .noSuchSeries(
+            wanted: wanted.compactMap { $0 }.joined(separator: " and "), store: subject,
+            kind: isSeriesThere ? "hosts" : "series", there: there)
+    }
+
     /// The root of an image that was found. The list may come from the cache: what is read now has to be what was judged then.
     func image(_ summary: ImageSummary) throws -> ImageRoot {
         let root = try image(summary.name)
@@ -172,7 +209,10 @@ extension Store {
             let last = images.map { $0.label?.sequence ?? 0 }.max()
             return images.filter { $0.label?.sequence == last }
         }
-        guard let series = pool.first else { throw ImageError.noSuchImage(name: "latest") }
+        guard let series = pool.first else {
+            if filter.isEmpty { throw ImageError.noSuchImage(name: "latest") }
+            throw noImage(of: filter, try self.images())
+        }
         if pool.count > 1 {
             let all = pool.values.compactMap { newest($0).first }
                 .sorted { ExactText($0.label?.series ?? "") < ExactText($1.label?.series ?? "") }
