@@ -113,7 +113,8 @@ public enum ImageError: Explained, Hashable {
             "\(name) could be any of these writers: \(candidates.joined(separator: ", "))"
         case .twoNewest(let series, let images):
             "series \(series) has two newest images, \(images.joined(separator: " and "))"
-        case .lastRecipient(let store): "the last recipient of \(store) cannot be removed: nobody could read it"
+        case .lastRecipient(let store):
+            "nobody would be left who governs \(store): nobody could change any more who opens it"
         case .unknownRecipient(let recipient, let store): "\(recipient) is no recipient of \(store)"
         case .noSuchImage(let name): "there is no image \(name)"
         case .noSuchSeries(let wanted, let store, _, let there) where there.isEmpty:

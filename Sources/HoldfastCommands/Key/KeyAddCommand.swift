@@ -8,7 +8,10 @@ internal import Reporting
 struct KeyAddCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
         commandName: "add", abstract: "Let another recipient open a store.",
-        discussion: "Given for a recipient that opens the store already, --label changes its label and nothing else.")
+        discussion: """
+            Given for a recipient that opens the store already, --label changes its label and nothing else. --reader takes \
+            the right to change keys from one that has it; that makes new keys, as `holdfast key remove` does.
+            """)
 
     @Argument(help: "age1…, or the word passphrase, which is then asked for.")
     var recipient: String
@@ -50,17 +53,36 @@ struct KeyAddCommand: HoldfastCommand {
         let name = age?.string ?? recipient
         let store = try session.open(to, for: .read)
         let known = try session.readers(to).first { $0.name == name }
-        if let label, let known, !reader || !known.governs {
+        let isDemotion = reader && known?.governs == true
+        if let known, isDemotion { try confirmDemotion(of: known, store, session) }
+        if let label, known != nil, !isDemotion {
             try store.setLabel(label, of: name)
         } else {
             let added: StoreRecipient = try age.map { .age($0) } ?? .passphrase(session.newPassphrase())
-            try store.add(added, governs: !reader, label: label)
+            try store.add(added, governs: !reader, label: label) { try session.newPassphrase() }
         }
         guard let added = try session.readers(to).first(where: { $0.name == name }) else {
             throw ImageError.unknownRecipient(recipient: name, store: store.subject)
         }
-        session.show(added.members, summary: ["\(added.shown) can open \(store.subject)"])
+        var summary = ["\(added.shown) can open \(store.subject)"]
+        if isDemotion {
+            summary += [
+                "replicas follow with the next `holdfast copy --from … --to …`",
+                "it governed, and can still make keys for itself: `holdfast store rekey STORE` ends that",
+            ]
+        }
+        session.show(added.members, summary: summary)
         return .done
+    }
+
+    private func confirmDemotion(of known: StoreReader, _ store: Store, _ session: Session) throws {
+        // Who would be missed as a governor is missed as a reader who governs.
+        try store.checkRemoval(of: [known.name])
+        try session.confirm(
+            """
+            Take from \(known.shown) the right to change who opens \(store.subject)? It goes on reading, and it has the \
+            root key still: `holdfast store rekey STORE` ends that.
+            """)
     }
 }
 

@@ -28,6 +28,7 @@ struct KeyRemoveCommand: HoldfastCommand {
         guard let leaving = store.readers.first(where: { $0.name == recipient }) else {
             throw ImageError.unknownRecipient(recipient: recipient, store: store.subject)
         }
+        try store.checkRemoval(of: [recipient])
         try session.confirm(
             "Remove \(leaving.shown) from \(store.subject)? It will open nothing that is written from now on.")
         try store.remove(recipient: recipient) { try session.newPassphrase() }

@@ -243,7 +243,8 @@ final class Session: Sendable {
         if global.isYes { return }
         guard let answer = try ask({ try $0.confirm(question) }) else {
             throw Problem.refused(
-                "this wants a confirmation, and there is no terminal to ask on", hint: "answer it with `--yes`")
+                "this wants a confirmation, and there is no terminal to ask on: \(question)",
+                hint: "answer it with `--yes`")
         }
         if !answer { throw Problem.refused("not confirmed; nothing was changed") }
     }
@@ -252,7 +253,8 @@ final class Session: Sendable {
     func typed(_ question: String) throws -> String {
         guard let answer = try ask({ try $0.typed(question) }) else {
             throw Problem.refused(
-                "this wants something typed, and there is no terminal to ask on", hint: "give it with --confirm")
+                "this wants something typed, and there is no terminal to ask on: \(question)",
+                hint: "give it with --confirm")
         }
         return answer ?? ""
     }
@@ -261,7 +263,8 @@ final class Session: Sendable {
     /// - Parameter lines: what is shown: a line for each name, and what stands around them.
     func choose(_ question: String, from lines: [String], names: [String]) throws -> Int {
         guard let answer = try ask({ try $0.choose(question, from: lines, names: names) }) else {
-            throw Problem.refused("this wants a choice, and there is no terminal to ask on", hint: "give the name")
+            throw Problem.refused(
+                "this wants a choice, and there is no terminal to ask on: \(question)", hint: "give the name")
         }
         guard let number = answer else { throw Problem.refused("nothing was chosen; nothing was changed") }
         return number

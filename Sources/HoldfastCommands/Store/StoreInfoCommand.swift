@@ -16,14 +16,17 @@ struct StoreInfoCommand: HoldfastCommand {
         let path = try session.place(store).path
         let (opened, isListed) = try open(session)
         let readers = try session.readers(store)
-        let writers = try opened.writers()
+        let all = try opened.writers()
+        let (writers, stewards) = (all.filter { !$0.isSteward }, all.filter(\.isSteward))
         let images = try opened.images()
         let newest = images.last { $0.label != nil }?.label
         let damaged = UInt64(images.count { $0.isDamaged })
         if session.console.isJSON {
             let members: [(String, JSON?)] = [
                 ("store", .text(opened.identifier)), ("fingerprint", .text("\(opened.fingerprint)")),
-                ("writers", .list(writers.map(document))), ("recipients", .list(readers.map { .object($0.members) })),
+                ("writers", .list(writers.map(document))),
+                ("stewards", .list(stewards.map { .object([("steward", .text($0.id)), ("name", .text($0.name))]) })),
+                ("recipients", .list(readers.map { .object($0.members) })),
                 ("group", opened.groupName.map(JSON.text)), ("canRead", .flag(opened.canRead)),
                 ("canList", .flag(isListed)), ("images", .number(UInt64(images.count))),
                 ("damagedImages", .number(damaged)), ("newest", newest.map { .time($0.time) }),
@@ -37,6 +40,7 @@ struct StoreInfoCommand: HoldfastCommand {
             lines += writers.map {
                 "writer     \($0.id.prefix(8)) \($0.name), series \($0.series.joined(separator: ", "))…"
             }
+            lines += stewards.map { "steward    \($0.id.prefix(8)) \($0.name)" }
             lines.append("group      \(opened.groupName ?? "none: this machine has not joined")")
             lines.append("contents   \(contents(opened, isListed)) with the keys at hand")
             let time = newest.map { ", the newest of " + Text.localTime($0.time) } ?? ""

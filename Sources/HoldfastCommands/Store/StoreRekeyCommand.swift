@@ -42,6 +42,8 @@ struct StoreRekeyCommand: HoldfastCommand {
     func perform(_ session: Session) throws -> Outcome {
         let store = try session.open(store, for: .read)
         let removed = remove.map(\.text)
+        if !removed.isEmpty { try store.checkRemoval(of: removed) }
+        for name in writer { _ = try store.writer(named: name.text) }
         let gone = removed.isEmpty ? "" : " without " + removed.map(Text.safe).joined(separator: ", ")
         let machines = writer.isEmpty ? "all machines" : writer.map { Text.safe($0.text) }.joined(separator: ", ")
         try session.confirm(

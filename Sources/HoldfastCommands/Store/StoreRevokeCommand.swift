@@ -27,7 +27,10 @@ struct StoreRevokeCommand: HoldfastCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         let store = try session.open(from, for: .read)
-        try session.confirm("End the right of \(Text.safe(writer.text)) to write to \(store.subject)?")
+        let meant = try store.writer(named: writer.text)
+        let right = meant.isSteward ? "to look after" : "to write to"
+        try session.confirm(
+            "End the right of \(Text.safe(meant.name)) (\(meant.id.prefix(8))) \(right) \(store.subject)?")
         try store.revoke(writer: writer.text, since: since?.seconds) { try session.newPassphrase() }
         session.show(
             [("writer", .text(writer.text))],

@@ -33,19 +33,30 @@ public struct StoreReader: Sendable, Hashable {
     }
 }
 
-/// A machine that may write to a store.
+/// A machine that may write to a store, or a steward's key.
 public struct StoreWriter: Sendable {
     /// 32 hexadecimal digits.
     public var id: String
     /// The name of its host when it joined.
     public var name: String
+    /// None for a steward's key, which writes no images.
     public var series: [String]
+    public var isSteward: Bool
+
+    init(_ certificate: Certificate) {
+        id = "\(certificate.writer)"
+        name = certificate.name
+        series = certificate.series
+        isSteward = certificate.roles.contains(.steward)
+    }
 }
 
 /// What a new epoch is made for.
 struct KeyTurn {
     /// The recipients that it has no key for.
     var without: Set<String> = []
+    /// A recipient that governed, as it is from now on.
+    var demoted: StoreReader?
     /// The writers that it has no key for.
     var revoking: [StoreRecord.Revocation] = []
     /// A root key that takes the place of the store's, and which certificates of those before go on counting.
@@ -75,8 +86,13 @@ extension Store {
 
     /// The machines that may write in the newest epoch.
     public func writers() throws -> [StoreWriter] {
-        try reopened(isWriting: false).writers().map {
-            StoreWriter(id: "\($0.writer)", name: $0.name, series: $0.series)
+        try reopened(isWriting: false).writers().map(StoreWriter.init)
+    }
+
+    /// The machine that somebody means, by its name or the beginning of its id.
+    public func writer(named name: String) throws -> StoreWriter {
+        do { return StoreWriter(try reopened(isWriting: false).writer(named: name)) } catch {
+            throw ImageError.wrapping(error, subject: subject)
         }
     }
 
@@ -102,11 +118,23 @@ extension Store {
     /// - Parameters:
     ///   - governs: whether it may also change who else can.
     ///   - label: nil: the one that it has, if it is there already.
-    public func add(_ recipient: StoreRecipient, governs: Bool, label: String? = nil) throws {
+    ///   - passphrase: the store's, asked for where somebody else opens it with one and there are new keys.
+    public func add(
+        _ recipient: StoreRecipient, governs: Bool, label: String? = nil,
+        passphrase: () throws -> Secret? = { nil }
+    ) throws {
         do {
             let (secret, rootKey, opening) = try governing()
             let known = opening.chain.newest.recipients.first { $0.name == recipient.name }
             let added = StoreReader(name: recipient.name, governs: governs, label: label ?? known?.label ?? "")
+            if let known, known.governs, !governs {
+                // A right that is taken takes new keys: its old file has the root key, and copies of the store have that file.
+                try turn(KeyTurn(demoted: added)) {
+                    if case .passphrase(let own) = recipient { return own }
+                    return try passphrase()
+                }
+                return
+            }
             let folder = try StoreName.keys(epoch: chain.newest.epoch, sealing: chain.newest.sealing)
             let name = "\(folder)/\(added.fileName)"
             // Once: sealed anew, the second copy would be another file.
@@ -161,6 +189,22 @@ extension Store {
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }
 
+    /// Refuses to take what some recipients may do where that cannot be done: before anybody is asked whether he means it.
+    public func checkRemoval(of names: [String]) throws {
+        _ = try recipients(of: reopened(isWriting: false).chain.newest, after: KeyTurn(without: Set(names)))
+    }
+
+    private func recipients(of newest: StoreRecord, after change: KeyTurn) throws -> [StoreReader] {
+        for name in change.without
+        where try !newest.recipients.contains(where: { $0.name == name }) && !isUnlisted(name) {
+            throw ImageError.unknownRecipient(recipient: name, store: subject)
+        }
+        let staying = newest.recipients.filter { !change.without.contains($0.name) }
+            .map { reader in change.demoted.flatMap { $0.name == reader.name ? $0 : nil } ?? reader }
+        if !staying.contains(where: \.governs) { throw ImageError.lastRecipient(store: subject) }
+        return staying
+    }
+
     /// Takes a recipient's right to open what is written from now on: a new epoch, with keys for everybody else.
     /// - Parameter passphrase: the store's, asked for where somebody opens it with one and stays.
     public func remove(recipient: String, passphrase: () throws -> Secret?) throws {
@@ -209,12 +253,7 @@ extension Store {
             let newest = opening.chain.newest
             // Before anything is made that would be of no use.
             try RecordClaim(after: newest, rootKey: rootKey, in: objects).giveWayIfTaken()
-            for name in change.without
-            where try !newest.recipients.contains(where: { $0.name == name }) && !isUnlisted(name) {
-                throw ImageError.unknownRecipient(recipient: name, store: subject)
-            }
-            let staying = newest.recipients.filter { !change.without.contains($0.name) }
-            if !staying.contains(where: \.governs) { throw ImageError.lastRecipient(store: subject) }
+            let staying = try recipients(of: newest, after: change)
             let next = try secret.withNewEpoch(rootKey: change.newRoot?.key)
             try putKeys(next, for: staying, passphrase)
             let ended = Set(change.revoking.map(\.writer))
