@@ -58,6 +58,8 @@ public enum ImageError: Explained, Hashable {
     case notPermitted(subject: String, operation: String)
     case readOnly(subject: String)
     case gone(subject: String)
+    /// A place in the store that is read, or the store itself.
+    case intoStore(path: String, store: String)
     case noRoom(target: String, free: UInt64, needed: UInt64)
     case store(StoreError)
     case system(SystemError)
@@ -135,13 +137,26 @@ public enum ImageError: Explained, Hashable {
         case .notPermitted(let subject, let operation): "no permission to \(operation) \(subject)"
         case .readOnly(let subject): "\(subject) is on a file system that is read-only"
         case .gone(let subject): "\(subject) is gone: it was pulled, or its connection is lost"
+        case .intoStore(let path, let store):
+            "\(path) is the store \(store) that is read, or in it: what is restored there would lie among its own files"
         case .noRoom(let target, let free, let needed):
-            "\(target) has \(free / 1_000_000) MB, the image needs \(needed / 1_000_000) MB"
+            "\(target) has \(Self.sizes(free, needed).free), the image needs \(Self.sizes(free, needed).needed)"
         case .store(let error): error.sentence
         case .system(let error): error.description
         case .library(let text): text
         case .noArchiveLibrary(let reason): "archives need libarchive, which cannot be loaded: \(reason)"
         }
+    }
+
+    /// Two sizes in a unit in which they differ.
+    private static func sizes(_ free: UInt64, _ needed: UInt64) -> (free: String, needed: String) {
+        let (unit, name): (UInt64, String) =
+            switch needed - min(free, needed) {
+            case 1_000_000...: (1_000_000, "MB")
+            case 1000...: (1000, "kB")
+            default: (1, "bytes")
+            }
+        return ("\(free / unit) \(name)", "\(needed / unit) \(name)")
     }
 
     /// The command or step that mends it, where there is one.
@@ -191,6 +206,7 @@ public enum ImageError: Explained, Hashable {
         case .notPermitted: "repeat as root, or as its owner"
         case .noArchiveLibrary: "install it with `apt-get install libarchive13`"
         case .gone: "bring it back; the same command goes on"
+        case .intoStore: "give another folder with `--to DIR`"
         case .noRoom: "free some space, or restore a part of it with `--only PATTERN`"
         case .readOnly: "mount it for writing, or choose another place"
         case .store(let error): error.mend
@@ -206,7 +222,8 @@ public enum ImageError: Explained, Hashable {
             .unknownRecipient:
             2
         case .damaged, .truncated: 3
-        case .lastRecipient, .otherHardware, .notPermitted, .foreignStore, .rekeyed, .contradicted, .rolledBack,
+        case .lastRecipient, .intoStore, .otherHardware, .notPermitted, .foreignStore, .rekeyed,
+            .contradicted, .rolledBack,
             .notGoverning,
             .stewardReadsNothing, .stewardEnded, .revokedWriter, .leftOut, .seriesTaken, .seriesNotCovered, .twoNewest:
             4

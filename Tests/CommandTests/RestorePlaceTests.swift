@@ -32,6 +32,49 @@ import Testing
         )
     }
 
+    @Test("Nothing is restored into the store that is read: neither by its name, nor from below, above or by a link")
+    func ownStore() {
+        let place = Workplace()
+        place.shell(
+            """
+            mkdir -p tree/store/v tree/other data; echo 1 > tree/store/v/file; echo 1 > tree/store/readme; ln -s data/store link
+            holdfast store init data/store --quiet; holdfast backup tree --to data/store --quiet
+            find data -type f | sort > before
+            """)
+        for target in ["data/store", "data/store/new/x", "data/store/v", "link", "link/new", "data", "data/store/.."] {
+            let refused = place.shell("holdfast restore latest --from data/store --to \(target)")
+            #expect(refused.status == 4, "\(target): \(refused)")
+            #expect(refused.output.contains("is the store data/store that is read, or in it"), "\(target): \(refused)")
+        }
+        #expect(place.shell("find data -type f | sort | cmp - before").status == 0)
+        let part = place.shell("holdfast restore latest --from data/store --to data --only store/readme")
+        #expect(part.status == 4 && place.shell("find data -type f | sort | cmp - before").status == 0, "\(part)")
+        for target in ["data --only other", "beside", "data/tree"] {
+            let restored = place.shell("holdfast restore latest --from data/store --to \(target)")
+            #expect(restored.status == 0, "\(restored)")
+        }
+        // An empty folder in the store's place is where it is mounted.
+        place.shell("rm -r tree/store/*; holdfast backup tree --to data/store --quiet")
+        let mounted = place.shell("holdfast restore latest --from data/store --to data")
+        #expect(mounted.status == 0, "\(mounted)")
+    }
+
+    @Test("Sizes that do not fit are told in a unit in which they differ, and what is read-only is said to be")
+    func smallRoom() {
+        let place = Workplace()
+        place.shell(
+            """
+            mkdir tree small ro; head -c 40000 /dev/urandom > tree/file
+            mount -t tmpfs -o size=20k tmpfs small; mount -t tmpfs -o size=8k tmpfs ro; mkdir ro/x; mount -o remount,ro ro
+            """)
+        defer { place.shell("umount small ro") }
+        #expect(place.holdfast("backup tree --to store").status == 0)
+        let refused = place.holdfast("restore latest --from store --to small/target")
+        #expect(refused.status == 1 && refused.output.contains("has 20 kB, the image needs 40 kB"), "\(refused)")
+        let readOnly = place.holdfast("restore latest --from store --to ro/x")
+        #expect(readOnly.output.contains("ro/x is on a file system that is read-only"), "\(readOnly)")
+    }
+
     @Test("What does not fit is said before anything is written; holes and what is not selected do not count")
     func room() {
         let place = Workplace()

@@ -134,6 +134,9 @@ extension ObjectReader {
 /// An image in a store.
 final class StoreImageReader: BatchedImageReader {
     let root: ImageRoot
+    /// Where the store is, if that is a folder here.
+    let storeFolder: FileIdentity?
+    let storeSubject: String
     private let chunks: VolumeChunks
     private let workspace: ChunkWorkspace
     private var next = 0
@@ -144,6 +147,8 @@ final class StoreImageReader: BatchedImageReader {
 
     init(store: Store, root: ImageRoot) throws {
         self.root = root
+        storeFolder = store.objects.localFolder
+        storeSubject = store.subject
         workspace = try ChunkWorkspace()
         guard root.body != nil else { throw ImageError.noIdentity(store: store.subject) }
         let group = root.name.group

@@ -18,6 +18,8 @@ final class RestoreFolder: @unchecked Sendable {
     private var opened: Descriptor?
     /// Whether it was made just now.
     private var isNew = false
+    /// Whether it is the store that is read, or in it. Known once it is open.
+    private(set) var isInStore = false
     /// Whether it holds nothing but what was restored. Known once it is open.
     var isFresh: Bool { isNew || restorer.isFresh }
     /// Whether others than root and this user may give and take names in it. Known once it is open.
@@ -120,6 +122,7 @@ final class RestoreFolder: @unchecked Sendable {
 
     /// Looks at what was opened, before anything is put into it.
     private func look(_ folder: Descriptor) {
+        isInStore = parent?.isInStore == true || restorer.isStore(folder)
         // What cannot be looked at is taken for what asks for more care.
         isShared = (try? Restorer.isShared(folder)) ?? true
         givesAttributes = (try? folder.extendedAttributes().isEmpty) != true  // As above.

@@ -56,6 +56,10 @@ extension Restorer {
         if needed > free {
             // It was made a moment ago, and is empty.
             if isTargetNew { request.target.withCString { _ = rmdir($0) } }
+            // What takes nothing has no room either.
+            if request.target.withCString({ access($0, W_OK) }) != 0, errno == EROFS {
+                throw ImageError.readOnly(subject: request.target.description)
+            }
             throw ImageError.noRoom(target: request.target.description, free: free, needed: needed)
         }
     }

@@ -119,6 +119,7 @@ extension Restorer {
         if !folders.isEmpty { folders[folders.count - 1].names?.insert(name) }
         if let last = folders.last {
             let isSelected = last.isSelected || isSelected(name)
+            if isSelected { refuse(ifStore: last.folder) }
             below.append(name)
             let folder = RestoreFolder(
                 parent: last.folder, name: name, entry: entry, path: last.folder.path.appending(name), opened: nil,
@@ -128,6 +129,7 @@ extension Restorer {
             try checkSource()
             let isSelected = selectsSource()
             let base = try base()
+            if isSelected { refuse(ifStore: base) }
             let own = BytePath(source).lastComponent
             let folder: RestoreFolder
             if isSingleSource || own.isEmpty {
@@ -166,6 +168,7 @@ extension Restorer {
         let isSelected = folders.last?.isSelected == true || isSelected(entry.name)
         count(isSelected, folder.path.appending(entry.name))
         guard isSelected else { return }
+        refuse(ifStore: folder)
         switch entry.kind {
         case .file: take(file: entry, in: folder, chunks)
         case .hardLink:

@@ -199,6 +199,7 @@ final class Restorer: @unchecked Sendable {
     }
 
     private func openTarget() throws {
+        try refuseOwnStore()
         isFresh = !exists(request.target)
         isTargetNew = isFresh
         // One source that is a plain file goes into the target; everything else is, or goes below, the target itself.
