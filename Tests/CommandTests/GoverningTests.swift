@@ -71,6 +71,21 @@ import Testing
         #expect(reads.status == 0 && place.shell("cat out/file").output == "1\n", "\(reads)")
     }
 
+    @Test("Whoever is named twice gets one key, and the store and the file are made")
+    func doubles() {
+        let place = Workplace()
+        let (_, anna) = store(place)
+        place.shell("mkdir tree; echo 1 > tree/file")
+        let made = place.shell("holdfast store init twice --recipient \(anna) --recipient \(anna)")
+        #expect(made.status == 0, "\(made)")
+        #expect(place.shell("holdfast key list --from twice").output == "\(anna)\n")
+        let file = place.shell("holdfast backup tree --output f.hf --recipient \(anna) --recipient \(anna)")
+        #expect(file.status == 0, "\(file)")
+        #expect(place.shell("holdfast restore --input f.hf --to out --identity anna.txt").status == 0)
+        let added = place.shell("holdfast key add \(anna) --to twice --identity anna.txt")
+        #expect(added.status == 0 && place.shell("holdfast key list --from twice").output == "\(anna)\n", "\(added)")
+    }
+
     @Test("A machine, a recipient that is not there is named before anything is asked, and what is asked is said")
     func names() {
         let place = Workplace()
@@ -100,5 +115,24 @@ import Testing
         #expect(lines.count { $0.hasPrefix("steward  ") } == 1, "\(info)")
         let json = place.shell("holdfast store info store --json").output
         #expect(json.contains("\"stewards\":[{\"steward\":"), "\(json)")
+    }
+
+    @Test("A machine that takes the place of another goes on in its group: its first backup stores nothing anew")
+    func replacement() {
+        let place = Workplace()
+        place.shell("mkdir tree; head -c 300000 /dev/urandom > tree/file")
+        place.shell("holdfast store init store --group line --quiet")
+        #expect(place.shell("holdfast backup tree --to store --quiet").status == 0)
+        let host = place.shell("hostname | tr -d '\\n'").output
+        let joined = place.shell(
+            "mv home/state away; mv home/cache gone; holdfast store join store --replace \(host) --yes")
+        #expect(joined.status == 0 && joined.output.contains("group \"that of \(host)\""), "\(joined)")
+        let backup = place.shell("holdfast backup tree --to store")
+        #expect(backup.status == 0 && backup.output.contains("new 0 B in "), "\(backup)")
+        // Once more, in its own place: still the same group.
+        #expect(place.shell("holdfast store join store").status == 0)
+        let again = place.shell("holdfast backup tree --to store")
+        #expect(again.status == 0 && again.output.contains("new 0 B in "), "\(again)")
+        #expect(place.shell("holdfast images --from store --quiet 2>&1 | tail -n +2 | wc -l").output == "3\n")
     }
 }

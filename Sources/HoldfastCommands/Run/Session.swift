@@ -212,9 +212,9 @@ final class Session: Sendable {
     ) throws -> [StoreRecipient] {
         var result = options.recipients.map { StoreRecipient.age($0.recipient) }
         if options.passphrase { result.append(.passphrase(try newPassphrase())) }
-        if !result.isEmpty { return result }
+        if !result.isEmpty { return Self.withoutDoubles(result) }
         let known = try identities()
-        if !known.isEmpty { return known.map { .age($0.recipient) } }
+        if !known.isEmpty { return Self.withoutDoubles(known.map { .age($0.recipient) }) }
         guard isAsked || hasTerminal else { throw StewardError.noIdentity(subject: subject) }
         let path = places.identity
         let identity = try IdentityFile.generate(path)
@@ -234,6 +234,12 @@ final class Session: Sendable {
 
     /// nil: there is no terminal.
     private func ask<R>(_ question: (Terminal) throws -> R) throws -> R? {
+    /// Whoever is named twice gets one key.
+    private static func withoutDoubles(_ recipients: [StoreRecipient]) -> [StoreRecipient] {
+        var names: Set<String> = []
+        return recipients.filter { names.insert($0.name).inserted }
+    }
+
         guard let terminal = Terminal(progress.stop) else { return nil }
         return try console.pausing { try question(terminal) }
     }

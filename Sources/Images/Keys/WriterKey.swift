@@ -3,6 +3,22 @@
 internal import Cryptography
 internal import Platform
 
+/// The group that a writer shares content with.
+struct WriterGroup {
+    var id: Identifier
+    /// For people: who took another one's place knows that group by its id alone.
+    var name: String
+
+    init(id: Identifier, name: String) {
+        self.id = id
+        self.name = name
+    }
+
+    init(named name: String, of secret: StoreSecret) throws {
+        self.init(id: try secret.oldest.groupID(named: name), name: name)
+    }
+}
+
 /// A machine's right to write to one group of a store. It opens labels and directories of its group, and no content.
 public final class WriterKey: Sendable {
     /// What a writer knows of an epoch.
@@ -49,11 +65,20 @@ public final class WriterKey: Sendable {
         from secret: StoreSecret, rootKey: SigningKey, group name: String, writer: String, series: [String],
         predecessors: [Identifier] = []
     ) throws -> WriterKey {
-        let group = try secret.oldest.group(secret.oldest.groupID(named: name))
+        try issue(
+            from: secret, rootKey: rootKey, group: WriterGroup(named: name, of: secret), writer: writer, series: series,
+            predecessors: predecessors)
+    }
+
+    static func issue(
+        from secret: StoreSecret, rootKey: SigningKey, group place: WriterGroup, writer: String, series: [String],
+        predecessors: [Identifier] = []
+    ) throws -> WriterKey {
+        let group = try secret.oldest.group(place.id)
         let signing = try SigningKey.generate()
         let unsealing = try SealingPrivateKey.generate()
         return WriterKey(
-            root: rootKey.verifyingKey, group: group, groupName: name,
+            root: rootKey.verifyingKey, group: group, groupName: place.name,
             certificate: try .issue(
                 to: signing.verifyingKey, sealing: unsealing.publicKey, store: secret.store, rootKey: rootKey,
                 group: group.id, name: writer, time: Timestamp.now().seconds, roles: .write, series: series,

@@ -38,6 +38,8 @@ extension Store {
         do {
             if try exists(objects) { throw ImageError.alreadyAStore(path: objects.subject) }
             if try !objects.topLevel().allSatisfy(isPartOfStore) { throw ImageError.folderInUse(path: objects.subject) }
+            var names: Set<String> = []
+            let recipients = recipients.filter { names.insert($0.name).inserted }
             let secret = try StoreSecret.generate()
             guard let rootKey = secret.rootKey else { throw FormatError("a new store has a root key") }
             let record = try StoreRecord(
@@ -61,13 +63,14 @@ extension Store {
                 // Before there is a store: a machine that could not keep its key must not leave one that it cannot write to.
                 try machine.save(key)
                 // The commit point.
-                let header = StoreHeader(store: secret.store, root: rootKey.verifyingKey)
-                try objects.put(StoreName.header, header.encoded())
+                let header = try StoreHeader(store: secret.store, root: rootKey.verifyingKey).encoded()
+                do throws(StoreError) { try objects.put(StoreName.header, header) } catch {
+                    // Another one's, which alone has this name; all others have the new store's keys in theirs.
+                    if error.reason == .exists { throw ImageError.alreadyAStore(path: objects.subject) }
+                    throw error
+                }
             } catch {
                 for name in made { try? objects.remove(name) }  // Nothing refers to it.
-                if let error = error as? StoreError, error.reason == .exists {
-                    throw ImageError.alreadyAStore(path: objects.subject)
-                }
                 throw error
             }
             let opening = try Opening(
@@ -156,9 +159,9 @@ extension Store {
                 }
             }
         }
-        let group = try request.group ?? opening.writer?.groupName ?? defaultGroup()
         let predecessors = replaced.map { [$0.writer] + $0.predecessors } ?? []
         func issue(_ secret: StoreSecret, _ rootKey: SigningKey) throws -> WriterKey {
+            let group = try group(request, replacing: replaced, opening, secret)
             let key = try WriterKey.issue(
                 from: secret, rootKey: rootKey, group: group, writer: HostFacts.hostName, series: series,
                 predecessors: Array(predecessors.prefix(64)))
@@ -178,6 +181,20 @@ extension Store {
                 for: key.certificate, epoch: opening.chain.newest.epoch, indexKey: key.indexKey, rootKey: rootKey))
         try opening.machine.save(key)
         return try Store(opening, keyring: Keyring(chain: opening.chain, secret: secret, writer: key))
+    }
+
+    /// The group that a machine joins: the one that it was told, or that of the writer whose place it takes.
+    private static func group(
+        _ request: JoinRequest, replacing replaced: Certificate?, _ opening: Opening, _ secret: StoreSecret
+    ) throws -> WriterGroup {
+        if let name = request.group { return try WriterGroup(named: name, of: secret) }
+        let own = opening.writer
+        // A certificate has no more than the group's id.
+        if let replaced, replaced.group != own?.group.id {
+            return WriterGroup(id: replaced.group, name: "that of \(replaced.name)")
+        }
+        if let own { return WriterGroup(id: own.group.id, name: own.groupName) }
+        return try WriterGroup(named: defaultGroup(), of: secret)
     }
 
     /// Ends a writer and lets this machine take its place, with one record: its series never have two who may write them. Its images count as
