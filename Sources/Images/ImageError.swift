@@ -21,6 +21,8 @@ public enum ImageError: Explained, Hashable {
     case noWriterKey(store: String)
     /// Another store, or another root key, than the one that was pinned.
     case foreignStore(store: String, found: String, pinned: String)
+    /// Another fingerprint than the one that somebody gave.
+    case otherFingerprint(store: String, found: String, given: String)
     /// Its root key was replaced, and it is the old one that was pinned. More than one where somebody forges.
     case rekeyed(store: String, pinned: String, found: [String])
     /// It says two things of which one is forged, or comes from a copied key.
@@ -91,6 +93,8 @@ public enum ImageError: Explained, Hashable {
         case .noWriterKey(let store): "this machine has no writer key for \(store)"
         case .foreignStore(let store, let found, let pinned):
             "\(store) has the fingerprint \(found), and the one that is pinned is \(pinned)"
+        case .otherFingerprint(let store, let found, let given):
+            "\(store) has the fingerprint \(found), and the one that was given is \(given)"
         case .rekeyed(let store, let pinned, let found):
             "\(store) has a new root key: its fingerprint is now \(found.joined(separator: " or ")), and the one that is pinned is \(pinned)"
         case .contradicted(let store, let detail): "\(store) contradicts itself: \(detail)"
@@ -176,6 +180,8 @@ public enum ImageError: Explained, Hashable {
         case .noWriterKey: "issue one with `holdfast store join STORE --identity FILE`"
         case .foreignStore:
             "somebody may have replaced the store; if that was you, compare the fingerprint on the key sheet and give it with `--store-fingerprint`; a copy from before `store rekey` is brought up to date by `holdfast copy`"
+        case .otherFingerprint:
+            "compare what was typed with the key sheet; if that is right, this is another store than the one it was written down for"
         case .rekeyed:
             "ask who governs the store for its new fingerprint, and accept it with `--store-fingerprint FINGERPRINT`, or on a terminal with `holdfast store join STORE`"
         case .contradicted:
@@ -222,7 +228,7 @@ public enum ImageError: Explained, Hashable {
             .unknownRecipient:
             2
         case .damaged, .truncated: 3
-        case .lastRecipient, .intoStore, .otherHardware, .notPermitted, .foreignStore, .rekeyed,
+        case .lastRecipient, .otherFingerprint, .intoStore, .otherHardware, .notPermitted, .foreignStore, .rekeyed,
             .contradicted, .rolledBack,
             .notGoverning,
             .stewardReadsNothing, .stewardEnded, .revokedWriter, .leftOut, .seriesTaken, .seriesNotCovered, .twoNewest:

@@ -117,6 +117,17 @@ import Testing
         #expect(json.contains("\"stewards\":[{\"steward\":"), "\(json)")
     }
 
+    @Test("A fingerprint that is mistyped is said to be the one that was given")
+    func mistyped() {
+        let place = Workplace()
+        _ = store(place)
+        let other = place.shell(
+            "holdfast store init other --quiet; holdfast store info other | grep -o 'fingerprint .*' | cut -d' ' -f2")
+        let refused = place.shell("holdfast key list --from store --store-fingerprint \(other.output)")
+        #expect(refused.status == 4 && refused.output.contains("the one that was given is"), "\(refused)")
+        #expect(refused.output.contains("compare what was typed"), "\(refused)")
+    }
+
     @Test("A machine that takes the place of another goes on in its group: its first backup stores nothing anew")
     func replacement() {
         let place = Workplace()

@@ -47,6 +47,7 @@ struct BackupCommand: StatefulCommand {
         try target.check()
         if !sources.isEmpty && point != nil { throw ValidationError("--point stands for the path to back up.") }
         if sources.isEmpty && point == nil { throw ValidationError("Give at least one path to back up.") }
+        try refuseWord(name)
         guard (1...19).contains(compression) else { throw ValidationError("--compression goes from 1 to 19.") }
         try refuseMixedOutput(target.output, global)
     }
@@ -85,6 +86,7 @@ struct BackupCommand: StatefulCommand {
     private func openStore(_ session: Session) throws -> Store {
         guard let to = target.to else { throw Problem.usage("give --to STORE or --output FILE") }
         let place = try session.place(to)
+        try session.refuseFile(place.path)
         try session.knownStores.check(place.path)
         if try Store.exists(place.path) {
             if recipients.isGiven {

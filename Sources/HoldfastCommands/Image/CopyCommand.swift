@@ -57,6 +57,7 @@ struct CopyCommand: HoldfastCommand {
         case (let from?, _, let to?, _):
             let (fromPath, place) = (try session.place(from).path, try session.place(to))
             guard try Store.exists(fromPath) else { throw session.knownStores.absence(of: fromPath) }
+            try session.refuseFile(place.path)
             try session.knownStores.check(place.path)
             // As with a backup: the empty folder of a configured store is a disk that is not mounted.
             let isThere = try Store.exists(place.path)

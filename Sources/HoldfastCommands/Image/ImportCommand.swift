@@ -15,6 +15,8 @@ struct ImportCommand: HoldfastCommand {
 
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
+    func check() throws { try refuseWord(name) }
+
     func isRecorded(in session: Session) -> Bool { true }
 
     func perform(_ session: Session) throws -> Outcome {

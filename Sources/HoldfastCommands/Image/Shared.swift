@@ -7,9 +7,16 @@ internal import Platform
 internal import Reporting
 
 /// Standard output cannot carry an image and a document.
-func refuseMixedOutput(_ output: PathArgument?, _ global: GlobalOptions) throws {
+func refuseMixedOutput(_ output: PathArgument?, _ global: GlobalOptions, carries what: String = "image") throws {
     if output?.isStandard == true && global.json {
-        throw ValidationError("--json and --output - exclude each other: standard output carries the image.")
+        throw ValidationError("--json and --output - exclude each other: standard output carries the \(what).")
+    }
+}
+
+/// An image that is called by a word of ours could not be asked for by its name.
+func refuseWord(_ name: NameArgument?) throws {
+    if name?.text == "latest" {
+        throw ValidationError("An image cannot be named latest: that is the newest one of a series.")
     }
 }
 

@@ -16,7 +16,7 @@ struct KeyGenerateCommand: HoldfastCommand {
 
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
-    func check() throws { try refuseMixedOutput(output, global) }
+    func check() throws { try refuseMixedOutput(output, global, carries: "key") }
 
     func perform(_ session: Session) throws -> Outcome {
         if output?.isStandard == true {

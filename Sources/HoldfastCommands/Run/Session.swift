@@ -89,6 +89,13 @@ final class Session: Sendable {
         return store
     }
 
+    /// Refuses a place for a store that is no folder, nor can become one.
+    func refuseFile(_ path: BytePath) throws {
+        // What cannot be looked at is told by whoever opens it.
+        guard let kind = try? Descriptor.open(path, .place).status().kind, kind != .directory else { return }
+        throw MissingStore(at: path)
+    }
+
     /// Has the error for a store that is not there say what is there instead.
     func explainingAbsence<R>(of path: BytePath, _ body: () throws -> R) throws -> R {
         do { return try body() } catch ImageError.notAStore { throw knownStores.absence(of: path) }
@@ -227,6 +234,12 @@ final class Session: Sendable {
         return [.age(identity.recipient)]
     }
 
+    /// Whoever is named twice gets one key.
+    private static func withoutDoubles(_ recipients: [StoreRecipient]) -> [StoreRecipient] {
+        var names: Set<String> = []
+        return recipients.filter { names.insert($0.name).inserted }
+    }
+
     // MARK: People
 
     /// Whether somebody is there to see what is made.
@@ -234,12 +247,6 @@ final class Session: Sendable {
 
     /// nil: there is no terminal.
     private func ask<R>(_ question: (Terminal) throws -> R) throws -> R? {
-    /// Whoever is named twice gets one key.
-    private static func withoutDoubles(_ recipients: [StoreRecipient]) -> [StoreRecipient] {
-        var names: Set<String> = []
-        return recipients.filter { names.insert($0.name).inserted }
-    }
-
         guard let terminal = Terminal(progress.stop) else { return nil }
         return try console.pausing { try question(terminal) }
     }

@@ -27,6 +27,7 @@ struct StoreInitCommand: HoldfastCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         let path = try session.place(store).path
+        try session.refuseFile(path)
         // Before anybody is asked for a passphrase, or an identity made, for nothing.
         if try Store.exists(path) { throw ImageError.alreadyAStore(path: "\(path)") }
         let wanted = try session.recipients(recipients, of: "\(path)", isAsked: true)

@@ -42,7 +42,7 @@ public struct StoreTrust: Sendable {
     ///   - pinned: the root keys that this machine has met in a store of this id; the first is its pin.
     ///   - isJoining: whether it will be pinned.
     ///   - isFile: a single file has keys of its own, which nobody can have noted.
-    /// - Throws: `ImageError.foreignStore`, `.rekeyed`, or what `unpinned` does.
+    /// - Throws: `ImageError.foreignStore`, `.otherFingerprint`, `.rekeyed`, or what `unpinned` does.
     func root(
         of records: StoreRecords, pinned: [VerifyingKey], isJoining: Bool = false, isFile: Bool = false, subject: String
     ) throws -> VerifyingKey {
@@ -72,7 +72,9 @@ public struct StoreTrust: Sendable {
         if let expected {
             // What somebody gives by hand outweighs what was pinned: that is how a pin is renewed.
             guard let root = try records.roots.first(where: { try print($0) == expected }) else {
-                throw try foreign(expected)
+                throw ImageError.otherFingerprint(
+                    store: subject, found: try newest.map { "\(try print($0))" }.joined(separator: " or "),
+                    given: "\(expected)")
             }
             return try newestOnly(root)
         }
