@@ -14,7 +14,8 @@ struct StoreJoinCommand: HoldfastCommand {
 
     @Argument var store: StoreArgument
 
-    @Option(help: "The machines of one group share content (default: this machine alone).")
+    @Option(
+        help: "The machines of one group share content (default: this machine alone; with --replace that one's group).")
     var group: NameArgument?
 
     @Option(
