@@ -25,20 +25,20 @@ struct KeyRemoveCommand: HoldfastCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         let store = try session.open(from, for: .read)
-        guard let leaving = store.readers.first(where: { $0.name == recipient }) else {
-            throw ImageError.unknownRecipient(recipient: recipient, store: store.subject)
-        }
         try store.checkRemoval(of: [recipient])
+        // One whom no record lists has key files of a change that was cut off.
+        let listed = store.readers.first { $0.name == recipient }
+        let shown = listed?.shown ?? Text.safe(recipient)
         try session.confirm(
-            "Remove \(leaving.shown) from \(store.subject)? It will open nothing that is written from now on.")
+            "Remove \(shown) from \(store.subject)? It will open nothing that is written from now on.")
         try store.remove(recipient: recipient) { try session.newPassphrase() }
         session.show(
             [("recipient", .text(recipient))],
             summary: [
-                "\(leaving.shown) opens nothing that is written to \(store.subject) from now on",
+                "\(shown) opens nothing that is written to \(store.subject) from now on",
                 "replicas follow with the next `holdfast copy --from … --to …`",
             ]
-                + (leaving.governs
+                + (listed?.governs == true
                     ? ["it governed, and can still make keys for itself: `holdfast store rekey STORE` ends that"] : []))
         return .done
     }
