@@ -249,9 +249,19 @@ public enum ImageError: Explained, Hashable {
 
     public init(_ error: StoreError) { self = .store(error) }
 
+    /// Whether nothing more can be read from where this comes: that is no damage, of whatever it was noticed at.
+    var endsReading: Bool {
+        switch self {
+        case .gone: true
+        case .store(let error): error.reason == .interrupted
+        default: false
+        }
+    }
+
     /// Any error as one that knows its sentence and exit status.
     static func wrapping(_ error: any Error, subject: String) -> any Explained {
         switch error {
+        case ImageError.store(let error) where error.reason == .interrupted: Interrupted()
         case let error as ImageError: error
         case let error as Interrupted: error
         case is Repeat: ImageError.pruned(store: subject)

@@ -35,13 +35,24 @@ public struct Finding: Sendable, Hashable, CustomStringConvertible {
 public final class Findings: Sendable {
     private let report: @Sendable (Finding) -> Void
     private let number = Mutex<UInt64>(0)
+    private let stop: Stop?
+    private let isCut = Atomic<Bool>(false)
 
-    /// - Parameter report: called for each finding, by one thread at a time.
-    public init(report: @escaping @Sendable (Finding) -> Void = { _ in }) { self.report = report }
+    /// - Parameters:
+    ///   - stop: what could not be read because of it is no finding, wherever it comes from.
+    ///   - report: called for each finding, by one thread at a time.
+    public init(stop: Stop? = nil, report: @escaping @Sendable (Finding) -> Void = { _ in }) {
+        self.stop = stop
+        self.report = report
+    }
 
     public var count: UInt64 { number.withLock { $0 } }
 
+    /// Whether something was found after the work had been interrupted: then nobody knows what is true of it, and there is no result.
+    public var areCutShort: Bool { isCut.load(ordering: .relaxed) }
+
     package func add(_ finding: Finding) {
+        if stop?.hasInterrupted == true { return isCut.store(true, ordering: .relaxed) }
         number.withLock {
             $0 += 1
             report(finding)

@@ -5,6 +5,7 @@ internal import Synchronization
 /// Asked for by one thread, looked at by all that work.
 public final class Stop: Sendable {
     private let isRequested = Atomic<Bool>(false)
+    private let isHeeded = Atomic<Bool>(false)
 
     public init() {}
 
@@ -12,11 +13,19 @@ public final class Stop: Sendable {
     public func requestStop() { isRequested.store(true, ordering: .relaxed) }
     public var isStopRequested: Bool { isRequested.load(ordering: .relaxed) }
 
+    /// Whether work has ended because of it. What seems to be wrong from then on is no fault of anything, and what came out is no result.
+    public var hasInterrupted: Bool { isHeeded.load(ordering: .relaxed) }
+
+    /// To be called by who ends work because of it with an error of its own.
+    public func noteInterruption() { isHeeded.store(true, ordering: .relaxed) }
+
     /// A safe place to stop.
     /// - Parameter mend: how the work goes on, where a person has to know.
     /// - Throws: `Interrupted`.
     public func checkStop(mend: String? = nil) throws {
-        if isStopRequested { throw Interrupted(mend: mend) }
+        guard isStopRequested else { return }
+        noteInterruption()
+        throw Interrupted(mend: mend)
     }
 }
 

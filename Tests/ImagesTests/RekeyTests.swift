@@ -330,7 +330,8 @@ import Testing
         let fingerprint = try coup.rekey()
         let new = try export("new.holdfast")
         func open(_ path: BytePath, _ credentials: Credentials, _ machine: MachineState) throws {
-            _ = try SingleFile.images(path, credentials: credentials, machine: machine, findings: Findings())
+            _ = try SingleFile.images(
+                path, credentials: credentials, machine: machine, progress: Progress(), findings: Findings())
         }
         #expect(throws: Never.self) { try open(new, plant.credentials, plant.office) }
         #expect(status { try open(old, plant.credentials, plant.office) } == 4)

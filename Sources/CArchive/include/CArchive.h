@@ -70,6 +70,7 @@
     function(archive_read_support_format_tar) \
     function(archive_write_close) \
     function(archive_write_data) \
+    function(archive_write_fail) \
     function(archive_write_free) \
     function(archive_write_header) \
     function(archive_write_new) \

@@ -20,7 +20,7 @@ struct ImagesCommand: HoldfastCommand {
             try input.refuseUnreadable()
             images = try SingleFile.images(
                 input.path, credentials: session.credentials(for: input.path), machine: session.machine,
-                findings: session.findings)
+                progress: session.progress, findings: session.findings)
         } else if let from = source.from {
             let store = try session.open(from, for: .list)
             let all = try store.images()

@@ -67,7 +67,7 @@ extension SourceOptions {
         }
         let images = try SingleFile.images(
             input.path, credentials: session.credentials(for: input.path), machine: session.machine,
-            findings: Findings())
+            progress: session.progress, findings: Findings())
         let isThere = images.contains {
             $0.label.map { ExactText($0.name) == ExactText(name) } == true
                 || (name.utf8.count >= 4 && $0.id.description.hasPrefix(name))

@@ -71,6 +71,7 @@ private func run(
         do {
             outcome = try command.perform(session)
         } catch {
+            let error = asked(error, progress.stop)
             recorder?.finish(Problem(error))
             throw error
         }
@@ -82,6 +83,11 @@ private func run(
         report(problem, on: console)
         return problem.status
     }
+}
+
+/// What a command ended with; once it was interrupted, whatever went wrong is what that looks like from where it was noticed.
+private func asked(_ error: any Error, _ stop: Stop) -> any Error {
+    stop.hasInterrupted && Problem(error).status != Interruption.status ? Interrupted() : error
 }
 
 /// What is said of a line that names no command; whatever else could be said of it follows from that.

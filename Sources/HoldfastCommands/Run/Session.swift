@@ -54,7 +54,7 @@ final class Session: Sendable {
         self.places = places
         self.console = console
         self.progress = progress
-        findings = Findings { console.finding($0) }
+        findings = Findings(stop: progress.stop) { console.finding($0) }
     }
 
     // MARK: Places
@@ -286,13 +286,15 @@ final class Session: Sendable {
     // MARK: Results
 
     /// Shows progress while `work` lasts.
-    func working<R>(_ work: () throws -> R) rethrows -> R {
+    func working<R>(_ work: () throws -> R) throws -> R {
         let line = ProgressLine(progress, on: console)
         defer {
             line.finish()
             console.finishFindings()
         }
-        return try work()
+        let result = try work()
+        if findings.areCutShort { throw Interrupted() }
+        return result
     }
 
     /// Shows the result: a document for programs, or a summary that `--quiet` leaves out.

@@ -12,8 +12,10 @@ final class ArchiveExporter {
     private let entry: OpaquePointer
     private let workspace: ChunkWorkspace
     private var report = RestoreReport()
+    private let descriptor: CInt
 
     init(_ descriptor: CInt) throws {
+        self.descriptor = descriptor
         library = try ArchiveLibrary.load()
         guard let archive = library.archive_write_new(), let entry = library.archive_entry_new() else {
             throw ImageError.library("no memory for libarchive")
@@ -38,6 +40,27 @@ final class ArchiveExporter {
     private var pending: (entry: Entry, path: [UInt8], slices: [Slice])?
 
     func run(_ reader: StoreImageReader, progress: Progress, findings: Findings) throws -> RestoreReport {
+        do {
+            return try write(reader, progress: progress, findings: findings)
+        } catch {
+            breakOff()
+            throw error
+        }
+    }
+
+    /// Has whoever reads the archive notice that it is not whole. Without the mark of its end `tar` would not, where it was cut between two
+    /// entries: something that is no entry follows. Some of what was written last may be lost in libarchive, but no more than a block.
+    private func breakOff() {
+        _ = library.archive_write_fail(archive)
+        let line = Array("holdfast broke this archive off\n".utf8)
+        let block = 10240
+        let text = [UInt8]((0..<2 * block).map { line[$0 % line.count] })
+        _ = Glibc.write(descriptor, text, text.count)  // What cannot be written is not there: it was cut, too.
+    }
+
+    private func write(
+        _ reader: StoreImageReader, progress: Progress, findings: Findings
+    ) throws -> RestoreReport {
         let isSingle = reader.root.label.sources.count <= 1
         var path: [[UInt8]] = []
         var prefix: [[UInt8]] = []
@@ -51,6 +74,7 @@ final class ArchiveExporter {
             guard let records = batch.records else { continue }
             var items = RecordReader(records)
             while let item = try items.next() {
+                try progress.checkStop()
                 guard let record = try Record(kind: item.kind, payload: item.payload) else { continue }
                 switch record {
                 case .source(let source):
@@ -95,6 +119,7 @@ final class ArchiveExporter {
             }
         }
         for problem in reader.problems() { findings.add(problem) }
+        try progress.checkStop()
         guard library.archive_write_close(archive) == ARCHIVE_OK else { throw library.error(archive, "finish") }
         report.label = reader.label
         report.findings = findings.count
@@ -139,7 +164,9 @@ final class ArchiveExporter {
         // Whatever cannot be read must be known before the header promises its length.
         for slice in slices {
             guard let id = slice.chunk else { continue }
-            do { try chunks.read(id, into: workspace) } catch {
+            do { try chunks.read(id, into: workspace) } catch let error as ImageError where error.endsReading {
+                throw error
+            } catch {
                 return findings.add(Finding(.damaged, BytePath(path), "\(error)"))
             }
             if slices.count > 1 { continue }

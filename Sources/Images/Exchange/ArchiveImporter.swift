@@ -45,7 +45,12 @@ final class ArchiveImporter {
     deinit { _ = library.archive_read_free(archive) }
 
     func run(name: String, progress: Progress) throws -> BackupCounts {
-        let tree = try withTextAsUTF8 { try readTree(name: name, progress: progress) }
+        let tree: ArchiveTree
+        do { tree = try withTextAsUTF8 { try readTree(name: name, progress: progress) } } catch {
+            // Who wrote into the pipe was stopped, too.
+            try progress.checkStop()
+            throw error
+        }
         var counts = BackupCounts()
         var piece = ManifestPiece()
         var source: [UInt8] = []

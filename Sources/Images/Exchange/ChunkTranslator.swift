@@ -59,6 +59,7 @@ final class ChunkTranslator {
                 }
             }
         }
+        try progress.checkStop()
         for problem in reader.problems() {
             findings.add(problem)
             throw ImageError.damaged(subject: reader.restoredSubject, detail: problem.reason)

@@ -238,11 +238,12 @@ extension SingleFile {
     /// The image in a file, as a list of one.
     /// - Parameter findings: gets what is wrong with the file, and not with the image.
     public static func images(
-        _ path: BytePath, credentials: Credentials, machine: MachineState, findings: Findings
+        _ path: BytePath, credentials: Credentials, machine: MachineState, progress: Progress, findings: Findings
     ) throws -> [ImageSummary] {
         let reader = try SingleFileImageReader(path, credentials: credentials, machine: machine)
         reader.problems().forEach(findings.add)
-        while try reader.nextBatch() != nil {}
+        while try reader.nextBatch() != nil { try progress.checkStop() }
+        try progress.checkStop()
         let problem = reader.problems().first
         return [reader.summary(problem: problem?.reason)]
     }

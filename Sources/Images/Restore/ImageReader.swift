@@ -21,24 +21,20 @@ extension ImageReader {
 /// Reads chunks by their ids. Used by several threads at once.
 protocol ChunkProvider: AnyObject, Sendable {
     /// Reads, opens, decompresses and checks a chunk; its content is in the workspace afterwards.
+    /// - Throws: what `endsReading` says of where nothing more can be read; else the chunk is lost.
     func read(_ id: Digest, into workspace: ChunkWorkspace) throws
     /// Whether chunks of earlier batches can be read again.
     var isRandomAccess: Bool { get }
-    /// Whether where they are cannot be read any more. Asked when something could not be read: the store is gone, or damaged.
-    var lost: ImageError? { get }
-}
-
-extension ChunkProvider {
-    var lost: ImageError? { nil }
 }
 
 extension Store {
-    /// The error where nothing of the store can be read any more.
+    /// The error where nothing of the store can be read any more. Asked when something could not be read: that may be damage, or the store
+    /// is gone, or somebody asked to stop.
     var lost: ImageError? {
         for name in [StoreName.header, StoreName.header + ".2"] {
-            do {
+            do throws(StoreError) {
                 if try objects.read(name, limit: 1 << 16) != nil { return nil }
-            } catch { continue }
+            } catch { if error.reason == .interrupted { return ImageError(error) } }
         }
         return .gone(subject: subject)
     }
@@ -75,7 +71,6 @@ final class VolumeChunks: ChunkProvider, @unchecked Sendable {
     var isRandomAccess: Bool { true }
 
     private let group: Identifier
-    var lost: ImageError? { store.lost }
 
     init(store: Store, index: ChunkIndex, group: Identifier) {
         self.store = store
@@ -84,6 +79,10 @@ final class VolumeChunks: ChunkProvider, @unchecked Sendable {
     }
 
     func read(_ id: Digest, into workspace: ChunkWorkspace) throws {
+        do { try readChunk(id, workspace) } catch { throw store.lost ?? error }
+    }
+
+    private func readChunk(_ id: Digest, _ workspace: ChunkWorkspace) throws {
         guard let location = try index.locate(id) else {
             throw ImageError.damaged(subject: "chunk \(id.hex.prefix(16))", detail: "no volume has it")
         }
@@ -177,8 +176,9 @@ final class StoreImageReader: BatchedImageReader {
         do {
             try chunks.read(piece.id, into: workspace)
             return ManifestBatch(records: Array(workspace.content), chunks: chunks)
+        } catch let error as ImageError where error.endsReading {
+            throw error
         } catch {
-            if let lost = chunks.lost { throw lost }
             losses.append(
                 Finding(.damaged, subject: "manifest, part \(next) of \(pieces.count)", "\(error)"))
             return ManifestBatch(records: nil, chunks: chunks)

@@ -63,7 +63,7 @@ final class RestoreQueue: @unchecked Sendable {
                 } catch { part.file.fail(error.description) }
             }
         } catch {
-            if let file = job.parts.first?.file, !file.isStopped, let lost = job.chunks.lost { file.stop(lost) }
+            if let error = error as? ImageError, error.endsReading { job.parts.first?.file.stop(error) }
             for part in job.parts { part.file.fail("\(error)") }
         }
         for part in job.parts { part.file.release() }

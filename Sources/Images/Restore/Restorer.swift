@@ -160,6 +160,8 @@ final class Restorer: @unchecked Sendable {
                 // What a pipe gave is gone with the next batch.
                 if !batch.chunks.isRandomAccess { submitJob() }
             }
+            // Who wrote into the pipe was stopped, too.
+            try checkStop()
             for problem in reader.problems() { findings.add(problem) }
             loseTrack()
             try restoreOrphans()

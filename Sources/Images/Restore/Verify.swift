@@ -64,6 +64,8 @@ private final class Verifier: @unchecked Sendable {
     private var directories: [ObjectID: Digest] = [:]
     /// Images that lack something.
     private var incomplete: Set<ObjectID> = []
+    /// Why nothing more could be read.
+    private var ended: ImageError?
 
     init(store: Store, identities: [AgeIdentity], progress: Progress, findings: Findings) {
         self.store = store
@@ -72,8 +74,15 @@ private final class Verifier: @unchecked Sendable {
         self.findings = findings
     }
 
+    /// Names damage, where it is that: nothing can be said of a store that is gone, nor once somebody asked to stop.
     private func damaged(_ name: String, _ reason: String) {
+        if let lost = store.lost { return monitor.withLock { ended = ended ?? lost } }
         findings.add(Finding(.damaged, subject: name, reason))
+    }
+
+    private func checkStop() throws {
+        try progress.checkStop()
+        if let ended = monitor.withLock({ ended }) { throw ended }
     }
 
     func run(images: [ObjectName]?, readData: Bool) throws -> VerifyReport {
@@ -90,6 +99,7 @@ private final class Verifier: @unchecked Sendable {
                 progress.expect(bytes: volumes.saturatingSum(of: \.length), items: 0)
             }
             try check(volumes, group: group, index: index, readData: readData)
+            try checkStop()
             try checkIndexObjects(roots, of: Set(volumes), group: group)
             try check(roots, group: group, indexOfAll: index)
             report.judged += volumes.map {
@@ -97,6 +107,7 @@ private final class Verifier: @unchecked Sendable {
                     group: group, reference: $0, isDamaged: damagedVolumes.contains($0.id))
             }
         }
+        try checkStop()
         report.whole = roots.filter { root in
             !incomplete.contains(root.id) && root.body != nil
                 && !root.volumes.contains { damagedVolumes.contains($0.id) }
@@ -195,7 +206,7 @@ private final class Verifier: @unchecked Sendable {
         }
         let workspace = try ChunkWorkspace()
         for volume in volumes {
-            try progress.checkStop()
+            try checkStop()
             report.volumes += 1
             let place = volume.name(.volume, group: group)
             let name = place.text
@@ -271,7 +282,7 @@ private final class Verifier: @unchecked Sendable {
     /// Whether index objects say what the volumes' own directories say.
     private func checkIndexObjects(_ roots: [ImageRoot], of volumes: Set<VolumeReference>, group: Identifier) throws {
         for reference in Set(roots.flatMap(\.named.indexes)).sorted(by: { $0.id < $1.id }) {
-            try progress.checkStop()
+            try checkStop()
             do {
                 try store.forEachIndexPart(of: reference, group: group) { part in
                     // Of volumes that are not looked at here nothing is said; damaged ones were named already. Others have to agree row by
@@ -335,7 +346,7 @@ private final class Verifier: @unchecked Sendable {
         for root in roots {
             guard let body = root.body else { continue }
             for (number, piece) in body.pieces.enumerated() {
-                try progress.checkStop()
+                try checkStop()
                 // Pieces that an earlier image shares have been looked at.
                 guard checked.insert(piece.id).inserted else { continue }
                 do {

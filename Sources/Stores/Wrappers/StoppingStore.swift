@@ -17,7 +17,9 @@ public final class StoppingStore: ForwardingStore, @unchecked Sendable {
     ) throws(StoreError) -> R {
         switch call.verb {
         case .list, .open, .read, .create, .put, .time:
-            if stop.isStopRequested { throw StoreError(.interrupted, call.verb.rawValue, call.name) }
+            guard stop.isStopRequested else { break }
+            stop.noteInterruption()
+            throw StoreError(.interrupted, call.verb.rawValue, call.name)
         case .append, .commit, .abandon, .remove: break
         }
         return try body()
