@@ -14,6 +14,10 @@ public enum ImageError: Explained, Hashable {
     case otherFormat(subject: String, version: Int)
     case damaged(subject: String, detail: String)
     case truncated(subject: String)
+    /// A file that does not begin as an image does, and has nothing of one in it.
+    case noImage(subject: String)
+    /// A file that is a part of an image, and not the first one.
+    case laterPart(subject: String, number: Int, first: String)
     case noIdentity(store: String)
     case wrongIdentity(store: String)
     /// - Parameter identities: whether some were tried, too.
@@ -85,6 +89,9 @@ public enum ImageError: Explained, Hashable {
             "\(subject) was written by a newer version of holdfast, with features that this program does not know"
         case .damaged(let subject, let detail): "\(subject) is damaged: \(detail)"
         case .truncated(let subject): "\(subject) is truncated: its end is missing"
+        case .noImage(let subject): "\(subject) is no Holdfast image"
+        case .laterPart(let subject, let number, let first):
+            "\(subject) is part \(number) of an image; give the first part, \(first)"
         case .noIdentity(let store): "\(store) is encrypted and no identity was given or found"
         case .wrongIdentity(let store): "none of the identities opens \(store)"
         case .wrongPassphrase(let store, let identities):
@@ -216,7 +223,7 @@ public enum ImageError: Explained, Hashable {
         case .noRoom: "free some space, or restore a part of it with `--only PATTERN`"
         case .readOnly: "mount it for writing, or choose another place"
         case .store(let error): error.mend
-        case .system, .library: nil
+        case .noImage, .laterPart, .system, .library: nil
         }
     }
 
@@ -224,8 +231,7 @@ public enum ImageError: Explained, Hashable {
     public var exitStatus: Int32 {
         switch self {
         case .notAStore, .noSuchImage, .noSuchSeries, .ambiguousImage, .noSuchPath, .alreadyAStore, .folderInUse,
-            .notSeekable,
-            .unknownRecipient:
+            .notSeekable, .unknownRecipient, .noImage, .laterPart:
             2
         case .damaged, .truncated: 3
         case .lastRecipient, .otherFingerprint, .intoStore, .otherHardware, .notPermitted, .foreignStore, .rekeyed,

@@ -13,7 +13,12 @@ import Testing
             ("restore latest --from empty --to x", 2, "is not a Holdfast store"),
             ("restore latest --from store --to x --identity stranger.txt", 1, "none of the identities opens"),
             ("restore latest --from store --to x --only nope", 2, "nothing in the image matches nope"),
-            ("restore --input broken.hf --to x", 3, "damaged"),
+            ("restore --input broken.hf --to x", 2, "broken.hf is no Holdfast image\n"),
+            ("verify --input broken.hf", 2, "broken.hf is no Holdfast image\n"),
+            ("images --input broken.hf.2", 2, "broken.hf.2 is no Holdfast image\n"),
+            ("restore --input cut.hf.2 --to x", 2, "cut.hf.2 is part 2 of an image; give the first part, cut.hf\n"),
+            ("verify --input cut.hf.10", 2, "cut.hf.10 is part 10 of an image; give the first part, cut.hf\n"),
+            ("restore --input begun.hf --to x", 3, "begun.hf is damaged: its keys are lost"),
             ("store init store", 2, "is a Holdfast store already"),
             ("store init tree", 2, "holds other files"),
             ("store init tree/file", 2, "it is a file, and a store is a folder"),
@@ -30,6 +35,9 @@ import Testing
         place.shell(
             """
             mkdir tree empty newer; echo 1 > tree/file; age-keygen -o stranger.txt; head -c 5000 /dev/urandom > broken.hf
+            cp broken.hf broken.hf.2; head -c 400000 /dev/urandom > tree/random
+            holdfast key generate --quiet; holdfast backup tree --output cut.hf --part-size 40k --quiet
+            head -c 50 cut.hf > begun.hf; rm tree/random
             holdfast store init store --quiet; holdfast backup tree --to store --quiet
             printf 'holdfast store 3\\nstore 00000000000000000000000000000000\\nsuite 1\\n' > newer/HOLDFAST
             printf 'check %s\\n' $(sha256sum newer/HOLDFAST | cut -c1-16) >> newer/HOLDFAST

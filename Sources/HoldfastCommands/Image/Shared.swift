@@ -81,7 +81,8 @@ extension SourceOptions {
             try input.refuseUnreadable()
             try checkName(image, of: input, session)
             return try SingleFile.imageReader(
-                input.path, credentials: session.credentials(for: input.path), machine: session.machine)
+                input.path, credentials: session.credentials(for: input.path), machine: session.machine,
+                stop: session.progress.stop)
         }
         guard let from else { throw Problem.usage("give --from STORE or --input FILE") }
         if image == nil && !session.hasTerminal {

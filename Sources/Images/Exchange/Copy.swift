@@ -111,7 +111,8 @@ extension SingleFile {
     ) throws -> CopyReport {
         do {
             var report = CopyReport()
-            let reader = try SingleFileImageReader(path, credentials: credentials, machine: store.machine)
+            let reader = try SingleFileImageReader(
+                path, credentials: credentials, machine: store.machine, stop: progress.stop)
             try store.take(reader, progress: progress, findings: findings, report: &report)
             report.findings = findings.count
             return report

@@ -2,6 +2,7 @@
 
 internal import Glibc
 internal import Platform
+internal import Reporting
 
 /// The objects in a stream of bytes. Holds one at a time.
 final class ObjectStream {
@@ -14,11 +15,13 @@ final class ObjectStream {
     private(set) var position: UInt64 = 0
     /// Where stretches of bytes begin that belong to no object that could be recognised.
     private(set) var gaps: [UInt64] = []
+    /// Whether its first bytes are those of an image, whatever has become of the rest.
+    private(set) var beginsAsImage = false
     let subject: String
 
-    init(_ path: BytePath) throws {
+    init(_ path: BytePath, _ stop: Stop) throws {
         subject = path.bytes == Array("-".utf8) ? "standard input" : path.description
-        input = try PartedInput(path)
+        input = try PartedInput(path, stop)
     }
 
     /// A file that has the name of a part and is none.
@@ -56,6 +59,7 @@ final class ObjectStream {
     func next() throws -> [UInt8]? {
         while true {
             try fill(Format.headerLength)
+            if position == 0 { beginsAsImage = buffer.starts(with: Format.headerMagic) }
             if available == 0 { return nil }
             if let header = try header(at: 0), header.length <= UInt64(Format.maximumSingleFileObjectLength),
                 header.length >= UInt64(Format.headerLength)

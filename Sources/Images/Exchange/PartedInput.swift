@@ -3,11 +3,13 @@
 internal import Cryptography
 internal import Glibc
 internal import Platform
+internal import Reporting
 
 /// Knows nothing of objects but how to tell whose part it is.
 final class PartedInput {
     private var file: Descriptor
     private let path: BytePath?
+    private let stop: Stop
     private var part = 1
     /// The part that is read; nil for a pipe.
     private var current: BytePath?
@@ -21,7 +23,8 @@ final class PartedInput {
     /// Bytes that the medium does not give; zeros stand for them.
     var unreadable: [Range<UInt64>] { damage.ranges }
 
-    init(_ path: BytePath) throws {
+    init(_ path: BytePath, _ stop: Stop) throws {
+        self.stop = stop
         do throws(SystemError) {
             if path.bytes == Array("-".utf8) {
                 self.path = nil
@@ -38,6 +41,7 @@ final class PartedInput {
     func read(_ count: Int, into bytes: inout [UInt8]) throws {
         var missing = count
         while missing > 0 {
+            try stop.checkStop()
             let want = min(missing, 1 << 20)
             let got: Int
             do throws(SystemError) {
@@ -121,6 +125,15 @@ final class PartedInput {
                 return (try? again.seek(to: place)) != nil && (try? again.read(intoArray: &one)) == 1
             }
         } catch { return true }
+    }
+
+    /// The first part and the number of a path that is named as a later part is; nil where it is not.
+    static func firstPart(of path: BytePath) -> (first: BytePath, number: Int)? {
+        guard let dot = path.bytes.lastIndex(of: UInt8(ascii: ".")), dot > 0,
+            let number = Int(String(decoding: path.bytes[(dot + 1)...], as: UTF8.self)), number > 1,
+            path.bytes[(dot + 1)...].elementsEqual("\(number)".utf8)
+        else { return nil }
+        return (BytePath(Array(path.bytes[..<dot])), number)
     }
 
     /// Goes on to the next part, where there is one of this image.

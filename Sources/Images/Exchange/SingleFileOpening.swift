@@ -22,10 +22,10 @@ struct SingleFileOpening {
     private let chain: RecordChain
     private let subject: String
 
-    init(_ stream: ObjectStream, credentials: Credentials, machine: MachineState) throws {
+    init(_ stream: ObjectStream, _ path: BytePath, credentials: Credentials, machine: MachineState) throws {
         subject = stream.subject
         let copies: [MemorySource]
-        (head, copies, ahead) = try Self.readKeys(stream)
+        (head, copies, ahead) = try Self.readKeys(stream, path)
         let keys = try SingleFileKeys(ObjectReader(copies, subject: subject, keyring: Keyring(chain: nil)))
         guard keys.header.store == head.store else {
             throw ImageError.damaged(subject: subject, detail: "its keys are another store's")
@@ -47,7 +47,7 @@ struct SingleFileOpening {
 
     /// Keys come twice; either copy, or parts of both, will do.
     private static func readKeys(
-        _ stream: ObjectStream
+        _ stream: ObjectStream, _ path: BytePath
     ) throws -> (head: ObjectHeader, copies: [MemorySource], ahead: [UInt8]?) {
         var copies: [MemorySource] = []
         var first: ObjectHeader?
@@ -66,7 +66,13 @@ struct SingleFileOpening {
         }
         guard let first else {
             if stream.position == 0 { throw ImageError.truncated(subject: stream.subject) }
-            throw ImageError.damaged(subject: stream.subject, detail: "it holds no keys, or is no image")
+            let hasObject = ahead != nil
+            if let part = PartedInput.firstPart(of: path), hasObject || SingleFile.isImage(part.first) {
+                throw ImageError.laterPart(
+                    subject: stream.subject, number: part.number, first: part.first.description)
+            }
+            guard hasObject || stream.beginsAsImage else { throw ImageError.noImage(subject: stream.subject) }
+            throw ImageError.damaged(subject: stream.subject, detail: "its keys are lost, both copies of them")
         }
         return (first, copies, ahead)
     }
@@ -94,7 +100,7 @@ struct SingleFileOpening {
     ///
     /// The root comes last: the file is read once more, before anything is placed.
     /// - Throws: `ImageError.damaged` where the image does not count.
-    func keptRoot(_ path: BytePath) throws -> ImageRoot? {
+    func keptRoot(_ path: BytePath, _ stop: Stop) throws -> ImageRoot? {
         guard let revocation = chain.newest.revocation(of: head.writer) else { return nil }
         let refusal = ImageError.damaged(subject: subject, detail: "its writer's right to write has been revoked")
         if revocation.kept.isEmpty { throw refusal }
@@ -103,7 +109,7 @@ struct SingleFileOpening {
                 throw ImageError.notSeekable(subject: subject)
             }
         } catch { throw ImageError.wrapping(error, subject: subject) }
-        let stream = try ObjectStream(path)
+        let stream = try ObjectStream(path, stop)
         while let bytes = try stream.next() {
             // What does not open is no root that anybody has listed.
             guard let reader = try? ObjectReader([MemorySource(bytes)], subject: subject, keyring: keyring),

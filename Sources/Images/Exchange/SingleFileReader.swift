@@ -51,11 +51,11 @@ final class SingleFileImageReader: BatchedImageReader {
     /// What a person compares.
     var fingerprint: StoreFingerprint { opening.fingerprint }
 
-    init(_ path: BytePath, credentials: Credentials, machine: MachineState) throws {
-        stream = try ObjectStream(path)
+    init(_ path: BytePath, credentials: Credentials, machine: MachineState, stop: Stop) throws {
+        stream = try ObjectStream(path, stop)
         workspace = try ChunkWorkspace()
-        opening = try SingleFileOpening(stream, credentials: credentials, machine: machine)
-        keptRoot = try opening.keptRoot(path)
+        opening = try SingleFileOpening(stream, path, credentials: credentials, machine: machine)
+        keptRoot = try opening.keptRoot(path, stop)
         label = opening.label
         losses = opening.findings
         ahead = opening.ahead
@@ -221,9 +221,9 @@ final class SingleFileImageReader: BatchedImageReader {
 extension SingleFile {
     /// Opens a single-file image; `-` is standard input.
     public static func imageReader(
-        _ path: BytePath, credentials: Credentials, machine: MachineState
+        _ path: BytePath, credentials: Credentials, machine: MachineState, stop: Stop = Stop()
     ) throws -> any ImageReader {
-        try SingleFileImageReader(path, credentials: credentials, machine: machine)
+        try SingleFileImageReader(path, credentials: credentials, machine: machine, stop: stop)
     }
 
     /// Whether a file begins as an image does; false where it cannot be read.
@@ -240,9 +240,10 @@ extension SingleFile {
     public static func images(
         _ path: BytePath, credentials: Credentials, machine: MachineState, progress: Progress, findings: Findings
     ) throws -> [ImageSummary] {
-        let reader = try SingleFileImageReader(path, credentials: credentials, machine: machine)
+        let reader = try SingleFileImageReader(
+            path, credentials: credentials, machine: machine, stop: progress.stop)
         reader.problems().forEach(findings.add)
-        while try reader.nextBatch() != nil { try progress.checkStop() }
+        while try reader.nextBatch() != nil {}
         try progress.checkStop()
         let problem = reader.problems().first
         return [reader.summary(problem: problem?.reason)]
@@ -255,8 +256,8 @@ extension SingleFile {
         var request = RestoreRequest(target: path)
         request.isDryRun = true
         let report = try restore(
-            SingleFileImageReader(path, credentials: credentials, machine: machine), request, progress: progress,
-            findings: findings)
+            SingleFileImageReader(path, credentials: credentials, machine: machine, stop: progress.stop), request,
+            progress: progress, findings: findings)
         var result = VerifyReport()
         result.images = 1
         result.entries = report.entries
