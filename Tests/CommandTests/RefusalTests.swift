@@ -49,6 +49,26 @@ import Testing
         #expect(place.shell("find store tree -type f | sort | xargs sha256sum | cmp - before").status == 0)
     }
 
+    @Test("Of a file that was cut it is said why its missing entries are not named, and whether their number is known")
+    func cutFile() {
+        let place = Workplace()
+        place.shell("mkdir tree; for i in $(seq 40); do head -c 300000 /dev/urandom > tree/$i; done")
+        place.holdfast("backup tree --to store --quiet")
+        place.holdfast("backup tree --output file.hf --quiet")
+        place.shell(
+            """
+            holdfast copy latest --from store --output copy.hf --quiet
+            for f in copy file; do head -c 6000000 $f.hf > cut-$f.hf; done
+            """)
+        let copy = place.holdfast("restore --input cut-copy.hf --to a")
+        #expect(copy.status == 3 && copy.output.contains("missing: "), "\(copy)")
+        #expect(copy.output.contains(" stood in what is missing of the image\n"), "\(copy)")
+        let file = place.holdfast("restore --input cut-file.hf --to b")
+        let sentence = "how many more there were is not known: their names stood in what is missing of the file\n"
+        #expect(file.status == 3 && file.output.contains(sentence), "\(file)")
+        #expect(!copy.output.contains(sentence), "\(copy)")
+    }
+
     @Test("A writer key alone writes and lists, and reads nothing")
     func writerKeyOnly() {
         let place = Workplace()

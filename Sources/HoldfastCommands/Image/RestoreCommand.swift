@@ -117,6 +117,13 @@ struct RestoreCommand: HoldfastCommand {
             + session.console.findingMembers
     }
 
+    /// Why nobody is told what is missing.
+    private func unnamed(_ lost: UInt64, of missing: UInt64) -> String {
+        if lost == 0 { return "" }
+        let names = lost == missing ? "their names" : "the names of \(Text.number(lost)) of them"
+        return "; \(names) stood in what is missing of the image"
+    }
+
     private func summary(_ report: RestoreReport) -> [String] {
         let what = report.label.map { describe($0, report.image) } ?? "of unknown name"
         let missing = report.failed &+ report.lost
@@ -135,7 +142,12 @@ struct RestoreCommand: HoldfastCommand {
                     + "\(Text.number(report.filesUnchanged)) unchanged",
             ]
         }
-        if missing > 0 { lines.append("missing: \(Text.counted(missing, "entry", "entries"))") }
+        if missing > 0 {
+            lines.append("missing: \(Text.counted(missing, "entry", "entries"))" + unnamed(report.lost, of: missing))
+        }
+        if report.isCountLost {
+            lines.append("how many more there were is not known: their names stood in what is missing of the file")
+        }
         if report.findings > 0 {
             lines.append("not complete: \(Text.counted(report.findings, "finding", "findings")), listed above")
         }

@@ -41,6 +41,8 @@ public struct RestoreReport: Sendable {
     public var failed: UInt64 = 0
     /// Entries of the image that nobody can name, since a part of its manifest is lost.
     public var lost: UInt64 = 0
+    /// Whether there were more entries that nobody can name, and nobody can count: the end of the image is lost, which says how many.
+    public var isCountLost = false
     public var filesWritten: UInt64 = 0
     /// Files that were there with the same content.
     public var filesUnchanged: UInt64 = 0
@@ -193,8 +195,11 @@ final class Restorer: @unchecked Sendable {
         if let failure { throw failure }
         report.label = reader.label
         report.image = reader.imageID
-        if hasLosses, request.only.isEmpty, let label = reader.label, label.entries > report.entries {
-            report.lost = label.entries - report.entries
+        let isEndLost = reader.imageID == nil
+        if hasLosses || isEndLost, request.only.isEmpty, let label = reader.label {
+            // A file's first label has counts only where it is a copy.
+            report.isCountLost = isEndLost && label.entries == 0
+            if label.entries > report.entries { report.lost = label.entries - report.entries }
         }
         report.findings = findings.count
         return report
