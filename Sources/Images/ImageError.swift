@@ -50,6 +50,8 @@ public enum ImageError: Explained, Hashable {
     case unknownWriter(name: String, store: String)
     case ambiguousWriter(name: String, candidates: [String])
     case twoNewest(series: String, images: [String])
+    /// Images that the keys at hand do not open may be newer than the newest of those that they do.
+    case sealedNewest(series: String, opened: String, sealed: [String])
     case lastRecipient(store: String)
     case unknownRecipient(recipient: String, store: String)
     case noSuchImage(name: String)
@@ -106,7 +108,7 @@ public enum ImageError: Explained, Hashable {
             "\(store) has a new root key: its fingerprint is now \(found.joined(separator: " or ")), and the one that is pinned is \(pinned)"
         case .contradicted(let store, let detail): "\(store) contradicts itself: \(detail)"
         case .rolledBack(let store, let seen, let found):
-            "\(store) has \(found) records, and this machine has seen \(seen): it was put back to an earlier state, or is a copy that is behind"
+            "\(store) has \(found) \(found == 1 ? "record" : "records"), and this machine has seen \(seen): it was put back to an earlier state, or is a copy that is behind"
         case .notGoverning(let store): "the identity at hand reads \(store) and governs nothing"
         case .stewardReadsNothing(let store): "a steward's key opens no content of \(store)"
         case .stewardEnded(let store): "the steward's key at hand has no rights to \(store) any more"
@@ -126,6 +128,8 @@ public enum ImageError: Explained, Hashable {
             "\(name) could be any of these writers: \(candidates.joined(separator: ", "))"
         case .twoNewest(let series, let images):
             "series \(series) has two newest images, \(images.joined(separator: " and "))"
+        case .sealedNewest(let series, let opened, let sealed):
+            "the keys at hand do not open \(sealed.count == 1 ? "image" : "the images") \(sealed.joined(separator: ", ")), which may be newer than \(opened), the newest of \(printable(Array(series.utf8))) that they open"
         case .lastRecipient(let store):
             "nobody would be left who governs \(store): nobody could change any more who opens it"
         case .unknownRecipient(let recipient, let store): "\(recipient) is no recipient of \(store)"
@@ -207,6 +211,8 @@ public enum ImageError: Explained, Hashable {
             "give another `--series`, or join again with `holdfast store join STORE --series PREFIX`"
         case .unknownWriter, .ambiguousWriter: "`holdfast store info STORE` names them; give the id"
         case .twoNewest: "name the image by its id; two machines may be using one key"
+        case .sealedNewest(_, let opened, _):
+            "give an identity that opens it with `--identity FILE`; `restore \(opened)` takes the older one"
         case .lastRecipient: "add another first with `holdfast key add RECIPIENT --to STORE`"
         case .unknownRecipient: "`holdfast key list --from STORE` names them"
         case .noSuchImage, .noSuchSeries: "`holdfast images` lists them"
@@ -237,7 +243,8 @@ public enum ImageError: Explained, Hashable {
         case .lastRecipient, .otherFingerprint, .intoStore, .otherHardware, .notPermitted, .foreignStore, .rekeyed,
             .contradicted, .rolledBack,
             .notGoverning,
-            .stewardReadsNothing, .stewardEnded, .revokedWriter, .leftOut, .seriesTaken, .seriesNotCovered, .twoNewest:
+            .stewardReadsNothing, .stewardEnded, .revokedWriter, .leftOut, .seriesTaken, .seriesNotCovered, .twoNewest,
+            .sealedNewest:
             4
         case .unknownWriter, .ambiguousWriter: 2
         case .store(let error): error.exitStatus

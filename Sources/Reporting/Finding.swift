@@ -13,6 +13,8 @@ public struct Finding: Sendable, Hashable, CustomStringConvertible {
         case damaged
         /// Could not be restored, or not wholly.
         case notRestored
+        /// Worth knowing, and nothing is wrong: it is shown, and changes no exit status.
+        case note
     }
     public var kind: Kind
     /// What it is about, as people read it: a printable path, or "manifest, part 3 of 9".
@@ -54,7 +56,7 @@ public final class Findings: Sendable {
     package func add(_ finding: Finding) {
         if stop?.hasInterrupted == true { return isCut.store(true, ordering: .relaxed) }
         number.withLock {
-            $0 += 1
+            if finding.kind != .note { $0 += 1 }
             report(finding)
         }
     }

@@ -64,6 +64,23 @@ import Testing
         #expect(place.shell("find store | sort | cmp - names && test ! -e x && test ! -e replica").status == 0)
     }
 
+    @Test("With keys that open a part of a store `latest` is refused, and a verification says what it did not look at")
+    func partialKeys() {
+        let place = place()
+        #expect(place.holdfast("key add $(age-keygen -y second.txt) --to store").status == 0)
+        #expect(place.holdfast("key remove $(age-keygen -y second.txt) --from store --yes").status == 0)
+        #expect(place.holdfast("backup tree --to store").status == 0)
+        for command in ["restore latest --to x", "verify latest", "export latest"] {
+            let latest = place.holdfast("\(command) --from store --identity second.txt")
+            #expect(latest.status == 4 && latest.output.contains("takes the older one"), "\(command): \(latest)")
+        }
+        for option in ["", "--read-data"] {
+            let verify = place.holdfast("verify --from store --identity second.txt \(option)")
+            #expect(verify.status == 3 && verify.output.contains("no damage found"), "\(verify)")
+            #expect(verify.output.contains("not checked: 1 image") && !verify.output.contains("--mark"), "\(verify)")
+        }
+    }
+
     @Test("A removed recipient restores what was there before, and nothing that was written since")
     func removed() {
         let place = place()

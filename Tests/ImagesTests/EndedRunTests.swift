@@ -51,6 +51,20 @@ import Testing
         #expect(try plant.verify().findings == 0)
     }
 
+    @Test("Who asks for the latest image is told of a newer one that is unfinished")
+    func told() throws {
+        let found = try plant.owned().find("latest", ImageFilter(series: "a/plc"))
+        #expect(found.id == first.id && found.note?.kind == .note)
+        #expect(found.note?.reason.contains("`restore \(unfinished.id.short)` takes it") == true)
+        #expect(try plant.owned().find(first.id.description).note == nil)
+        let said = Said()
+        _ = try plant.owned().verify(
+            image: nil, readData: false, progress: Progress(), findings: Findings { said.reasons.append($0.reason) })
+        #expect(said.reasons.contains { $0.contains("was finished, or this copy was removed since") })
+    }
+
+    private final class Said: @unchecked Sendable { var reasons: [String] = [] }
+
     @Test("One of which a volume is gone stays unfinished, by its id alone, and its number is not given again")
     func volumeGone() throws {
         let root = try plant.root(unfinished.id)

@@ -83,14 +83,21 @@ private func show(
         "\(Text.counted(report.images, "image", "images")), \(Text.counted(report.volumes, "volume", "volumes")), "
         + "\(Text.counted(report.chunks, "chunk", "chunks")), \(Text.counted(report.entries, "entry", "entries"))"
     var lines = ["checked \(subject): \(scope), \(Text.size(report.bytesRead)) read"]
-    if report.findings > 0 {
-        lines.append("damaged: \(Text.counted(report.findings, "finding", "findings")), listed above")
+    // What was not opened is one finding, and no damage.
+    let damage = report.findings - min(report.findings, report.unopenedImages > 0 ? 1 : 0)
+    if damage > 0 {
+        lines.append("damaged: \(Text.counted(damage, "finding", "findings")), listed above")
     } else {
         lines.append(
             isWhole
                 ? "no damage found"
                 : "no damage found; content was not read ("
                     + (canRead ? "--read-data does)" : "it opens with an identity, not with a steward's key)"))
+    }
+    if report.unopenedImages > 0 {
+        lines.append(
+            "not checked: \(Text.counted(report.unopenedImages, "image", "images")) that the keys at hand do not open; "
+                + "who opens them checks them, with `--identity FILE`")
     }
     if report.strayKeyFiles > 0 {
         lines.append(
@@ -113,6 +120,7 @@ private func show(
             ("images", .number(report.images)), ("volumes", .number(report.volumes)),
             ("chunks", .number(report.chunks)), ("entries", .number(report.entries)),
             ("bytesRead", .number(report.bytesRead)), ("readData", .flag(isWhole)),
+            ("unopenedImages", .number(report.unopenedImages)),
             ("strayKeyFiles", .number(report.strayKeyFiles)),
             ("damagedVolumes", .list(report.damagedVolumes.map(JSON.id))), ("marked", .flag(marked != nil)),
             ("shared", shared.map { .number(UInt64($0)) }),

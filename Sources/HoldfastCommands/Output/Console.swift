@@ -70,6 +70,7 @@ final class Console: @unchecked Sendable {
 
     /// Counts a finding, and shows or keeps it.
     func finding(_ finding: Finding) {
+        if finding.kind == .note { return warning(finding.description) }
         let isShown = monitor.withLock {
             findingCount += 1
             if isJSON {

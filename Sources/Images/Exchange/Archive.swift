@@ -12,7 +12,9 @@ extension Store {
         findings: Findings
     ) throws -> RestoreReport {
         do {
-            let reader = try StoreImageReader(store: self, root: image(find(name, filter)))
+            let found = try find(name, filter)
+            found.remarks.forEach(findings.add)
+            let reader = try StoreImageReader(store: self, root: image(found))
             let exporter = try ArchiveExporter(descriptor)
             return try withTextAsUTF8 { try exporter.run(reader, progress: progress, findings: findings) }
         } catch { throw ImageError.wrapping(error, subject: subject) }

@@ -22,6 +22,7 @@ extension Store {
             let wanted = try chosenCounting(images, filter, findings)
             var report = CopyReport()
             for found in wanted {
+                found.remarks.forEach(findings.add)
                 let reader = try StoreImageReader(store: self, root: image(found))
                 try repeatingRun(into: target) {
                     guard reader.rewind() else { throw ImageError.pruned(store: target.subject) }
@@ -76,7 +77,9 @@ extension Store {
             guard let rootKey = secret.rootKey, secret.newest.epoch == chain.newest.epoch else {
                 throw ImageError.notGoverning(store: subject)
             }
-            let reader = try StoreImageReader(store: self, root: image(find(name, filter)))
+            let found = try find(name, filter)
+            found.remarks.forEach(findings.add)
+            let reader = try StoreImageReader(store: self, root: image(found))
             guard var label = reader.label else { throw FormatError("an image has no label") }
             // A key for this one file, which may carry this one series.
             let key = try WriterKey.issue(

@@ -154,7 +154,9 @@ private struct Replica {
     ) throws -> Set<ObjectName?> {
         let store = try Store.open(source, for: .list, credentials: credentials, machine: opening.machine)
         var result: Set<ObjectName?> = []
-        for image in try store.chosenCounting(images, filter, findings) {
+        // Whole objects are copied, whoever opens them.
+        for image in try store.chosenCounting(images, filter, findings, forContent: false) {
+            if let note = image.note { findings.add(note) }
             let root = try store.image(image)
             result.insert(root.name)
             result.formUnion(root.named.volumes.map { $0.name(.volume, group: root.name.group) })

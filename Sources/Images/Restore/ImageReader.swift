@@ -149,7 +149,11 @@ final class StoreImageReader: BatchedImageReader {
         storeFolder = store.objects.localFolder
         storeSubject = store.subject
         workspace = try ChunkWorkspace()
-        guard root.body != nil else { throw ImageError.noIdentity(store: store.subject) }
+        guard root.body != nil else {
+            throw store.keyring.secret == nil
+                ? ImageError.noIdentity(store: store.subject)
+                : store.wrongIdentity(root.name, epoch: root.header.epoch)
+        }
         let group = root.name.group
         let index = ChunkIndex(folder: store.machine.cache)
         // The index objects say where everything is; the signed root vouches for them, and every chunk is compared with its id.
@@ -202,10 +206,7 @@ extension Store {
         do {
             let found = try find(name, filter)
             let reader = try StoreImageReader(store: self, root: image(found))
-            if found.isUnfinished {
-                reader.losses.append(
-                    Finding(.damaged, subject: "image \(found.id.short)", "its run ended before it was finished"))
-            }
+            reader.losses += found.remarks
             return reader
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }

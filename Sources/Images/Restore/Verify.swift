@@ -12,6 +12,9 @@ public struct VerifyReport: Sendable {
     public var bytesRead: UInt64 = 0
     public var entries: UInt64 = 0
     public var findings: UInt64 = 0
+    /// Images that the keys at hand do not open, or of which an identity at hand does not open the content: they were not checked, or not
+    /// wholly.
+    public var unopenedImages: UInt64 = 0
     /// Key files that no record of the store names.
     public var strayKeyFiles: UInt64 = 0
     /// Whether every chunk was read.
@@ -44,8 +47,9 @@ extension Store {
             if readData && keyring.secret == nil { throw ImageError.stewardReadsNothing(store: subject) }
             let verifier = Verifier(store: self, identities: identities, progress: progress, findings: findings)
             let isWhole = name == nil && filter.isEmpty
-            let images = isWhole ? nil : try chosen(name.map { [$0] } ?? [], filter).map(\.name)
-            return try verifier.run(images: images, readData: readData)
+            let found = isWhole ? nil : try chosen(name.map { [$0] } ?? [], filter)
+            found?.compactMap(\.note).forEach(findings.add)
+            return try verifier.run(images: found?.map(\.name), readData: readData)
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }
 }
@@ -62,6 +66,8 @@ private final class Verifier: @unchecked Sendable {
     private var damagedVolumes: Set<ObjectID> = []
     /// What the directory of a volume says, of those that have one: a digest of its rows.
     private var directories: [ObjectID: Digest] = [:]
+    /// Volumes whose content the keys at hand do not open.
+    private var sealed: Set<ObjectID> = []
     /// Images that lack something.
     private var incomplete: Set<ObjectID> = []
     /// Why nothing more could be read.
@@ -102,15 +108,25 @@ private final class Verifier: @unchecked Sendable {
             try checkStop()
             try checkIndexObjects(roots, of: Set(volumes), group: group)
             try check(roots, group: group, indexOfAll: index)
-            report.judged += volumes.map {
-                VerifyReport.JudgedVolume(
-                    group: group, reference: $0, isDamaged: damagedVolumes.contains($0.id))
-            }
+            // Of a volume whose content was not read nobody says that it is whole.
+            report.judged += volumes.filter { !readData || !sealed.contains($0.id) || damagedVolumes.contains($0.id) }
+                .map {
+                    VerifyReport.JudgedVolume(
+                        group: group, reference: $0, isDamaged: damagedVolumes.contains($0.id))
+                }
         }
         try checkStop()
         report.whole = roots.filter { root in
             !incomplete.contains(root.id) && root.body != nil
                 && !root.volumes.contains { damagedVolumes.contains($0.id) }
+        }
+        if report.unopenedImages > 0 {
+            let count = report.unopenedImages
+            findings.add(
+                Finding(
+                    .unreadable, subject: store.subject,
+                    "\(count) \(count == 1 ? "image" : "images") cannot be opened with the keys at hand: "
+                        + (count == 1 ? "it was not checked" : "they were not checked")))
         }
         report.findings = findings.count
         return report
@@ -131,13 +147,21 @@ private final class Verifier: @unchecked Sendable {
         let name = object.name
         do {
             let reader = try store.smallReader(name)
-            if reader.objectKey == nil && reader.indexKey == nil { return nil }
+            if reader.objectKey == nil && reader.indexKey == nil {
+                // What nobody with the right has signed, or whose right was ended, is none that would have to be checked.
+                if try store.isLeftover(object) { return nil }
+                let proof = try reader.verifySignature()
+                if store.revokes(name, digest: proof.digest) { return nil }
+                report.unopenedImages += 1
+                return nil
+            }
             let root = try ImageRoot(reader)
             if object.first == nil {
                 // Its machine's to finish; or somebody took the first copy of one that was finished, and it counts no more.
                 damaged(
                     name.text,
-                    "this copy is missing; the other copy is whole. Its run ended before it was finished: it restores by its id alone"
+                    "this copy is missing; the other copy is whole. Either its run ended before it was finished, or this copy was removed "
+                        + "since: it restores by its id alone"
                 )
                 incomplete.insert(name.id)
             }
@@ -157,7 +181,13 @@ private final class Verifier: @unchecked Sendable {
                 damaged(name.text, objection)
                 return nil
             }
-            report.images += 1
+            // A steward's key and a machine's own open no content at all, and are not expected to.
+            if root.body == nil && store.keyring.secret != nil {
+                report.unopenedImages += 1
+                incomplete.insert(name.id)
+            } else {
+                report.images += 1
+            }
             return root
         } catch {
             // Where nobody can tell, it is named.
@@ -211,7 +241,10 @@ private final class Verifier: @unchecked Sendable {
             let place = volume.name(.volume, group: group)
             let name = place.text
             let whole: ObjectReader
-            do { whole = try store.volumeReader(volume, group: group) } catch {
+            do {
+                whole = try store.volumeReader(volume, group: group)
+                if whole.objectKey == nil { sealed.insert(volume.id) }
+            } catch {
                 damaged(name, explained(error).sentence)
                 note(volume.id)
                 continue
@@ -225,7 +258,9 @@ private final class Verifier: @unchecked Sendable {
                 // One that cannot be opened was named there.
                 if readData, let copy = try? store.objects.openIfPresent(name),
                     // As above.
-                    let alone = try? ObjectReader([copy], subject: name, keyring: store.keyring)
+                    let alone = try? ObjectReader([copy], subject: name, keyring: store.keyring),
+                    // That keys do not fit is no damage: the images that need them are counted.
+                    alone.objectKey != nil
                 {
                     for row in rows { queue.push(Job(reader: alone, row: row, name: name, volume: volume.id)) }
                 }

@@ -18,8 +18,15 @@ public struct ImageSummary: Sendable {
     /// A run ended between the two copies of its root: it restores by its id, and counts for nothing else.
     public var isUnfinished = false
 
+    /// What has to be known of the choice, where it was found by `latest`.
+    public internal(set) var note: Finding?
+
     var name: ObjectName
     var reference: RootReference?
+    /// Of the keys that it was written with; nil where that is not known.
+    var epoch: UInt32?
+    /// Whether it is sound as far as it can be seen, and the keys at hand do not open its label.
+    var isSealed = false
     /// Why its label cannot be read.
     var failure: (any Explained)?
 
@@ -88,8 +95,9 @@ extension Store {
                     keyring.secret == nil && keyring.steward == nil && keyring.writer?.group.id != name.group
                     ? "of another group"
                     : "written in epoch \(reader.header.epoch), of which the keys at hand are not"
-                summary.failure = ImageError.wrongIdentity(
-                    store: "\(describe(name)), which was written in epoch \(reader.header.epoch)")
+                summary.epoch = reader.header.epoch
+                summary.isSealed = true
+                summary.failure = wrongIdentity(name, epoch: reader.header.epoch)
                 return summary
             }
             summary.problem = ImageError.wrapping(error, subject: describe(name)).sentence
@@ -104,6 +112,7 @@ extension Store {
         summary.label = entry.label
         summary.writer = entry.writerName
         summary.reference = entry.reference
+        summary.epoch = entry.epoch
         summary.problem = objection(
             writer: summary.name.writer, reference: entry.reference, series: entry.label.series,
             isCovered: entry.isCovered)
@@ -132,10 +141,13 @@ extension Store {
     }
 
     /// Finds an image by its name, a unique prefix of its id, or `latest`.
-    public func find(_ name: String, _ filter: ImageFilter = ImageFilter()) throws -> ImageSummary {
+    /// - Parameter forContent: whether an identity that is at hand has to open its content.
+    public func find(
+        _ name: String, _ filter: ImageFilter = ImageFilter(), forContent: Bool = true
+    ) throws -> ImageSummary {
         let all = try images()
         let images = all.filter { $0.label.map(filter.holds) ?? false }
-        if name == "latest" { return try latest(images, filter) }
+        if name == "latest" { return try latest(images, filter, among: all, forContent: forContent) }
         // Those whose label cannot be read go by their ids, too, so that somebody hears why they do not restore.
         let named = images + all.filter { $0.label == nil }
         let exact = named.filter {
@@ -154,8 +166,8 @@ extension Store {
     }
 
     /// The images that somebody names, or else all that a filter holds and whose labels can be read.
-    func chosen(_ names: [String], _ filter: ImageFilter) throws -> [ImageSummary] {
-        if !names.isEmpty { return try names.map { try find($0, filter) } }
+    func chosen(_ names: [String], _ filter: ImageFilter, forContent: Bool = true) throws -> [ImageSummary] {
+        if !names.isEmpty { return try names.map { try find($0, filter, forContent: forContent) } }
         let all = try images()
         if filter.isEmpty { return all }
         let found = all.filter { $0.label.map(filter.holds) ?? false }
@@ -163,20 +175,29 @@ extension Store {
         return found
     }
 
-    /// The same without what counts for nothing; what is damaged of a series that was asked for is a finding.
-    func chosenCounting(_ names: [String], _ filter: ImageFilter, _ findings: Findings) throws -> [ImageSummary] {
-        let found = try chosen(names, filter)
+    /// The same without what counts for nothing, and without what no identity at hand opens: those are findings.
+    func chosenCounting(
+        _ names: [String], _ filter: ImageFilter, _ findings: Findings, forContent: Bool = true
+    ) throws -> [ImageSummary] {
+        let found = try chosen(names, filter, forContent: forContent)
         if !names.isEmpty { return found }
-        for image in found where image.isDamaged && !filter.isEmpty {
+        for image in found where forContent && (image.isSealed || !opensContent(image)) {
             findings.add(
                 Finding(
-                    .damaged, subject: "image \(image.id.short)", "\(image.problem ?? "damaged"); it was not copied"))
+                    .unreadable, subject: describe(image.name),
+                    "the keys at hand do not open it, and it was not copied"))
         }
-        return found.filter(\.counts)
+        for image in found where image.isDamaged {
+            findings.add(
+                Finding(
+                    .damaged, subject: describe(image.name),
+                    "it was not copied: \(image.problem ?? "its label cannot be read")"))
+        }
+        return found.filter { $0.counts && (!forContent || opensContent($0)) }
     }
 
     /// No image of the series or host that was asked for: which there are.
-    private func noImage(of filter: ImageFilter, _ all: [ImageSummary]) -> ImageError {
+    func noImage(of filter: ImageFilter, _ all: [ImageSummary]) -> ImageError {
         let labels = all.filter(\.counts).compactMap(\.label)
         let isSeriesThere = filter.series.map { series in labels.contains { $0.isOf(series: series) } } ?? true
         let there = Set(labels.map { ExactText(isSeriesThere ? $0.host : $0.series) }).sorted().map {
@@ -199,35 +220,8 @@ extension Store {
         return root
     }
 
-    /// The newest of a series: of the one that was named, of this machine's own, or of the only one.
-    private func latest(_ images: [ImageSummary], _ filter: ImageFilter) throws -> ImageSummary {
-        var pool = Dictionary(grouping: images.filter(\.counts)) { ExactText($0.label?.series ?? "") }
-        if filter.isEmpty, pool.count > 1, let own = keyring.writer?.certificate {
-            let ofMachine = pool.filter { own.covers(series: $0.key.text) }
-            if !ofMachine.isEmpty { pool = ofMachine }
-        }
-        func newest(_ images: [ImageSummary]) -> [ImageSummary] {
-            let last = images.map { $0.label?.sequence ?? 0 }.max()
-            return images.filter { $0.label?.sequence == last }
-        }
-        guard let series = pool.first else {
-            if filter.isEmpty { throw ImageError.noSuchImage(name: "latest") }
-            throw noImage(of: filter, try self.images())
-        }
-        if pool.count > 1 {
-            let all = pool.values.compactMap { newest($0).first }
-                .sorted { ExactText($0.label?.series ?? "") < ExactText($1.label?.series ?? "") }
-            throw ImageError.ambiguousImage(name: "latest", candidates: all.map(Self.describe))
-        }
-        let found = newest(series.value)
-        guard let only = found.first, found.count == 1 else {
-            throw ImageError.twoNewest(series: series.key.text, images: found.map(\.id.short))
-        }
-        return only
-    }
-
     /// `ed0973b3 of line3/plc, 2026-11-26 13:38:00 CET`
-    private static func describe(_ image: ImageSummary) -> String {
+    static func describe(_ image: ImageSummary) -> String {
         guard let label = image.label else { return image.id.short }
         return "\(image.id.short) of \(printable(Array(label.series.utf8))), \(label.time.localText)"
     }

@@ -144,6 +144,12 @@ extension Store {
         return isCovered ? nil : "its writer may not write the series \(printable(Array(series.utf8)))"
     }
 
+    /// Whether the writer of a root was revoked, and this one does not go on counting.
+    func revokes(_ name: ObjectName, digest: Digest) -> Bool {
+        guard let revocation = chain.newest.revocation(of: name.writer) else { return false }
+        return !revocation.kept.contains(RootReference(id: name.id, digest: digest))
+    }
+
     func objection(to root: ImageRoot) -> String? {
         objection(
             writer: root.name.writer, reference: root.reference, series: root.label.series,
