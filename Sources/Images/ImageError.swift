@@ -183,7 +183,8 @@ public enum ImageError: Explained, Hashable {
         case .otherFormat(_, let version) where version < Int(Format.version):
             "make a new store with `holdfast store init PATH` and back up anew"
         case .otherFormat: "use a newer holdfast"
-        case .damaged: "`holdfast verify` lists what is lost; a second copy of the store can be copied over it"
+        case .damaged:
+            "`holdfast verify` lists what is lost: restore it from another copy of the store; after `verify --mark` the next backups store what is still there anew"
         case .truncated: "copy the file again from where it was made; what is there can be restored"
         case .noIdentity: "give one with `--identity FILE` or `--passphrase-file FILE`"
         case .wrongPassphrase: "try it again; `holdfast key list --from STORE` names the recipients"

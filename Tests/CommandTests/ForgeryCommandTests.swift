@@ -81,6 +81,20 @@ import Testing
         }
     }
 
+    @Test("A copy without a key says that nobody looked whether all is there; with one it names what is missing")
+    func brokenSource() {
+        let place = place()
+        place.shell("for v in store/v/*/*/*; do test -e $v.2 || case $v in *.2) ;; *) rm $v;; esac; done")
+        let copy = place.holdfast("copy --from store --to replica")
+        #expect(copy.status == 3 && copy.output.contains("is missing in"), "\(copy)")
+        let stranger = place.shell(
+            """
+            HOME=$PWD/stranger XDG_CONFIG_HOME=$PWD/stranger XDG_STATE_HOME=$PWD/stranger XDG_CACHE_HOME=$PWD/stranger \
+            holdfast copy --from store --to second
+            """)
+        #expect(stranger.status == 0 && stranger.output.contains("not checked whether all is there"), "\(stranger)")
+    }
+
     @Test("A removed recipient restores what was there before, and nothing that was written since")
     func removed() {
         let place = place()

@@ -40,13 +40,23 @@ struct CopyCommand: HoldfastCommand {
         session.show(
             [
                 ("images", .number(report.images)), ("volumes", .number(report.volumes)),
-                ("bytes", .number(report.bytes)),
+                ("bytes", .number(report.bytes)), ("uncheckedImages", .number(report.uncheckedImages)),
             ] + session.console.findingMembers,
-            summary: [
-                "copied \(Text.counted(report.images, "image", "images")): "
-                    + "\(Text.counted(report.volumes, "volume", "volumes")), \(Text.size(report.bytes))"
-            ], outputIsData: target.output?.isStandard == true)
+            summary: summary(report), outputIsData: target.output?.isStandard == true)
         return session.outcome(report.findings)
+    }
+
+    private func summary(_ report: CopyReport) -> [String] {
+        let copied =
+            "copied \(Text.counted(report.images, "image", "images")): "
+            + "\(Text.counted(report.volumes, "volume", "volumes")), \(Text.size(report.bytes))"
+        if report.uncheckedImages == 0 { return [copied] }
+        return [
+            copied,
+            "not checked whether all is there that \(Text.counted(report.uncheckedImages, "image", "images")) "
+                + "\(report.uncheckedImages == 1 ? "needs" : "need"): no key at hand opens "
+                + "\(report.uncheckedImages == 1 ? "it" : "them"); `holdfast verify` does",
+        ]
     }
 
     private func copy(_ session: Session) throws -> CopyReport {

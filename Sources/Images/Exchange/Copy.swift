@@ -10,6 +10,8 @@ public struct CopyReport: Sendable {
     public var volumes: UInt64 = 0
     public var bytes: UInt64 = 0
     public var findings: UInt64 = 0
+    /// Of a replica: images of which nobody has looked whether all is there that they name, since no key at hand opens them.
+    public var uncheckedImages: UInt64 = 0
 }
 
 extension Store {

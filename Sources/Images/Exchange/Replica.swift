@@ -76,6 +76,8 @@ private struct Replica {
     private var there: [String: UInt64] = [:]
     /// What the source has, by name.
     private var offered: Set<String> = []
+    /// What the source has torn alone, and the target no better.
+    private var torn: [String] = []
     var report = CopyReport()
 
     init(_ source: any ObjectStore, _ target: any ObjectStore, _ progress: Progress, _ findings: Findings) {
@@ -117,6 +119,17 @@ private struct Replica {
         for root in inOrder where try isWholeRoot(root) {
             if try copy(root), !ObjectName.isSecond(root.name) { report.images += 1 }
         }
+        for root in inOrder where !ObjectName.isSecond(root.name) { try nameLost(root) }
+        let check = try ReplicaCheck(store, target, credentials: credentials)
+        report.uncheckedImages = try check.run(
+            Set(roots.compactMap { ObjectName($0.name) }), torn: torn, progress: progress, findings: findings)
+    }
+
+    /// A root with two copies was whole once. Where neither is now, and the target has none from before, its image is lost to the replica.
+    private func nameLost(_ root: StoredObject) throws {
+        guard offered.contains(root.name + ".2"), try !isWholeRoot(root), there[root.name] == nil else { return }
+        findings.add(
+            Finding(.damaged, subject: root.name, "both its copies are torn in \(source.subject): it was not copied"))
     }
 
     /// Age files, parcels and records, in this order: those that the root key speaks for. What else lies beside them is nobody's, however
@@ -189,24 +202,32 @@ private struct Replica {
             return false
         }
         guard let input = try input(object) else { return false }
+        let isTorn = try !isWhole(input, object.name)
         if there[object.name] != nil, let own = try target.openIfPresent(object.name) {
+            if try isTorn && !isWhole(own, object.name) { torn.append(object.name) }
             if try isSame(own, input) || !mayReplace(own, input, object.name) {
                 progress.add(bytes: object.length)
                 return false
             }
             guard try target.removeIfAllowed(object.name) else { return try putBeside(object.name, input) }
         }
+        if isTorn { torn.append(object.name) }
         try write(input, to: object.name)
         return true
     }
 
-    /// What is to be copied under this name: the object, or the whole one beside it where it is torn. That one itself is not copied: it is
-    /// none of its own.
+    /// What is to be copied under this name: the object, or its other copy where it is torn and that one whole. A second copy that is there
+    /// for a torn first one alone is not copied: it is none of its own.
     private func input(_ object: StoredObject) throws -> (any ByteSource)? {
         guard let input = try source.openIfPresent(object.name, length: object.length) else { return nil }
         if ObjectName.isSecond(object.name) {
-            return try offered.contains(String(ObjectName.withoutSecond(object.name))) && isBeside(input, object.name)
-                ? nil : input
+            let first = String(ObjectName.withoutSecond(object.name))
+            guard offered.contains(first) else { return input }
+            if try isBeside(input, object.name) { return nil }
+            guard try !isWhole(input, object.name), let other = try source.openIfPresent(first),
+                try isWhole(other, first)
+            else { return input }
+            return try isBeside(other, object.name) ? nil : other
         }
         let second = object.name + ".2"
         guard offered.contains(second), try !isWhole(input, object.name),

@@ -1,0 +1,102 @@
+// Whether a replica has all that its images name: a copy carries on what the source has, and the source may lack something. What the images
+// name is sealed in their roots, so this wants a key; without one it is said that nobody has looked.
+
+internal import Platform
+internal import Reporting
+internal import Stores
+
+struct ReplicaCheck {
+    private let source: Store
+    private let target: any ObjectStore
+
+    /// With whatever keys are at hand; nobody is asked for a passphrase.
+    init(_ opening: Opening, _ target: any ObjectStore, credentials: Credentials) throws {
+        // An identity that does not open the store is no help here; its lack is none either.
+        let secret = credentials.identities.isEmpty ? nil : try? opening.secret(credentials.silent)
+        let steward = try? opening.currentSteward(credentials)  // As above.
+        self.target = target
+        source = try Store(
+            opening, keyring: Keyring(chain: opening.chain, secret: secret, writer: opening.writer, steward: steward))
+    }
+
+    /// Names what is torn or missing.
+    /// - Parameter torn: what was copied torn.
+    /// - Returns: of how many images the keys at hand do not say what they name.
+    func run(
+        _ images: Set<ObjectName>, torn: [String], progress: Progress, findings: Findings
+    ) throws -> UInt64 {
+        var unchecked: UInt64 = 0
+        var isAllKnown = true
+        var needed: [ObjectName: (length: UInt64, images: [ObjectID])] = [:]
+        for image in images.sorted() {
+            try progress.checkStop()
+            let root: ImageRoot
+            do { root = try source.image(image) } catch {
+                isAllKnown = false
+                if try isSealed(image, error, findings) { unchecked += 1 }
+                continue
+            }
+            // What does not count as an image, whoever put it there, needs nothing.
+            if source.objection(to: root) != nil { continue }
+            for (kind, references) in [(ObjectName.Kind.volume, root.named.volumes), (.index, root.named.indexes)] {
+                for reference in references {
+                    let name = reference.name(kind, group: image.group)
+                    needed[name, default: (reference.length, [])].images.append(image.id)
+                }
+            }
+        }
+        let named = try nameMissing(needed, torn: Set(torn), findings)
+        for name in torn.sorted() where !named.contains(name) {
+            nameTorn(name, isLeftover: isAllKnown && Self.isNamedByImages(name), findings)
+        }
+        return unchecked
+    }
+
+    /// Whether it is the keys that do not open it; else it is named, unless it is torn, which is told where it is copied.
+    private func isSealed(_ image: ObjectName, _ error: any Error, _ findings: Findings) throws -> Bool {
+        // What has no header that can be read is torn, or none.
+        guard let reader = try? source.smallReader(image) else { return false }
+        if reader.indexKey == nil { return true }
+        if try reader.copies.contains(where: { try $0.isWhole() }) {
+            findings.add(Finding(.damaged, subject: image.text, explained(error).sentence))
+        }
+        return false
+    }
+
+    private static func isNamedByImages(_ name: String) -> Bool {
+        guard let kind = ObjectName(name)?.kind else { return false }
+        return kind == .volume || kind == .index
+    }
+
+    /// - Returns: the names that were said.
+    private func nameMissing(
+        _ needed: [ObjectName: (length: UInt64, images: [ObjectID])], torn: Set<String>, _ findings: Findings
+    ) throws -> Set<String> {
+        var there: [String: UInt64] = [:]
+        for folder in ["v", "x"] {
+            for object in try target.list(folder) { there[object.name] = object.length }
+        }
+        var said: Set<String> = []
+        for (name, object) in needed.sorted(by: { $0.key < $1.key }) {
+            if name.both.contains(where: { there[$0] == object.length }) { continue }
+            let isTorn = name.both.contains { there[$0] != nil }
+            said.formUnion(name.both)
+            let images = object.images.count == 1 ? "image" : "images"
+            findings.add(
+                Finding(
+                    .damaged, subject: name.text,
+                    "it is \(isTorn ? "torn" : "missing") in \(source.subject) and in \(target.subject), and "
+                        + "\(images) \(object.images.prefix(8).map(\.short).joined(separator: ", "))"
+                        + "\(object.images.count > 8 ? " …" : "") \(object.images.count == 1 ? "needs" : "need") it"))
+        }
+        return said
+    }
+
+    private func nameTorn(_ name: String, isLeftover: Bool, _ findings: Findings) {
+        let words = "it is torn in \(source.subject), where no whole copy of it is, and was copied as it is"
+        findings.add(
+            isLeftover
+                ? Finding(.note, subject: name, "\(words); no image needs it: a run that was cut off left it")
+                : Finding(.damaged, subject: name, "\(words); `holdfast verify` tells what it costs"))
+    }
+}
