@@ -81,6 +81,17 @@ import Testing
         }
     }
 
+    @Test("A single file is read with a warning after a change of keys, and with status 0")
+    func olderFile() {
+        let place = place()
+        #expect(place.holdfast("copy latest --from store --output one.hf").status == 0)
+        #expect(place.holdfast("key add $(age-keygen -y second.txt) --to store").status == 0)
+        for command in ["restore --input one.hf --to x", "verify --input one.hf", "images --input one.hf"] {
+            let outcome = place.holdfast(command)
+            #expect(outcome.status == 0 && outcome.output.contains("warning: one.hf"), "\(command): \(outcome)")
+        }
+    }
+
     @Test("A copy without a key says that nobody looked whether all is there; with one it names what is missing")
     func brokenSource() {
         let place = place()

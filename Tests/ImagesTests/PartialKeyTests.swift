@@ -92,4 +92,30 @@ import Testing
             progress: Progress(), findings: findings)
         #expect(report.images == 1 && findings.count == 1)
     }
+
+    @Test("A single file from before a change of keys is read with a note, and with status 0")
+    func singleFile() throws {
+        let file = plant.scratch.file("image.hf")
+        _ = try plant.owned().copy(
+            image: old.id.description, to: .file(file, partLength: nil), progress: Progress(), findings: Findings())
+        try plant.owned().add(.age(AgeIdentity.generate().recipient), governs: false)
+        _ = try plant.owned()
+        let said = Said()
+        let findings = Findings { said.findings.append($0) }
+        let report = try SingleFile.verify(
+            file, credentials: plant.credentials, machine: plant.office, progress: Progress(), findings: findings)
+        #expect(report.findings == 0 && findings.count == 0 && said.findings.map(\.kind) == [.note])
+        let images = try SingleFile.images(
+            file, credentials: plant.credentials, machine: plant.office, findings: findings)
+        #expect(images.allSatisfy { !$0.isDamaged } && findings.count == 0)
+        // Into a store, too.
+        let other = try TestStore(plant.scratch, "other")
+        _ = try SingleFile.copy(
+            file, credentials: plant.credentials,
+            to: Store.open(other.path, for: .write, credentials: Credentials(), machine: other.machine),
+            progress: Progress(), findings: findings)
+        #expect(findings.count == 0)
+    }
+
+    private final class Said: @unchecked Sendable { var findings: [Finding] = [] }
 }

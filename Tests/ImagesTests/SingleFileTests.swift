@@ -159,7 +159,7 @@ import Testing
         // Reading does not make anybody forget.
         for _ in 0..<2 {
             let (names, said) = try restored(bytes, machine: machine)
-            #expect(names.count == 6 && said.count == 1 && said[0].contains("has 1 records"), "\(said)")
+            #expect(names.count == 6 && said.count == 1 && said[0].contains("it has 1 of the "), "\(said)")
         }
         try machine.remember(image.record.store) { memory in
             memory.record = StoreMemory.Record(number: 1, digest: next.digest)

@@ -62,6 +62,7 @@ final class ChunkTranslator {
         try progress.checkStop()
         for problem in reader.problems() {
             findings.add(problem)
+            if problem.kind == .note { continue }
             throw ImageError.damaged(subject: reader.restoredSubject, detail: problem.reason)
         }
         try flush(&piece)
