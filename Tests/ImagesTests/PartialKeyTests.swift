@@ -106,7 +106,7 @@ import Testing
             file, credentials: plant.credentials, machine: plant.office, progress: Progress(), findings: findings)
         #expect(report.findings == 0 && findings.count == 0 && said.findings.map(\.kind) == [.note])
         let images = try SingleFile.images(
-            file, credentials: plant.credentials, machine: plant.office, findings: findings)
+            file, credentials: plant.credentials, machine: plant.office, progress: Progress(), findings: findings)
         #expect(images.allSatisfy { !$0.isDamaged } && findings.count == 0)
         // Into a store, too.
         let other = try TestStore(plant.scratch, "other")
