@@ -138,7 +138,10 @@ extension Store {
         let begun = try opening.machine.joiningKey(of: opening.header.store).flatMap { key in
             writers.contains { $0.writer == key.writer } ? key : nil
         }
-        if let begun, request.series.isEmpty || request.series == begun.certificate.series {
+        if let begun,
+            request.series.isEmpty
+                || request.series.map(ExactText.init) == begun.certificate.series.map(ExactText.init)
+        {
             try opening.machine.save(begun)
             return try Store(opening, keyring: Keyring(chain: opening.chain, secret: secret, writer: begun))
         }
