@@ -76,9 +76,12 @@ private func makeFolder(_ path: BytePath, mode: UInt32) throws(SystemError) -> B
         return true
     }
     switch errno {
-    // A link that leads nowhere has the name, and is no folder.
-    case EEXIST where linkToNothing(path) != nil: throw noPlace(for: path)
-    case EEXIST: return true
+    case EEXIST:
+        var status = stat()
+        if path.withCString({ stat($0, &status) }) == 0 { return true }
+        // A link that leads nowhere has the name, and is no folder.
+        if errno == ENOENT { throw noPlace(for: path) }
+        throw SystemError(errno, "look at", path.description)
     case ENOENT: return false
     case let code: throw SystemError(code, "make the folder", path.description)
     }

@@ -54,22 +54,22 @@ extension Store {
     }
 }
 
-private final class Verifier: @unchecked Sendable {
-    private let store: Store
+final class Verifier: @unchecked Sendable {
+    let store: Store
     private let identities: [AgeIdentity]
-    private let progress: Progress
-    private let findings: Findings
-    private let monitor = Monitor()
-    private var report = VerifyReport()
+    let progress: Progress
+    let findings: Findings
+    let monitor = Monitor()
+    var report = VerifyReport()
     /// Of each volume the chunks of which a copy is bad: another volume may hold the same whole.
-    private var bad: [ObjectID: Set<Digest>] = [:]
-    private var damagedVolumes: Set<ObjectID> = []
+    var bad: [ObjectID: Set<Digest>] = [:]
+    var damagedVolumes: Set<ObjectID> = []
     /// What the directory of a volume says, of those that have one: a digest of its rows.
     private var directories: [ObjectID: Digest] = [:]
     /// Volumes whose content the keys at hand do not open.
     private var sealed: Set<ObjectID> = []
     /// Images that lack something.
-    private var incomplete: Set<ObjectID> = []
+    var incomplete: Set<ObjectID> = []
     /// Why nothing more could be read.
     private var ended: ImageError?
 
@@ -81,12 +81,12 @@ private final class Verifier: @unchecked Sendable {
     }
 
     /// Names damage, where it is that: nothing can be said of a store that is gone, nor once somebody asked to stop.
-    private func damaged(_ name: String, _ reason: String) {
+    func damaged(_ name: String, _ reason: String) {
         if let lost = store.lost { return monitor.withLock { ended = ended ?? lost } }
         findings.add(Finding(.damaged, subject: name, reason))
     }
 
-    private func checkStop() throws {
+    func checkStop() throws {
         try progress.checkStop()
         if let ended = monitor.withLock({ ended }) { throw ended }
     }
@@ -332,107 +332,6 @@ private final class Verifier: @unchecked Sendable {
                 for root in roots where root.named.indexes.contains(reference) {
                     _ = incomplete.insert(root.id)
                 }
-            }
-        }
-    }
-
-    // MARK: Manifests
-
-    /// Each image with what its own volumes hold. The index of all serves where every chunk is in one place: one writer, and no damage that
-    /// had something stored anew.
-    private func check(_ roots: [ImageRoot], group: Identifier, indexOfAll: ChunkIndex) throws {
-        let damaged = monitor.withLock { damagedVolumes }
-        let hit = roots.filter { root in root.volumes.contains { damaged.contains($0.id) } }
-        if hit.isEmpty && Set(roots.map(\.name.writer)).count == 1 {
-            return try check(roots, group: group, index: indexOfAll)
-        }
-        let affected = Set(hit.map(\.id))
-        let sound = Dictionary(grouping: roots.filter { !affected.contains($0.id) }, by: \.name.writer)
-        for (_, roots) in sound.sorted(by: { $0.key < $1.key }) {
-            let volumes = Set(roots.flatMap(\.volumes)).sorted { $0.id < $1.id }
-            try check(roots, group: group, index: makeIndex(of: volumes, group: group))
-        }
-        for root in hit { try check([root], group: group, index: makeIndex(of: root.volumes, group: group)) }
-    }
-
-    private func makeIndex(of volumes: [VolumeReference], group: Identifier) throws -> ChunkIndex {
-        let index = ChunkIndex(folder: store.machine.cache)
-        let workspace = try ChunkWorkspace()
-        for volume in volumes {
-            try progress.checkStop()
-            // What cannot be opened was named with the volume.
-            guard let reader = try? store.volumeReader(volume, group: group) else { continue }
-            let rows = reader.directory() ?? reader.rowsByScanning(workspace: workspace)
-            try index.add(rows, volume: index.add(volume))
-        }
-        return index
-    }
-
-    private func isLost(_ id: Digest, _ index: ChunkIndex) throws -> Bool {
-        guard let place = try index.locate(id) else { return true }
-        let volume = index.volumes[Int(place.volume)].reference.id  // safe: the index knows it
-        return monitor.withLock { bad[volume]?.contains(id) ?? false }
-    }
-
-    private func check(_ roots: [ImageRoot], group: Identifier, index: ChunkIndex) throws {
-        let chunks = VolumeChunks(store: store, index: index, group: group)
-        let workspace = try ChunkWorkspace()
-        var checked: Set<Digest> = []
-        for root in roots {
-            guard let body = root.body else { continue }
-            for (number, piece) in body.pieces.enumerated() {
-                try checkStop()
-                // Pieces that an earlier image shares have been looked at.
-                guard checked.insert(piece.id).inserted else { continue }
-                do {
-                    try chunks.read(piece.id, into: workspace)
-                    try check(Array(workspace.content), of: root, index: index)
-                } catch {
-                    incomplete.insert(root.id)
-                    damaged("image \(root.id.short)", "part \(number + 1) of its manifest is lost: \(error)")
-                }
-            }
-        }
-    }
-
-    /// Looks for each chunk that the entries cite, and names the files that lack one.
-    private func check(_ records: [UInt8], of root: ImageRoot, index: ChunkIndex) throws {
-        var reader = RecordReader(records)
-        var path: [[UInt8]] = []
-        var file: [UInt8] = []
-        var reported: [UInt8]?
-        func check(_ slices: [Slice]) throws {
-            for slice in slices {
-                guard let id = slice.chunk, reported != file else { continue }
-                if try isLost(id, index) {
-                    reported = file
-                    incomplete.insert(root.id)
-                    let name = Array((path + [file]).joined(separator: [UInt8(ascii: "/")]))
-                    findings.add(
-                        Finding(
-                            .damaged, BytePath(name),
-                            "its content in image \(root.label.name) (\(root.id.short)) is lost"))
-                }
-            }
-        }
-        while let item = try reader.next() {
-            guard let record = try Record(kind: item.kind, payload: item.payload) else { continue }
-            switch record {
-            case .position(let position):
-                path = position.path.split(separator: UInt8(ascii: "/")).map(Array.init)
-                if position.depth > 0 { path.insert(BytePath(position.source).lastComponent, at: 0) }
-                file = position.file ?? []
-            case .enter(let entry):
-                path.append(entry.name)
-                report.entries += 1
-            case .leave: _ = path.popLast()
-            case .entry(let entry):
-                file = entry.name
-                reported = nil
-                report.entries += 1
-                try check(entry.slices)
-            case .content(let slices): try check(slices)
-            case .source, .restart, .finish: break
             }
         }
     }
