@@ -52,7 +52,7 @@ struct KeyAddCommand: HoldfastCommand {
         let age = try ageRecipient()
         let name = age?.string ?? recipient
         let store = try session.open(to, for: .read)
-        let known = try session.readers(to).first { $0.name == name }
+        let known = store.readers.first { $0.name == name }
         let isDemotion = reader && known?.governs == true
         if let known, isDemotion { try confirmDemotion(of: known, store, session) }
         if let label, known != nil, !isDemotion {

@@ -75,12 +75,7 @@ extension ImageWriter {
         return try !store.isLeftover(object)
     }
 
-    private func listedRoot(of run: RunRecord) throws -> ListedObject {
-        let name = try run.root
-        return ListedObject(
-            name: name, first: try store.objects.openIfPresent(name.text)?.length,
-            second: try store.objects.openIfPresent(name.second)?.length)
-    }
+    private func listedRoot(of run: RunRecord) throws -> ListedObject { try store.listed(run.root) }
 
     /// The checkpoints of a run, in order. The last may be torn and names nothing then.
     private func checkpoints(of run: RunRecord) throws -> [(name: ObjectName, objects: NamedObjects)] {

@@ -95,7 +95,7 @@ final class Verifier: @unchecked Sendable {
         if images == nil {
             report.strayKeyFiles = try PlainFileCheck(store: store, identities: identities, report: damaged).run()
         }
-        let roots = try images?.compactMap { try root(listed($0)) } ?? allRoots()
+        let roots = try images?.compactMap { try root(store.listed($0)) } ?? allRoots()
         report.readData = readData
         // Volumes and chunk ids belong to a group; each is a world of its own.
         for (group, roots) in Dictionary(grouping: roots, by: \.name.group).sorted(by: { $0.key < $1.key }) {
@@ -135,12 +135,6 @@ final class Verifier: @unchecked Sendable {
     // MARK: Roots
 
     private func allRoots() throws -> [ImageRoot] { try store.listed(.image).compactMap { try root($0) } }
-
-    private func listed(_ name: ObjectName) throws -> ListedObject {
-        ListedObject(
-            name: name, first: try store.objects.openIfPresent(name.text)?.length,
-            second: try store.objects.openIfPresent(name.second)?.length)
-    }
 
     /// A root, each copy checked for itself.
     private func root(_ object: ListedObject) throws -> ImageRoot? {

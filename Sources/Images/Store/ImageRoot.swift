@@ -71,6 +71,13 @@ extension Store {
         return found.values.sorted { $0.name < $1.name }
     }
 
+    /// An object as a listing would show it, by two looks.
+    func listed(_ name: ObjectName) throws(StoreError) -> ListedObject {
+        ListedObject(
+            name: name, first: try objects.openIfPresent(name.text)?.length,
+            second: try objects.openIfPresent(name.second)?.length)
+    }
+
     /// The roots of one writer.
     func roots(ofGroup group: Identifier, writer: Identifier) throws -> [ObjectName] {
         try listed(.image, group: group, writer: writer).map(\.name)

@@ -147,9 +147,7 @@ extension Store {
             let newest = opening.chain.newest
             if newest.recipients.contains(added) { return }
             do {
-                try announce(
-                    after: newest, epoch: newest.epoch, sealing: newest.sealing, revoked: newest.revoked,
-                    recipients: newest.recipients.filter { $0.name != added.name } + [added], rootKey: rootKey)
+                try announce(added, after: newest, rootKey)
             } catch {
                 try withdraw(name, of: added)
                 throw error
@@ -183,9 +181,7 @@ extension Store {
             }
             if labelled.label == label { return }
             labelled.label = label
-            try announce(
-                after: newest, epoch: newest.epoch, sealing: newest.sealing, revoked: newest.revoked,
-                recipients: newest.recipients.filter { $0.name != recipient } + [labelled], rootKey: rootKey)
+            try announce(labelled, after: newest, rootKey)
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }
 
@@ -259,15 +255,16 @@ extension Store {
             let ended = Set(change.revoking.map(\.writer))
             let signer = change.newRoot?.key ?? rootKey
             for certificate in try opening.writers() where !ended.contains(certificate.writer) {
-                try putParcel(
-                    for: change.newRoot == nil ? certificate : certificate.reissued(by: signer), of: next, signer)
+                try Self.putParcel(
+                    for: change.newRoot == nil ? certificate : certificate.reissued(by: signer), of: next, signer,
+                    in: objects)
             }
             if let newRoot = change.newRoot {
                 try restateDamage(with: next, rootKey: newRoot.key)
                 try machine.remember(id) { $0.announced = newRoot.key.verifyingKey }
             }
             let admitted = try change.admitting?(next, signer)
-            if let admitted { try putParcel(for: admitted.certificate, of: next, signer) }
+            if let admitted { try Self.putParcel(for: admitted.certificate, of: next, signer, in: objects) }
             try announce(
                 after: newest, epoch: next.newest.epoch, sealing: next.newest.sealing.publicKey,
                 revoked: newest.revoked + change.revoking, recipients: staying, rootKey: signer,
@@ -298,7 +295,10 @@ extension Store {
         }
     }
 
-    private func putParcel(for certificate: Certificate, of secret: StoreSecret, _ rootKey: SigningKey) throws {
+    /// What a writer or a steward finds of the newest epoch.
+    static func putParcel(
+        for certificate: Certificate, of secret: StoreSecret, _ rootKey: SigningKey, in objects: any ObjectStore
+    ) throws {
         let epoch = secret.newest
         let key =
             certificate.roles.contains(.steward) ? epoch.indexSecret : try epoch.indexKey(certificate.group)
@@ -306,6 +306,13 @@ extension Store {
         try objects.put(
             "\(folder)/\(certificate.writer)",
             Parcel.make(for: certificate, epoch: epoch.epoch, indexKey: key, rootKey: rootKey))
+    }
+
+    /// A record that lists a recipient, or lists him anew, and changes nothing else.
+    private func announce(_ reader: StoreReader, after newest: StoreRecord, _ rootKey: SigningKey) throws {
+        try announce(
+            after: newest, epoch: newest.epoch, sealing: newest.sealing, revoked: newest.revoked,
+            recipients: newest.recipients.filter { $0.name != reader.name } + [reader], rootKey: rootKey)
     }
 
     /// Writes the store's next record, which is the commit point of every change of rights.
@@ -342,12 +349,7 @@ extension Store {
         do {
             let (secret, rootKey, _) = try governing()
             let key = try StewardKey.issue(from: secret, rootKey: rootKey, name: name)
-            let folder = try StoreName.keys(epoch: chain.newest.epoch, sealing: chain.newest.sealing)
-            try objects.put(
-                "\(folder)/\(key.certificate.writer)",
-                Parcel.make(
-                    for: key.certificate, epoch: chain.newest.epoch, indexKey: secret.newest.indexSecret,
-                    rootKey: rootKey))
+            try Self.putParcel(for: key.certificate, of: secret, rootKey, in: objects)
             return key
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }

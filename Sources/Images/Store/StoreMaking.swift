@@ -177,11 +177,8 @@ extension Store {
             return try governed.replace(replaced, by: issue) { try opening.storePassphrase(passphrase.value()) }
         }
         let key = try issue(secret, rootKey)
-        // The parcel first: who has no key cannot write, and a parcel without its key is no more than a name.
-        try opening.objects.put(
-            "\(opening.keyFolder)/\(key.writer)",
-            Parcel.make(
-                for: key.certificate, epoch: opening.chain.newest.epoch, indexKey: key.indexKey, rootKey: rootKey))
+        // A parcel without its key is no more than a name; the key lies here as one that is joining.
+        try putParcel(for: key.certificate, of: secret, rootKey, in: opening.objects)
         try opening.machine.save(key)
         return try Store(opening, keyring: Keyring(chain: opening.chain, secret: secret, writer: key))
     }
