@@ -33,7 +33,8 @@ struct SingleFileOpening {
         let memory = try machine.memory(of: keys.header.store)
         let writer = try machine.writerKey(of: keys.header.store)
         let root = try credentials.trust.root(
-            of: keys.records, pinned: memory.pins(writer, among: keys.records), isFile: true, subject: subject)
+            of: keys.records, pinned: memory.pins(writer, among: keys.records), isFile: true, subject: subject
+        ).key
         fingerprint = try StoreFingerprint(store: keys.header.store, root: root)
         let chain = try keys.records.chain(of: root, subject: subject)
         self.chain = chain

@@ -14,7 +14,7 @@ struct Opening {
     /// This machine's key, as it lies there; its epochs may be old.
     let writer: WriterKey?
     private(set) var findings: [Finding] = []
-    /// Whether anything says that it is the right store. To read from one is no word for it.
+    /// Whether anything says that it is the right store.
     private let isConfirmed: Bool
 
     var subject: String { objects.subject }
@@ -30,12 +30,10 @@ struct Opening {
         let memory = try machine.memory(of: header.store)
         writer = try machine.writerKey(of: header.store)
         let records = try Self.readRecords(objects, header)
-        let pins = memory.pins(writer, credentials.steward, among: records)
-        let isTrusting = isJoining || isWriting && writer == nil
-        let root = try credentials.trust.root(
-            of: records, pinned: pins, isJoining: isTrusting, subject: objects.subject)
-        let isNoted = credentials.trust.noted.contains(try StoreFingerprint(store: header.store, root: root))
-        isConfirmed = isTrusting || !pins.isEmpty || isNoted || credentials.trust.expected != nil
+        let root: VerifyingKey
+        (root, isConfirmed) = try credentials.trust.root(
+            of: records, pinned: memory.pins(writer, credentials.steward, among: records),
+            isJoining: isJoining || isWriting && writer == nil, subject: objects.subject)
         chain = try records.chain(of: root, subject: objects.subject)
         if let finding = try memory.compare(chain, isWriting: isWriting, subject: objects.subject) {
             findings.append(finding)

@@ -76,7 +76,7 @@ extension Store {
             let records = try Opening.readRecords(objects, header)
             let pinned = try machine?.memory(of: header.store).pins(nil, among: records) ?? []
             let root = try StoreTrust(expected: trust.expected, noted: trust.noted)
-                .root(of: records, pinned: pinned, subject: objects.subject)
+                .root(of: records, pinned: pinned, subject: objects.subject).key
             return try records.chain(of: root, subject: objects.subject).newest.recipients
         } catch { throw ImageError.wrapping(error, subject: objects.subject) }
     }

@@ -45,7 +45,7 @@ public struct StoreTrust: Sendable {
     /// - Throws: `ImageError.foreignStore`, `.otherFingerprint`, `.rekeyed`, or what `unpinned` does.
     func root(
         of records: StoreRecords, pinned: [VerifyingKey], isJoining: Bool = false, isFile: Bool = false, subject: String
-    ) throws -> VerifyingKey {
+    ) throws -> (key: VerifyingKey, isConfirmed: Bool) {
         func print(_ root: VerifyingKey) throws -> StoreFingerprint {
             try StoreFingerprint(store: records.store, root: root)
         }
@@ -76,12 +76,14 @@ public struct StoreTrust: Sendable {
                     store: subject, found: try newest.map { "\(try print($0))" }.joined(separator: " or "),
                     given: "\(expected)")
             }
-            return try newestOnly(root)
+            return (try newestOnly(root), true)
         }
         for key in pinned where !records.roots.contains(key) { throw try foreign(print(key)) }
-        if let pin = pinned.first { return try newestOnly(pin) }
-        if let root = try newest.first(where: { noted.contains(try print($0)) }) { return root }
-        if let root = try records.roots.first(where: { noted.contains(try print($0)) }) { return try newestOnly(root) }
+        if let pin = pinned.first { return (try newestOnly(pin), true) }
+        if let root = try newest.first(where: { noted.contains(try print($0)) }) { return (root, true) }
+        if let root = try records.roots.first(where: { noted.contains(try print($0)) }) {
+            return (try newestOnly(root), true)
+        }
         guard let root = newest.first, newest.count == 1 else {
             throw ImageError.contradicted(
                 store: subject,
@@ -93,6 +95,6 @@ public struct StoreTrust: Sendable {
             Unpinned(
                 store: subject, fingerprint: try print(root), isForeign: !noted.isEmpty && !isFile,
                 isJoining: isJoining))
-        return root
+        return (root, isJoining)
     }
 }
