@@ -42,6 +42,7 @@ public struct StoreTrust: Sendable {
     ///   - pinned: the root keys that this machine has met in a store of this id; the first is its pin.
     ///   - isJoining: whether it will be pinned.
     ///   - isFile: a single file has keys of its own, which nobody can have noted.
+    /// - Returns: the key, and whether anything says that it is the right one. To read from a store is no word for it.
     /// - Throws: `ImageError.foreignStore`, `.otherFingerprint`, `.rekeyed`, or what `unpinned` does.
     func root(
         of records: StoreRecords, pinned: [VerifyingKey], isJoining: Bool = false, isFile: Bool = false, subject: String
