@@ -1,6 +1,7 @@
 // A stop at each call on the store: whatever reads an image ends with that, and names nothing as damaged.
 
 import Cryptography
+import Glibc
 import Images
 import Platform
 import Reporting
@@ -93,5 +94,27 @@ private final class StopAtCall: InterposedStore, @unchecked Sendable {
                 }
             }
         }
+    }
+
+    /// What a call on a store can leave in `errno`.
+    private final class OutOfMemory: ForwardingStore, @unchecked Sendable {
+        override func around<R>(
+            _ call: StoreCall, _ body: () throws(StoreError) -> R
+        ) throws(StoreError) -> R {
+            let result = try body()
+            errno = ENOMEM
+            return result
+        }
+    }
+
+    @Test("A name that is no UTF-8 is exported whatever an earlier call left as its error")
+    func errorOfEarlierCall() throws {
+        let scratch = try Scratch()
+        let tree = scratch.file("tree")
+        try makeTree(tree)
+        let made = try TestStore(scratch)
+        try made.backup(tree)
+        try Place(scratch: scratch, made: made).run(
+            .export, OutOfMemory(FolderStore(made.path)), Progress(), Findings())
     }
 }

@@ -175,6 +175,7 @@ final class ArchiveExporter {
             return findings.add(Finding(.notRestored, BytePath(path), "an archive has no sockets"))
         }
         describe(file, path: path, target: target, slices, findings)
+        ArchiveLibrary.forgetErrors()
         let status = library.archive_write_header(archive, entry)
         guard status >= ARCHIVE_WARN else { throw library.error(archive, "write to") }
         if status != ARCHIVE_OK { noteWarning(path, findings) }

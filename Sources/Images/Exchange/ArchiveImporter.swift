@@ -83,6 +83,7 @@ final class ArchiveImporter {
             try checkMemory()
             let before = library.archive_filter_bytes(archive, 0)
             var pointer: OpaquePointer?
+            ArchiveLibrary.forgetErrors()
             let status = library.archive_read_next_header(archive, &pointer)
             if status == ARCHIVE_EOF {
                 try checkEnd(length: library.archive_filter_bytes(archive, 0) - before)

@@ -21,6 +21,9 @@ extension carchive_functions {
     /// - Throws: `ImageError.noArchiveLibrary`.
     static func load() throws -> ArchiveLibrary { try loaded.get() }
 
+    /// After a name that it could not convert libarchive asks `errno`, and takes for its own lack of memory what any earlier call left there.
+    static func forgetErrors() { errno = 0 }
+
     /// libarchive's error text, which says more than its status.
     func error(_ archive: OpaquePointer, _ step: String) -> ImageError {
         let text = archive_error_string(archive).map { String(cString: $0) } ?? "it is cut or damaged"
