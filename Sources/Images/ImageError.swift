@@ -288,6 +288,11 @@ public enum ImageError: Explained, Hashable {
         }
     }
 
+    /// Throws where an error only says that somebody asked for a stop: then it says nothing of what was being read.
+    static func throwStop(_ error: any Error) throws {
+        if let stop = wrapping(error, subject: "") as? Interrupted { throw stop }
+    }
+
     /// A failed system call, told apart where people can do something about it.
     public init(_ error: SystemError, on subject: String? = nil) {
         if error.isFull {
@@ -306,4 +311,12 @@ public enum ImageError: Explained, Hashable {
                     ? SystemError(error.code, error.operation, subject ?? error.subject) : error)
         }
     }
+}
+
+/// What `body` makes of bytes, or nil where they show that they are none of what it wants, or damaged. That they could not be read, or that
+/// somebody asked for a stop, shows nothing and is thrown.
+func unlessDamaged<R>(_ body: () throws -> R) throws -> R? {
+    do { return try body() } catch let error as ImageError where error.cause == nil && !error.endsReading {
+        return nil
+    } catch is FormatError { return nil }
 }

@@ -104,4 +104,115 @@ import Testing
         #expect(try replicate(on: a).findings.map(\.kind) == [.note])
         #expect(try replicate(on: plant.scratch.machine("stranger")).findings.map(\.kind) == [.damaged])
     }
+
+    /// A store of which one object lies on bad sectors.
+    private final class BadStore: ForwardingStore, @unchecked Sendable {
+        private let bad: String
+
+        init(_ store: any ObjectStore, _ bad: String) {
+            self.bad = bad
+            super.init(store)
+        }
+
+        override func around<R>(
+            _ call: StoreCall, _ body: () throws(StoreError) -> R
+        ) throws(StoreError) -> R {
+            if call.verb == .read, call.name == bad { throw StoreError(.failed, "read", bad, "Input/output error") }
+            return try body()
+        }
+    }
+
+    private func expectSameObjects() throws {
+        for folder in ["k", "e", "v", "x", "i"] {
+            let (source, copy) = (FolderStore(plant.path), FolderStore(replica))
+            #expect(try source.list(folder) == copy.list(folder))
+            for object in try source.list(folder) {
+                let isSame = try source.read(object.name, limit: 1 << 26) == copy.read(object.name, limit: 1 << 26)
+                #expect(isSame, "\(object.name)")
+            }
+        }
+    }
+
+    @Test(
+        "An object that cannot be read, in the source or in the target, costs that object, is named, and ends nothing")
+    func badSectors() throws {
+        let all = try ["k", "e", "v", "x", "i"].flatMap { try FolderStore(plant.path).list($0) }.map(\.name)
+        let source = FolderStore(plant.path)
+        for bad in all {
+            run("/bin/rm", ["-rf", replica.description])
+            let said = Said()
+            let findings = Findings { said.findings.append($0) }
+            func copy(_ source: any ObjectStore, _ target: any ObjectStore) throws {
+                _ = try Store.replicate(
+                    source, to: target, images: [], credentials: plant.credentials, machine: plant.office,
+                    progress: Progress(), findings: findings)
+            }
+            try copy(BadStore(source, bad), FolderStore(replica))
+            let hasOther = all.contains(bad + ".2") || ObjectName.isSecond(bad)
+            let copied = try ["k", "e", "v", "x", "i"].flatMap { try FolderStore(replica).list($0) }.map(\.name)
+            #expect(Set(all).subtracting(copied) == (hasOther ? [] : [bad]), "\(bad)")
+            #expect(said.findings.isEmpty == hasOther && said.findings.allSatisfy { $0.subject == bad }, "\(bad)")
+            // Read again, it is brought.
+            said.findings = []
+            try copy(source, FolderStore(replica))
+            #expect(said.findings.isEmpty, "\(bad)")
+            try expectSameObjects()
+            // The target's own: what is there stays.
+            try copy(source, BadStore(FolderStore(replica), bad))
+            #expect(said.findings.map(\.subject) == [bad], "\(bad)")
+            try expectSameObjects()
+        }
+    }
+
+    @Test(
+        "One copy that cannot be read costs nothing where there is another: the store opens, lists, restores, and takes images"
+    )
+    func oneCopy() throws {
+        let all =
+            try ["HOLDFAST", "HOLDFAST.2"]
+            + ["k", "e", "v", "x", "i"].flatMap { try FolderStore(plant.path).list($0) }.map(\.name)
+        let pairs = all.filter { all.contains($0 + ".2") }
+        #expect(pairs.count >= 4)
+        for bad in (pairs + pairs.map { $0 + ".2" }) {
+            let objects = BadStore(FolderStore(plant.path), bad)
+            let store = try Store.open(objects, for: .read, credentials: plant.credentials, machine: plant.office)
+            #expect(try store.images().filter(\.counts).count == 1, "\(bad)")
+            let target = plant.scratch.file("target")
+            let report = try restore(
+                store.imageReader(root.id.description), RestoreRequest(target: target), progress: Progress(),
+                findings: Findings())
+            #expect(report.findings == 0, "\(bad)")
+            try expectSameTree(target, plant.scratch.file("tree"))
+            run("/bin/rm", ["-rf", target.description])
+        }
+        for bad in pairs {
+            let objects = BadStore(FolderStore(plant.path), bad)
+            let store = try Store.open(objects, for: .write, credentials: Credentials(), machine: a)
+            let report = try store.backup(
+                BackupRequest(sources: [plant.scratch.file("tree")], name: "plc"), progress: Progress(),
+                findings: Findings())
+            #expect(report.label.newBytes == 0, "\(bad)")
+        }
+    }
+
+    @Test("A source that cannot be read at all ends the copy with one error")
+    func gone() throws {
+        final class Gone: ForwardingStore, @unchecked Sendable {
+            override func around<R>(
+                _ call: StoreCall, _ body: () throws(StoreError) -> R
+            ) throws(StoreError) -> R {
+                if call.verb == .read, call.name.hasPrefix("v/") { isGone = true }
+                if isGone { throw StoreError(.failed, "read", call.name, "Input/output error") }
+                return try body()
+            }
+            private var isGone = false
+        }
+        let findings = Findings()
+        let error = try #require(throws: ImageError.self) {
+            try Store.replicate(
+                Gone(FolderStore(plant.path)), to: FolderStore(replica), images: [], credentials: Credentials(),
+                machine: a, progress: Progress(), findings: findings)
+        }
+        #expect(error.exitStatus == 1 && findings.count == 0)
+    }
 }

@@ -155,4 +155,29 @@ import Testing
         #expect(try copy(from: plant.path, to: replica, removable: true) == 0)
         #expect(try readWhole(replica.appending(parcel), limit: 1 << 16) == bytes)
     }
+
+    @Test(
+        "What another copy puts into the same replica meanwhile is there; where it is something else, the copy is refused"
+    )
+    func simultaneous() throws {
+        let (path, source) = (plant.scratch.file("shared"), plant.path)
+        for isSame in [false, true] {
+            run("/bin/rm", ["-rf", path.description])
+            let target = WatchedStore(FolderStore(path)) { verb, name throws(StoreError) in
+                guard verb == .create, name.hasPrefix("v/") || name.hasPrefix("i/") else { return }
+                #expect(throws: Never.self) {
+                    let bytes = try readWhole(source.appending(name), limit: 1 << 26)
+                    try put(path.appending(name), isSame ? bytes : bytes.reversed())
+                }
+            }
+            let findings = Findings()
+            let refused = status {
+                _ = try Store.replicate(
+                    FolderStore(source), to: target, images: [], credentials: Credentials(), machine: plant.office,
+                    progress: Progress(), findings: findings)
+            }
+            #expect(refused == (isSame ? nil : 1) && findings.count == 0)
+        }
+        #expect(try restored(from: path) == 0)
+    }
 }

@@ -78,6 +78,8 @@ private struct Replica {
     private var offered: Set<String> = []
     /// What the source has torn alone, and the target no better.
     private var torn: [String] = []
+    /// Whether the target can be told for a store by now.
+    private var hasHeader = false
     var report = CopyReport()
 
     init(_ source: any ObjectStore, _ target: any ObjectStore, _ progress: Progress, _ findings: Findings) {
@@ -112,24 +114,28 @@ private struct Replica {
         for key in keys { try copy(key) }
         // The same steps as in making a store, and what an interrupted copy did not get to.
         try Opening.finishHeader(target, store.header)
+        hasHeader = true
         for volume in volumes where try copy(volume) { report.volumes += 1 }
         for object in indexes + verdicts { try copy(object) }
         // Second copies first, as everywhere: a root without its second copy is never the only one.
         let inOrder = roots.filter { ObjectName.isSecond($0.name) } + roots.filter { !ObjectName.isSecond($0.name) }
-        for root in inOrder where try isWholeRoot(root) {
-            if try copy(root), !ObjectName.isSecond(root.name) { report.images += 1 }
-        }
-        for root in inOrder where !ObjectName.isSecond(root.name) { try nameLost(root) }
+        let whole = try inOrder.filter(isWholeRoot)
+        for root in whole where try copy(root) && !ObjectName.isSecond(root.name) { report.images += 1 }
+        nameLost(inOrder, whole: Set(whole.map(\.name)))
         let check = try ReplicaCheck(store, target, credentials: credentials)
         report.uncheckedImages = try check.run(
             Set(roots.compactMap { ObjectName($0.name) }), torn: torn, progress: progress, findings: findings)
     }
 
     /// A root with two copies was whole once. Where neither is now, and the target has none from before, its image is lost to the replica.
-    private func nameLost(_ root: StoredObject) throws {
-        guard offered.contains(root.name + ".2"), try !isWholeRoot(root), there[root.name] == nil else { return }
-        findings.add(
-            Finding(.damaged, subject: root.name, "both its copies are torn in \(source.subject): it was not copied"))
+    private func nameLost(_ roots: [StoredObject], whole: Set<String>) {
+        for root in roots where !ObjectName.isSecond(root.name) && offered.contains(root.name + ".2") {
+            guard !whole.contains(root.name), there[root.name] == nil else { continue }
+            findings.add(
+                Finding(
+                    .damaged, subject: root.name,
+                    "neither of its copies is whole and readable in \(source.subject): it was not copied"))
+        }
     }
 
     /// Age files, parcels and records, in this order: those that the root key speaks for. What else lies beside them is nobody's, however
@@ -154,7 +160,7 @@ private struct Replica {
 
     private func isParcel(_ file: StoredObject, of root: VerifyingKey, epoch: UInt32) throws -> Bool {
         guard let writer = Identifier(hexadecimal: file.lastComponent), file.length <= UInt64(Format.maximumKeyLength),
-            let bytes = try source.read(file.name, limit: Format.maximumKeyLength),
+            let bytes = try readable(file.name, { try source.read(file.name, limit: Format.maximumKeyLength) }) ?? nil,
             // What is none is not copied.
             let parcel = try? Parcel(decoding: bytes)
         else { return false }
@@ -180,11 +186,28 @@ private struct Replica {
 
     /// Torn roots are the affair of the run that wrote them.
     private func isWholeRoot(_ object: StoredObject) throws -> Bool {
-        guard let name = ObjectName(object.name), let input = try input(object),
+        guard let name = ObjectName(object.name) else { return false }
+        return try readable(object.name) {
+            guard let input = try input(object) else { return false }
             // What has no readable header is no root.
-            (try? ObjectReader([input], subject: object.name, keyring: Keyring(chain: nil), name: name)) != nil
-        else { return false }
-        return try input.isWhole()
+            let reader = try unlessDamaged {
+                try ObjectReader([input], subject: object.name, keyring: Keyring(chain: nil), name: name)
+            }
+            return try reader != nil && input.isWhole()
+        } ?? false
+    }
+
+    /// What is read of an object, in the source or in the target; nil where the medium answers and this cannot be read, a bad sector for
+    /// instance: that costs this object, is named, and ends nothing.
+    private func readable<R>(_ name: String, _ body: () throws -> R) throws -> R? {
+        do { return try body() } catch {
+            let failure = error as? StoreError ?? (error as? ImageError)?.cause as? StoreError
+            guard failure?.reason == .failed else { throw error }
+            if let lost = source.lost ?? (hasHeader ? target.lost : nil) { throw lost }
+            findings.add(
+                Finding(.damaged, subject: name, "\(explained(error).sentence); it was not copied"))
+            return nil
+        }
     }
 
     /// Copies one object, unless the target has it.
@@ -201,37 +224,64 @@ private struct Replica {
                 Finding(.damaged, subject: object.name, "it is longer than such an object can be, and was not copied"))
             return false
         }
-        guard let input = try input(object) else { return false }
-        let isTorn = try !isWhole(input, object.name)
-        if there[object.name] != nil, let own = try target.openIfPresent(object.name) {
-            if try isTorn && !isWhole(own, object.name) { torn.append(object.name) }
-            if try isSame(own, input) || !mayReplace(own, input, object.name) {
-                progress.add(bytes: object.length)
-                return false
-            }
-            guard try target.removeIfAllowed(object.name) else { return try putBeside(object.name, input) }
+        guard let step = try readable(object.name, { try step(for: object) }) ?? nil else { return false }
+        if step.isTorn { torn.append(object.name) }
+        switch step.action {
+        case .leave:
+            progress.add(bytes: object.length)
+            return false
+        case .replace:
+            guard try target.removeIfAllowed(object.name) else { return try putBeside(object.name, step.input) }
+        case .add: break
         }
-        if isTorn { torn.append(object.name) }
-        try write(input, to: object.name)
-        return true
+        return try write(step.input, to: object.name)
     }
 
-    /// What is to be copied under this name: the object, or its other copy where it is torn and that one whole. A second copy that is there
+    /// What becomes of one object.
+    private struct Step {
+        enum Action { case leave, replace, add }
+        var action: Action
+        /// What the target gets.
+        var input: any ByteSource
+        /// Neither the source nor the target has it whole.
+        var isTorn: Bool
+    }
+
+    /// Looks and changes nothing; nil where nothing is to be copied.
+    private func step(for object: StoredObject) throws -> Step? {
+        guard let input = try input(object) else { return nil }
+        let isTorn = try !isWhole(input, object.name)
+        guard there[object.name] != nil, let own = try target.openIfPresent(object.name) else {
+            return Step(action: .add, input: input, isTorn: isTorn)
+        }
+        if try isSame(own, input) || !mayReplace(own, input, object.name) {
+            return try Step(action: .leave, input: input, isTorn: isTorn && !isWhole(own, object.name))
+        }
+        // What is torn there goes only for what can be read to its end.
+        for offset in stride(from: 0, to: input.length, by: Self.piece) {
+            try progress.checkStop()
+            _ = try input.read(at: offset, count: Int(min(UInt64(Self.piece), input.length - offset)))  // safe: 4 MiB
+        }
+        return Step(action: .replace, input: input, isTorn: false)
+    }
+
+    /// What is to be copied under this name: the object, or its other copy where it is torn, or cannot be read, and that one whole. A second copy that is there
     /// for a torn first one alone is not copied: it is none of its own.
     private func input(_ object: StoredObject) throws -> (any ByteSource)? {
         guard let input = try source.openIfPresent(object.name, length: object.length) else { return nil }
         if ObjectName.isSecond(object.name) {
             let first = String(ObjectName.withoutSecond(object.name))
             guard offered.contains(first) else { return input }
-            if try isBeside(input, object.name) { return nil }
-            guard try !isWhole(input, object.name), let other = try source.openIfPresent(first),
-                try isWhole(other, first)
-            else { return input }
-            return try isBeside(other, object.name) ? nil : other
+            var input = input
+            if try !isSound(input, object.name), let other = try source.openIfPresent(first), try isSound(other, first)
+            {
+                input = other
+            }
+            return try isBeside(input, object.name) ? nil : input
         }
         let second = object.name + ".2"
-        guard offered.contains(second), try !isWhole(input, object.name),
-            let other = try source.openIfPresent(second), try isWhole(other, second)
+        guard offered.contains(second), try !isSound(input, object.name),
+            let other = try source.openIfPresent(second), try isSound(other, second)
         else { return input }
         return other
     }
@@ -241,7 +291,9 @@ private struct Replica {
         guard let name = ObjectName(text) else { return false }
         if name.kind != .volume { return name.kind == .index || name.kind == .verdict }
         // What has no readable header is copied as it is.
-        let reader = try? ObjectReader([second], subject: text, keyring: Keyring(chain: nil), name: name)
+        let reader = try unlessDamaged {
+            try ObjectReader([second], subject: text, keyring: Keyring(chain: nil), name: name)
+        }
         return reader?.header.type == .dataVolume
     }
 
@@ -251,10 +303,7 @@ private struct Replica {
         let second = name + ".2"
         let hasSecond = ObjectName(name) != nil || name.hasPrefix("e/") || name.hasSuffix(".age")
         if !ObjectName.isSecond(name) && hasSecond {
-            guard let own = try target.openIfPresent(second) else {
-                try write(input, to: second)
-                return true
-            }
+            guard let own = try target.openIfPresent(second) else { return try write(input, to: second) }
             if try isWhole(own, second) { return false }
         }
         findings.add(
@@ -264,24 +313,39 @@ private struct Replica {
         return false
     }
 
-    private mutating func write(_ input: any ByteSource, to name: String) throws {
-        let upload = try target.create(name)
+    /// - Returns: whether it is there by this copy now.
+    private mutating func write(_ input: any ByteSource, to name: String) throws -> Bool {
         do {
-            var offset: UInt64 = 0
-            while offset < input.length {
-                try progress.checkStop()
-                let bytes = try input.read(at: offset, count: Int(min(4 << 20, input.length - offset)))
-                try upload.append(bytes)
-                offset += UInt64(bytes.count)
-                progress.add(bytes: UInt64(bytes.count))
+            let upload = try target.create(name)
+            do {
+                var offset: UInt64 = 0
+                while offset < input.length {
+                    try progress.checkStop()
+                    let count = Int(min(UInt64(Self.piece), input.length - offset))  // safe: 4 MiB
+                    guard let bytes = try readable(name, { try input.read(at: offset, count: count) }) else {
+                        upload.abandon()
+                        return false
+                    }
+                    try upload.append(bytes)
+                    offset += UInt64(bytes.count)
+                    progress.add(bytes: UInt64(bytes.count))
+                }
+                try upload.commit()
+                report.bytes &+= offset
+                return true
+            } catch {
+                upload.abandon()
+                throw error
             }
-            try upload.commit()
-            report.bytes &+= offset
-        } catch {
-            upload.abandon()
-            throw error
+        } catch let error as StoreError where error.reason == .exists {
+            // Another copy to the same replica was faster; with something else it is refused as ever.
+            guard let own = try target.openIfPresent(name), try isSame(own, input) else { throw error }
+            return false
         }
     }
+
+    /// Bytes that are read at once.
+    private static let piece = 4 << 20
 
     /// The longest that an object of this name can be: nothing longer is written by anybody, and nobody reads it.
     private static func limit(_ name: String) -> UInt64 {
@@ -319,6 +383,13 @@ private struct Replica {
                 ))
         }
         return false
+    }
+
+    /// Whether it is whole, as far as it can be read.
+    private func isSound(_ object: any ByteSource, _ name: String) throws -> Bool {
+        do { return try isWhole(object, name) } catch let error as StoreError where error.reason == .failed {
+            return false
+        }
     }
 
     /// Whether an object ends as its kind does: with a trailer, with the text of a key, with a signature.

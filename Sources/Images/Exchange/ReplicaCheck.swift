@@ -32,6 +32,7 @@ struct ReplicaCheck {
             try progress.checkStop()
             let root: ImageRoot
             do { root = try source.image(image) } catch {
+                try ImageError.throwStop(error)
                 isAllKnown = false
                 if try isSealed(image, error, findings) { unchecked += 1 }
                 continue
@@ -54,8 +55,12 @@ struct ReplicaCheck {
 
     /// Whether it is the keys that do not open it; else it is named, unless it is torn, which is told where it is copied.
     private func isSealed(_ image: ObjectName, _ error: any Error, _ findings: Findings) throws -> Bool {
-        // What has no header that can be read is torn, or none.
-        guard let reader = try? source.smallReader(image) else { return false }
+        let reader: ObjectReader
+        do { reader = try source.smallReader(image) } catch {
+            try ImageError.throwStop(error)
+            // What has no header that can be read is torn, or none; what cannot be read has been named.
+            return false
+        }
         if reader.indexKey == nil { return true }
         if try reader.copies.contains(where: { try $0.isWhole() }) {
             findings.add(Finding(.damaged, subject: image.text, explained(error).sentence))

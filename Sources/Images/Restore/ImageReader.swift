@@ -27,13 +27,13 @@ protocol ChunkProvider: AnyObject, Sendable {
     var isRandomAccess: Bool { get }
 }
 
-extension Store {
+extension ObjectStore {
     /// The error where nothing of the store can be read any more. Asked when something could not be read: that may be damage, or the store
     /// is gone, or somebody asked to stop.
     var lost: ImageError? {
         for name in [StoreName.header, StoreName.header + ".2"] {
             do throws(StoreError) {
-                if try objects.read(name, limit: 1 << 16) != nil { return nil }
+                if try read(name, limit: 1 << 16) != nil { return nil }
             } catch { if error.reason == .interrupted { return ImageError(error) } }
         }
         return .gone(subject: subject)
@@ -79,7 +79,7 @@ final class VolumeChunks: ChunkProvider, @unchecked Sendable {
     }
 
     func read(_ id: Digest, into workspace: ChunkWorkspace) throws {
-        do { try readChunk(id, workspace) } catch { throw store.lost ?? error }
+        do { try readChunk(id, workspace) } catch { throw store.objects.lost ?? error }
     }
 
     private func readChunk(_ id: Digest, _ workspace: ChunkWorkspace) throws {
@@ -165,7 +165,7 @@ final class StoreImageReader: BatchedImageReader {
                 let reader = try store.volumeReader(volume, group: group)
                 try index.add(reader.rowsByScanning(workspace: workspace), volume: number)
             } catch {
-                if let lost = store.lost { throw lost }
+                if let lost = store.objects.lost { throw lost }
                 losses.append(
                     Finding(.damaged, subject: volume.name(.volume, group: group).text, explained(error).sentence))
             }

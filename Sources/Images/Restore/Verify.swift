@@ -82,7 +82,7 @@ final class Verifier: @unchecked Sendable {
 
     /// Names damage, where it is that: nothing can be said of a store that is gone, nor once somebody asked to stop.
     func damaged(_ name: String, _ reason: String) {
-        if let lost = store.lost { return monitor.withLock { ended = ended ?? lost } }
+        if let lost = store.objects.lost { return monitor.withLock { ended = ended ?? lost } }
         findings.add(Finding(.damaged, subject: name, reason))
     }
 

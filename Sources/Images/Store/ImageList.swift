@@ -86,7 +86,7 @@ extension Store {
             cache.keep(root, length: object.length)
             if let entry = cache.entries[name] { return complete(summary, entry) }
         } catch {
-            if let lost { throw lost }
+            if let lost = objects.lost { throw lost }
             // Where nobody can tell, it is shown: a list that is too long costs less than one that hides an image.
             if (try? isLeftover(object)) == true { return nil }
             // The header is open: it says whether the keys at hand could open the rest.

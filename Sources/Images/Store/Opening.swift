@@ -48,6 +48,8 @@ struct Opening {
         // As much again for what is torn or none.
         var budget = 2 * UInt64(Format.maximumRecordsLength)
         var found: Set<Substring> = []
+        // A copy that cannot be read costs nothing where the other one can.
+        var unread: [Substring: StoreError] = [:]
         // In the order of their numbers, which their names begin with.
         for file in try objects.list("e").sorted(by: { $0.name < $1.name }) {
             let name = ObjectName.withoutSecond(file.name)
@@ -56,13 +58,20 @@ struct Opening {
                 throw ImageError.damaged(subject: objects.subject, detail: "its records are too long")
             }
             budget -= file.length
-            guard let bytes = try objects.read(file.name, limit: Format.maximumStoreRecordLength),
+            let bytes: [UInt8]?
+            do { bytes = try objects.read(file.name, limit: Format.maximumStoreRecordLength) } catch {
+                if error.reason != .failed { throw error }
+                unread[name] = error
+                continue
+            }
+            guard let bytes,
                 // A torn copy; a missing record is noticed by its number.
                 let record = try? StoreRecord(unchecked: bytes),
                 StoreName.record(record) == name, try records.add(record, subject: objects.subject)
             else { continue }
             found.insert(name)
         }
+        if let failure = unread.first(where: { !found.contains($0.key) })?.value { throw failure }
         return records
     }
 
