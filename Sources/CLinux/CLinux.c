@@ -42,7 +42,8 @@ const uint32_t clinux_FS_NOCOW_FL = FS_NOCOW_FL;
 // inheritance, casefolding, encryption and verity, which an ioctl of their own governs.
 const uint32_t clinux_settable_flags = FS_SECRM_FL | FS_UNRM_FL | FS_COMPR_FL | FS_SYNC_FL | FS_IMMUTABLE_FL |
                                        FS_APPEND_FL | FS_NODUMP_FL | FS_NOATIME_FL | FS_NOCOMP_FL |
-                                       FS_JOURNAL_DATA_FL | FS_NOTAIL_FL | FS_DIRSYNC_FL | FS_TOPDIR_FL | FS_NOCOW_FL;
+                                       FS_JOURNAL_DATA_FL | FS_NOTAIL_FL | FS_DIRSYNC_FL | FS_TOPDIR_FL | FS_NOCOW_FL |
+                                       FS_PROJINHERIT_FL | FS_DAX_FL;
 
 int clinux_stat(int directory, const char *name, struct clinux_stat *result) {
     struct statx x;
