@@ -36,6 +36,24 @@ import Testing
         }
     }
 
+    @Test("An image that has another's id, or the beginning of it, as its name takes that one's place for nobody")
+    func nameLikeID() throws {
+        let plant = try Plant()
+        let genuine = try plant.backup(plant.tree(), on: plant.machine("a", group: "line"))
+        let other = try plant.machine("b", group: "other")
+        let id = genuine.id.description
+        let tree = try plant.tree("planted")
+        for length in [4, 8, 32] {
+            let request = BackupRequest(sources: [tree], name: String(id.prefix(length)))
+            _ = try plant.opened(other).backup(request, progress: Progress(), findings: Findings())
+        }
+        for length in [4, 8] {
+            #expect(status { _ = try plant.owned().find(String(id.prefix(length))) } == 2)
+        }
+        #expect(try plant.owned().find(id).id == genuine.id)
+        #expect(try plant.owned().find(String(id.prefix(16))).id == genuine.id)
+    }
+
     @Test("An image that lies where another writer's or another image's would is refused by its path")
     func foreignPlace() throws {
         let plant = try Plant()

@@ -140,7 +140,7 @@ extension Store {
         }
     }
 
-    /// Finds an image by its name, a unique prefix of its id, or `latest`.
+    /// Finds an image by its name, a prefix of its id, or `latest`: what can mean more than one is refused.
     /// - Parameter forContent: whether an identity that is at hand has to open its content.
     public func find(
         _ name: String, _ filter: ImageFilter = ImageFilter(), forContent: Bool = true
@@ -150,10 +150,14 @@ extension Store {
         if name == "latest" { return try latest(images, filter, among: all, forContent: forContent) }
         // Those whose label cannot be read go by their ids, too, so that somebody hears why they do not restore.
         let named = images + all.filter { $0.label == nil }
-        let exact = named.filter {
-            $0.counts && $0.label.map { ExactText($0.name) == ExactText(name) } == true || $0.id.description == name
-        }
-        let candidates = exact.isEmpty ? named.filter { $0.id.description.hasPrefix(name) } : exact
+        // A name is its writer's word: one that looks like an id takes no other image's place.
+        let exact = named.filter { $0.id.description == name }
+        let candidates =
+            exact.isEmpty
+            ? named.filter {
+                $0.id.description.hasPrefix(name)
+                    || $0.counts && $0.label.map { ExactText($0.name) == ExactText(name) } == true
+            } : exact
         guard let found = candidates.first, !name.isEmpty else { throw ImageError.noSuchImage(name: name) }
         if candidates.count > 1 {
             throw ImageError.ambiguousImage(name: name, candidates: candidates.reversed().map(Self.describe))
