@@ -115,6 +115,26 @@ import Testing
         }
     }
 
+    @Test("That a file has names in several sources is said, since they come back as files of their own")
+    func linksBetweenSources() throws {
+        let scratch = try Scratch()
+        let sources = ["a", "b", "c"].map(scratch.file)
+        try put(sources[0].appending("file"), [1])
+        for (source, name) in [(0, "second"), (1, "third"), (1, "fourth"), (2, "fifth")] {
+            try makeFolders(sources[source])
+            try Descriptor.open(sources[source], .directory).makeLink(
+                Array(name.utf8), to: Array("file".utf8), in: Descriptor.open(sources[0], .directory))
+        }
+        let store = try TestStore(scratch)
+        for _ in 0..<2 {
+            let said = Findings()
+            let report = try store.opened().backup(
+                BackupRequest(sources: sources + [sources[1].appending("third")], name: "test"), progress: Progress(),
+                findings: said)
+            #expect(said.count == 3 && report.label.findings == 3)
+        }
+    }
+
     @Test("Of an image, only what was asked for is restored", arguments: ["folder 1", "folder 1/file*", "fil?  1"])
     func only(pattern: String) throws {
         let scratch = try Scratch()

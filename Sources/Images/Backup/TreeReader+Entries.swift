@@ -68,6 +68,7 @@ extension TreeReader {
             piece.bytes.append(record: .entry, entry.encoded())
             return try flushIfLarge()
         }
+        if status.kind != .directory, status.linkCount > 1 { noteSplit(name, status) }
         if let cached {
             wasPassed = false
             if !cached.isDirectory, cached.state == FileState(status), try reuse(cached, status) {

@@ -37,6 +37,9 @@ final class TreeReader {
     var segment: ChunkJob?
     /// First names of files that have several, and how many are still to come.
     var links: [FileIdentity: (path: [UInt8], left: UInt32)] = [:]
+    /// Those of earlier sources of which more names are to come: a link leads nowhere out of its source.
+    private var linksOfEarlier: [FileIdentity: BytePath] = [:]
+    private var splitLinks: (count: UInt64, first: (name: BytePath, other: BytePath)?) = (0, nil)
     /// Excludes that nothing has matched, by their place.
     private var unmatched: Set<Int>
     var lastChecked: (id: Digest, isStored: Bool)?
@@ -118,10 +121,13 @@ final class TreeReader {
         guard source.bytes.count <= Format.maximumPathLength else {
             throw ImageError.system(SystemError(ENAMETOOLONG, "back up", "a path of \(source.bytes.count) bytes"))
         }
+        for (file, known) in links {
+            linksOfEarlier[file] = isAtSource ? self.source : self.source.appending(known.path)
+        }
+        links = [:]
         self.source = source
         path = []
         isAtSource = true
-        links = [:]
         var payload: [UInt8] = []
         payload.append(field: 1, source.bytes)
         let place: Descriptor
@@ -151,6 +157,26 @@ final class TreeReader {
                     source.lastComponent, status, in: Descriptor.open(view.parent, .directory), cached: nil)
             }
         } catch let error as SystemError { throw ImageError(error, on: source.description) }
+        nameSplitLinks()
+    }
+
+    /// Notes a name of a file that has another one in an earlier source.
+    func noteSplit(_ name: [UInt8], _ status: FileStatus) {
+        guard !linksOfEarlier.isEmpty, let other = linksOfEarlier[FileIdentity(status)] else { return }
+        splitLinks.count += 1
+        splitLinks.first = splitLinks.first ?? (fullPath(name), other)
+    }
+
+    /// One finding a source: there may be any number of them.
+    private func nameSplitLinks() {
+        guard let first = splitLinks.first else { return }
+        let more = splitLinks.count > 1 ? ", and \(splitLinks.count - 1) more like it" : ""
+        findings.add(
+            Finding(
+                .inconsistent, first.name,
+                "is a hard link to \(first.other)\(more): in an image such names of different sources come back as files of "
+                    + "their own; back up a folder that holds both"))
+        splitLinks = (0, nil)
     }
 
     private func readTree(
