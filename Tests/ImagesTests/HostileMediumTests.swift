@@ -7,6 +7,7 @@ import Platform
 import Reporting
 import Stores
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Images
@@ -215,6 +216,20 @@ import Testing
             try plant.overwrite("x", Array("x".utf8))
         },
     ]
+
+    @Test("Empty files in an image's folder are not opened, however many they are")
+    func emptyFiles() throws {
+        let plant = try Plant()
+        let image = try plant.root(plant.backup(plant.tree(), on: plant.machine("a", group: "line")).id)
+        for _ in 0..<300 {
+            let name = ObjectName(.image, group: image.name.group, writer: image.name.writer, id: try .random())
+            try put(plant.file(name.text), [])
+        }
+        let store = InterposedStore(FolderStore(plant.path))
+        let opened = try Store.open(store, for: .read, credentials: plant.credentials, machine: plant.office)
+        #expect(try opened.images().map(\.id) == [image.id])
+        #expect(store.calls < 100)
+    }
 
     @Test("A single file of forty keys objects, or of keys with tens of thousands of records, ends soon")
     func singleFile() throws {

@@ -60,9 +60,12 @@ extension Store {
             let listed = try listed(.image)
             var cache = LabelCache(folder: machine.cacheFolder(of: id), root: chain.newest.root)
             var result: [ImageSummary] = []
-            for object in listed {
-                if let summary = try summary(of: object, &cache) { result.append(summary) }
+            var hasFailed = false
+            for object in listed where !object.isTooShort {
+                if let summary = try summary(of: object, &cache, &hasFailed) { result.append(summary) }
             }
+            // Asked once: on a hostile medium there may be any number of them.
+            if hasFailed, let lost = objects.lost { throw lost }
             cache.keep(only: Set(listed.map(\.name)))
             cache.save()
             return result.sorted {
@@ -72,7 +75,10 @@ extension Store {
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }
 
-    private func summary(of object: ListedObject, _ cache: inout LabelCache) throws -> ImageSummary? {
+    /// - Parameter hasFailed: set where something could not be read, or is no image.
+    private func summary(
+        of object: ListedObject, _ cache: inout LabelCache, _ hasFailed: inout Bool
+    ) throws -> ImageSummary? {
         let name = object.name
         var summary = ImageSummary(id: name.id, label: nil, name: name)
         summary.isUnfinished = object.first == nil
@@ -86,7 +92,8 @@ extension Store {
             cache.keep(root, length: object.length)
             if let entry = cache.entries[name] { return complete(summary, entry) }
         } catch {
-            if let lost = objects.lost { throw lost }
+            try ImageError.throwStop(error)
+            hasFailed = true
             // Where nobody can tell, it is shown: a list that is too long costs less than one that hides an image.
             if (try? isLeftover(object)) == true { return nil }
             // The header is open: it says whether the keys at hand could open the rest.

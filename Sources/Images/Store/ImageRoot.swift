@@ -49,6 +49,11 @@ struct ListedObject: Sendable {
 
     /// The length of the copy that counts.
     var length: UInt64 { first ?? second ?? 0 }
+
+    /// Whether its only copy is shorter than any object: nobody has to open that to know that it is torn.
+    var isTooShort: Bool {
+        (first == nil || second == nil) && length < UInt64(Format.headerLength + Format.endLength)
+    }
 }
 
 extension Store {
@@ -136,6 +141,7 @@ extension Store {
     /// A copy that cannot be read is an error: it is no leftover for that.
     func isLeftover(_ object: ListedObject) throws -> Bool {
         if object.first != nil && object.second != nil { return false }
+        if object.isTooShort { return true }
         let name = object.first != nil ? object.name.text : object.name.second
         guard let copy = try objects.openIfPresent(name) else { return false }
         return try !copy.isWhole()
