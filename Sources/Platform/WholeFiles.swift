@@ -13,7 +13,8 @@ public func readWhole(_ file: Descriptor, limit: Int, named name: String) throws
     while true {
         let room = min(max(4096, result.count), limit + 1 - result.count)
         var piece = [UInt8](repeating: 0, count: room)
-        let count = try file.read(intoArray: &piece)
+        let count: Int
+        do { count = try file.read(intoArray: &piece) } catch { throw SystemError(error.code, error.operation, name) }
         result.append(contentsOf: piece[..<count])
         if result.count > limit { throw SystemError(EFBIG, "read", name) }
         if count < room { return result }

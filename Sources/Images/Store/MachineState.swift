@@ -123,8 +123,10 @@ public struct MachineState: Sendable {
                 let file = try Descriptor.open(path, [.write, .create, .exclusive])
                 // Between the two calls another run may take it for one that ended: it has nothing to clear, and forgets it.
                 guard file.tryLock(), try file.status().linkCount > 0 else { continue }
-                try file.write(key.group.id.bytes + key.writer.bytes)
-                try file.synchronize()
+                do throws(SystemError) {
+                    try file.write(key.group.id.bytes + key.writer.bytes)
+                    try file.synchronize()
+                } catch { throw SystemError(error.code, error.operation, path.description) }
                 try synchronizeFolder(runs)
                 return RunRecord(id: id, group: key.group.id, writer: key.writer, path: path, lock: file)
             }
