@@ -67,15 +67,15 @@ extension Store {
 }
 
 /// One copy from a store to its replica.
-private struct Replica {
-    private let source: any ObjectStore
-    private let target: any ObjectStore
-    private let progress: Progress
-    private let findings: Findings
+struct Replica {
+    let source: any ObjectStore
+    let target: any ObjectStore
+    let progress: Progress
+    let findings: Findings
     /// What the target has, by name.
     private var there: [String: UInt64] = [:]
     /// What the source has, by name.
-    private var offered: Set<String> = []
+    private(set) var offered: Set<String> = []
     /// What the source has torn alone, and the target no better.
     private var torn: [String] = []
     /// Whether the target can be told for a store by now.
@@ -184,22 +184,9 @@ private struct Replica {
         return result
     }
 
-    /// Torn roots are the affair of the run that wrote them.
-    private func isWholeRoot(_ object: StoredObject) throws -> Bool {
-        guard let name = ObjectName(object.name) else { return false }
-        return try readable(object.name) {
-            guard let input = try input(object) else { return false }
-            // What has no readable header is no root.
-            let reader = try unlessDamaged {
-                try ObjectReader([input], subject: object.name, keyring: Keyring(chain: nil), name: name)
-            }
-            return try reader != nil && input.isWhole()
-        } ?? false
-    }
-
     /// What is read of an object, in the source or in the target; nil where the medium answers and this cannot be read, a bad sector for
     /// instance: that costs this object, is named, and ends nothing.
-    private func readable<R>(_ name: String, _ body: () throws -> R) throws -> R? {
+    func readable<R>(_ name: String, _ body: () throws -> R) throws -> R? {
         do { return try body() } catch {
             let failure = error as? StoreError ?? (error as? ImageError)?.cause as? StoreError
             guard failure?.reason == .failed else { throw error }
@@ -265,38 +252,6 @@ private struct Replica {
         return Step(action: .replace, input: input, isTorn: false)
     }
 
-    /// What is to be copied under this name: the object, or its other copy where it is torn, or cannot be read, and that one whole. A second copy that is there
-    /// for a torn first one alone is not copied: it is none of its own.
-    private func input(_ object: StoredObject) throws -> (any ByteSource)? {
-        guard let input = try source.openIfPresent(object.name, length: object.length) else { return nil }
-        if ObjectName.isSecond(object.name) {
-            let first = String(ObjectName.withoutSecond(object.name))
-            guard offered.contains(first) else { return input }
-            var input = input
-            if try !isSound(input, object.name), let other = try source.openIfPresent(first), try isSound(other, first)
-            {
-                input = other
-            }
-            return try isBeside(input, object.name) ? nil : input
-        }
-        let second = object.name + ".2"
-        guard offered.contains(second), try !isSound(input, object.name),
-            let other = try source.openIfPresent(second), try isSound(other, second)
-        else { return input }
-        return other
-    }
-
-    /// Whether a second copy is of a kind that has one only beside a torn first copy.
-    private func isBeside(_ second: any ByteSource, _ text: String) throws -> Bool {
-        guard let name = ObjectName(text) else { return false }
-        if name.kind != .volume { return name.kind == .index || name.kind == .verdict }
-        // What has no readable header is copied as it is.
-        let reader = try unlessDamaged {
-            try ObjectReader([second], subject: text, keyring: Keyring(chain: nil), name: name)
-        }
-        return reader?.header.type == .dataVolume
-    }
-
     /// Puts what is whole beside a torn object that may not be removed: readers try both. What has two copies by its kind gets the second
     /// by itself; if that is the torn one, or there is no second of such a thing, nothing more can be done here, and it is said.
     private mutating func putBeside(_ name: String, _ input: any ByteSource) throws -> Bool {
@@ -345,62 +300,5 @@ private struct Replica {
     }
 
     /// Bytes that are read at once.
-    private static let piece = 4 << 20
-
-    /// The longest that an object of this name can be: nothing longer is written by anybody, and nobody reads it.
-    private static func limit(_ name: String) -> UInt64 {
-        switch ObjectName(name)?.kind {
-        case .volume: Format.maximumVolumeLength
-        case .index: Format.maximumIndexLength
-        case .image, .checkpoint, .tombstone, .verdict: UInt64(Format.maximumRootLength)
-        case nil: UInt64(name.hasPrefix("e/") ? Format.maximumStoreRecordLength : Format.maximumKeyLength)
-        }
-    }
-
-    /// Whether both have the same length, begin and end alike: their heads hold what was made at random, their ends the signature. Small
-    /// ones, which keys and rights hang on, are compared whole. Damage in between is verify's to find.
-    private func isSame(_ a: any ByteSource, _ b: any ByteSource) throws -> Bool {
-        guard a.length == b.length else { return false }
-        let count = a.length <= 64 << 10 ? a.length : 1 << 10
-        for offset in Set([0, a.length - count]) {
-            // safe: at most 64 KiB
-            guard try a.read(at: offset, count: Int(count)) == b.read(at: offset, count: Int(count)) else {
-                return false
-            }
-        }
-        return true
-    }
-
-    private func mayReplace(_ own: any ByteSource, _ input: any ByteSource, _ name: String) throws -> Bool {
-        let isInputWhole = try isWhole(input, name)
-        if try !isWhole(own, name) { return isInputWhole }
-        // What is torn in the source is the affair of who wrote it; the target's own is as good or better.
-        if own.length == input.length || isInputWhole {
-            findings.add(
-                Finding(
-                    .damaged, subject: name,
-                    "\(source.subject) and \(target.subject) hold different objects of this name; both stay as they are"
-                ))
-        }
-        return false
-    }
-
-    /// Whether it is whole, as far as it can be read.
-    private func isSound(_ object: any ByteSource, _ name: String) throws -> Bool {
-        do { return try isWhole(object, name) } catch let error as StoreError where error.reason == .failed {
-            return false
-        }
-    }
-
-    /// Whether an object ends as its kind does: with a trailer, with the text of a key, with a signature.
-    private func isWhole(_ object: any ByteSource, _ name: String) throws -> Bool {
-        if ObjectName(name) != nil { return try object.isWhole() }
-        guard object.length <= UInt64(Format.maximumStoreRecordLength) else { return false }
-        let bytes = try object.read(at: 0, count: Int(object.length))  // safe: compared
-        if ObjectName.withoutSecond(name).hasSuffix(".age") {
-            return Age.textLength(bytes).map { $0 > 0 && $0.isMultiple(of: StoreSecret.textUnit) } ?? false
-        }
-        // Only a whole one decodes.
-        return name.hasPrefix("e/") ? (try? StoreRecord(decoding: bytes)) != nil : (try? Parcel(decoding: bytes)) != nil
-    }
+    static let piece = 4 << 20
 }
