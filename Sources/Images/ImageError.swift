@@ -316,7 +316,11 @@ public enum ImageError: Explained, Hashable {
 /// What `body` makes of bytes, or nil where they show that they are none of what it wants, or damaged. That they could not be read, or that
 /// somebody asked for a stop, shows nothing and is thrown.
 func unlessDamaged<R>(_ body: () throws -> R) throws -> R? {
-    do { return try body() } catch let error as ImageError where error.cause == nil && !error.endsReading {
-        return nil
-    } catch is FormatError { return nil }
+    do { return try body() } catch {
+        switch error {
+        case is StoreError, is SystemError, is Interrupted: throw error
+        case let error as ImageError where error.cause != nil || error.endsReading: throw error
+        default: return nil
+        }
+    }
 }

@@ -24,12 +24,12 @@ import Testing
     private final class Said: @unchecked Sendable { var findings: [Finding] = [] }
 
     private func replicate(
-        on machine: MachineState, _ credentials: Credentials = Credentials()
+        on machine: MachineState, _ credentials: Credentials = Credentials(), readData: Bool = false
     ) throws -> (findings: [Finding], report: CopyReport) {
         let said = Said()
         let report = try Store.replicate(
-            FolderStore(plant.path), to: FolderStore(replica), images: [], credentials: credentials, machine: machine,
-            progress: Progress(), findings: Findings { said.findings.append($0) })
+            FolderStore(plant.path), to: FolderStore(replica), images: [], readData: readData, credentials: credentials,
+            machine: machine, progress: Progress(), findings: Findings { said.findings.append($0) })
         return (said.findings, report)
     }
 
@@ -103,6 +103,34 @@ import Testing
         try plant.overwrite(name, Array("HOLDFAST".utf8) + [UInt8](repeating: 0, count: 500))
         #expect(try replicate(on: a).findings.map(\.kind) == [.note])
         #expect(try replicate(on: plant.scratch.machine("stranger")).findings.map(\.kind) == [.damaged])
+    }
+
+    @Test("What is damaged in a replica is made anew by a copy that reads it; what no key can judge stays and is named")
+    func flippedByte() throws {
+        _ = try replicate(on: plant.office)
+        for name in try ["v", "x", "i"].flatMap({ try FolderStore(plant.path).list($0) }).map(\.name) {
+            let whole = try readWhole(plant.file(name), limit: 1 << 26)
+            var bytes = whole
+            bytes[bytes.count / 2] ^= 1
+            try put(replica.appending(name), bytes)
+            let isLong = bytes.count > 64 << 10
+            let stranger = plant.scratch.machine("stranger")
+            let (named, _) = try replicate(on: stranger, readData: true)
+            #expect(named.map(\.subject) == [name] && named.allSatisfy { $0.kind == .damaged }, "\(named)")
+            #expect(try readWhole(replica.appending(name), limit: 1 << 26) == bytes)
+            if isLong { #expect(try replicate(on: stranger, plant.credentials).findings.isEmpty) }
+            // It is the source that is damaged: the replica stays.
+            try plant.overwrite(name, bytes)
+            try put(replica.appending(name), whole)
+            #expect(
+                try replicate(on: plant.office, plant.credentials, readData: true).findings.map(\.kind) == [.damaged])
+            #expect(try readWhole(replica.appending(name), limit: 1 << 26) == whole)
+            try plant.overwrite(name, whole)
+            try put(replica.appending(name), bytes)
+            let (mended, _) = try replicate(on: plant.office, plant.credentials, readData: true)
+            #expect(mended.map(\.kind) == [.note] && mended.map(\.subject) == [name], "\(mended)")
+        }
+        try expectSameObjects()
     }
 
     /// A store of which one object lies on bad sectors.

@@ -62,15 +62,17 @@ extension Replica {
     }
 
     /// Whether both have the same length, begin and end alike: their heads hold what was made at random, their ends the signature. Small
-    /// ones, which keys and rights hang on, are compared whole. Damage in between is verify's to find.
+    /// ones, which keys and rights hang on, are compared whole, and all where that is wanted.
     func isSame(_ a: any ByteSource, _ b: any ByteSource) throws -> Bool {
         guard a.length == b.length else { return false }
-        let count = a.length <= 64 << 10 ? a.length : 1 << 10
-        for offset in Set([0, a.length - count]) {
-            // safe: at most 64 KiB
-            guard try a.read(at: offset, count: Int(count)) == b.read(at: offset, count: Int(count)) else {
-                return false
-            }
+        let isShort = readsData || a.length <= 64 << 10
+        let piece = isShort ? min(a.length, UInt64(Self.piece)) : 1 << 10
+        var offset: UInt64 = 0
+        while offset < a.length {
+            try progress.checkStop()
+            let count = Int(min(piece, a.length - offset))  // safe: at most 4 MiB
+            guard try a.read(at: offset, count: count) == b.read(at: offset, count: count) else { return false }
+            offset = isShort || offset > 0 ? offset + UInt64(count) : a.length - piece
         }
         return true
     }
@@ -78,6 +80,7 @@ extension Replica {
     func mayReplace(_ own: any ByteSource, _ input: any ByteSource, _ name: String) throws -> Bool {
         let isInputWhole = try isWhole(input, name)
         if try !isWhole(own, name) { return isInputWhole }
+        if try isProven(own, name) == false, try isProven(input, name) == true { return true }
         // What is torn in the source is the affair of who wrote it; the target's own is as good or better.
         if own.length == input.length || isInputWhole {
             findings.add(
@@ -87,6 +90,27 @@ extension Replica {
                 ))
         }
         return false
+    }
+
+    /// Whether an object's own bytes show that it is as its writer made it, or that it is not; nil where no key at hand tells.
+    private func isProven(_ object: any ByteSource, _ text: String) throws -> Bool? {
+        guard let name = ObjectName(text) else { return nil }
+        let reader = try unlessDamaged { try ObjectReader([object], subject: text, keyring: keyring, name: name) }
+        guard let reader else { return false }
+        if reader.indexKey == nil || reader.header.type.isVolume && reader.objectKey == nil { return nil }
+        let isWhole: Void? = try unlessDamaged {
+            try reader.checkEnds()
+            guard reader.header.type.isVolume else { return _ = try reader.verifySignature() }
+            let workspace = try ChunkWorkspace()
+            for row in try reader.provenDirectory().rows {
+                try progress.checkStop()
+                guard let frame = reader.frame(at: row.offset), frame.length == row.sealedLength else {
+                    throw FormatError("a frame is damaged")
+                }
+                try reader.readChunk(frame, id: row.id, workspace: workspace)
+            }
+        }
+        return isWhole != nil
     }
 
     /// Whether it is whole, as far as it can be read.

@@ -10,11 +10,13 @@ extension Store {
     ///
     /// What others name comes before them, so an interrupted copy has only whole images; the next one goes on.
     /// - Parameters:
+    ///   - readData: whether what the replica has already is compared to its last byte, and made anew where it is damaged. Of a data volume
+    ///     an identity tells which one is.
     ///   - images: names, ids or prefixes of ids; all where there is none. They need a key.
     ///   - filter: of which series or host they are, which needs a key, too.
     public static func replicate(
         _ source: any ObjectStore, to target: any ObjectStore, images: [String], _ filter: ImageFilter = ImageFilter(),
-        credentials: Credentials, machine: MachineState, progress: Progress, findings: Findings
+        readData: Bool = false, credentials: Credentials, machine: MachineState, progress: Progress, findings: Findings
     ) throws -> CopyReport {
         do {
             let header = try StoreHeader.read(source)
@@ -27,8 +29,10 @@ extension Store {
             } else if try !target.topLevel().allSatisfy(isPartOfStore) {
                 throw ImageError.folderInUse(path: target.subject)
             }
-            var replica = Replica(source, target, progress, findings)
-            try replica.run(store, images: images, filter, credentials: credentials)
+            let check = try ReplicaCheck(store, target, credentials: credentials)
+            var replica = Replica(
+                source, target, keyring: check.keyring, readsData: readData, progress, findings)
+            try replica.run(store, images: images, filter, check, credentials: credentials)
             replica.report.findings = findings.count
             return replica.report
         } catch { throw ImageError.wrapping(error, subject: target.subject) }
@@ -70,6 +74,9 @@ extension Store {
 struct Replica {
     let source: any ObjectStore
     let target: any ObjectStore
+    /// What tells a damaged object from a whole one.
+    let keyring: Keyring
+    let readsData: Bool
     let progress: Progress
     let findings: Findings
     /// What the target has, by name.
@@ -82,15 +89,20 @@ struct Replica {
     private var hasHeader = false
     var report = CopyReport()
 
-    init(_ source: any ObjectStore, _ target: any ObjectStore, _ progress: Progress, _ findings: Findings) {
+    init(
+        _ source: any ObjectStore, _ target: any ObjectStore, keyring: Keyring, readsData: Bool, _ progress: Progress,
+        _ findings: Findings
+    ) {
         self.source = source
         self.target = target
+        self.keyring = keyring
+        self.readsData = readsData
         self.progress = progress
         self.findings = findings
     }
 
     mutating func run(
-        _ store: Opening, images: [String], _ filter: ImageFilter, credentials: Credentials
+        _ store: Opening, images: [String], _ filter: ImageFilter, _ check: ReplicaCheck, credentials: Credentials
     ) throws {
         var roots = try source.list("i")
         var volumes = try source.list("v")
@@ -122,7 +134,6 @@ struct Replica {
         let whole = try inOrder.filter(isWholeRoot)
         for root in whole where try copy(root) && !ObjectName.isSecond(root.name) { report.images += 1 }
         nameLost(inOrder, whole: Set(whole.map(\.name)))
-        let check = try ReplicaCheck(store, target, credentials: credentials)
         report.uncheckedImages = try check.run(
             Set(roots.compactMap { ObjectName($0.name) }), torn: torn, progress: progress, findings: findings)
     }
@@ -219,6 +230,11 @@ struct Replica {
             return false
         case .replace:
             guard try target.removeIfAllowed(object.name) else { return try putBeside(object.name, step.input) }
+            if step.isDamaged, try write(step.input, to: object.name) {
+                findings.add(
+                    Finding(.note, subject: object.name, "it was damaged in \(target.subject), and is written anew"))
+                return true
+            }
         case .add: break
         }
         return try write(step.input, to: object.name)
@@ -232,6 +248,8 @@ struct Replica {
         var input: any ByteSource
         /// Neither the source nor the target has it whole.
         var isTorn: Bool
+        /// The target has it in its whole length, and it is damaged.
+        var isDamaged = false
     }
 
     /// Looks and changes nothing; nil where nothing is to be copied.
@@ -249,7 +267,7 @@ struct Replica {
             try progress.checkStop()
             _ = try input.read(at: offset, count: Int(min(UInt64(Self.piece), input.length - offset)))  // safe: 4 MiB
         }
-        return Step(action: .replace, input: input, isTorn: false)
+        return try Step(action: .replace, input: input, isTorn: false, isDamaged: isWhole(own, object.name))
     }
 
     /// Puts what is whole beside a torn object that may not be removed: readers try both. What has two copies by its kind gets the second

@@ -9,6 +9,8 @@ struct ReplicaCheck {
     private let source: Store
     private let target: any ObjectStore
 
+    var keyring: Keyring { source.keyring }
+
     /// With whatever keys are at hand; nobody is asked for a passphrase.
     init(_ opening: Opening, _ target: any ObjectStore, credentials: Credentials) throws {
         // An identity that does not open the store is no help here; its lack is none either.

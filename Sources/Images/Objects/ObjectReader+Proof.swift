@@ -85,6 +85,20 @@ extension ObjectReader {
         }
     }
 
+    /// What the signature does not cover of each copy: header, header again, trailer.
+    func checkEnds() throws { for copy in copies { try checkEnds(of: copy) } }
+
+    private func checkEnds(of copy: any ByteSource) throws {
+        let tail = UInt64(Format.endLength)
+        guard copy.length >= tail else { throw FormatError("it ends too early") }
+        for offset in [0, copy.length - tail] {
+            _ = try ObjectHeader(decoding: copy.read(at: offset, count: Format.headerLength), subject: subject)
+        }
+        let trailer = try ObjectTrailer(
+            decoding: copy.read(at: copy.length - UInt64(Format.trailerLength), count: Format.trailerLength))
+        guard trailer.length == copy.length else { throw FormatError("it is longer or shorter than it says") }
+    }
+
     /// Checks the signature over everything before it and returns the object's digest.
     ///
     /// For an object with a directory, the chunks are covered through its rows and not read. What stands after the signature is not

@@ -168,7 +168,7 @@ final class Verifier: @unchecked Sendable {
                     let alone = try ObjectReader(
                         [MemorySource(bytes)], subject: copy, keyring: store.keyring, name: name)
                     _ = try ImageRoot(alone)
-                    try checkEnds(MemorySource(bytes), alone)
+                    try alone.checkEnds()
                 } catch { damaged(copy, "\(error); the other copy is whole") }
             }
             if let objection = store.objection(to: root) {
@@ -189,18 +189,6 @@ final class Verifier: @unchecked Sendable {
             damaged(name.text, "\(error)")
             return nil
         }
-    }
-
-    /// Header, header again, trailer.
-    private func checkEnds(_ copy: any ByteSource, _ reader: ObjectReader) throws {
-        let tail = UInt64(Format.endLength)
-        guard copy.length >= tail else { throw FormatError("it ends too early") }
-        for offset in [0, copy.length - tail] {
-            _ = try ObjectHeader(decoding: copy.read(at: offset, count: Format.headerLength), subject: reader.subject)
-        }
-        let trailer = try ObjectTrailer(
-            decoding: copy.read(at: copy.length - UInt64(Format.trailerLength), count: Format.trailerLength))
-        guard trailer.length == copy.length else { throw FormatError("it is longer or shorter than it says") }
     }
 
     // MARK: Volumes
@@ -283,7 +271,7 @@ final class Verifier: @unchecked Sendable {
     private func check(_ name: String, of volume: VolumeReference, at place: ObjectName) throws {
         guard let copy = try store.objects.openIfPresent(name) else { throw FormatError("it is missing") }
         let alone = try ObjectReader([copy], subject: name, keyring: store.keyring, name: place)
-        try checkEnds(copy, alone)
+        try alone.checkEnds()
         guard try alone.verifySignature().digest == volume.digest, copy.length == volume.length else {
             throw FormatError("it is not the volume that the image names")
         }
