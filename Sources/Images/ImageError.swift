@@ -22,6 +22,10 @@ public enum ImageError: Explained, Hashable {
     case wrongIdentity(store: String)
     /// - Parameter identities: whether some were tried, too.
     case wrongPassphrase(store: String, identities: Bool)
+    /// The passphrase that was given for new keys is not the one that the store has.
+    case otherPassphrase(store: String)
+    /// New keys are made, the store has a passphrase, and none was given.
+    case passphraseNeeded(store: String)
     case noWriterKey(store: String)
     /// Another store, or another root key, than the one that was pinned.
     case foreignStore(store: String, found: String, pinned: String)
@@ -99,6 +103,10 @@ public enum ImageError: Explained, Hashable {
         case .wrongPassphrase(let store, let identities):
             identities
                 ? "neither the identities nor the passphrase opens \(store)" : "the passphrase does not open \(store)"
+        case .otherPassphrase(let store):
+            "the passphrase that was given is not the one that opens \(store) now, which is to open the new keys, too; nothing was changed"
+        case .passphraseNeeded(let store):
+            "\(store) can be opened by a passphrase: it is needed, so that it opens the new keys, too; nothing was changed"
         case .noWriterKey(let store): "this machine has no writer key for \(store)"
         case .foreignStore(let store, let found, let pinned):
             "\(store) has the fingerprint \(found), and the one that is pinned is \(pinned)"
@@ -189,6 +197,10 @@ public enum ImageError: Explained, Hashable {
         case .noIdentity: "give one with `--identity FILE` or `--passphrase-file FILE`"
         case .wrongPassphrase: "try it again; `holdfast key list --from STORE` names the recipients"
         case .wrongIdentity: "`holdfast key list --from STORE` names the recipients; give the identity of one of them"
+        case .otherPassphrase:
+            "`holdfast key add passphrase --to STORE` changes it; `holdfast key remove passphrase --from STORE` takes it away"
+        case .passphraseNeeded:
+            "give it with `--passphrase-file FILE`, or take it away with `holdfast key remove passphrase --from STORE`"
         case .noWriterKey: "issue one with `holdfast store join STORE --identity FILE`"
         case .foreignStore:
             "somebody may have replaced the store; if that was you, compare the fingerprint on the key sheet and give it with `--store-fingerprint`; a copy from before `store rekey` is brought up to date by `holdfast copy`"
@@ -238,12 +250,12 @@ public enum ImageError: Explained, Hashable {
     public var exitStatus: Int32 {
         switch self {
         case .notAStore, .noSuchImage, .noSuchSeries, .ambiguousImage, .noSuchPath, .alreadyAStore, .folderInUse,
-            .notSeekable, .unknownRecipient, .noImage, .laterPart:
+            .notSeekable, .unknownRecipient, .noImage, .laterPart, .passphraseNeeded:
             2
         case .damaged, .truncated: 3
         case .lastRecipient, .otherFingerprint, .intoStore, .otherHardware, .notPermitted, .foreignStore, .rekeyed,
             .contradicted, .rolledBack,
-            .notGoverning,
+            .notGoverning, .otherPassphrase,
             .stewardReadsNothing, .stewardEnded, .revokedWriter, .leftOut, .seriesTaken, .seriesNotCovered, .twoNewest,
             .sealedNewest:
             4

@@ -365,7 +365,7 @@ import Testing
                 FolderStore(plant.path), JoinRequest(group: "line", replaces: "\(plant.key(of: a).writer)"),
                 credentials: Credentials(identities: [plant.owner]) { Secret(Array(given.utf8)) }, machine: new)
         }
-        #expect(status { try join("wrong") } == 1)
+        #expect(status { try join("wrong") } == 4)
         #expect(try plant.owned().chain.newest.revoked.isEmpty)
         try join("correct horse")
         let store = try plant.opened(plant.office, for: .read, Credentials { passphrase })

@@ -59,7 +59,7 @@ struct KeyAddCommand: HoldfastCommand {
             try store.setLabel(label, of: name)
         } else {
             let added: StoreRecipient = try age.map { .age($0) } ?? .passphrase(session.newPassphrase())
-            try store.add(added, governs: !reader, label: label) { try session.newPassphrase() }
+            try store.add(added, governs: !reader, label: label) { try session.keptPassphrase(of: store.subject) }
         }
         guard let added = try session.readers(to).first(where: { $0.name == name }) else {
             throw ImageError.unknownRecipient(recipient: name, store: store.subject)

@@ -31,7 +31,7 @@ struct KeyRemoveCommand: HoldfastCommand {
         let shown = listed?.shown ?? Text.safe(recipient)
         try session.confirm(
             "Remove \(shown) from \(store.subject)? It will open nothing that is written from now on.")
-        try store.remove(recipient: recipient) { try session.newPassphrase() }
+        try store.remove(recipient: recipient) { try session.keptPassphrase(of: store.subject) }
         session.show(
             [("recipient", .text(recipient))],
             summary: [

@@ -29,6 +29,8 @@ final class Session: Sendable {
         var keys: [IdentityFile.Keys]?
         /// Stores of which it has been said that nothing is pinned.
         var unpinned: Set<StoreFingerprint> = []
+        /// Passphrases that were typed, by what they are to open: nobody types one twice.
+        var typed: [String: Secret] = [:]
     }
 
     private final class Shown: @unchecked Sendable {
@@ -134,9 +136,11 @@ final class Session: Sendable {
     /// What opens a store or a file; its passphrase is asked for only where it is wanted.
     func credentials(for subject: BytePath) throws -> Credentials {
         let keys = try keyFiles()
-        return Credentials(
+        var credentials = Credentials(
             identities: keys.flatMap(\.identities), steward: keys.compactMap(\.steward).last, trust: try trust()
         ) { try self.passphrase(for: subject) }
+        credentials.keptPassphrase = { try self.keptPassphrase(of: "\(subject)") }
+        return credentials
     }
 
     /// What is known of the store that is about to be opened.
@@ -180,7 +184,18 @@ final class Session: Sendable {
 
     private func passphrase(for subject: BytePath) throws -> Secret? {
         if let file = global.passphraseFile { return try Self.firstLine(of: file) }
-        return try ask { try $0.passphrase("Passphrase of \(subject)") } ?? nil
+        let answer = try ask { try $0.passphrase("Passphrase of \(subject)") } ?? nil
+        loaded.monitor.withLock { loaded.typed["\(subject)"] = answer }
+        return answer
+    }
+
+    /// The passphrase that a store has, for keys that are made anew; whoever uses it compares it with the store. nil where there is nobody
+    /// to ask.
+    func keptPassphrase(of store: String) throws -> Secret? {
+        if let file = global.passphraseFile { return try Self.firstLine(of: file) }
+        // What was typed before has opened the store.
+        if let known = loaded.monitor.withLock({ loaded.typed[store] }) { return known }
+        return try ask { try $0.passphrase("Passphrase of \(store), which is to open the new keys, too") } ?? nil
     }
 
     /// A passphrase that is about to be set.

@@ -51,7 +51,9 @@ struct StoreRekeyCommand: HoldfastCommand {
             Give \(store.subject) a new root key\(gone), for \(machines)? Each machine then needs the new fingerprint, by hand.
             """
         )
-        let fingerprint = try store.rekey(without: removed, writers: writer.map(\.text)) { try session.newPassphrase() }
+        let fingerprint = try store.rekey(without: removed, writers: writer.map(\.text)) {
+            try session.keptPassphrase(of: store.subject)
+        }
         session.note(fingerprint)
         session.show(
             [

@@ -31,7 +31,7 @@ struct StoreRevokeCommand: HoldfastCommand {
         let right = meant.isSteward ? "to look after" : "to write to"
         try session.confirm(
             "End the right of \(Text.safe(meant.name)) (\(meant.id.prefix(8))) \(right) \(store.subject)?")
-        try store.revoke(writer: writer.text, since: since?.seconds) { try session.newPassphrase() }
+        try store.revoke(writer: writer.text, since: since?.seconds) { try session.keptPassphrase(of: store.subject) }
         session.show(
             [("writer", .text(writer.text))],
             summary: ["\(Text.safe(writer.text)) writes to \(store.subject) no more; copy the store to its replicas"])

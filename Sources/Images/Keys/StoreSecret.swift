@@ -201,6 +201,8 @@ public struct Credentials: Sendable {
     public var identities: [AgeIdentity]
     /// Asked only where a store has a passphrase and no identity opens it.
     public var passphrase: @Sendable () throws -> Secret?
+    /// Asked where keys are made anew for a store that has a passphrase: it has to open those, too. The other one unless it is set.
+    public var keptPassphrase: @Sendable () throws -> Secret?
     /// A steward's key, which opens labels and lists.
     public var steward: StewardKey?
     /// Which store it has to be.
@@ -214,6 +216,7 @@ public struct Credentials: Sendable {
         self.steward = steward
         self.trust = trust
         self.passphrase = passphrase
+        keptPassphrase = passphrase
     }
 
     /// The same without asking for a passphrase.

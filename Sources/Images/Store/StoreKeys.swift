@@ -14,6 +14,9 @@ public struct StoreReader: Sendable, Hashable {
     /// Whose it is, in people's words; may be empty.
     public var label: String
 
+    /// The name of whoever knows the store's passphrase.
+    static let passphrase = "passphrase"
+
     var fileName: String { governs ? "\(name).age" : "\(name).reader.age" }
 
     init(name: String, governs: Bool, label: String = "") {
@@ -250,8 +253,11 @@ extension Store {
             // Before anything is made that would be of no use.
             try RecordClaim(after: newest, rootKey: rootKey, in: objects).giveWayIfTaken()
             let staying = try recipients(of: newest, after: change)
+            // Another one would take its place, and whoever knows the store's would find that it opens nothing any more.
+            let isPassphraseKept = staying.contains { $0.name == StoreReader.passphrase }
+            let kept = isPassphraseKept ? try opening.passphrase(passphrase) : nil
             let next = try secret.withNewEpoch(rootKey: change.newRoot?.key)
-            try putKeys(next, for: staying, passphrase)
+            try putKeys(next, for: staying, passphrase: kept)
             let ended = Set(change.revoking.map(\.writer))
             let signer = change.newRoot?.key ?? rootKey
             for certificate in try opening.writers() where !ended.contains(certificate.writer) {
@@ -275,16 +281,13 @@ extension Store {
 
     /// The age files of the newest epoch of these secrets.
     private func putKeys(
-        _ secret: StoreSecret, for readers: [StoreReader], _ passphrase: () throws -> Secret?
+        _ secret: StoreSecret, for readers: [StoreReader], passphrase: Secret?
     ) throws {
         let folder = try StoreName.keys(epoch: secret.newest.epoch, sealing: secret.newest.sealing.publicKey)
         for reader in readers {
             let recipient: StoreRecipient
-            if reader.name == "passphrase" {
-                guard let passphrase = try passphrase() else {
-                    throw ImageError.library(
-                        "the passphrase of \(subject) is needed, so that it opens the new keys, too")
-                }
+            if reader.name == StoreReader.passphrase {
+                guard let passphrase else { throw ImageError.passphraseNeeded(store: subject) }
                 recipient = .passphrase(passphrase)
             } else {
                 recipient = .age(try AgeRecipient(reader.name))

@@ -120,10 +120,6 @@ extension Store {
     }
 
     static func join(_ opening: Opening, _ request: JoinRequest, _ credentials: Credentials) throws -> Store {
-        // Asked for once, whatever it is needed for.
-        let passphrase = AskedOnce(credentials.passphrase)
-        var credentials = credentials
-        credentials.passphrase = { try passphrase.value() }
         let secret: StoreSecret
         do {
             secret = try opening.secret(credentials)
@@ -174,7 +170,7 @@ extension Store {
         // One that may still write.
         if let replaced, writers.contains(where: { $0.writer == replaced.writer }) {
             let governed = try Store(opening, keyring: Keyring(chain: opening.chain, secret: secret))
-            return try governed.replace(replaced, by: issue) { try opening.storePassphrase(passphrase.value()) }
+            return try governed.replace(replaced, by: issue, passphrase: credentials.keptPassphrase)
         }
         let key = try issue(secret, rootKey)
         // A parcel without its key is no more than a name; the key lies here as one that is joining.
@@ -221,37 +217,4 @@ extension Store {
 
     /// What the series of a machine begin with, unless it was told otherwise.
     static var defaultSeries: String { HostFacts.hostName + "/" }
-}
-
-extension Opening {
-    /// A passphrase, if it is the one that opens the store: what is made for the next epoch has to open with the same.
-    fileprivate func storePassphrase(_ passphrase: Secret?) throws -> Secret? {
-        guard let passphrase else { return nil }
-        for name in ["passphrase.age", "passphrase.reader.age"].flatMap({ [$0, $0 + ".2"] }) {
-            guard let file = try objects.read("\(keyFolder)/\(name)", limit: Format.maximumKeyLength),
-                Age.workFactor(file).map({ $0 <= Format.maximumWorkFactor }) ?? false
-            else { continue }
-            // What does not open with it was made with another one, or is torn; the other copy follows.
-            if (try? Age.decrypt(file, passphrase: passphrase)) != nil { return passphrase }
-        }
-        throw ImageError.wrongIdentity(store: subject)
-    }
-}
-
-/// A passphrase that somebody types once, though it is wanted twice.
-private final class AskedOnce: @unchecked Sendable {
-    private let monitor = Monitor()
-    private let ask: @Sendable () throws -> Secret?
-    private var answer: Secret??
-
-    init(_ ask: @escaping @Sendable () throws -> Secret?) { self.ask = ask }
-
-    func value() throws -> Secret? {
-        try monitor.withLock {
-            if let answer { return answer }
-            let given = try ask()
-            answer = .some(given)
-            return given
-        }
-    }
 }

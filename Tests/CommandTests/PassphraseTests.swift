@@ -1,0 +1,77 @@
+// The passphrase of a store: what has to open new keys, what takes its place, and what each still opens.
+
+import TestSupport
+import Testing
+
+@Suite struct PassphraseTests {
+    /// Makes a store that a passphrase opens beside two identities, with an image; the public key of the second one.
+    private func store(_ place: Workplace) -> String {
+        place.shell(
+            """
+            mkdir tree; echo 1 > tree/file; echo right > right; echo wrong > wrong
+            holdfast store init store --quiet; holdfast key generate --output anna.txt --quiet > anna
+            holdfast key add $(cat anna) --to store --quiet; holdfast backup tree --to store --quiet
+            holdfast key add passphrase --to store --passphrase-file right --quiet
+            """)
+        return place.shell("tr -d '\\n' < anna").output
+    }
+
+    /// What a command says to somebody at a terminal who types this whenever he is asked. What is typed before is thrown away.
+    private func asked(
+        _ place: Workplace, _ answer: String, _ command: String, as user: String = "LC_ALL=C"
+    ) -> Outcome {
+        place.shell(
+            """
+            export \(user); (while sleep 1; do echo \(answer); done) 2> /dev/null | {
+              timeout 60 script -qec "\(command)" /dev/null > said; echo $? > status; }
+            tr -d '\\r' < said; exit $(cat status)
+            """)
+    }
+
+    private func opens(_ place: Workplace, _ passphrase: String, from store: String = "store") -> Bool {
+        place.shell(
+            """
+            export XDG_CONFIG_HOME=$PWD/nobody XDG_STATE_HOME=$PWD/nobody; rm -rf out
+            holdfast restore latest --from \(store) --to out --passphrase-file \(passphrase) --quiet
+            """
+        ).status == 0
+    }
+
+    @Test("What makes new keys takes the store's passphrase and no other: another one changes nothing")
+    func kept() {
+        let place = Workplace()
+        let anna = store(place)
+        place.shell("find store | sort > before")
+        for command in [
+            "key remove \(anna) --from store", "store revoke $(uname -n) --from store", "store rekey store",
+            "key add \(anna) --reader --to store", "key add passphrase --reader --to store",
+            "store join store --identity anna.txt --group new",
+        ] {
+            let other = place.shell("holdfast \(command) --yes --passphrase-file wrong")
+            #expect(other.status == 4, "\(command): \(other)")
+            #expect(other.output.contains("is not the one that opens store now"), "\(command): \(other)")
+            #expect(other.output.contains("holdfast key add passphrase"), "\(command): \(other)")
+            let none = place.shell("setsid -w holdfast \(command) --yes")
+            #expect(none.status == 2, "\(command): \(none)")
+            #expect(none.output.contains("store can be opened by a passphrase: it is needed"), "\(command): \(none)")
+        }
+        #expect(place.shell("find store | sort | cmp - before").status == 0)
+        #expect(opens(place, "right") && !opens(place, "wrong"))
+        let removed = place.shell("holdfast key remove \(anna) --from store --yes --passphrase-file right")
+        #expect(removed.status == 0 && opens(place, "right"), "\(removed)")
+    }
+
+    @Test("At a terminal the question says which passphrase is wanted, and for what")
+    func question() {
+        let place = Workplace()
+        let anna = store(place)
+        let outcome = asked(place, "right", "holdfast key remove \(anna) --from store --yes")
+        #expect(outcome.status == 0, "\(outcome)")
+        #expect(outcome.output.contains("Passphrase of store, which is to open the new keys, too: "), "\(outcome)")
+        #expect(!outcome.output.contains("New passphrase"), "\(outcome)")
+        // Whoever opens the store with it types it once.
+        let alone = asked(place, "right", "holdfast store join store --group new", as: "XDG_CONFIG_HOME=$PWD/nobody")
+        #expect(alone.status == 0, "\(alone)")
+        #expect(alone.output.split(separator: "\n").count { $0.contains("Passphrase of store") } == 1, "\(alone)")
+    }
+}
