@@ -74,4 +74,55 @@ import Testing
         #expect(alone.status == 0, "\(alone)")
         #expect(alone.output.split(separator: "\n").count { $0.contains("Passphrase of store") } == 1, "\(alone)")
     }
+
+    @Test("Another passphrase takes the place of the one before, when that is confirmed; both do what is said of them")
+    func replaced() {
+        let place = Workplace()
+        _ = store(place)
+        place.shell("holdfast copy --from store --to replica --quiet; echo other > other; cp -r store old")
+        let unconfirmed = place.shell("setsid -w holdfast key add passphrase --to store --passphrase-file other")
+        #expect(
+            unconfirmed.status == 4 && unconfirmed.output.contains("Replace the passphrase of store?"), "\(unconfirmed)"
+        )
+        #expect(opens(place, "right") && !opens(place, "other"))
+        let done = place.shell(
+            "holdfast key add passphrase --to store --passphrase-file other --label 'in the safe' --yes")
+        #expect(done.status == 0 && done.output.contains("passphrase \"in the safe\" can open store\n"), "\(done)")
+        #expect(done.output.contains("the passphrase before, holdfast opens nothing of store"), "\(done)")
+        #expect(opens(place, "other") && !opens(place, "right"))
+        // A replica takes it over, and holds nothing that contradicts it.
+        let copied = place.shell("holdfast copy --from store --to replica --quiet")
+        #expect(copied.status == 0, "\(copied)")
+        #expect(opens(place, "other", from: "replica") && !opens(place, "right", from: "replica"))
+        // What the question says of whoever knows the one before.
+        let files = place.shell("ls store/k/*/passphrase.age").output.split(separator: "\n")
+        let opened = files.map { asked(place, "right", "age --decrypt \($0)").output.contains("secret ") }
+        #expect(opened == [true, false])
+        #expect(place.shell("holdfast verify --from store --read-data").status == 0)
+    }
+
+    @Test("The passphrase that the store has already replaces nothing; a label alone changes that, and asks nobody")
+    func same() {
+        let place = Workplace()
+        _ = store(place)
+        place.shell("find store/k -type f | sort | xargs sha256sum > before")
+        let again = place.shell("holdfast key add passphrase --to store --passphrase-file right")
+        #expect(again.status == 0 && again.output == "passphrase can open store\n", "\(again)")
+        let label = place.shell("setsid -w holdfast key add passphrase --to store --label safe")
+        #expect(label.status == 0 && label.output == "passphrase \"safe\" can open store\n", "\(label)")
+        #expect(
+            opens(place, "right")
+                && place.shell("find store/k -type f | sort | xargs sha256sum | cmp - before").status == 0)
+    }
+
+    @Test("What is said of a passphrase that is removed is true of it, and not what is true of an identity")
+    func removed() {
+        let place = Workplace()
+        _ = store(place)
+        let asked = place.shell("setsid -w holdfast key remove passphrase --from store")
+        #expect(asked.status == 4 && asked.output.contains("open nothing of it with that one any more"), "\(asked)")
+        let done = place.shell("holdfast key remove passphrase --from store --yes")
+        #expect(done.status == 0 && done.output.contains("holdfast opens nothing of store with passphrase"), "\(done)")
+        #expect(!opens(place, "right"))
+    }
 }

@@ -11,6 +11,9 @@ struct KeyAddCommand: HoldfastCommand {
         discussion: """
             Given for a recipient that opens the store already, --label changes its label and nothing else. --reader takes \
             the right to change keys from one that has it; that makes new keys, as `holdfast key remove` does.
+
+            A store has one passphrase. Another one takes its place, with new keys: holdfast opens nothing of the store with \
+            the one before any more. Whoever knows that one and has the store can still get at what was written before.
             """)
 
     @Argument(help: "age1…, or the word passphrase, which is then asked for.")
@@ -55,24 +58,49 @@ struct KeyAddCommand: HoldfastCommand {
         let known = store.readers.first { $0.name == name }
         let isDemotion = reader && known?.governs == true
         if let known, isDemotion { try confirmDemotion(of: known, store, session) }
-        if let label, known != nil, !isDemotion {
+        var isReplacement = false
+        // A passphrase that is given is wanted, with a label or without.
+        if let label, known != nil, !isDemotion, age != nil || session.global.passphraseFile == nil {
             try store.setLabel(label, of: name)
+        } else if let age {
+            try store.add(.age(age), governs: !reader, label: label) {
+                try session.keptPassphrase(of: store.subject)
+            }
+        } else if isDemotion {
+            guard let kept = try session.keptPassphrase(of: store.subject) else {
+                throw ImageError.passphraseNeeded(store: store.subject)
+            }
+            try store.add(.passphrase(kept), governs: false, label: label)
         } else {
-            let added: StoreRecipient = try age.map { .age($0) } ?? .passphrase(session.newPassphrase())
-            try store.add(added, governs: !reader, label: label) { try session.keptPassphrase(of: store.subject) }
+            let given = try session.newPassphrase()
+            isReplacement = try known != nil && !store.isOpened(by: given)
+            if isReplacement { try confirmReplacement(store, session) }
+            try store.add(.passphrase(given), governs: !reader, label: label)
         }
         guard let added = try session.readers(to).first(where: { $0.name == name }) else {
             throw ImageError.unknownRecipient(recipient: name, store: store.subject)
         }
         var summary = ["\(added.shown) can open \(store.subject)"]
-        if isDemotion {
-            summary += [
-                "replicas follow with the next `holdfast copy --from … --to …`",
-                "it governed, and can still make keys for itself: `holdfast store rekey STORE` ends that",
-            ]
+        if isReplacement {
+            summary.append("with the passphrase before, holdfast opens nothing of \(store.subject) any more")
+        }
+        if isDemotion || isReplacement {
+            summary.append("replicas follow with the next `holdfast copy --from … --to …`")
+        }
+        if known?.governs == true && (isDemotion || isReplacement) {
+            summary.append(
+                "it governed, and can still make keys for itself: `holdfast store rekey STORE` ends that")
         }
         session.show(added.members, summary: summary)
         return .done
+    }
+
+    private func confirmReplacement(_ store: Store, _ session: Session) throws {
+        try session.confirm(
+            """
+            Replace the passphrase of \(store.subject)? holdfast opens nothing of it with the one before any more; whoever \
+            knows that one and has the store can still get at what was written before, and at nothing later.
+            """)
     }
 
     private func confirmDemotion(of known: StoreReader, _ store: Store, _ session: Session) throws {

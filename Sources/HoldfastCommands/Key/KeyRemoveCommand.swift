@@ -10,6 +10,8 @@ struct KeyRemoveCommand: HoldfastCommand {
         discussion: """
             The store gets new keys for everybody who stays: what is written from now on the removed recipient does not open. \
             What was written before it still opens, and so it does every copy; a replica follows with the next `holdfast copy`. \
+            With a passphrase that was removed holdfast opens nothing any more; whoever knows it and has the store can still \
+            get at what was written before. \
             Who governed the store has its root key, too: remove him with `holdfast store rekey`.
             """)
 
@@ -29,13 +31,19 @@ struct KeyRemoveCommand: HoldfastCommand {
         // One whom no record lists has key files of a change that was cut off.
         let listed = store.readers.first { $0.name == recipient }
         let shown = listed?.shown ?? Text.safe(recipient)
-        try session.confirm(
-            "Remove \(shown) from \(store.subject)? It will open nothing that is written from now on.")
+        let isPassphrase = recipient == "passphrase"
+        let consequence =
+            isPassphrase
+            ? "holdfast will open nothing of it with that one any more; whoever knows it and has the store can still get at what was written before, and at nothing later."
+            : "It will open nothing that is written from now on."
+        try session.confirm("Remove \(shown) from \(store.subject)? \(consequence)")
         try store.remove(recipient: recipient) { try session.keptPassphrase(of: store.subject) }
         session.show(
             [("recipient", .text(recipient))],
             summary: [
-                "\(shown) opens nothing that is written to \(store.subject) from now on",
+                isPassphrase
+                    ? "holdfast opens nothing of \(store.subject) with \(shown) any more"
+                    : "\(shown) opens nothing that is written to \(store.subject) from now on",
                 "replicas follow with the next `holdfast copy --from … --to …`",
             ]
                 + (listed?.governs == true

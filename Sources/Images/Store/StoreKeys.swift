@@ -58,8 +58,10 @@ public struct StoreWriter: Sendable {
 struct KeyTurn {
     /// The recipients that it has no key for.
     var without: Set<String> = []
-    /// A recipient that governed, as it is from now on.
-    var demoted: StoreReader?
+    /// A recipient as it is from now on: one that governed, or a passphrase that takes the place of the one before.
+    var changed: StoreReader?
+    /// That passphrase.
+    var passphrase: Secret?
     /// The writers that it has no key for.
     var revoking: [StoreRecord.Revocation] = []
     /// A root key that takes the place of the store's, and which certificates of those before go on counting.
@@ -119,6 +121,7 @@ extension Store {
 
     /// Lets another recipient open the store. Its key files come first; the record that makes it one is the commit point.
     /// - Parameters:
+    ///     A passphrase takes the place of the one that the store has, with new keys.
     ///   - governs: whether it may also change who else can.
     ///   - label: nil: the one that it has, if it is there already.
     ///   - passphrase: the store's, asked for where somebody else opens it with one and there are new keys.
@@ -132,18 +135,27 @@ extension Store {
             let added = StoreReader(name: recipient.name, governs: governs, label: label ?? known?.label ?? "")
             if let known, known.governs, !governs {
                 // A right that is taken takes new keys: its old file has the root key, and copies of the store have that file.
-                try turn(KeyTurn(demoted: added)) {
+                try turn(KeyTurn(changed: added)) {
                     if case .passphrase(let own) = recipient { return own }
                     return try passphrase()
                 }
                 return
             }
+            var isThere = false
+            if case .passphrase(let given) = recipient, let known {
+                if try !opening.isOpened(by: given) {
+                    // In the keys of now copies of the store would keep the file of the one before.
+                    try turn(KeyTurn(changed: added, passphrase: given)) { nil }
+                    return
+                }
+                isThere = known.governs == governs
+            }
             let folder = try StoreName.keys(epoch: chain.newest.epoch, sealing: chain.newest.sealing)
             let name = "\(folder)/\(added.fileName)"
             // Once: sealed anew, the second copy would be another file.
             let bytes = try secret.wrapped(for: recipient, governs: governs)
-            for copy in [name + ".2", name] {
-                // The same person's file from before: it holds the same, and a passphrase may have changed.
+            for copy in isThere ? [] : [name + ".2", name] {
+                // The same person's file from before: it holds the same.
                 try objects.remove(copy)
                 try objects.put(copy, bytes)
             }
@@ -199,7 +211,7 @@ extension Store {
             throw ImageError.unknownRecipient(recipient: name, store: subject)
         }
         let staying = newest.recipients.filter { !change.without.contains($0.name) }
-            .map { reader in change.demoted.flatMap { $0.name == reader.name ? $0 : nil } ?? reader }
+            .map { reader in change.changed.flatMap { $0.name == reader.name ? $0 : nil } ?? reader }
         if !staying.contains(where: \.governs) { throw ImageError.lastRecipient(store: subject) }
         return staying
     }
@@ -255,7 +267,7 @@ extension Store {
             let staying = try recipients(of: newest, after: change)
             // Another one would take its place, and whoever knows the store's would find that it opens nothing any more.
             let isPassphraseKept = staying.contains { $0.name == StoreReader.passphrase }
-            let kept = isPassphraseKept ? try opening.passphrase(passphrase) : nil
+            let kept = isPassphraseKept ? try change.passphrase ?? opening.passphrase(passphrase) : nil
             let next = try secret.withNewEpoch(rootKey: change.newRoot?.key)
             try putKeys(next, for: staying, passphrase: kept)
             let ended = Set(change.revoking.map(\.writer))

@@ -1,7 +1,16 @@
 // The passphrase of a store, where new keys are made: it has to open them, too, and nobody but who types it knows it.
 
-internal import Cryptography
+public import Cryptography
 internal import Stores
+
+extension Store {
+    /// Whether this is the passphrase that the store has now.
+    public func isOpened(by passphrase: Secret) throws -> Bool {
+        do { return try reopened(isWriting: false).isOpened(by: passphrase) } catch {
+            throw ImageError.wrapping(error, subject: subject)
+        }
+    }
+}
 
 extension Opening {
     /// The store's passphrase, as somebody gives it for the keys of a new epoch.
