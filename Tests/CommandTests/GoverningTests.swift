@@ -58,6 +58,24 @@ import Testing
         #expect(again.status == 0 && again.output == "\(anna) \"anna\" can open store\n", "\(again)")
     }
 
+    @Test("Whoever only reads is told that before anything else, and is asked nothing")
+    func readerFirst() {
+        let place = Workplace()
+        let (own, anna) = store(place)
+        place.shell("holdfast key add \(anna) --to store --reader; echo p > p; find store | sort > before")
+        for command in [
+            "key remove \(own) --from store", "key remove \(anna) --from store", "key remove passphrase --from store",
+            "key add \(own) --reader --to store", "key add passphrase --to store", "key add \(anna) --to store",
+            "key steward --to store --output p", "store revoke nobody --from store", "store rekey store",
+            "store rekey store --remove \(own)", "store rekey store --writer nobody",
+            "store join store --replace nobody",
+        ] {
+            let refused = place.shell("setsid -w holdfast \(command) --identity anna.txt")
+            #expect(refused.status == 4 && refused.output.contains("governs nothing"), "\(command): \(refused)")
+        }
+        #expect(place.shell("find store | sort | cmp - before").status == 0)
+    }
+
     @Test("A passphrase is made a reader's with the one that is given, and opens what is written then")
     func passphrase() {
         let place = Workplace()

@@ -54,7 +54,7 @@ struct KeyAddCommand: HoldfastCommand {
     func perform(_ session: Session) throws -> Outcome {
         let age = try ageRecipient()
         let name = age?.string ?? recipient
-        let store = try session.open(to, for: .read)
+        let store = try session.openGoverned(to)
         let known = store.readers.first { $0.name == name }
         let isDemotion = reader && known?.governs == true
         if let known, isDemotion { try confirmDemotion(of: known, store, session) }

@@ -26,7 +26,7 @@ struct KeyRemoveCommand: HoldfastCommand {
     func isRecorded(in session: Session) -> Bool { true }
 
     func perform(_ session: Session) throws -> Outcome {
-        let store = try session.open(from, for: .read)
+        let store = try session.openGoverned(from)
         try store.checkRemoval(of: [recipient])
         // One whom no record lists has key files of a change that was cut off.
         let listed = store.readers.first { $0.name == recipient }

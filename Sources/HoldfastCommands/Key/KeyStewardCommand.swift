@@ -22,7 +22,7 @@ struct KeyStewardCommand: HoldfastCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         if output.isStandard { throw Problem.usage("a key is not shown", hint: "give a file") }
-        let store = try session.open(to, for: .read)
+        let store = try session.openGoverned(to)
         // The file first: a place that cannot be written leaves no key in the store.
         if exists(output.path) {
             throw Problem.refused("\(output.path) exists already", hint: "give another file with `--output FILE`")

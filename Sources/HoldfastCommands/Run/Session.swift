@@ -91,6 +91,13 @@ final class Session: Sendable {
         return store
     }
 
+    /// A store whose keys are about to be changed: who may not is told that first.
+    func openGoverned(_ store: StoreArgument) throws -> Store {
+        let store = try open(store, for: .read)
+        try store.checkGoverning()
+        return store
+    }
+
     /// Refuses a place for a store that is no folder, nor can become one.
     func refuseFile(_ path: BytePath) throws {
         // What cannot be looked at is told by whoever opens it.

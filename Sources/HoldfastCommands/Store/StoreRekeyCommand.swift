@@ -40,7 +40,7 @@ struct StoreRekeyCommand: HoldfastCommand {
     func isRecorded(in session: Session) -> Bool { true }
 
     func perform(_ session: Session) throws -> Outcome {
-        let store = try session.open(store, for: .read)
+        let store = try session.openGoverned(store)
         let removed = remove.map(\.text)
         if !removed.isEmpty { try store.checkRemoval(of: removed) }
         for name in writer { _ = try store.writer(named: name.text) }

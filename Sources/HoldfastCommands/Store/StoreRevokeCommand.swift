@@ -26,7 +26,7 @@ struct StoreRevokeCommand: HoldfastCommand {
     func isRecorded(in session: Session) -> Bool { true }
 
     func perform(_ session: Session) throws -> Outcome {
-        let store = try session.open(from, for: .read)
+        let store = try session.openGoverned(from)
         let meant = try store.writer(named: writer.text)
         let right = meant.isSteward ? "to look after" : "to write to"
         try session.confirm(

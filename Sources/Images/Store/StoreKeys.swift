@@ -110,13 +110,25 @@ extension Store {
 
     /// The keys of who governs, and the store's newest record as it is now.
     func governing() throws -> (secret: StoreSecret, rootKey: SigningKey, opening: Opening) {
-        guard let secret = keyring.secret else { throw ImageError.noIdentity(store: subject) }
         let opening = try reopened()
+        let (secret, rootKey) = try governing(opening)
+        try opening.finishRecords()
+        return (secret, rootKey, opening)
+    }
+
+    private func governing(_ opening: Opening) throws -> (secret: StoreSecret, rootKey: SigningKey) {
+        guard let secret = keyring.secret else { throw ImageError.noIdentity(store: subject) }
         guard let rootKey = secret.rootKey, secret.newest.epoch == opening.chain.newest.epoch else {
             throw ImageError.notGoverning(store: subject)
         }
-        try opening.finishRecords()
-        return (secret, rootKey, opening)
+        return (secret, rootKey)
+    }
+
+    /// Refuses whoever only reads the store, before he is told or asked anything else. Writes nothing.
+    public func checkGoverning() throws {
+        do { _ = try governing(reopened(isWriting: false)) } catch {
+            throw ImageError.wrapping(error, subject: subject)
+        }
     }
 
     /// Lets another recipient open the store. Its key files come first; the record that makes it one is the commit point.
