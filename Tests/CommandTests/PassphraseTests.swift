@@ -125,4 +125,27 @@ import Testing
         #expect(done.status == 0 && done.output.contains("holdfast opens nothing of store with passphrase"), "\(done)")
         #expect(!opens(place, "right"))
     }
+
+    @Test("A byte order mark before a key or a passphrase, as Notepad writes it, is no part of it")
+    func byteOrderMark() {
+        let place = Workplace()
+        _ = store(place)
+        place.shell(
+            """
+            holdfast key steward --to store --output steward --quiet
+            for f in right anna.txt steward; do printf '\\357\\273\\277' | cat - $f | sed 's/$/\\r/' > marked-$f; done
+            printf '\\357\\273\\277' | cat - steward > marked-steward; chmod 600 marked-*
+            """)
+        #expect(opens(place, "marked-right"))
+        for key in ["anna.txt", "steward"] {
+            let listed = place.shell(
+                "XDG_CONFIG_HOME=$PWD/nobody XDG_STATE_HOME=$PWD/nobody holdfast images --from store --identity marked-\(key)"
+            )
+            #expect(listed.status == 0 && listed.output.contains("tree"), "\(listed)")
+        }
+        // Set from such a file, it is what somebody types.
+        place.shell("printf '\\357\\273\\277other\\r\\n' > marked; printf other > other")
+        let set = place.shell("holdfast key add passphrase --to store --passphrase-file marked --yes")
+        #expect(set.status == 0 && opens(place, "other"), "\(set)")
+    }
 }

@@ -28,6 +28,7 @@ enum IdentityFile {
             throw Problem.usage("cannot read the identity \(path): \(error.reason)")
         }
         defer { erase(&bytes) }
+        dropByteOrderMark(&bytes)
         if Age.isPassphraseEncrypted(bytes) {
             throw Problem.usage(
                 "the identity \(path) is itself encrypted", hint: "decrypt it first with `age --decrypt`")
@@ -87,6 +88,19 @@ enum IdentityFile {
         if bytes.last != UInt8(ascii: "\n") { bytes.append(UInt8(ascii: "\n")) }
         bytes += Array("\(note)\(fingerprint)\n".utf8)
         try replaceFile(path, bytes, mode: 0o600)
+    }
+
+    /// Takes away what some editors (Notepad) write before the first line, which is no part of it.
+    static func dropByteOrderMark(_ bytes: inout [UInt8]) {
+        let mark: [UInt8] = [0xef, 0xbb, 0xbf]
+        guard bytes.starts(with: mark) else { return }
+        // In place: a copy would leave the secret behind, and so would the end of what is moved.
+        bytes.withUnsafeMutableBytes { buffer in
+            guard let start = buffer.baseAddress else { return }
+            memmove(start, start + mark.count, buffer.count - mark.count)
+            explicit_bzero(start + (buffer.count - mark.count), mark.count)
+        }
+        bytes.removeLast(mark.count)
     }
 
     static func erase(_ bytes: inout [UInt8]) {

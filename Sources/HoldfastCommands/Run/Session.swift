@@ -228,6 +228,8 @@ final class Session: Sendable {
             throw Problem.usage("cannot read the passphrase file \(file): \(error.reason)")
         }
         defer { IdentityFile.erase(&bytes) }
+        // A passphrase that is typed has none either.
+        IdentityFile.dropByteOrderMark(&bytes)
         let line = bytes.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
         if line.isEmpty { throw Problem.usage("the first line of the passphrase file \(file) is empty") }
         return line.withUnsafeBytes { Secret(copying: $0) }
