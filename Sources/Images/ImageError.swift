@@ -18,7 +18,8 @@ public enum ImageError: Explained, Hashable {
     case noImage(subject: String)
     /// A file that is a part of an image, and not the first one.
     case laterPart(subject: String, number: Int, first: String)
-    case noIdentity(store: String)
+    /// - Parameter passphrase: whether one opens it.
+    case noIdentity(store: String, passphrase: Bool = true)
     case wrongIdentity(store: String)
     /// - Parameter identities: whether some were tried, too.
     case wrongPassphrase(store: String, identities: Bool)
@@ -98,7 +99,8 @@ public enum ImageError: Explained, Hashable {
         case .noImage(let subject): "\(subject) is no Holdfast image"
         case .laterPart(let subject, let number, let first):
             "\(subject) is part \(number) of an image; give the first part, \(first)"
-        case .noIdentity(let store): "\(store) is encrypted and no identity was given or found"
+        case .noIdentity(let store, let passphrase):
+            "\(store) is encrypted and no identity was given or found" + (passphrase ? "" : "; no passphrase opens it")
         case .wrongIdentity(let store): "none of the identities opens \(store)"
         case .wrongPassphrase(let store, let identities):
             identities
@@ -194,6 +196,8 @@ public enum ImageError: Explained, Hashable {
         case .damaged:
             "`holdfast verify` lists what is lost: restore it from another copy of the store; after `verify --mark` the next backups store what is still there anew"
         case .truncated: "copy the file again from where it was made; what is there can be restored"
+        case .noIdentity(_, passphrase: false):
+            "give one with `--identity FILE`; `holdfast key list --from STORE` names the recipients"
         case .noIdentity: "give one with `--identity FILE` or `--passphrase-file FILE`"
         case .wrongPassphrase: "try it again; `holdfast key list --from STORE` names the recipients"
         case .wrongIdentity: "`holdfast key list --from STORE` names the recipients; give the identity of one of them"

@@ -148,4 +148,21 @@ import Testing
         let set = place.shell("holdfast key add passphrase --to store --passphrase-file marked --yes")
         #expect(set.status == 0 && opens(place, "other"), "\(set)")
     }
+
+    @Test("Where no passphrase opens a store or a file, one that is given is said to be of no use")
+    func none() {
+        let place = Workplace()
+        _ = store(place)
+        place.shell(
+            """
+            holdfast backup tree --output f.hf --quiet; holdfast key remove passphrase --from store --yes --quiet
+            """)
+        for command in ["images --from store", "restore latest --from store --to out", "restore --input f.hf --to out"]
+        {
+            let outcome = place.shell(
+                "XDG_CONFIG_HOME=$PWD/nobody XDG_STATE_HOME=$PWD/nobody holdfast \(command) --passphrase-file right")
+            #expect(outcome.status == 1 && outcome.output.contains("; no passphrase opens it\n"), "\(outcome)")
+            #expect(!outcome.output.contains("--passphrase-file"), "\(outcome)")
+        }
+    }
 }

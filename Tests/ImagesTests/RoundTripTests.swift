@@ -273,7 +273,7 @@ import Testing
         #expect(try writer.images().count == 1)
         #expect(!writer.canRead)
         #expect(throws: ImageError.self) { try writer.imageReader("latest") }
-        #expect(throws: ImageError.noIdentity(store: store.path.description)) {
+        #expect(throws: ImageError.noIdentity(store: store.path.description, passphrase: false)) {
             try Store.open(store.path, for: .read, credentials: Credentials(), machine: store.machine)
         }
         let stranger = try AgeIdentity.generate()

@@ -264,6 +264,8 @@ public struct Credentials: Sendable {
         if let damage { throw ImageError.damaged(subject: "the key of \(subject)", detail: "\(damage)") }
         if files.isEmpty { throw ImageError.damaged(subject: subject, detail: "it holds no key file") }
         if isLocked { throw ImageError.wrongPassphrase(store: subject, identities: !identities.isEmpty) }
-        throw identities.isEmpty ? ImageError.noIdentity(store: subject) : ImageError.wrongIdentity(store: subject)
+        throw identities.isEmpty
+            ? ImageError.noIdentity(store: subject, passphrase: !locked.isEmpty)
+            : ImageError.wrongIdentity(store: subject)
     }
 }
