@@ -135,7 +135,7 @@ public enum ImageError: Explained, Hashable {
             "this machine may write the series that begin with \(prefixes.joined(separator: ", ")), and not \(series)"
         case .unknownWriter(let name, let store): "\(store) has no writer \(name)"
         case .ambiguousWriter(let name, let candidates):
-            "\(name) could be any of these writers: \(candidates.joined(separator: ", "))"
+            "\(name) could be any of these: \(candidates.joined(separator: ", "))"
         case .twoNewest(let series, let images):
             "series \(series) has two newest images, \(images.joined(separator: " and "))"
         case .sealedNewest(let series, let opened, let sealed):

@@ -45,6 +45,16 @@ struct NameArgument: ExpressibleByArgument {
     }
 }
 
+/// What series begin with. It ends with a slash: `v1` alone would begin `v10/plc`, too.
+struct SeriesPrefixArgument: ExpressibleByArgument {
+    let text: String
+
+    init?(argument: String) {
+        guard let name = NameArgument(argument: argument)?.text else { return nil }
+        text = name.hasSuffix("/") ? name : name + "/"
+    }
+}
+
 /// A shell pattern of paths.
 struct PatternArgument: ExpressibleByArgument {
     let bytes: [UInt8]

@@ -18,13 +18,14 @@ struct StoreInfoCommand: HoldfastCommand {
         let readers = try session.readers(store)
         let all = try opened.writers()
         let (writers, stewards) = (all.filter { !$0.isSteward }, all.filter(\.isSteward))
+        let revoked = try opened.revokedWriters()
         let images = try opened.images()
         let newest = images.last { $0.label != nil }?.label
         let damaged = UInt64(images.count { $0.isDamaged })
         if session.console.isJSON {
             let members: [(String, JSON?)] = [
                 ("store", .text(opened.identifier)), ("fingerprint", .text("\(opened.fingerprint)")),
-                ("writers", .list(writers.map(document))),
+                ("writers", .list(writers.map(document))), ("revoked", .list(revoked.map(document))),
                 ("stewards", .list(stewards.map { .object([("steward", .text($0.id)), ("name", .text($0.name))]) })),
                 ("recipients", .list(readers.map { .object($0.members) })),
                 ("group", opened.groupName.map(JSON.text)), ("canRead", .flag(opened.canRead)),
@@ -37,9 +38,7 @@ struct StoreInfoCommand: HoldfastCommand {
                 "path       \(path)", "store      \(opened.identifier)", "fingerprint \(opened.fingerprint)",
             ]
             lines += readers.map { "recipient  \($0.shown)" }
-            lines += writers.map {
-                "writer     \($0.id.prefix(8)) \($0.name), series \($0.series.joined(separator: ", "))…"
-            }
+            lines += writers.map { "writer     \(shown($0))" } + revoked.map { "revoked    \(shown($0))" }
             lines += stewards.map { "steward    \($0.id.prefix(8)) \($0.name)" }
             lines.append("group      \(opened.groupName ?? "none: this machine has not joined")")
             lines.append("contents   \(contents(opened, isListed)) with the keys at hand")
@@ -63,6 +62,10 @@ struct StoreInfoCommand: HoldfastCommand {
     private func contents(_ store: Store, _ isListed: Bool) -> String {
         if store.canRead { return "can be read" }
         return isListed ? "cannot be read, the images can be listed" : "can be neither read nor listed"
+    }
+
+    private func shown(_ writer: StoreWriter) -> String {
+        "\(writer.id.prefix(8)) \(writer.name), series \(writer.series.joined(separator: ", "))…"
     }
 
     private func document(_ writer: StoreWriter) -> JSON {

@@ -17,9 +17,9 @@ struct StoreInitCommand: HoldfastCommand {
 
     @Option(
         help: ArgumentHelp(
-            "What the series of this machine begin with (default: its host's name); may be repeated.",
+            "What the series of this machine begin with (default: its host's name), before a slash; may be repeated.",
             valueName: "prefix"))
-    var series: [NameArgument] = []
+    var series: [SeriesPrefixArgument] = []
 
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 

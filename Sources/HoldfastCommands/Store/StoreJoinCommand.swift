@@ -20,13 +20,13 @@ struct StoreJoinCommand: HoldfastCommand {
 
     @Option(
         help: ArgumentHelp(
-            "What the series of this machine begin with (default: its host's name); may be repeated.",
+            "What the series of this machine begin with (default: its host's name), before a slash; may be repeated.",
             valueName: "prefix"))
-    var series: [NameArgument] = []
+    var series: [SeriesPrefixArgument] = []
 
     @Option(
         help: ArgumentHelp(
-            "The machine whose place this one takes, by name or id: this one goes on with its series, and that one writes no more.",
+            "The machine whose place this one takes, by name or id: this one goes on with its series, and that one writes no more. It may be revoked already.",
             valueName: "writer"))
     var replace: NameArgument?
 

@@ -9,7 +9,8 @@ struct StoreRevokeCommand: HoldfastCommand {
         commandName: "revoke", abstract: "End a machine's right to write to a store.",
         discussion: """
             The store gets new keys for everybody else. The images of the machine that are there still count, unless \
-            --since says from when on they do not. A replica follows with the next `holdfast copy`.
+            --since says from when on they do not. A replica follows with the next `holdfast copy`. Another machine goes on \
+            with its series after `holdfast store join STORE --replace WRITER`.
             """)
 
     @Argument(help: "The machine's name, or the beginning of its id, as `holdfast store info` shows them.")

@@ -238,36 +238,4 @@ struct Opening {
         }
         return steward
     }
-
-    /// The writer that somebody means: by its name, or by the beginning of its id.
-    func writer(named name: String) throws -> Certificate {
-        let found = try writers().filter {
-            ExactText($0.name) == ExactText(name) || name.utf8.count >= 4 && $0.writer.description.hasPrefix(name)
-        }
-        guard let writer = found.first else { throw ImageError.unknownWriter(name: name, store: subject) }
-        guard found.count == 1 else {
-            throw ImageError.ambiguousWriter(name: name, candidates: found.map { "\($0.writer)" })
-        }
-        return writer
-    }
-
-    /// The certificates of all writers that the newest epoch has something for, and that are not revoked.
-    func writers() throws -> [Certificate] {
-        let parcels = try objects.list(keyFolder).compactMap { file in
-            Identifier(hexadecimal: file.lastComponent).map { (name: file.name, writer: $0) }
-        }
-        guard parcels.count <= Format.maximumParcels else {
-            throw ImageError.damaged(subject: subject, detail: "it has more than \(Format.maximumParcels) parcels")
-        }
-        return try parcels.compactMap { file -> Certificate? in
-            let writer = file.writer
-            guard let bytes = try objects.read(file.name, limit: Format.maximumKeyLength),
-                // What is no parcel of the root key speaks for nobody.
-                let parcel = try? Parcel(decoding: bytes), parcel.certificate.writer == writer,
-                try parcel.isIssued(by: chain.newest.root, epoch: chain.newest.epoch),
-                chain.newest.revocation(of: writer) == nil
-            else { return nil }
-            return parcel.certificate
-        }
-    }
 }

@@ -94,6 +94,11 @@ extension Store {
         try reopened(isWriting: false).writers().map(StoreWriter.init)
     }
 
+    /// The machines that may write no more, and whose place no other one has taken.
+    public func revokedWriters() throws -> [StoreWriter] {
+        try reopened(isWriting: false).revokedWriters().map(StoreWriter.init)
+    }
+
     /// The machine that somebody means, by its name or the beginning of its id.
     public func writer(named name: String) throws -> StoreWriter {
         do { return StoreWriter(try reopened(isWriting: false).writer(named: name)) } catch {

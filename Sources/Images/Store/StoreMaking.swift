@@ -10,7 +10,7 @@ public struct JoinRequest: Sendable, Equatable {
     public var group: String?
     /// What the names of its series begin with; none: its host's name.
     public var series: [String]
-    /// The writer whose place it takes, by its name or id.
+    /// The writer whose place it takes, by its name or id; it may be revoked already.
     public var replaces: String?
 
     public init(group: String? = nil, series: [String] = [], replaces: String? = nil) {
@@ -143,7 +143,7 @@ extension Store {
         }
         // This machine's own earlier key needs no name: it lies here.
         let own = begun ?? opening.writer
-        let replaced = try request.replaces.map(opening.writer(named:)) ?? own?.certificate
+        let replaced = try request.replaces.map { try opening.writer(named: $0, orRevoked: true) } ?? own?.certificate
         if let name = request.replaces, let replaced, !replaced.roles.contains(.write) {
             throw ImageError.unknownWriter(name: name, store: opening.subject)
         }
