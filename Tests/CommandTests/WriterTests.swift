@@ -88,4 +88,36 @@ import Testing
         let made = place.shell("holdfast store init new --series a --quiet; holdfast store info new")
         #expect(made.output.contains(", series a/…"), "\(made)")
     }
+
+    @Test("A machine that has joined is told so, as often as it asks, with a fingerprint or without, and keeps its key")
+    func joinedAlready() {
+        let place = Workplace()
+        store(place)
+        let fingerprint = "$(holdfast store info store | sed -n 's/^fingerprint //p')"
+        place.shell("\(other) holdfast store join store --series o --identity owner.txt --yes --quiet")
+        place.shell("find store | sort > names")
+        for arguments in ["", "--store-fingerprint \(fingerprint)"] {
+            let joined = place.shell("\(other) setsid -w holdfast store join store \(arguments)")
+            #expect(joined.status == 0 && joined.output.contains("this machine has joined store "), "\(joined)")
+            // The owner's identity at hand is no wish for another key.
+            let own = place.shell("holdfast store join store \(arguments)")
+            #expect(own.status == 0 && own.output.contains("goes on with its key"), "\(own)")
+        }
+        #expect(place.shell("find store | sort | cmp - names").status == 0)
+        place.shell("holdfast store rekey store --yes --quiet")
+        for _ in 0..<2 {
+            let told = place.shell("\(other) holdfast store join store --store-fingerprint \(fingerprint)")
+            #expect(told.status == 0 && told.output.contains("this machine has joined store "), "\(told)")
+        }
+        #expect(place.shell("\(other) holdfast backup tree --to store --quiet").status == 0)
+        // Another wish, and a right that was ended, are said as what they are.
+        let group = place.shell("\(other) setsid -w holdfast store join store --group line")
+        #expect(group.status == 1 && group.output.contains("no identity was given"), "\(group)")
+        let renewed = place.shell("\(other) holdfast store join store --identity owner.txt")
+        #expect(renewed.status == 0 && renewed.output.hasPrefix("joined store "), "\(renewed)")
+        let id = place.shell("holdfast store info store | grep 'series o/' | cut -c12-19 | tr -d '\\n'").output
+        #expect(place.shell("holdfast store revoke \(id) --from store --yes").status == 0)
+        let revoked = place.shell("\(other) setsid -w holdfast store join store")
+        #expect(revoked.status == 4 && revoked.output.contains("has been revoked"), "\(revoked)")
+    }
 }

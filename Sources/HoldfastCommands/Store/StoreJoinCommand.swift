@@ -8,19 +8,22 @@ struct StoreJoinCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
         commandName: "join", abstract: "Let this machine write to a store.",
         discussion: """
-            An identity or the passphrase is needed once; afterwards backups need neither. A machine that joins once \
-            more takes its own place: whoever has a copy of its old key writes no more.
+            An identity or the passphrase is needed once; afterwards backups need neither. A machine that joined already \
+            goes on with its key. Where one of the options below, --identity or --passphrase-file is given, it gets another \
+            one in the place of its own: whoever has a copy of the old key writes no more.
             """)
 
     @Argument var store: StoreArgument
 
     @Option(
-        help: "The machines of one group share content (default: this machine alone; with --replace that one's group).")
+        help:
+            "The machines of one group share content (default: this machine alone; its own group, if it joined already; with --replace that one's)."
+    )
     var group: NameArgument?
 
     @Option(
         help: ArgumentHelp(
-            "What the series of this machine begin with (default: its host's name), before a slash; may be repeated.",
+            "What the series of this machine begin with (default: its host's name, or what they begin with, if it joined already), before a slash; may be repeated.",
             valueName: "prefix"))
     var series: [SeriesPrefixArgument] = []
 
@@ -37,19 +40,29 @@ struct StoreJoinCommand: HoldfastCommand {
     func perform(_ session: Session) throws -> Outcome {
         let path = try session.place(store).path
         let request = JoinRequest(group: group?.text, series: series.map(\.text), replaces: replace?.text)
-        let store = try session.explainingAbsence(of: path) {
+        // The keys that lie at hand are no wish for another one.
+        let isRenewal = !session.global.identities.isEmpty || session.global.passphraseFile != nil
+        let joined = try session.explainingAbsence(of: path) {
             try Store.join(
-                session.objects(path), request, credentials: session.credentials(for: path), machine: session.machine)
+                session.objects(path), request, isRenewal: isRenewal, credentials: session.credentials(for: path),
+                machine: session.machine)
         }
+        let store = joined.store
         session.remember(store, at: path)
         session.show(
             [("store", .text(store.identifier)), ("fingerprint", .text("\(store.fingerprint)"))] + JSON.path(path) + [
-                ("group", store.groupName.map(JSON.text))
+                ("group", store.groupName.map(JSON.text)), ("new", .flag(joined.isNew)),
             ],
-            summary: [
-                "joined store \(store.identifier) in \(path), group \"\(store.groupName ?? "")\"",
-                "fingerprint \(store.fingerprint)",
-            ])
+            summary: joined.isNew
+                ? [
+                    "joined store \(store.identifier) in \(path), group \"\(store.groupName ?? "")\"",
+                    "fingerprint \(store.fingerprint)",
+                ]
+                : [
+                    "this machine has joined store \(store.identifier) in \(path) already, group \"\(store.groupName ?? "")\"",
+                    "fingerprint \(store.fingerprint)",
+                    "it goes on with its key; with `--identity FILE` it gets another one",
+                ])
         return .done
     }
 }

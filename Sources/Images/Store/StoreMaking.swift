@@ -96,23 +96,41 @@ extension Store {
         try put(name, bytes, in: objects, &made)
     }
 
+    /// What a machine has after it joined a store.
+    public struct Joined {
+        public var store: Store
+        /// false: its key was good, and it goes on with it.
+        public var isNew: Bool
+    }
+
     /// Gives this machine a key that writes.
     public static func join(
         _ objects: any ObjectStore, _ request: JoinRequest, credentials: Credentials, machine: MachineState
     ) throws -> Store {
+        try join(objects, request, isRenewal: true, credentials: credentials, machine: machine).store
+    }
+
+    /// Gives this machine a key that writes.
+    /// - Parameter isRenewal: whether a machine that has joined already gets another key, as after its own was copied.
+    public static func join(
+        _ objects: any ObjectStore, _ request: JoinRequest, isRenewal: Bool, credentials: Credentials,
+        machine: MachineState
+    ) throws -> Joined {
         do {
             let opening = try Opening(
                 objects, credentials: credentials, machine: machine, isWriting: true, isJoining: true)
-            let store = try certified(opening, request) ?? join(opening, request, credentials)
+            let known = try joined(opening, request, isRenewal: isRenewal)
+            let store = try known ?? join(opening, request, credentials)
             try machine.remember(opening.header.store) { $0.see(opening.chain) }
-            return store
+            return Joined(store: store, isNew: known == nil)
         } catch { throw ImageError.wrapping(error, subject: objects.subject) }
     }
 
-    /// A machine whose key a new root key has certified needs no other one: its certificate is in its parcel.
-    private static func certified(_ opening: Opening, _ request: JoinRequest) throws -> Store? {
-        guard request == JoinRequest(), let key = opening.writer, key.root != opening.chain.newest.root,
-            opening.chain.roots.contains(key.root)
+    /// The store, where this machine has joined it already and needs no other key. One that a new root key has certified is never renewed:
+    /// its certificate is in its parcel.
+    private static func joined(_ opening: Opening, _ request: JoinRequest, isRenewal: Bool) throws -> Store? {
+        guard request == JoinRequest(), let key = opening.writer, opening.chain.roots.contains(key.root),
+            !isRenewal || key.root != opening.chain.newest.root
         else { return nil }
         do {
             return try Store(opening, keyring: Keyring(chain: opening.chain, writer: opening.currentWriter()))
@@ -123,8 +141,14 @@ extension Store {
         let secret: StoreSecret
         do {
             secret = try opening.secret(credentials)
-        } catch ImageError.noIdentity {
-            throw ImageError.noWriterKey(store: opening.subject)
+        } catch let error as ImageError {
+            guard case .noIdentity = error else { throw error }
+            guard let key = opening.writer, opening.chain.roots.contains(key.root) else {
+                throw ImageError.noWriterKey(store: opening.subject)
+            }
+            // It has one: why that does not do, or, where it does, what another one needs.
+            _ = try opening.currentWriter()
+            throw error
         }
         guard let rootKey = secret.rootKey, secret.newest.epoch == opening.chain.newest.epoch else {
             throw ImageError.notGoverning(store: opening.subject)
