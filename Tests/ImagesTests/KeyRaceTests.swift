@@ -100,6 +100,36 @@ import Testing
         try plant.owned().add(recipient(), governs: false)
     }
 
+    @Test("The same change, made again after it was cut behind its claim, is done", arguments: [false, true])
+    func again(isRevocation: Bool) throws {
+        let machine = try plant.machine("a", group: "line")
+        _ = try plant.backup(plant.tree(), on: machine)
+        let writer = try plant.key(of: machine).writer
+        let other = other.recipient.string
+        func change(_ store: Store) throws {
+            if isRevocation {
+                try store.revoke(writer: "\(writer)", since: nil) { nil }
+            } else {
+                try store.remove(recipient: other) { nil }
+            }
+        }
+        let cut = try owned { verb, name throws(StoreError) in
+            if verb == .put, name.hasPrefix("e/") { throw StoreError(.unreachable, "put", name) }
+        }
+        #expect(status { try change(cut) } == 1)
+        #expect(throws: Never.self) { try change(plant.owned()) }
+        let newest = try plant.owned().chain.newest
+        #expect(newest.epoch == 2)
+        #expect((newest.revocation(of: writer)?.kept.count == 1) == isRevocation)
+        #expect(newest.recipients.contains { $0.name == other } == isRevocation)
+        // Another one is not.
+        let next = try owned { verb, name throws(StoreError) in
+            if verb == .put, name.hasPrefix("e/") { throw StoreError(.unreachable, "put", name) }
+        }
+        #expect(status { try next.add(recipient(), governs: false) } == 1)
+        #expect(status { try plant.owned().add(recipient(), governs: false) } == 1)
+    }
+
     @Test("A claim that was cut itself says nothing, and is in the way once")
     func tornClaim() throws {
         let store = try owned { verb, name throws(StoreError) in

@@ -236,7 +236,13 @@ extension Store {
     /// Takes a recipient's right to open what is written from now on: a new epoch, with keys for everybody else.
     /// - Parameter passphrase: the store's, asked for where somebody opens it with one and stays.
     public func remove(recipient: String, passphrase: () throws -> Secret?) throws {
-        try turn(KeyTurn(without: [recipient]), passphrase: passphrase)
+        do { _ = try turn(KeyTurn(without: [recipient]), passphrase: passphrase) } catch ImageError.keysChanging {
+            // What was cut off, and is announced now, may have been this very change.
+            let (before, now) = (chain.newest, try reopened().chain.newest)
+            guard before.recipients.contains(where: { $0.name == recipient }),
+                now.epoch > before.epoch, !now.recipients.contains(where: { $0.name == recipient })
+            else { throw ImageError.keysChanging(store: subject) }
+        }
     }
 
     /// Takes a writer's right to write: a new epoch without it, and a record that says which of its images still count.
@@ -246,27 +252,26 @@ extension Store {
     public func revoke(writer name: String, since: Int64?, passphrase: () throws -> Secret?) throws {
         do {
             let writer = try reopened().writer(named: name)
-            try turn(KeyTurn(revoking: [revocation(of: writer, since: since)]), passphrase: passphrase)
+            let revocation = try revocation(of: writer, since: since)
+            do { _ = try turn(KeyTurn(revoking: [revocation]), passphrase: passphrase) } catch ImageError.keysChanging {
+                // As above.
+                guard try reopened().chain.newest.revocation(of: writer.writer) == revocation else {
+                    throw ImageError.keysChanging(store: subject)
+                }
+            }
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }
 
     /// What a record says of a writer that may write no more: which of its images still count.
     func revocation(of writer: Certificate, since: Int64? = nil) throws -> StoreRecord.Revocation {
         let kept = try roots(ofGroup: writer.group, writer: writer.writer).compactMap { name -> RootReference? in
+            // What is damaged counts no more than what is forged; a medium that fails is no answer.
             guard let root = try unlessDamaged({ try image(name) }), root.label.time.seconds < since ?? .max else {
                 return nil
             }
             return root.reference
         }
         return StoreRecord.Revocation(writer: writer.writer, kept: kept)
-    }
-
-    /// What is damaged counts no more than what is forged; a medium that fails is no answer.
-    func unlessDamaged<R>(_ read: () throws -> R) throws -> R? {
-        do { return try read() } catch let error as ImageError {
-            if case .store = error { throw error }
-            return nil
-        }
     }
 
     /// Makes a new epoch. Age files and parcels come first; the record is the commit point. A crash before it leaves files of an epoch
