@@ -34,6 +34,14 @@ def cpio(entries):
             output.write(part + b"\0" * (-len(part) % 4))
 
 
+def old_cpio(entries):
+    """cpio's portable form: numbers in octal, no padding."""
+    for inode, name, mode, links, content in entries + [(0, b"TRAILER!!!", 0, 1, b"")]:
+        numbers = (8, inode, mode, 0, 0, links, 0)
+        output.write(b"070707" + b"".join(b"%06o" % value for value in numbers) + b"%011o%06o%011o" % (
+            1_600_000_000, len(name) + 1, len(content)) + name + b"\0" + content)
+
+
 def sparse(name):
     """A file of the greatest length there can be, all of it a hole."""
     map_block = b"0\n".ljust(512, b"\0")
@@ -50,6 +58,8 @@ def attributes(count):
             archive.addfile(info)
 
 
+spelled = [(1, b"\xc3\xa9", 0o100644, 1, b"composed"), (2, b"e\xcc\x81", 0o100644, 1, b"decomposed"),
+           (3, b"link", 0o120777, 1, b"e\xcc\x81")]
 folder = {"type": tarfile.DIRTYPE}
 link = {"type": tarfile.LNKTYPE}
 cases = {
@@ -85,6 +95,8 @@ cases = {
     "cpio": lambda: cpio([
         (1, b"d", 0o40750, 2, b""), (2, b"d/a", 0o100644, 2, b""), (2, b"d/b", 0o100644, 2, b"hello"),
         (3, b"d/sock", 0o140755, 1, b""), (4, b"d/link", 0o120777, 1, b"a")]),
+    "cpio-names-new": lambda: cpio(spelled),
+    "cpio-names-old": lambda: old_cpio(spelled),
     "cpio-cut": lambda: output.write(b"070701" + b"%08X" % 2 + b"%08X" % 0o100644 + b"00000000" * 10),
     # The magic bytes for which libarchive calls a program.
     "program": lambda: output.write(b"GRZipII\0\2\4:)" + b"\0" * 1000),

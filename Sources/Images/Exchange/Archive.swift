@@ -16,7 +16,7 @@ extension Store {
             found.remarks.forEach(findings.add)
             let reader = try StoreImageReader(store: self, root: image(found))
             let exporter = try ArchiveExporter(descriptor)
-            return try withTextAsUTF8 { try exporter.run(reader, progress: progress, findings: findings) }
+            return try ArchiveText.text.during { try exporter.run(reader, progress: progress, findings: findings) }
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }
 

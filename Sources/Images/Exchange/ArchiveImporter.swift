@@ -46,7 +46,7 @@ final class ArchiveImporter {
 
     func run(name: String, progress: Progress) throws -> BackupCounts {
         let tree: ArchiveTree
-        do { tree = try withTextAsUTF8 { try readTree(name: name, progress: progress) } } catch {
+        do { tree = try ArchiveText.bytes.during { try readTree(name: name, progress: progress) } } catch {
             // Who wrote into the pipe was stopped, too.
             try progress.checkStop()
             throw error
@@ -120,7 +120,7 @@ final class ArchiveImporter {
         throw ImageError.library("the archive is truncated: the mark of its end is missing")
     }
 
-    /// Names that are no UTF-8 come as they are, with a warning. Any other warning means that something was left out.
+    /// Names that are no ASCII come as they are, with a warning. Any other warning means that something was left out.
     private func checkWarning() throws(ArchiveRefusal) {
         let text = library.archive_error_string(archive).map { String(cString: $0) } ?? "libarchive gives no reason"
         guard text.contains("can't be converted") else { throw ArchiveRefusal("cannot be read whole: \(text)") }

@@ -31,13 +31,21 @@ extension carchive_functions {
     }
 }
 
-/// Calls `body` under a locale of UTF-8: libarchive converts names by the thread's, and gives up on what that cannot say.
-func withTextAsUTF8<R>(_ body: () throws -> R) rethrows -> R {
-    let locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", nil)
-    let before = uselocale(locale)
-    defer {
-        uselocale(before)
-        if let locale { freelocale(locale) }
+/// The locale that libarchive goes by when it converts names: that of its thread.
+enum ArchiveText: String {
+    /// For writing: names that are UTF-8 are written as that, and only the others are marked.
+    case text = "C.UTF-8"
+    /// For reading: of a name in UTF-8 libarchive makes another one, composing what it is composed of, wherever it can convert it at all.
+    /// Where it cannot, it hands over the bytes, and warns.
+    case bytes = "C"
+
+    func during<R>(_ body: () throws -> R) rethrows -> R {
+        let locale = newlocale(LC_CTYPE_MASK, rawValue, nil)
+        let before = uselocale(locale)
+        defer {
+            uselocale(before)
+            if let locale { freelocale(locale) }
+        }
+        return try body()
     }
-    return try body()
 }
