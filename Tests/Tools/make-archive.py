@@ -1,4 +1,4 @@
-"""Writes archives that no careful tool would, or that are hard to read right, to standard output: make-archive.py CASE"""
+"""Writes archives that no careful tool would, or that are hard to read right, to standard output: make-archive.py CASE [good]"""
 import io
 import sys
 import tarfile
@@ -10,7 +10,8 @@ def tar(entries, end=True):
     """entries: (name, {attributes of TarInfo}, content)"""
     stream = io.BytesIO()
     archive = tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT, errors="surrogateescape")
-    for name, attributes, content in entries:
+    # What comes behind must not be lost with it.
+    for name, attributes, content in entries + [("good", {}, b"good")] * (sys.argv[-1] == "good"):
         info = tarfile.TarInfo(name)
         info.size = len(content)
         info.mtime = 1_600_000_000
@@ -79,6 +80,20 @@ cases = {
     "unknown-name": lambda: tar(
         [("a", pax(SCHILY__acl__access="user::rw-,user:nobody-of-that-name:rwx,group::r--,mask::rwx,other::---"), b"1")]),
     "old": lambda: tar([("a", pax(mtime="-1.75"), b"1")]),
+    "late-link": lambda: tar([("a", dict(link, linkname="b"), b""), ("b", {}, b"1")]),
+    "empty-link": lambda: tar([("a", {"type": tarfile.SYMTYPE, "linkname": ""}, b"")]),
+    "folder": lambda: tar([("d", dict(folder, **pax(uid=str(2**33))), b""), ("d/a", {}, b"1")]),
+    "device": lambda: tar([("a", {"type": tarfile.CHRTYPE, "devmajor": 1 << 20, "devminor": 3}, b"")]),
+    "great-number": lambda: tar(
+        [("a", pax(SCHILY__acl__access="user::rw-,user:x:rwx:9999999999,group::rwx,mask::r--,other::---"), b"1")]),
+    "no-list": lambda: tar([("a", pax(SCHILY__xattr__system__posix_acl_access="list"), b"1")]),
+    "encoded": lambda: tar([("a", {"pax_headers": {
+        "LIBARCHIVE.xattr.user.a%20b": "MQ", "SCHILY.xattr.user.a%20b": "1", "SCHILY.xattr.user.a%20c": "2"}}, b"1")]),
+    "no-space": lambda: tar([("a", pax(SCHILY__xattr__nonsense="1"), b"1")]),
+    "link-attribute": lambda: tar([("a", dict(pax(SCHILY__xattr__user__x="1"), type=tarfile.SYMTYPE, linkname="b"), b"")]),
+    "pipe-attribute": lambda: tar([("a", dict(pax(SCHILY__xattr__user__x="1"), type=tarfile.FIFOTYPE), b"")]),
+    "long-attribute": lambda: tar([("a", pax(SCHILY__xattr__user__x="1" * 70_000), b"1")]),
+    "damaged": lambda: (tar([("a", {}, b"1")], end=False), output.write(b"x" * 512), tar([("b", {}, b"2")])),
     "long-link": lambda: tar([("a", {"type": tarfile.SYMTYPE, "linkname": "x" * 5000}, b"")]),
     "deep": lambda: tar([("/".join("d" * 5000), {}, b"1")]),
     "two-values": lambda: tar([("a", pax(SCHILY__xattr__user__x="1", LIBARCHIVE__xattr__user__x="Mg"), b"1")]),

@@ -5,7 +5,11 @@ internal import Images
 
 struct ImportCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
-        commandName: "import", abstract: "Make an image of a tar archive on standard input.")
+        commandName: "import", abstract: "Make an image of a tar archive on standard input.",
+        discussion: """
+            The archive is tar or cpio, plain or packed with gzip, bzip2, xz or zstd. An entry or attribute that an image cannot \
+            hold exactly is left out and named (exit status 3). An archive that is cut or damaged makes no image.
+            """)
 
     @Option(help: "The image's name.")
     var name: NameArgument

@@ -105,7 +105,7 @@ extension AccessControlList {
         var name: UnsafePointer<CChar>?
         while library.archive_entry_acl_next(entry, kind, &type, &permissions, &tag, &number, &name) == ARCHIVE_OK {
             guard let tag = Tag(inArchive: tag) else {
-                throw ArchiveRefusal("has an access control list of an unknown kind")
+                throw ArchiveRefusal("it is of an unknown kind")
             }
             var item = Item(tag: tag, permissions: UInt16(truncatingIfNeeded: permissions & 7))
             if tag == .user || tag == .group {
@@ -120,21 +120,38 @@ extension AccessControlList {
             items.append(Item(tag: .mask, permissions: all))
         }
         self.init(items: items)
-        guard isWhole else { throw ArchiveRefusal("has an access control list that no file system would take") }
+        guard isWhole else { throw ArchiveRefusal("it is one that no file system would take") }
+    }
+
+    /// What the list of an entry in an archive gives at most to all but owner and others.
+    static func mask(of entry: OpaquePointer, library: ArchiveLibrary) -> UInt32 {
+        let kind = ARCHIVE_ENTRY_ACL_TYPE_ACCESS
+        _ = library.archive_entry_acl_reset(entry, kind)
+        var (type, permissions, tag, number): (CInt, CInt, CInt, CInt) = (0, 0, 0, 0)
+        var name: UnsafePointer<CChar>?
+        var mask: UInt32 = 7
+        while library.archive_entry_acl_next(entry, kind, &type, &permissions, &tag, &number, &name) == ARCHIVE_OK {
+            if tag == ARCHIVE_ENTRY_ACL_MASK { mask &= UInt32(truncatingIfNeeded: permissions) }
+        }
+        return mask
     }
 
     /// GNU tar writes names alone; they mean here what they would mean to tar.
     private static func number(
         _ number: CInt, _ name: UnsafePointer<CChar>?, isGroup: Bool
     ) throws(ArchiveRefusal) -> UInt32 {
+        // libarchive makes this of every greater number, too.
+        guard number < .max else {
+            throw ArchiveRefusal("it has a number of \(number) or more, which libarchive does not tell")
+        }
         if number >= 0 { return UInt32(number) }  // safe: not negative
         if let name {
             if isGroup, let found = getgrnam(name) { return found.pointee.gr_gid }
             if !isGroup, let found = getpwnam(name) { return found.pointee.pw_uid }
         }
-        let text = name.map { printable(String(cString: $0).utf8) } ?? "nobody"
+        let text = name.map { printable(String(cString: $0).utf8) } ?? "whose name libarchive does not tell"
         throw ArchiveRefusal(
-            "has an access control list that names the \(isGroup ? "group" : "user") \(text), who is not known here; "
+            "it names the \(isGroup ? "group" : "user") \(text), who is not known here; "
                 + "`tar --xattrs --acls` puts numbers into the archive")
     }
 

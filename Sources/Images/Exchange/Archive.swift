@@ -21,7 +21,9 @@ extension Store {
     }
 
     /// Makes an image of a tar or cpio archive, plain or packed with gzip, bzip2, xz or zstd.
-    /// - Throws: `ImageError.library` with the entry's name for what an image cannot hold exactly; then there is no image.
+    ///
+    /// What of an entry an image cannot hold exactly is left out, and a finding.
+    /// - Throws: `ImageError.library` for what keeps the archive as a whole from being read; then there is no image.
     public func importArchive(
         from descriptor: CInt, name: String, progress: Progress, findings: Findings
     ) throws -> BackupReport {
@@ -32,7 +34,8 @@ extension Store {
             let output = try ImageWriter(store: self, level: 3, cache: nil)
             do {
                 let importer = try ArchiveImporter(
-                    descriptor, group: key.group, table: key.group.gearTable(store: id), output: output)
+                    descriptor, group: key.group, table: key.group.gearTable(store: id), output: output,
+                    findings: findings)
                 let counts = try importer.run(name: name, progress: progress)
                 var label = request.label()
                 label.add(counts, findings: findings.count)

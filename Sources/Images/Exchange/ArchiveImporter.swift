@@ -1,5 +1,5 @@
-// Reads a tar or cpio archive into an image, exactly or not at all: what an image cannot hold, or libarchive does not tell, is refused
-// with the entry's name.
+// Reads a tar or cpio archive into an image. An entry that an image cannot hold exactly, or of which libarchive does not tell all, is left out
+// and named, or an attribute of it is; what is wrong with the archive as a whole ends the import.
 
 internal import CArchive
 internal import Cryptography
@@ -8,14 +8,20 @@ internal import Platform
 internal import Reporting
 
 final class ArchiveImporter {
-    private let library: ArchiveLibrary
+    let library: ArchiveLibrary
     private let archive: OpaquePointer
     private let encoder: ChunkEncoder
     private let output: ImageWriter
     private var chunker: Chunker
     private let job = ChunkJob()
+    private let findings: Findings
+    /// What is left out of the entry that is being read.
+    var omissions: [String] = []
 
-    init(_ descriptor: CInt, group: GroupKeys, table: [UInt64], output: ImageWriter) throws {
+    init(
+        _ descriptor: CInt, group: GroupKeys, table: [UInt64], output: ImageWriter, findings: Findings
+    ) throws {
+        self.findings = findings
         library = try ArchiveLibrary.load()
         guard let archive = library.archive_read_new() else { throw ImageError.library("no memory for libarchive") }
         self.archive = archive
@@ -89,19 +95,39 @@ final class ArchiveImporter {
                 try checkEnd(length: library.archive_filter_bytes(archive, 0) - before)
                 return tree
             }
-            guard status >= ARCHIVE_WARN, let entry = pointer else { throw library.error(archive, "read") }
+            // To begin again after a damaged header would pass over what was there.
+            guard status == ARCHIVE_OK || status == ARCHIVE_WARN, let entry = pointer else {
+                throw library.error(archive, "read")
+            }
+            omissions = []
             do {
                 if status != ARCHIVE_OK { try checkWarning() }
                 try take(entry, into: &tree, progress)
+                for omission in omissions { report(omission, of: entry) }
             } catch let refusal as ArchiveRefusal {
-                let path = pathText(of: entry) ?? []
-                let shown = printable(path.prefix(512)) + (path.count > 512 ? "…" : "")
-                throw ImageError.library(
-                    "the archive cannot be imported as it is: \(shown.isEmpty ? "one of its entries" : shown) \(refusal.reason)"
-                )
+                report("it is left out, since it \(refusal.reason)", of: entry)
+                closeFolder(entry, in: &tree)
             }
             progress.add(items: 1)
         }
+    }
+
+    func report(_ omission: String, of entry: OpaquePointer, _ kind: Finding.Kind = .unreadable) {
+        let path = pathText(of: entry) ?? []
+        let shown = printable(path.prefix(512)) + (path.count > 512 ? "…" : "")
+        findings.add(
+            Finding(
+                kind, subject: shown.isEmpty ? "one of the entries" : shown, path: path.isEmpty ? nil : path,
+                omission))
+    }
+
+    /// What is in a folder that is left out is kept, for nobody but root: who might see it nobody knows.
+    private func closeFolder(_ entry: OpaquePointer, in tree: inout ArchiveTree) {
+        guard library.archive_entry_filetype(entry) == Glibc.S_IFDIR, library.archive_entry_hardlink(entry) == nil,
+            let text = pathText(of: entry),
+            let path = try? Self.names(text)  // What has no place in the tree has nothing in it.
+        else { return }
+        tree.closeFolder(at: path)
     }
 
     /// All entries are kept until the end of the archive is known; what does not fit is refused before it takes the memory of everybody.
@@ -132,7 +158,7 @@ final class ArchiveImporter {
         Self.bytes(library.archive_entry_pathname(entry) ?? library.archive_entry_pathname_utf8(entry))
     }
 
-    private static func bytes(_ text: UnsafePointer<CChar>?) -> [UInt8]? {
+    static func bytes(_ text: UnsafePointer<CChar>?) -> [UInt8]? {
         text.map { text in UnsafeBufferPointer(start: text, count: strlen(text)).map { UInt8(bitPattern: $0) } }
     }
 
@@ -194,19 +220,24 @@ final class ArchiveImporter {
             Self.bytes(library.archive_entry_uname(entry) ?? library.archive_entry_uname_utf8(entry)) ?? []
         result.groupName =
             Self.bytes(library.archive_entry_gname(entry) ?? library.archive_entry_gname_utf8(entry)) ?? []
-        guard result.userName.count <= Format.maximumNameLength, result.groupName.count <= Format.maximumNameLength
-        else { throw ArchiveRefusal("has an owner whose name is longer than any") }
-        guard let nanoseconds = UInt32(exactly: library.archive_entry_mtime_nsec(entry)), nanoseconds < 1_000_000_000
+        if result.userName.count > Format.maximumNameLength || result.groupName.count > Format.maximumNameLength {
+            result.userName = []
+            result.groupName = []
+            omissions.append("the names of its owners are left out, since they are longer than any")
+        }
+        guard var nanoseconds = UInt32(exactly: library.archive_entry_mtime_nsec(entry)), nanoseconds < 1_000_000_000
         else { throw ArchiveRefusal("has an impossible time") }
         let seconds = Int64(library.archive_entry_mtime(entry))
-        // It takes -1.75 for -1 and 0.75.
-        guard seconds >= 0 || nanoseconds == 0 else {
-            throw ArchiveRefusal("has a time before 1970 with a fraction of a second, which libarchive misreads")
+        if seconds < 0, nanoseconds > 0 {
+            // It takes -1.75 for -1 and 0.75.
+            nanoseconds = 0
+            omissions.append("its time before 1970 is taken without the fraction, which libarchive misreads")
         }
         result.modified = Timestamp(seconds: seconds, nanoseconds: nanoseconds)
         if result.kind == .characterDevice || result.kind == .blockDevice {
-            guard let major = UInt32(exactly: library.archive_entry_rdevmajor(entry)),
-                let minor = UInt32(exactly: library.archive_entry_rdevminor(entry))
+            // The kernel has 12 bits for the one and 20 for the other.
+            guard let major = UInt32(exactly: library.archive_entry_rdevmajor(entry)), major < 1 << 12,
+                let minor = UInt32(exactly: library.archive_entry_rdevminor(entry)), minor < 1 << 20
             else { throw ArchiveRefusal("is a device whose number Linux does not have") }
             result.nodeMajor = major
             result.nodeMinor = minor
@@ -222,56 +253,8 @@ final class ArchiveImporter {
         var (flags, cleared): (UInt, UInt) = (0, 0)
         library.archive_entry_fflags(entry, &flags, &cleared)
         result.flags = UInt32(truncatingIfNeeded: flags)
-        result.attributes = try attributes(of: entry)
-        try addAccessControlLists(of: entry, to: &result)
-    }
-
-    private func attributes(of entry: OpaquePointer) throws(ArchiveRefusal) -> [ExtendedAttribute] {
-        _ = library.archive_entry_xattr_reset(entry)
-        var attributes: [ExtendedAttribute] = []
-        var (name, value, size): (UnsafePointer<CChar>?, UnsafeRawPointer?, Int) = (nil, nil, 0)
-        var length = 0
-        while library.archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK {
-            let attribute = ExtendedAttribute(
-                name: Self.bytes(name) ?? [],
-                value: Array(UnsafeRawBufferPointer(start: value, count: value == nil ? 0 : size)))
-            let shown = "the attribute \(printable(attribute.name))"
-            guard (1...Format.maximumNameLength).contains(attribute.name.count),
-                attribute.value.count <= Format.maximumAttributeLength
-            else { throw ArchiveRefusal("has \(shown), which is longer than any file system takes") }
-            // bsdtar writes each attribute twice.
-            if let known = attributes.first(where: { $0.name == attribute.name }) {
-                guard known == attribute else { throw ArchiveRefusal("has \(shown) with two values") }
-                continue
-            }
-            length += attribute.name.count + attribute.value.count + 16
-            guard length <= Format.maximumAttributesLength else {
-                throw ArchiveRefusal("has more attributes than an image keeps for one entry")
-            }
-            attributes.append(attribute)
-        }
-        return attributes
-    }
-
-    /// Linux keeps them as attributes. An archive that has those, too, has the numbers in them.
-    private func addAccessControlLists(of entry: OpaquePointer, to result: inout Entry) throws(ArchiveRefusal) {
-        let access = ARCHIVE_ENTRY_ACL_TYPE_ACCESS
-        guard library.archive_entry_acl_types(entry) & ~(access | ARCHIVE_ENTRY_ACL_TYPE_DEFAULT) == 0 else {
-            throw ArchiveRefusal("has an NFSv4 access control list, for which Linux has no place")
-        }
-        for (kind, name) in [
-            (access, AccessControlList.accessName), (ARCHIVE_ENTRY_ACL_TYPE_DEFAULT, AccessControlList.defaultName),
-        ] where !result.attributes.contains(where: { $0.name == name }) {
-            guard let list = try AccessControlList(entry, kind, library: library) else { continue }
-            result.attributes.append(ExtendedAttribute(name: name, value: list.attribute))
-        }
-        result.attributes.sort { $0.name.lexicographicallyPrecedes($1.name) }
-        // libarchive gives the group's own rights where the kernel shows the mask.
-        if let value = result.attributes.first(where: { $0.name == AccessControlList.accessName })?.value,
-            let list = AccessControlList(attribute: value)
-        {
-            result.mode = result.mode & 0o7000 | list.mode
-        }
+        result.attributes = attributes(of: entry, result.kind)
+        addAccessControlLists(of: entry, to: &result)
     }
 
     // MARK: Content

@@ -44,11 +44,11 @@ struct ArchiveTree {
         nodes.append(folder(name))
     }
 
-    private func folder(_ name: [UInt8]) -> Node {
+    private func folder(_ name: [UInt8], mode: UInt32 = 0o755) -> Node {
         var entry = Entry()
         entry.name = name
         entry.kind = .directory
-        entry.mode = 0o755
+        entry.mode = mode
         entry.modified = begin
         return Node(name: name, kind: .directory, entry: entry.encoded(), isImplied: true)
     }
@@ -110,6 +110,18 @@ struct ArchiveTree {
         nodes[known].content = content
         nodes[known].first = nil
         nodes[known].isImplied = false
+    }
+
+    /// Has a folder stand for one that was left out: one for root alone. A folder that the archive has named stays as it is.
+    mutating func closeFolder(at path: [[UInt8]]) {
+        var number = 0
+        if let name = path.last {
+            guard let parent = try? parent(of: path) else { return }  // What is below it has no place either.
+            number =
+                places[Place(folder: parent, name: name)] ?? append(folder(name, mode: 0o700), to: parent)
+        }
+        guard nodes[number].isImplied else { return }
+        nodes[number].entry = folder(nodes[number].name, mode: 0o700).entry
     }
 
     private func checkReplacing(_ known: Int, by kind: FileKind) throws(ArchiveRefusal) {
