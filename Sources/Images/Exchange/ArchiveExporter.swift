@@ -213,9 +213,9 @@ final class ArchiveExporter {
         library.archive_entry_set_mtime(entry, time_t(modified.seconds), Int(modified.nanoseconds))
         if file.flags != 0 { library.archive_entry_set_fflags(entry, UInt(file.flags), 0) }
         for attribute in file.attributes {
-            if file.kind != .symbolicLink, addAccessControlList(attribute) { continue }
-            // The name is a key there, up to the first of these.
-            guard !attribute.name.contains(UInt8(ascii: "=")) else {
+            if file.kind != .symbolicLink, addAccessControlList(attribute, file) { continue }
+            // libarchive writes any other name in an encoding that no reader takes back.
+            guard attribute.name.allSatisfy(Self.isPlain) else {
                 findings.add(
                     Finding(
                         .notRestored, BytePath(path),
@@ -243,6 +243,11 @@ final class ArchiveExporter {
         }
     }
 
+    /// Whether a byte of an attribute's name stands for itself in an archive.
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        (0x21...0x7e).contains(byte) && byte != UInt8(ascii: "%") && byte != UInt8(ascii: "=")
+    }
+
     private func add(_ attribute: ExtendedAttribute) {
         withNullTerminated(attribute.name) { name in
             attribute.value.withUnsafeBytes {
@@ -254,11 +259,19 @@ final class ArchiveExporter {
     /// Writes a list as such, so that tools restore it, with a mode that gives nobody more where they do not: the kernel shows the mask
     /// where the mode has the group's rights, and that would give the group what is meant for somebody named.
     /// - Returns: false for any other attribute.
-    private func addAccessControlList(_ attribute: ExtendedAttribute) -> Bool {
+    private func addAccessControlList(_ attribute: ExtendedAttribute, _ file: Entry) -> Bool {
         let isAccess = attribute.name == AccessControlList.accessName
         guard isAccess || attribute.name == AccessControlList.defaultName,
             var list = AccessControlList(attribute: attribute.value)
         else { return false }
+        // libarchive has no greater numbers: such a list stays the attribute that it is.
+        guard list.items.allSatisfy({ $0.id < CInt.max || $0.tag != .user && $0.tag != .group }) else {
+            if isAccess, let group = list.permissions(of: .owningGroup), let mask = list.permissions(of: .mask) {
+                library.archive_entry_set_perm(entry, file.mode & ~0o70 | UInt32(group & mask) << 3)
+            }
+            add(attribute)
+            return true
+        }
         let kind = isAccess ? ARCHIVE_ENTRY_ACL_TYPE_ACCESS : ARCHIVE_ENTRY_ACL_TYPE_DEFAULT
         if isAccess, let mask = list.permissions(of: .mask) {
             for index in list.items.indices where list.items[index].tag == .owningGroup {
