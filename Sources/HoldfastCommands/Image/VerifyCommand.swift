@@ -10,7 +10,8 @@ struct VerifyCommand: HoldfastCommand {
         commandName: "verify", abstract: "Check that images can be restored.",
         discussion: """
             Without an image the whole store is checked, with --series or --host the images of those. Damage is listed, and ends with status 3. A steward's key \
-            suffices to check all but content and to mark; to share, it is given beside an identity, which reads.
+            suffices to check all but content and to mark; to share, it is given beside an identity, which reads. Of a single file \
+            each byte is looked at, also what is there twice.
             """)
 
     @Argument(help: "One image only.")

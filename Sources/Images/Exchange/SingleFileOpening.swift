@@ -19,12 +19,13 @@ struct SingleFileOpening {
     private(set) var findings: [Finding] = []
     /// An object that was read while looking for the keys.
     private(set) var ahead: [UInt8]?
+    /// Of its keys object: two, where both were recognised.
+    let copies: [MemorySource]
     private let chain: RecordChain
     private let subject: String
 
     init(_ stream: ObjectStream, _ path: BytePath, credentials: Credentials, machine: MachineState) throws {
         subject = stream.subject
-        let copies: [MemorySource]
         (head, copies, ahead) = try Self.readKeys(stream, path)
         let keys = try SingleFileKeys(ObjectReader(copies, subject: subject, keyring: Keyring(chain: nil)))
         guard keys.header.store == head.store else {

@@ -45,13 +45,18 @@ final class SingleFileImageReader: BatchedImageReader {
     private var ahead: [UInt8]?
     /// The number of the batch that comes next, from 1: its id follows from it.
     private var nextBatchNumber: UInt32 = 1
+    /// Where each byte is looked at.
+    private var audit: SingleFileAudit?
 
     var restoredSubject: String { stream.subject }
     var rootID: ObjectID? { root?.id }
     /// What a person compares.
     var fingerprint: StoreFingerprint { opening.fingerprint }
 
-    init(_ path: BytePath, credentials: Credentials, machine: MachineState, stop: Stop) throws {
+    /// - Parameter isAudited: whether damage that costs nothing is a finding, too.
+    init(
+        _ path: BytePath, credentials: Credentials, machine: MachineState, stop: Stop, isAudited: Bool = false
+    ) throws {
         stream = try ObjectStream(path, stop)
         workspace = try ChunkWorkspace()
         opening = try SingleFileOpening(stream, path, credentials: credentials, machine: machine)
@@ -59,6 +64,10 @@ final class SingleFileImageReader: BatchedImageReader {
         label = opening.label
         losses = opening.findings
         ahead = opening.ahead
+        if isAudited {
+            audit = try SingleFileAudit(
+                keys: opening.copies.map(\.bytes), subject: stream.subject, keyring: opening.keyring)
+        }
     }
 
     private func lose(_ reason: String) {
@@ -103,9 +112,16 @@ final class SingleFileImageReader: BatchedImageReader {
             switch reader.header.type {
             case .batch:
                 guard try isNext(reader.header) else { break }
-                return try batch(reader)
-            case .image: take(root: reader)
-            case .keys where reader.header.id == opening.head.id: continue
+                let lost = losses.count
+                let result = try batch(reader)
+                if losses.count == lost, let found = audit?.problem(ofBatch: bytes, before: stream.position) {
+                    losses.append(found)
+                }
+                return result
+            case .image:
+                take(root: reader)
+                audit?.take(.image, bytes)
+            case .keys where reader.header.id == opening.head.id: audit?.take(.keys, bytes)
             default: lose("it holds an object that does not belong there")
             }
         }
@@ -200,6 +216,7 @@ final class SingleFileImageReader: BatchedImageReader {
         if body.batches != UInt64(nextBatchNumber &- 1) || body.pieces.map(\.id) != pieces {
             lose("batches are missing or repeated")
         }
+        losses += audit?.end() ?? []
     }
 
     func problems() -> [Finding] {
@@ -256,7 +273,8 @@ extension SingleFile {
         var request = RestoreRequest(target: path)
         request.isDryRun = true
         let report = try restore(
-            SingleFileImageReader(path, credentials: credentials, machine: machine, stop: progress.stop), request,
+            SingleFileImageReader(
+                path, credentials: credentials, machine: machine, stop: progress.stop, isAudited: true), request,
             progress: progress, findings: findings)
         var result = VerifyReport()
         result.images = 1
