@@ -70,6 +70,11 @@ public func makeFolders(_ path: BytePath, mode: UInt32 = 0o700) throws(SystemErr
     if try !makeFolder(path, mode: mode) { throw noPlace(for: path) }
 }
 
+/// Makes a folder, durably, in one that is there; one that exists is fine.
+public func makeLastFolder(_ path: BytePath, mode: UInt32) throws(SystemError) {
+    if try !makeFolder(path, mode: mode) { throw noPlace(for: path) }
+}
+
 /// - Returns: false where what would hold it is not there.
 private func makeFolder(_ path: BytePath, mode: UInt32) throws(SystemError) -> Bool {
     if path.withCString({ mkdir($0, mode) }) == 0 {

@@ -8,6 +8,8 @@ public import Reporting
 public enum MissingStore: Explained, Hashable {
     /// Nothing has the name.
     case nothing(BytePath)
+    /// Nor has the folder that would hold it.
+    case noFolder(BytePath, for: BytePath)
     /// fstab has a line for the place, or a folder that it is in, and nothing is mounted there.
     case notMounted(BytePath, point: BytePath, device: BytePath)
     case singleFile(BytePath)
@@ -57,12 +59,35 @@ public enum MissingStore: Explained, Hashable {
         return .notMounted(place, point: nearest.point, device: nearest.device)
     }
 
+    /// Why a new store, or a new copy of one, is not to be made at a place where there is none: what would hold it is missing, which a disk
+    /// that is not mounted looks like. nil: it may be made.
+    public static func objection(toNew place: BytePath) -> MissingStore? {
+        let missing = MissingStore(at: place)
+        switch missing {
+        case .notMounted: return missing
+        case .nothing:
+            var folder = place.parent
+            while !exists(folder), folder != folder.parent {
+                // A link that leads nowhere is named by whoever makes the folder.
+                if let above = try? Descriptor.open(folder.parent, .directory),
+                    (try? above.status(of: folder.lastComponent)) != nil
+                {
+                    return nil
+                }
+                folder = folder.parent
+            }
+            return exists(place.parent) ? nil : .noFolder(place.parent, for: place)
+        default: return nil
+        }
+    }
+
     private static let namesLookedAt = 1000
     private static let storesNamed = 5
 
     public var description: String {
         switch self {
         case .nothing(let place): "there is no \(place)"
+        case .noFolder(let folder, let place): "there is no folder \(folder) for \(place)"
         case .notMounted(let place, let point, let device):
             "nothing is mounted at \(point), where /etc/fstab has \(device)"
                 + (place == point ? "" : ", so there is no store at \(place)")
@@ -82,6 +107,8 @@ public enum MissingStore: Explained, Hashable {
     public var mend: String? {
         switch self {
         case .nothing: "if it is on a disk or share, mount that and repeat"
+        case .noFolder(let folder, _):
+            "if it is on a disk or share, mount that and repeat; otherwise make it with `mkdir -p \(folder)`"
         case .notMounted(_, let point, _): "`mount \(point)`, and repeat"
         case .singleFile(let place): "it is read with `--input \(place)`, and a new one is written with `--output FILE`"
         case .file, .unknown: "give the folder that holds the file HOLDFAST"
@@ -95,6 +122,9 @@ public enum MissingStore: Explained, Hashable {
 
     /// As with a store that was used there: what is not mounted is no mistake of the one who asks.
     public var exitStatus: Int32 {
-        if case .notMounted = self { 4 } else { 2 }
+        switch self {
+        case .notMounted, .noFolder: 4
+        default: 2
+        }
     }
 }

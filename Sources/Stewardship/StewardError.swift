@@ -28,7 +28,7 @@ public enum StewardError: Explained, Hashable {
     public var mend: String? {
         switch self {
         case .storeIsGone(let place, _):
-            "mount it; if the store was given up, `holdfast store init \(place)` makes a new one"
+            "mount it; if the store was given up, `holdfast store init \(place)` makes a new one, and a new copy goes to another folder"
         case .otherStore(let place): "mount the right one; if this one is meant, `holdfast store join \(place)`"
         case .noStore(let place):
             "mount the disk or share that holds it, name the store in [stores] of the configuration, or make one with `holdfast store init \(place)`"

@@ -21,14 +21,15 @@ public final class FolderStore: ObjectStore {
         var durableFolders: Set<[UInt8]> = []
     }
 
-    /// - Parameter path: made by the first `create`, if it does not exist.
+    /// - Parameter path: made by the first `create`, if it does not exist, and what holds it does.
     public init(_ path: BytePath) { self.path = path }
 
     public var localFolder: FileIdentity? { FileIdentity(path) }
 
     private func opened(making: Bool = false) throws(SystemError) -> Descriptor {
         if let known = root.monitor.withLock({ root.descriptor }) { return known }
-        if making { try makeFolders(path, mode: 0o755) }
+        // The last one alone: where those above it are missing, a disk or a share may be.
+        if making { try makeLastFolder(path, mode: 0o755) }
         let descriptor = try Descriptor.open(path, .directory)
         return root.monitor.withLock {
             if root.descriptor == nil { root.descriptor = descriptor }

@@ -92,8 +92,9 @@ import Testing
         for wrap: (any ObjectStore) -> any ObjectStore in [
             { LoggingStore($0) { _ in } }, { PacingStore($0, bytesPerSecond: 1 << 30) }, { RetryingStore($0) },
         ] {
-            let inner = SlowStore(StorePlace(try ScratchFolder()).store, milliseconds: 0)
-            try wrap(inner).put("v/one", bytes("one"))
+            let place = StorePlace(try ScratchFolder())
+            let inner = SlowStore(place.store, milliseconds: 0)
+            try withExtendedLifetime(place) { try wrap(inner).put("v/one", bytes("one")) }
             #expect(inner.calls == 1)
         }
     }

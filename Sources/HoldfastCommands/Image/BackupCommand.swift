@@ -94,17 +94,13 @@ struct BackupCommand: StatefulCommand {
                     "\(place.path) has its recipients already",
                     hint: "add one with `holdfast key add RECIPIENT --to STORE`")
             }
-            let store = try session.open(to, for: .write)
-            try session.knownStores.check(store.identifier, at: place.path)
-            session.remember(store, at: place.path)
-            return store
+            return try session.openToWrite(to)
         }
         // The folder of a configured store is empty when its disk or share is not mounted: no place for a new one.
         guard !place.isConfigured, isFree(place.path) else {
             throw session.knownStores.absence(of: place.path)
         }
-        let missing = MissingStore(at: place.path)
-        if case .notMounted = missing { throw missing }
+        try session.refuseUnmounted(place.path)
         guard session.hasTerminal else { throw StewardError.noStore(place: place.path) }
         do {
             let store = try Store.create(

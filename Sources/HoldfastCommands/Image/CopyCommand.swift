@@ -72,16 +72,22 @@ struct CopyCommand: HoldfastCommand {
             // As with a backup: the empty folder of a configured store is a disk that is not mounted.
             let isThere = try Store.exists(place.path)
             if place.isConfigured && !isThere { throw session.knownStores.absence(of: place.path) }
+            if !isThere { try session.refuseUnmounted(place.path) }
             let (source, target) = (session.objects(fromPath), session.objects(place.path))
             if try !isThere || Store.isReplica(source, target) {
                 let credentials = try session.credentials(for: fromPath)
                 return try session.working {
                     try Store.replicate(
                         source, to: target, images: names, filter, credentials: credentials, machine: machine,
-                        progress: progress, findings: findings)
+                        progress: progress, findings: findings
+                    ) { store in
+                        session.rememberSource(store, at: fromPath)
+                        session.remember(store, at: place.path)
+                    }
                 }
             }
-            let (store, other) = (try session.open(from, for: .read), try session.open(to, for: .write))
+            let (store, other) = (try session.open(from, for: .read), try session.openToWrite(to))
+            session.rememberSource(store.identifier, at: fromPath)
             return try session.working {
                 try store.copy(images: names, filter, to: other, progress: progress, findings: findings)
             }
@@ -94,7 +100,7 @@ struct CopyCommand: HoldfastCommand {
         case (_, let input?, let to?, _):
             try input.refuseUnreadable()
             try source.checkName(images.first, of: input, session)
-            let store = try session.open(to, for: .write)
+            let store = try session.openToWrite(to)
             let credentials = try session.credentials(for: input.path)
             return try session.working {
                 try SingleFile.copy(

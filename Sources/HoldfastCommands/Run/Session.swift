@@ -69,11 +69,19 @@ final class Session: Sendable {
         Reporter(progress: progress, findings: findings) { [console] in console.warning($0) }
     }
 
+    func remember(_ store: Store, at place: BytePath) { remember(store.identifier, at: place) }
+
     /// What is not remembered is asked again; it stops nothing.
-    func remember(_ store: Store, at place: BytePath) {
-        do { try knownStores.remember(store.identifier, at: place) } catch {
+    func remember(_ store: String, at place: BytePath) {
+        do { try knownStores.remember(store, at: place) } catch {
             console.warning("cannot note which store is at \(place): \(Problem(error).message)")
         }
+    }
+
+    /// A store that is read from. Another one than what is written to at its place is not taken for that from now on.
+    func rememberSource(_ store: String, at place: BytePath) {
+        // Where it cannot be told, nothing is noted.
+        if (try? knownStores.check(store, at: place)) != nil { remember(store, at: place) }
     }
 
     func place(_ store: StoreArgument) throws -> StorePlace { try StorePlace(store, configuration) }
@@ -96,6 +104,20 @@ final class Session: Sendable {
         let store = try open(store, for: .read)
         try store.checkGoverning()
         return store
+    }
+
+    /// Opens the store that images are put into: the one that was used at its place, which is remembered.
+    func openToWrite(_ store: StoreArgument) throws -> Store {
+        let opened = try open(store, for: .write)
+        let path = try place(store).path
+        try knownStores.check(opened.identifier, at: path)
+        remember(opened, at: path)
+        return opened
+    }
+
+    /// Refuses a place for a new store, or for a new copy of one, that a disk or a share is missing at.
+    func refuseUnmounted(_ path: BytePath) throws {
+        if let objection = MissingStore.objection(toNew: path) { throw objection }
     }
 
     /// Refuses a place for a store that is no folder, nor can become one.

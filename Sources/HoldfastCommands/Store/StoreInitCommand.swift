@@ -30,6 +30,7 @@ struct StoreInitCommand: HoldfastCommand {
         try session.refuseFile(path)
         // Before anybody is asked for a passphrase, or an identity made, for nothing.
         if try Store.exists(path) { throw ImageError.alreadyAStore(path: "\(path)") }
+        try session.refuseUnmounted(path)
         let wanted = try session.recipients(recipients, of: "\(path)", isAsked: true)
         let store = try Store.create(
             session.objects(path), recipients: wanted, JoinRequest(group: group?.text, series: series.map(\.text)),

@@ -14,9 +14,11 @@ extension Store {
     ///     an identity tells which one is.
     ///   - images: names, ids or prefixes of ids; all where there is none. They need a key.
     ///   - filter: of which series or host they are, which needs a key, too.
+    ///   - isStore: called with the store's id once the target is one, before anything else is copied.
     public static func replicate(
         _ source: any ObjectStore, to target: any ObjectStore, images: [String], _ filter: ImageFilter = ImageFilter(),
-        readData: Bool = false, credentials: Credentials, machine: MachineState, progress: Progress, findings: Findings
+        readData: Bool = false, credentials: Credentials, machine: MachineState, progress: Progress, findings: Findings,
+        isStore: (String) -> Void = { _ in }
     ) throws -> CopyReport {
         do {
             let header = try StoreHeader.read(source)
@@ -32,7 +34,7 @@ extension Store {
             let check = try ReplicaCheck(store, target, credentials: credentials)
             var replica = Replica(
                 source, target, keyring: check.keyring, readsData: readData, progress, findings)
-            try replica.run(store, images: images, filter, check, credentials: credentials)
+            try replica.run(store, images: images, filter, check, credentials: credentials, isStore: isStore)
             replica.report.findings = findings.count
             return replica.report
         } catch { throw ImageError.wrapping(error, subject: target.subject) }
@@ -102,7 +104,8 @@ struct Replica {
     }
 
     mutating func run(
-        _ store: Opening, images: [String], _ filter: ImageFilter, _ check: ReplicaCheck, credentials: Credentials
+        _ store: Opening, images: [String], _ filter: ImageFilter, _ check: ReplicaCheck, credentials: Credentials,
+        isStore: (String) -> Void
     ) throws {
         var roots = try source.list("i")
         var volumes = try source.list("v")
@@ -127,6 +130,7 @@ struct Replica {
         // The same steps as in making a store, and what an interrupted copy did not get to.
         try Opening.finishHeader(target, store.header)
         hasHeader = true
+        isStore("\(store.header.store)")
         for volume in volumes where try copy(volume) { report.volumes += 1 }
         for object in indexes + verdicts { try copy(object) }
         // Second copies first, as everywhere: a root without its second copy is never the only one.
