@@ -2,6 +2,7 @@
 
 internal import Images
 internal import Platform
+internal import Reporting
 
 /// As many as one sees at once on a terminal of 24 lines.
 private let shownAtOnce = 20
@@ -10,8 +11,9 @@ extension Session {
     /// Has an image chosen of those that can be restored.
     /// - Parameter place: the store as it was typed, for the command that lists all.
     func chooseImage(of store: Store, _ filter: ImageFilter, at place: StoreArgument) throws -> ImageSummary {
-        let images = try Array(
-            store.images().filter { $0.problem == nil && $0.label.map(filter.holds) ?? false }.reversed())
+        let all = try store.images()
+        let images = Array(all.filter { $0.problem == nil && $0.label.map(filter.holds) ?? false }.reversed())
+        try store.lostImages(all, filter).forEach(findings.add)
         if images.isEmpty {
             throw Problem.usage(
                 "\(store.subject) has no image that could be restored",

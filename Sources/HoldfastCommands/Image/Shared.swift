@@ -94,6 +94,6 @@ extension SourceOptions {
         guard let image else {
             return try store.imageReader(session.chooseImage(of: store, filter, at: from).id.description)
         }
-        return try store.imageReader(image.text, filter)
+        return try store.imageReader(image.text, filter, findings: session.findings)
     }
 }

@@ -62,7 +62,7 @@ func verify(
     _ store: Store, image: String?, _ filter: ImageFilter = ImageFilter(), readData: Bool, mark: Bool = false,
     share: Bool = false, _ session: Session
 ) throws -> Outcome {
-    if image == nil && filter.isEmpty { try store.lostImages(store.images()).forEach(session.findings.add) }
+    if image == nil { try store.lostImages(store.images(), filter).forEach(session.findings.add) }
     let report = try session.working {
         try store.verify(
             image: image, filter, readData: readData, identities: session.identities(), progress: session.progress,

@@ -116,6 +116,9 @@ struct Replica {
             roots = roots.filter { chosen.contains(ObjectName($0.name)) }
             volumes = volumes.filter { chosen.contains(ObjectName($0.name)) }
             indexes = indexes.filter { chosen.contains(ObjectName($0.name)) }
+        } else {
+            let there = Set(roots.compactMap { ObjectName($0.name)?.id })
+            try store.machine.lostImages(of: store.header.store, there: there).forEach(findings.add)
         }
         // Age files and records say who can open it; tombstones are an affair of each medium.
         let keys = try keyFiles(store)
@@ -190,7 +193,7 @@ struct Replica {
         var result: Set<ObjectName?> = []
         // Whole objects are copied, whoever opens them.
         for image in try store.chosenCounting(images, filter, findings, forContent: false) {
-            if let note = image.note { findings.add(note) }
+            (image.lost + (image.note.map { [$0] } ?? [])).forEach(findings.add)
             let root = try store.image(image)
             result.insert(root.name)
             result.formUnion(root.named.volumes.map { $0.name(.volume, group: root.name.group) })

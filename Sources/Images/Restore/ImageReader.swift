@@ -3,7 +3,7 @@
 
 internal import Cryptography
 internal import Platform
-internal import Reporting
+public import Reporting
 internal import Stores
 
 /// An image that can be read, from a store or a single file.
@@ -202,9 +202,16 @@ final class StoreImageReader: BatchedImageReader {
 
 extension Store {
     /// Opens an image for reading.
-    public func imageReader(_ name: String, _ filter: ImageFilter = ImageFilter()) throws -> any ImageReader {
+    /// - Parameter findings: told at once which newer images are gone; where there is none, whoever reads is told.
+    public func imageReader(
+        _ name: String, _ filter: ImageFilter = ImageFilter(), findings: Findings? = nil
+    ) throws -> any ImageReader {
         do {
-            let found = try find(name, filter)
+            var found = try find(name, filter)
+            if let findings {
+                found.lost.forEach(findings.add)
+                found.lost = []
+            }
             let reader = try StoreImageReader(store: self, root: image(found))
             reader.losses += found.remarks
             return reader

@@ -48,7 +48,7 @@ extension Store {
             let verifier = Verifier(store: self, identities: identities, progress: progress, findings: findings)
             let isWhole = name == nil && filter.isEmpty
             let found = isWhole ? nil : try chosen(name.map { [$0] } ?? [], filter)
-            found?.compactMap(\.note).forEach(findings.add)
+            found?.forEach { image in ((image.note.map { [$0] } ?? []) + image.lost).forEach(findings.add) }
             return try verifier.run(images: found?.map(\.name), readData: readData)
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }

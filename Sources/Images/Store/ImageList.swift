@@ -20,6 +20,8 @@ public struct ImageSummary: Sendable {
 
     /// What has to be known of the choice, where it was found by `latest`.
     public internal(set) var note: Finding?
+    /// Newer images that this machine has seen and that are gone, where it was found by `latest`.
+    var lost: [Finding] = []
 
     var name: ObjectName
     var reference: RootReference?
@@ -128,22 +130,27 @@ extension Store {
     }
 
     /// Compares a list with what this machine remembers, and remembers what is new.
+    /// - Parameter isMeant: whether a series is; all where there is none.
     /// - Returns: series of which the newest image that was seen is gone.
-    public func lostImages(_ images: [ImageSummary]) throws -> [Finding] {
-        let memory = try machine.memory(of: id)
-        let there = Set(images.map(\.id))
-        let lost = memory.series.sorted.filter { !there.contains($0.value.root.id) }
+    public func lostImages(
+        _ images: [ImageSummary], isMeant: (ExactText) -> Bool = { _ in true }
+    ) throws -> [Finding] {
+        let lost = try machine.lostImages(of: id, there: Set(images.map(\.id)), isMeant: isMeant)
         remember { memory in
             for image in images where image.counts {
                 guard let label = image.label, let reference = image.reference else { continue }
                 memory.see(reference, series: label.series, sequence: label.sequence)
             }
         }
-        return lost.map { name, newest in
-            Finding(
-                .damaged, subject: "series \(name)",
-                "its image \(newest.root.id.short), number \(newest.sequence), which this machine has seen, is not there: "
-                    + "it was removed, or this is a copy that is behind, which `holdfast copy` brings up to date")
+        return lost
+    }
+
+    /// The same for the series that a filter means: of a host those of which it has an image.
+    public func lostImages(_ images: [ImageSummary], _ filter: ImageFilter) throws -> [Finding] {
+        try lostImages(images) { series in
+            if filter.isEmpty { return true }
+            if let wanted = filter.series { return ExactText(wanted) == series }
+            return images.contains { $0.label.map { filter.holds($0) && $0.isOf(series: series.text) } ?? false }
         }
     }
 
@@ -154,7 +161,16 @@ extension Store {
     ) throws -> ImageSummary {
         let all = try images()
         let images = all.filter { $0.label.map(filter.holds) ?? false }
-        if name == "latest" { return try latest(images, filter, among: all, forContent: forContent) }
+        if name == "latest" {
+            var found = try latest(images, filter, among: all, forContent: forContent)
+            found.lost = try lostImages(all) { series in
+                // Where any series may be meant, one of which nothing is left may have been.
+                found.label?.isOf(series: series.text) == true
+                    || filter.isEmpty && !all.contains { $0.label?.isOf(series: series.text) == true }
+                        && keyring.writer?.certificate.covers(series: series.text) != false
+            }
+            return found
+        }
         // Those whose label cannot be read go by their ids, too, so that somebody hears why they do not restore.
         let named = images + all.filter { $0.label == nil }
         // A name is its writer's word: one that looks like an id takes no other image's place.
@@ -192,6 +208,7 @@ extension Store {
     ) throws -> [ImageSummary] {
         let found = try chosen(names, filter, forContent: forContent)
         if !names.isEmpty { return found }
+        try lostImages(images(), filter).forEach(findings.add)
         for image in found where forContent && (image.isSealed || !opensContent(image)) {
             findings.add(
                 Finding(

@@ -103,6 +103,6 @@ extension ImageSummary {
         let unfinished = Finding(
             .damaged, subject: "image \(id.short)",
             "only its second copy is there: its run ended before it was finished, or the first one was removed")
-        return (note.map { [$0] } ?? []) + (isUnfinished ? [unfinished] : [])
+        return lost + (note.map { [$0] } ?? []) + (isUnfinished ? [unfinished] : [])
     }
 }

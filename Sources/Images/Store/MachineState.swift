@@ -3,6 +3,7 @@
 
 internal import Cryptography
 public import Platform
+internal import Reporting
 
 public struct MachineState: Sendable {
     public var state: BytePath
@@ -62,6 +63,19 @@ public struct MachineState: Sendable {
         do { return try StoreMemory(decoding: bytes) } catch {
             throw ImageError.damaged(subject: path.description, detail: "\(error)")
         }
+    }
+
+    /// Series of a store of which the newest image that this machine has seen is not there.
+    func lostImages(
+        of store: Identifier, there: Set<ObjectID>, isMeant: (ExactText) -> Bool = { _ in true }
+    ) throws -> [Finding] {
+        try memory(of: store).series.sorted.filter { !there.contains($0.value.root.id) && isMeant(ExactText($0.text)) }
+            .map { name, newest in
+                Finding(
+                    .damaged, subject: "series \(printable(name.utf8))",
+                    "its image \(newest.root.id.short), number \(newest.sequence), which this machine has seen, is not there: "
+                        + "it was removed, or this is a copy that is behind, which `holdfast copy` brings up to date")
+            }
     }
 
     /// Changes what this machine remembers; one process at a time. Durable on return; a crash leaves the old memory or the new one.
