@@ -24,6 +24,7 @@ struct ImagesCommand: HoldfastCommand {
         } else if let from = source.from {
             let store = try session.open(from, for: .list)
             let all = try store.images()
+            if let missing = try store.missingRoots(all) { session.findings.add(missing) }
             try store.lostImages(all).forEach(session.findings.add)
             images = source.filter.isEmpty ? all : all.filter { $0.label.map(source.filter.holds) ?? false }
         } else {

@@ -62,7 +62,12 @@ func verify(
     _ store: Store, image: String?, _ filter: ImageFilter = ImageFilter(), readData: Bool, mark: Bool = false,
     share: Bool = false, _ session: Session
 ) throws -> Outcome {
-    if image == nil { try store.lostImages(store.images(), filter).forEach(session.findings.add) }
+    if image == nil {
+        let images = try store.images()
+        let missing = filter.isEmpty ? try store.missingRoots(images) : nil
+        try ((missing.map { [$0] } ?? []) + store.lostImages(images, filter) + store.gaps(images.filter(filter.holds)))
+            .forEach(session.findings.add)
+    }
     let report = try session.working {
         try store.verify(
             image: image, filter, readData: readData, identities: session.identities(), progress: session.progress,

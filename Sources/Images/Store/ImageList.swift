@@ -49,6 +49,9 @@ public struct ImageFilter: Sendable {
         self.host = host
     }
 
+    /// Whether an image is meant, of which that may be unknown.
+    public func holds(_ image: ImageSummary) -> Bool { image.label.map(holds) ?? isEmpty }
+
     /// Whether an image of this label is meant.
     public func holds(_ label: ImageLabel) -> Bool {
         (series.map { label.isOf(series: $0) } ?? true) && (host.map { label.isOf(host: $0) } ?? true)
