@@ -67,7 +67,7 @@ final class Verifier: @unchecked Sendable {
     /// What the directory of a volume says, of those that have one: a digest of its rows.
     private var directories: [ObjectID: Digest] = [:]
     /// Volumes whose content the keys at hand do not open.
-    private var sealed: Set<ObjectID> = []
+    private(set) var sealed: Set<ObjectID> = []
     /// Images that lack something.
     var incomplete: Set<ObjectID> = []
     /// Why nothing more could be read.
@@ -106,6 +106,7 @@ final class Verifier: @unchecked Sendable {
             }
             try check(volumes, group: group, index: index, readData: readData)
             try checkStop()
+            nameCondemned(volumes, neededBy: roots, group: group, readData: readData)
             try checkIndexObjects(roots, of: Set(volumes), group: group)
             try check(roots, group: group, indexOfAll: index)
             // Of a volume whose content was not read nobody says that it is whole.

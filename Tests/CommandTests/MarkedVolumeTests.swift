@@ -1,0 +1,41 @@
+// A volume that was marked as damaged: whoever looks without reading content is told, as long as an image needs it.
+
+import Platform
+import TestSupport
+import Testing
+
+@Suite struct MarkedVolumeTests {
+    @Test(
+        "A volume that was marked as damaged is damage for whoever does not read content, too, until it is read whole")
+    func marked() {
+        let place = Workplace()
+        place.shell(
+            """
+            mkdir tree; head -c 300000 /dev/urandom > tree/file; holdfast store init store --quiet
+            holdfast backup tree --to store --quiet; cp -a store whole
+            volume=$(ls -S store/v/*/*/* | head -1); printf XXXX | dd of=$volume bs=1 seek=100000 conv=notrunc 2>/dev/null
+            """)
+        #expect(place.shell("holdfast verify --from store").output.contains("no damage found"))
+        let marked = place.shell("holdfast verify --from store --read-data --mark")
+        #expect(marked.status == 3 && marked.output.contains("marked 1 volume"), "\(marked)")
+        let id = place.shell("holdfast images --from store | awk 'NR == 2 { print $1 }'").output.dropLast()
+        for command in ["verify --from store", "store check store", "verify latest --from store"] {
+            let outcome = place.shell("holdfast \(command)")
+            #expect(outcome.status == 3, "\(outcome)")
+            #expect(outcome.output.contains("marked as damaged, and image \(id) needs it"), "\(outcome)")
+            #expect(!outcome.output.contains("no damage found"), "\(outcome)")
+        }
+        // The next backup is whole; the first one needs the damaged volume still.
+        #expect(place.shell("holdfast backup tree --to store --name two --quiet").status == 0)
+        #expect(place.shell("holdfast verify --from store").status == 3)
+        #expect(place.shell("holdfast verify --from store --series $(hostname)/two").status == 0)
+        // Who puts the whole volume back has it read, and the mark ends.
+        place.shell("cp -a whole/v store/")
+        let whole = place.shell("holdfast verify --from store --read-data")
+        #expect(whole.status == 0 && whole.output.contains("read whole: `--mark` ends that"), "\(whole)")
+        #expect(place.shell("holdfast verify --from store").status == 3)
+        #expect(place.shell("holdfast verify --from store --read-data --mark").status == 0)
+        let quick = place.shell("holdfast verify --from store")
+        #expect(quick.status == 0 && quick.output.contains("no damage found"), "\(quick)")
+    }
+}
