@@ -1,18 +1,38 @@
 // Which store was used at which place of this machine, and on which file system: where a disk or a share is not mounted, its empty folder
 // is no place for a new store.
 //
-//     <place> <store> <what it was on>        each in hexadecimal digits, the store's id as it is
+//     <place> <store> <what it was on> [=<series>,…]        each in hexadecimal digits, the store's id as it is
+//
+// With series it is a copy of chosen images: of these series the newest has to be there, and of no others.
 
-internal import Images
+public import Images
 public import Machine
 public import Platform
 public import Reporting
 
 public struct KnownStores {
-    private struct Known {
+    private struct Known: Equatable {
         var place: BytePath
         var store: String
         var wasOn: String
+        /// nil: all images.
+        var chosen: Set<ExactText>?
+
+        var line: String {
+            let series = chosen.map {
+                " =" + $0.sorted().map { hexadecimal(Array($0.text.utf8)) }.joined(separator: ",")
+            }
+            return "\(hexadecimal(place.bytes)) \(store) \(hexadecimal(Array(wasOn.utf8)))\(series ?? "")\n"
+        }
+    }
+
+    /// Which images of a store a place has.
+    public enum Content: Sendable {
+        /// As before; all where nothing is known.
+        case asKnown
+        case all
+        /// Some, chosen for a copy that is new, or beside those of one that was made so: of these series the newest, and of others any.
+        case chosen(Set<ExactText>, isNew: Bool)
     }
 
     private let file: BytePath
@@ -46,8 +66,15 @@ public struct KnownStores {
         throw StewardError.otherStore(place: place)
     }
 
+    /// The store at a place and the series that were chosen for it, where it is a copy of chosen images.
+    public func chosen(at place: BytePath) throws -> (store: String, series: Set<ExactText>)? {
+        let whole = try absolute(place)
+        guard let known = try read().first(where: { $0.place == whole }), let series = known.chosen else { return nil }
+        return (known.store, series)
+    }
+
     /// Remembers it, durably; one process at a time. A crash leaves what was known before.
-    public func remember(_ store: String, at place: BytePath) throws {
+    public func remember(_ store: String, at place: BytePath, _ content: Content = .asKnown) throws {
         let place = try absolute(place)
         try makeFolders(file.parent)
         // Two that read the same would each forget what the other adds.
@@ -55,16 +82,21 @@ public struct KnownStores {
         try lock.lock()
         defer { withExtendedLifetime(lock) {} }
         let mount = try? Mount.holding(Descriptor.open(place, .place))
-        let entry = Known(place: place, store: store, wasOn: mount.map { "\($0.source) (\($0.type))" } ?? "?")
+        var entry = Known(place: place, store: store, wasOn: mount.map { "\($0.source) (\($0.type))" } ?? "?")
         var all = try read()
+        let before = all.first { $0.place == place && $0.store == store }?.chosen
+        switch content {
+        case .asKnown: entry.chosen = before
+        case .all: entry.chosen = nil
+        case .chosen(let series, let isNew): entry.chosen = isNew ? series : before?.union(series)
+        }
         if let index = all.firstIndex(where: { $0.place == place }) {
-            if all[index].store == store && all[index].wasOn == entry.wasOn { return }
+            if all[index] == entry { return }
             all[index] = entry
         } else {
             all.append(entry)
         }
-        let lines = all.map { "\(hexadecimal($0.place.bytes)) \($0.store) \(hexadecimal(Array($0.wasOn.utf8)))\n" }
-        try replaceFile(file, Array(lines.joined().utf8))
+        try replaceFile(file, Array(all.map(\.line).joined().utf8))
     }
 
     private func absolute(_ place: BytePath) throws(SystemError) -> BytePath {
@@ -80,11 +112,17 @@ public struct KnownStores {
         }
         return bytes.split(separator: UInt8(ascii: "\n")).compactMap { line in
             let words = String(decoding: line, as: UTF8.self).split(separator: " ").map(String.init)
-            guard words.count == 3, let place = decodeHexadecimal(words[0]), let wasOn = decodeHexadecimal(words[2])
+            guard (3...4).contains(words.count), let place = decodeHexadecimal(words[0]),
+                let wasOn = decodeHexadecimal(words[2])
             else {
                 return nil
             }
-            return Known(place: BytePath(place), store: words[1], wasOn: String(decoding: wasOn, as: UTF8.self))
+            let series = words.dropFirst(3).first?.dropFirst().split(separator: ",").compactMap {
+                decodeHexadecimal(String($0)).map { ExactText(String(decoding: $0, as: UTF8.self)) }
+            }
+            return Known(
+                place: BytePath(place), store: words[1], wasOn: String(decoding: wasOn, as: UTF8.self),
+                chosen: series.map(Set.init))
         }
     }
 }

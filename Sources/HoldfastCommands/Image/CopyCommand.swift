@@ -59,10 +59,17 @@ struct CopyCommand: HoldfastCommand {
         ]
     }
 
+    /// What a replica has, as far as that can be told of the words of the command.
+    private func content(isNew: Bool) -> KnownStores.Content {
+        if images.isEmpty && source.filter.isEmpty { return .all }
+        let isNewest = images.allSatisfy { $0.text == "latest" }
+        return .chosen(isNewest ? Set([source.series].compactMap { $0.map { ExactText($0.text) } }) : [], isNew: isNew)
+    }
+
     private func copy(_ session: Session) throws -> CopyReport {
         let names = images.map(\.text)
         let filter = source.filter
-        let (progress, findings, machine) = (session.progress, session.findings, session.machine)
+        let (progress, findings) = (session.progress, session.findings)
         switch (source.from, source.input, target.to, target.output) {
         case (let from?, _, let to?, _):
             let (fromPath, place) = (try session.place(from).path, try session.place(to))
@@ -78,11 +85,11 @@ struct CopyCommand: HoldfastCommand {
                 let credentials = try session.credentials(for: fromPath)
                 return try session.working {
                     try Store.replicate(
-                        source, to: target, images: names, filter, credentials: credentials, machine: machine,
-                        progress: progress, findings: findings
+                        source, to: target, images: names, filter, credentials: credentials,
+                        machine: session.machine(for: fromPath), progress: progress, findings: findings
                     ) { store in
                         session.rememberSource(store, at: fromPath)
-                        session.remember(store, at: place.path)
+                        session.remember(store, at: place.path, content(isNew: !isThere))
                     }
                 }
             }

@@ -63,6 +63,13 @@ final class Session: Sendable {
 
     var machine: MachineState { MachineState(state: places.keys, cache: places.cache) }
 
+    /// The same for the store at a place. Where nothing is known of that, all its images have to be there.
+    func machine(for place: BytePath) -> MachineState {
+        var machine = machine
+        machine.chosen = try? knownStores.chosen(at: place)
+        return machine
+    }
+
     var knownStores: KnownStores { KnownStores(places) }
 
     var reporter: Reporter {
@@ -72,8 +79,8 @@ final class Session: Sendable {
     func remember(_ store: Store, at place: BytePath) { remember(store.identifier, at: place) }
 
     /// What is not remembered is asked again; it stops nothing.
-    func remember(_ store: String, at place: BytePath) {
-        do { try knownStores.remember(store, at: place) } catch {
+    func remember(_ store: String, at place: BytePath, _ content: KnownStores.Content = .asKnown) {
+        do { try knownStores.remember(store, at: place, content) } catch {
             console.warning("cannot note which store is at \(place): \(Problem(error).message)")
         }
     }
@@ -93,7 +100,7 @@ final class Session: Sendable {
         let path = try place(store).path
         for line in try places.adoptHome() { console.warning(line) }
         let store = try explainingAbsence(of: path) {
-            try Store.open(objects(path), for: purpose, credentials: credentials(for: path), machine: machine)
+            try Store.open(objects(path), for: purpose, credentials: credentials(for: path), machine: machine(for: path))
         }
         store.findings.forEach(findings.add)
         return store

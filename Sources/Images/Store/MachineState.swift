@@ -8,6 +8,8 @@ internal import Reporting
 public struct MachineState: Sendable {
     public var state: BytePath
     public var cache: BytePath
+    /// The store that is about to be opened and its series, where it is a copy of chosen images: no others have to be there.
+    public var chosen: (store: String, series: Set<ExactText>)?
     /// How time passes, whatever the clock is set to; tests have their own.
     var secondsSinceStart: @Sendable () -> Int64 = { HostFacts.secondsSinceStart }
 
@@ -69,12 +71,17 @@ public struct MachineState: Sendable {
     func lostImages(
         of store: Identifier, there: Set<ObjectID>, isMeant: (ExactText) -> Bool = { _ in true }
     ) throws -> [Finding] {
-        try memory(of: store).series.sorted.filter { !there.contains($0.value.root.id) && isMeant(ExactText($0.text)) }
+        let held = chosen.flatMap { $0.store == store.description ? $0.series : nil }
+        return try memory(of: store).series.sorted
+            .filter { name, newest in
+                !there.contains(newest.root.id) && held?.contains(ExactText(name)) ?? true && isMeant(ExactText(name))
+            }
             .map { name, newest in
                 Finding(
                     .damaged, subject: "series \(printable(name.utf8))",
                     "its image \(newest.root.id.short), number \(newest.sequence), which this machine has seen, is not there: "
-                        + "it was removed, or this is a copy that is behind, which `holdfast copy` brings up to date")
+                        + "it was removed, or this is a copy that is behind, which `holdfast copy` brings up to date, or "
+                        + "one of chosen images")
             }
     }
 
