@@ -110,6 +110,12 @@ int clinux_set_modification_time(int descriptor, int64_t seconds, uint32_t nanos
     return utimensat(descriptor, "", times, AT_EMPTY_PATH);
 }
 
+int clinux_set_times(int descriptor, int64_t seconds, uint32_t nanoseconds) {
+    struct timespec time = {.tv_sec = seconds, .tv_nsec = nanoseconds};
+    struct timespec times[2] = {time, time};
+    return utimensat(descriptor, "", times, AT_EMPTY_PATH);
+}
+
 int clinux_block_size(int descriptor, uint64_t *bytes) { return ioctl(descriptor, BLKGETSIZE64, bytes); }
 
 int clinux_get_flags(int descriptor, uint32_t *flags) {

@@ -290,6 +290,11 @@ public final class Descriptor: Sendable {
         try check("set the times of", "the file") { clinux_set_modification_time(raw, seconds, nanoseconds) }
     }
 
+    /// The same, and gives the time of the last access the same value.
+    public func setTimes(seconds: Int64, nanoseconds: UInt32) throws(SystemError) {
+        try check("set the times of", "the file") { clinux_set_times(raw, seconds, nanoseconds) }
+    }
+
     // MARK: Inode flags
 
     /// The inode flags that can be set again, or nil where the file system has none.

@@ -62,6 +62,8 @@ int clinux_start_writeback(int descriptor, int64_t offset, int64_t length);
 int clinux_mknodat(int directory, const char *name, mode_t mode, uint32_t major, uint32_t minor);
 /// Sets the time of modification alone, of what is open; O_PATH is enough.
 int clinux_set_modification_time(int descriptor, int64_t seconds, uint32_t nanoseconds);
+/// Sets the time of the last access, too.
+int clinux_set_times(int descriptor, int64_t seconds, uint32_t nanoseconds);
 int clinux_block_size(int descriptor, uint64_t *bytes);
 
 /// FS_IOC_GETFLAGS and FS_IOC_SETFLAGS.

@@ -195,7 +195,7 @@ final class RestoreFile: @unchecked Sendable {
             guard let above = folder.descriptor() else { return failure = "its folder could not be made" }
             if let existing, !differs, try haveSameHoles(existing), try mayKeep(existing) {
                 // The content is there; only what surrounds it may differ.
-                if !isLinked { restorer.finish(existing, entry, at: path, fresh: false) }
+                if !isLinked { restorer.finish(existing, entry, at: path, on: folder.fileSystem, fresh: false) }
                 return
             }
             if output == nil { output = try makeOutput() }
@@ -205,7 +205,7 @@ final class RestoreFile: @unchecked Sendable {
             // safe: its parts add up to its size, and were placed
             if !isWritten { try output.file.truncate(to: Int64(entry.size)) }
             restorer.apply(
-                entry, to: output.file, at: path, fresh: !folder.givesAttributes,
+                entry, to: output.file, at: path, on: folder.fileSystem, fresh: !folder.givesAttributes,
                 owner: folder.owner(ofNew: output.file))
             try output.giveName(
                 entry.name, isThere: isThere, isShared: folder.isShared,
@@ -213,7 +213,7 @@ final class RestoreFile: @unchecked Sendable {
                 makeRoom: { try restorer.makeRoom(for: entry.name, in: above) })
             folder.noteName(entry.name)
             // A file that was made just now has nothing that protects it.
-            if entry.flags != 0 { restorer.protect(output.file, entry, at: path) }
+            if entry.flags != 0 { restorer.protect(output.file, entry, at: path, on: folder.fileSystem) }
         } catch {
             restorer.stop(ifFatal: error)
             failure = "\(error)"
@@ -224,7 +224,7 @@ final class RestoreFile: @unchecked Sendable {
     /// one may keep it. Such a file is kept as it is, or made anew.
     private func mayKeep(_ file: Descriptor) throws -> Bool {
         guard isLinked else { return true }
-        guard try restorer.isSame(file, entry) else { return false }
+        guard try restorer.isSame(file, entry, on: folder.fileSystem) else { return false }
         return restorer.takeLinked(FileIdentity(try file.status()))
     }
 

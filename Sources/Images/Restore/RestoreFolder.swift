@@ -24,6 +24,8 @@ final class RestoreFolder: @unchecked Sendable {
     var isFresh: Bool { isNew || restorer.isFresh }
     /// Whether others than root and this user may give and take names in it. Known once it is open.
     private(set) var isShared = true
+    /// Where it is. Known once it is open; nil where it cannot be looked at.
+    private(set) var fileSystem: TargetFileSystem?
     private var isUnusable = false
     private var ownerOfNew: (user: UInt32, group: UInt32)?
     /// Whether new entries in it get attributes from it, as from a default ACL. Known once it is open.
@@ -69,7 +71,8 @@ final class RestoreFolder: @unchecked Sendable {
         guard isLast else { return }
         if let opened, !isElsewhere {
             if let entry, isSelected || isNew {
-                restorer.finish(opened, entry, at: path, fresh: isNew && parent?.givesAttributes == false)
+                restorer.finish(
+                    opened, entry, at: path, on: fileSystem, fresh: isNew && parent?.givesAttributes == false)
             } else if parent != nil, let before {
                 // Only on the way: it keeps its time, too, and what protected it. Where that cannot be looked at, it is set.
                 if (try? opened.status())?.modified != before.status.modified {
@@ -124,7 +127,9 @@ final class RestoreFolder: @unchecked Sendable {
     private func look(_ folder: Descriptor) {
         isInStore = parent?.isInStore == true || restorer.isStore(folder)
         // What cannot be looked at is taken for what asks for more care.
-        isShared = (try? Restorer.isShared(folder)) ?? true
+        let status = try? folder.status()
+        isShared = status.map(Restorer.isShared) ?? true
+        fileSystem = status.map { restorer.fileSystem(of: folder, $0) }
         givesAttributes = (try? folder.extendedAttributes().isEmpty) != true  // As above.
         // An exact restore takes leftovers away with all else that is not in the image.
         if isFresh || restorer.isDryRun || restorer.request.isExact { return }
@@ -144,7 +149,7 @@ final class RestoreFolder: @unchecked Sendable {
         if isNew { parent?.noteName(name) } else { try parent?.expectSpelling(of: name) }
         do throws(SystemError) {
             let folder = try above.open(name, .directory)
-            if isNew { try expectOwn(folder) } else { before = (try folder.status(), folder.flags) }
+            if isNew { try expectOwn(folder, in: above) } else { before = (try folder.status(), folder.flags) }
             // Nothing can be put into an immutable folder; its flags come back at the end.
             _ = try restorer.liftProtection(of: folder)
             return folder
@@ -161,13 +166,14 @@ final class RestoreFolder: @unchecked Sendable {
             try above.makeDirectory(name)
             isNew = true
             let folder = try above.open(name, .directory)
-            try expectOwn(folder)
+            try expectOwn(folder, in: above)
             return folder
         }
     }
 
     /// Where others may write, somebody may have put another folder in place of the one that was made just now.
-    private func expectOwn(_ folder: Descriptor) throws(SystemError) {
-        if try folder.status().user != geteuid() { throw SystemError(ESTALE, "restore into", path.description) }
+    private func expectOwn(_ folder: Descriptor, in above: Descriptor) throws(SystemError) {
+        let isOwn = try restorer.isOwn(folder.status(), madeIn: above)
+        if !isOwn { throw SystemError(ESTALE, "restore into", path.description) }
     }
 }

@@ -45,7 +45,8 @@ extension Restorer {
             status.kind != .directory
         else { throw SystemError(ENOENT, "link to", printable(last)) }
         // Where others may write, another file may have the first name by now; what the image says of both is the same.
-        guard try !Self.isShared(folder) || isSame(status, entry) || isUnknown(entry) else {
+        let isShared = Self.isShared(try folder.status())
+        guard !isShared || isSame(status, entry, on: into.fileSystem) || isUnknown(entry) else {
             throw FormatError("somebody put something else in place of the first name while it was restored")
         }
         let there = try place(entry.name, in: above)
@@ -102,9 +103,8 @@ extension Restorer {
     private func isUnknown(_ entry: Entry) -> Bool { entry.modified == Timestamp(seconds: 0, nanoseconds: 0) }
 
     /// Whether others than root and this user may give and take names in a folder.
-    static func isShared(_ folder: Descriptor) throws(SystemError) -> Bool {
-        let status = try folder.status()
-        return status.user != 0 && status.user != geteuid() || status.mode & 0o022 != 0
+    static func isShared(_ status: FileStatus) -> Bool {
+        status.user != 0 && status.user != geteuid() || status.mode & 0o022 != 0
     }
 
     func sourceFolder() throws -> Descriptor? {

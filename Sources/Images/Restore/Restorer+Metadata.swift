@@ -51,18 +51,18 @@ extension Restorer {
                 try folder.expectSpelling(of: entry.name)
                 let status = try there.status()
                 // Under another name it may be somebody else's.
-                if try isNode(there, entry), status.linkCount == 1 || isSame(status, entry) {
-                    return apply(entry, toPlace: there, at: path)
+                if try isNode(there, entry), status.linkCount == 1 || isSame(status, entry, on: folder.fileSystem) {
+                    return apply(entry, toPlace: there, at: path, on: folder.fileSystem)
                 }
             }
             try makeRoom(for: entry.name, in: above)
             try makeNode(entry, in: above)
             // Where others may write, somebody may have put another one in its place.
             guard let made = try place(entry.name, in: above), try isNode(made, entry),
-                case let status = try made.status(), status.user == geteuid(), status.linkCount == 1
+                case let status = try made.status(), try isOwn(status, madeIn: above), status.linkCount <= 1
             else { throw FormatError("somebody put something else in its place while it was restored") }
             folder.noteName(entry.name)
-            apply(entry, toPlace: made, at: path)
+            apply(entry, toPlace: made, at: path, on: folder.fileSystem)
         } catch { fail(Finding(.notRestored, path, "\(error)"), entry.name, in: folder) }
     }
 
@@ -121,61 +121,119 @@ extension Restorer {
         do throws(SystemError) { try step() } catch { note(error, path) }
     }
 
+    /// Tries to set something, and says where the file system does not keep it.
+    private func attempt(
+        _ aspect: TargetFileSystem.Aspect, _ path: BytePath, on fileSystem: TargetFileSystem?,
+        failed: inout [TargetFileSystem.Aspect], _ step: () throws(SystemError) -> Void
+    ) {
+        do throws(SystemError) {
+            try step()
+        } catch {
+            note(error, aspect, path, on: fileSystem, failed: &failed)
+        }
+    }
+
+    private func note(
+        _ error: SystemError, _ aspect: TargetFileSystem.Aspect, _ path: BytePath, on fileSystem: TargetFileSystem?,
+        failed: inout [TargetFileSystem.Aspect]
+    ) {
+        guard let fileSystem, fileSystem.isRefusal(error, of: aspect) else {
+            failed.append(aspect)
+            return note(error, path)
+        }
+        if !failed.contains(aspect) { fileSystem.lose(aspect, path, error) }
+        failed.append(aspect)
+    }
+
     /// Sets everything but the protecting flags. The owner comes first, since a change of owner clears set-user-ID and
     /// capabilities.
     /// - Parameter owner: who has it now, where that is known already.
     func apply(
-        _ entry: Entry, to file: Descriptor, at path: BytePath, fresh: Bool, owner: (user: UInt32, group: UInt32)? = nil
+        _ entry: Entry, to file: Descriptor, at path: BytePath, on fileSystem: TargetFileSystem?, fresh: Bool,
+        owner: (user: UInt32, group: UInt32)? = nil
     ) {
+        var failed: [TargetFileSystem.Aspect] = []
         // Where it cannot be looked at, the owner is set.
         let status = owner ?? (try? file.status()).map { ($0.user, $0.group) }
         if status?.user != entry.user || status?.group != entry.group {
-            attempt(path) { () throws(SystemError) in try file.setOwner(user: entry.user, group: entry.group) }
+            attempt(.owners, path, on: fileSystem, failed: &failed) { () throws(SystemError) in
+                try file.setOwner(user: entry.user, group: entry.group)
+            }
         }
-        attempt(path) { () throws(SystemError) in try file.setMode(entry.mode) }
-        for error in file.setExtendedAttributes(entry.attributes, fresh: fresh) { note(error, path) }
-        attempt(path) { () throws(SystemError) in
+        attempt(.permissions, path, on: fileSystem, failed: &failed) { () throws(SystemError) in
+            try file.setMode(entry.mode)
+        }
+        for error in file.setExtendedAttributes(entry.attributes, fresh: fresh) {
+            note(error, .attributes, path, on: fileSystem, failed: &failed)
+        }
+        setTime(entry, of: file, at: path, on: fileSystem, failed: &failed)
+    }
+
+    /// The last of what is set; then what there is now is compared.
+    private func setTime(
+        _ entry: Entry, of file: Descriptor, at path: BytePath, on fileSystem: TargetFileSystem?,
+        failed: inout [TargetFileSystem.Aspect]
+    ) {
+        attempt(.times, path, on: fileSystem, failed: &failed) { () throws(SystemError) in
             try file.setModificationTime(
                 seconds: entry.modified.seconds, nanoseconds: entry.modified.nanoseconds)
         }
+        do throws(SystemError) {
+            try fileSystem?.compare(file, with: entry, at: path, failed: failed)
+        } catch { note(error, path) }
     }
 
     /// Sets the flags, the protecting ones among them: nothing can be changed after it.
-    func protect(_ file: Descriptor, _ entry: Entry, at path: BytePath) {
+    func protect(_ file: Descriptor, _ entry: Entry, at path: BytePath, on fileSystem: TargetFileSystem?) {
         if entry.flags == 0 && (file.flags ?? 0) & Descriptor.protectingFlags == 0 { return }
-        attempt(path) { () throws(SystemError) in try file.setFlags(entry.flags) }
+        var failed: [TargetFileSystem.Aspect] = []
+        attempt(.flags, path, on: fileSystem, failed: &failed) { () throws(SystemError) in
+            try file.setFlags(entry.flags)
+        }
+        if failed.isEmpty, let fileSystem, !fileSystem.keepsMetadata, (file.flags ?? 0) != entry.flags {
+            fileSystem.lose(.flags, path)
+        }
     }
 
     /// The last step for a folder, or for a file whose content was there.
-    func finish(_ file: Descriptor, _ entry: Entry, at path: BytePath, fresh: Bool) {
+    func finish(
+        _ file: Descriptor, _ entry: Entry, at path: BytePath, on fileSystem: TargetFileSystem?, fresh: Bool
+    ) {
         if !fresh { attempt(path) { () throws(SystemError) in _ = try liftProtection(of: file) } }
-        apply(entry, to: file, at: path, fresh: fresh)
-        protect(file, entry, at: path)
+        apply(entry, to: file, at: path, on: fileSystem, fresh: fresh)
+        protect(file, entry, at: path, on: fileSystem)
     }
 
-    private func apply(_ entry: Entry, toPlace place: Descriptor, at path: BytePath) {
-        attempt(path) { () throws(SystemError) in
+    private func apply(
+        _ entry: Entry, toPlace place: Descriptor, at path: BytePath, on fileSystem: TargetFileSystem?
+    ) {
+        var failed: [TargetFileSystem.Aspect] = []
+        attempt(.owners, path, on: fileSystem, failed: &failed) { () throws(SystemError) in
             try place.setOwner(user: entry.user, group: entry.group)
         }
         if entry.kind != .symbolicLink {
-            attempt(path) { () throws(SystemError) in try place.setModeOfPlace(entry.mode) }
+            attempt(.permissions, path, on: fileSystem, failed: &failed) { () throws(SystemError) in
+                try place.setModeOfPlace(entry.mode)
+            }
         }
-        for error in place.setExtendedAttributesOfPlace(entry.attributes) { note(error, path) }
-        attempt(path) { () throws(SystemError) in
-            try place.setModificationTime(seconds: entry.modified.seconds, nanoseconds: entry.modified.nanoseconds)
+        for error in place.setExtendedAttributesOfPlace(entry.attributes) {
+            note(error, .attributes, path, on: fileSystem, failed: &failed)
         }
+        setTime(entry, of: place, at: path, on: fileSystem, failed: &failed)
     }
 
-    /// Whether owner, mode and time are the entry's, as far as this user may set them.
-    func isSame(_ status: FileStatus, _ entry: Entry) -> Bool {
-        let isOwner = status.user == entry.user && status.group == entry.group || !HostFacts.isRoot
-        return isOwner && (status.mode == entry.mode || entry.kind == .symbolicLink)
-            && status.modified == entry.modified
+    /// Whether owner, mode and time are the entry's, as far as this user may set them and the file system keeps them.
+    func isSame(_ status: FileStatus, _ entry: Entry, on fileSystem: TargetFileSystem?) -> Bool {
+        func loses(_ aspect: TargetFileSystem.Aspect) -> Bool { fileSystem?.loses(aspect) == true }
+        let isOwner =
+            status.user == entry.user && status.group == entry.group || !HostFacts.isRoot || loses(.owners)
+        return isOwner && (status.mode == entry.mode || entry.kind == .symbolicLink || loses(.permissions))
+            && (status.modified == entry.modified || loses(.times))
     }
 
     /// Whether everything that surrounds the content of an open file is the entry's.
-    func isSame(_ file: Descriptor, _ entry: Entry) throws -> Bool {
-        guard isSame(try file.status(), entry) else { return false }
+    func isSame(_ file: Descriptor, _ entry: Entry, on fileSystem: TargetFileSystem?) throws -> Bool {
+        guard isSame(try file.status(), entry, on: fileSystem) else { return false }
         let wanted = entry.attributes.sorted { $0.name.lexicographicallyPrecedes($1.name) }
         return try file.extendedAttributes() == wanted && (file.flags ?? entry.flags) == entry.flags
     }

@@ -114,6 +114,8 @@ final class Restorer: @unchecked Sendable {
     var links: [(folder: RestoreFolder, entry: Entry, path: [UInt8])] = []
     /// Names of files whose first name is not selected.
     var orphans: [OrphanedLink] = []
+    /// Those that something was restored onto, by their devices.
+    var fileSystems: [UInt64: TargetFileSystem] = [:]
     private var stopped: ImageError?
     private var failedPaths: Set<BytePath> = []
     private var linked: Set<FileIdentity> = []
@@ -187,6 +189,7 @@ final class Restorer: @unchecked Sendable {
                     .notRestored, request.target,
                     "owners or attributes of \(notPermitted) entries could not be set without being root"))
         }
+        if failure == nil { addLosses() }
         for (index, pattern) in request.only.enumerated() where failure == nil && !matched.contains(index) {
             failure = ImageError.noSuchPath(pattern: pattern.description)
         }

@@ -1,0 +1,38 @@
+// Restores onto file systems that keep less than an image has: what differs from what was there is named.
+
+import TestSupport
+import Testing
+
+@Suite(.enabled(if: FoldingFileSystem.isAvailable)) struct LesserTargetTests {
+    @Test("Owners, permissions and times that a target does not keep are one finding each, however many they are")
+    func metadata() {
+        let place = Workplace()
+        place.shell(
+            """
+            mkdir -p tree/folder; for i in 1 2 3; do echo $i > tree/folder/$i; done; chmod 640 tree/folder/*; chown 5:6 tree/folder/*
+            touch -d '2001-02-03 04:05:06.5' tree/folder/* tree/folder tree
+            """)
+        #expect(place.holdfast("backup tree --to store").status == 0)
+        let restored = place.shell(
+            """
+            \(FoldingFileSystem.mount(poor: true, folds: false))
+            for round in 1 2; do
+              holdfast restore latest --from store --to folding/target --quiet > out.txt 2>&1; echo status $?
+              grep -o 'the file system.*' out.txt | grep -v flags | cut -c1-90; grep -c . out.txt
+              diff -r tree folding/target && stat -c %Y folding/target/folder/1
+            done
+            \(FoldingFileSystem.unmount)
+            """)
+        let round = """
+            status 3
+            the file system (fuse) does not keep owners as they are in the image: 5 entries, folding/t
+            the file system (fuse) does not keep permissions as they are in the image: 5 entries, fold
+            the file system (fuse) does not keep times as they are in the image: 5 entries, folding/ta
+            3
+            981173106\n
+            """
+        #expect(restored.output == round + round, "\(restored)")
+        let kept = place.holdfast("restore latest --from store --to kept")
+        #expect(kept.status == 0, "\(kept)")
+    }
+}
