@@ -136,8 +136,7 @@ import Testing
             done
             \(FoldingFileSystem.unmount)
             """)
-        let more = links ? "HARD third" : "HARD"
-        let round = "status 3\n4\n.: LINK Lib README more  lib: x  more: \(more) two\nh\ntwo\n"
+        let round = "status 3\n4\n.: LINK Lib README more  lib: x  more: HARD third two\nh\ntwo\n"
         #expect(restored.output == round + round, "\(restored)")
     }
 

@@ -54,13 +54,18 @@ struct Entry: Sendable {
 
     /// What the status alone says.
     init(name: [UInt8], status: FileStatus, owners: inout OwnerNames) {
+        self.init(name: name, status: status)
+        userName = Self.ownerName(owners.user(status.user))
+        groupName = Self.ownerName(owners.group(status.group))
+    }
+
+    /// The same, without the names of the owners.
+    init(name: [UInt8], status: FileStatus) {
         self.name = name
         kind = status.kind
         mode = status.mode
         user = status.user
         group = status.group
-        userName = Self.ownerName(owners.user(status.user))
-        groupName = Self.ownerName(owners.group(status.group))
         modified = status.modified.possible
         if kind == .file { size = status.size }
         nodeMajor = status.nodeMajor

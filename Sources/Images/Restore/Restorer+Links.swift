@@ -50,6 +50,7 @@ extension Restorer {
             throw FormatError("somebody put something else in place of the first name while it was restored")
         }
         let there = try place(entry.name, in: above)
+        let temporary = try partialNames.name(inode: status.inode)
         if let there {
             try into.expectSpelling(of: entry.name)
             if FileIdentity(try there.status()) == FileIdentity(status) { return }
@@ -69,20 +70,79 @@ extension Restorer {
                 attempt(into.path.appending(entry.name)) { () throws(SystemError) in try file.setFlags(flags) }
             }
         }
-        if there == nil {
-            try first.giveName(entry.name, in: above)
-        } else {
-            try replace(entry.name, in: above, with: first, inode: status.inode)
+        do throws(SystemError) {
+            if there == nil {
+                try first.giveName(entry.name, in: above)
+            } else {
+                try replace(entry.name, in: above, with: first, as: temporary)
+            }
+        } catch {
+            guard Self.hasNoLinks(error) else { throw error }
+            try copy(file ?? first, status, flags, to: entry.name, in: into, above, isThere: there != nil)
+            into.fileSystem?.lose(.hardLinks, into.path.appending(entry.name), error)
         }
         into.noteName(entry.name)
+    }
+
+    /// Whether there are no links here, none to there, or no more of this file.
+    private static func hasNoLinks(_ error: SystemError) -> Bool {
+        [EPERM, EOPNOTSUPP, ENOSYS, EMLINK, EXDEV].contains(error.code)
+    }
+
+    /// Makes an entry of its own that is what the first name leads to.
+    private func copy(
+        _ first: Descriptor, _ status: FileStatus, _ flags: UInt32?, to name: [UInt8], in folder: RestoreFolder,
+        _ above: Descriptor, isThere: Bool
+    ) throws {
+        var entry = Entry(name: name, status: status)
+        let path = folder.path.appending(name)
+        guard status.kind == .file else {
+            if status.kind == .symbolicLink { entry.target = try first.readLinkOfPlace() }
+            entry.attributes = try first.extendedAttributesOfPlace()
+            return special(entry, in: folder)
+        }
+        entry.attributes = try first.extendedAttributes()
+        entry.flags = flags ?? first.flags ?? 0
+        let output = try PartialFile(in: above, partialNames)
+        do {
+            try copyContent(of: first, length: status.size, to: output.file)
+            apply(entry, to: output.file, at: path, on: folder.fileSystem, fresh: false)
+            try output.giveName(
+                name, isThere: isThere, isShared: folder.isShared,
+                isReplaced: { try folder.expectSpelling(of: name) }, makeRoom: { try makeRoom(for: name, in: above) })
+        } catch {
+            output.discard()
+            throw error
+        }
+        if entry.flags != 0 { protect(output.file, entry, at: path, on: folder.fileSystem) }
+        countFile(written: true, bytes: status.size)
+    }
+
+    private func copyContent(of file: Descriptor, length: UInt64, to output: Descriptor) throws {
+        guard let end = Int64(exactly: length) else { throw FormatError("its content is longer than a file can be") }
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
+        defer { buffer.deallocate() }
+        var position: Int64 = 0
+        while position < end, let data = try file.nextData(from: position, size: end) {
+            position = data.lowerBound
+            while position < min(data.upperBound, end) {
+                try checkStop()
+                let wanted = min(Int64(buffer.count), min(data.upperBound, end) - position)
+                let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(wanted)])  // safe: within the buffer
+                let count = try file.read(into: part, at: position)
+                guard count == part.count else { throw FormatError("the first name's content became shorter") }
+                try output.write(UnsafeRawBufferPointer(part), at: position)
+                position += Int64(count)
+            }
+        }
+        try output.truncate(to: end)
     }
 
     /// Puts a further name in place of what has it: at no time has nothing the name. A crash leaves a second name for a while, which the
     /// next restore into the folder clears.
     private func replace(
-        _ name: [UInt8], in folder: Descriptor, with file: Descriptor, inode: UInt64
-    ) throws {
-        let temporary = try partialNames.name(inode: inode)
+        _ name: [UInt8], in folder: Descriptor, with file: Descriptor, as temporary: [UInt8]
+    ) throws(SystemError) {
         try file.giveName(temporary, in: folder)
         do throws(SystemError) {
             do throws(SystemError) {
@@ -97,6 +157,8 @@ extension Restorer {
             try? folder.remove(temporary)
             throw error
         }
+        // Of two names of one file, a rename takes none away: they may have looked like two files, whose numbers go by the name.
+        try? folder.remove(temporary)  // As a rule it is gone.
     }
 
     /// Archives of other programs say nothing of further names but that they are some.

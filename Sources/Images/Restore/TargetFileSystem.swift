@@ -9,6 +9,7 @@ internal import Synchronization
 final class TargetFileSystem: Sendable {
     enum Aspect: String, CaseIterable {
         case owners, permissions, times, attributes, flags
+        case hardLinks = "hard links"
     }
 
     private struct Loss {
@@ -117,11 +118,11 @@ final class TargetFileSystem: Sendable {
             guard let loss = losses[aspect] else { return nil }
             let isOne = loss.entries == 1
             let entries = isOne ? "1 entry, \(loss.first)" : "\(loss.entries) entries, \(loss.first) the first"
-            let reason = loss.refusal.map { " (\($0))" } ?? ""
-            return Finding(
-                .notRestored, target,
-                "the file system (\(type)) does not keep \(aspect.rawValue) as they are in the image: "
-                    + entries + reason)
+            let refusal = loss.refusal.map { aspect == .hardLinks ? $0.reason : $0.description }
+            let reason = refusal.map { " (\($0))" } ?? ""
+            let kept = "the file system (\(type)) does not keep \(aspect.rawValue) as they are in the image: "
+            let instead = aspect == .hardLinks ? ": the content is there once for each name" : ""
+            return Finding(.notRestored, target, kept + entries + reason + instead)
         }
     }
 }
