@@ -11,8 +11,8 @@ enum FoldingFileSystem {
     /// - Parameters:
     ///   - links: whether it has hard links.
     ///   - poor: whether it gives all files one owner and one mode, refuses nothing, knows whole seconds only and numbers files by their
-    ///     names.
-    ///   - folds: whether it takes names for the same.
+    ///     names, from which it takes dots at the end.
+    ///   - folds: whether it takes names in other letters, or composed otherwise, for the same.
     static func mount(links: Bool = true, poor: Bool = false, folds: Bool = true) -> String {
         """
         mkdir -p below folding; cat > folding.py <<'END'
@@ -27,14 +27,16 @@ enum FoldingFileSystem {
     static let unmount = "fusermount -u folding || umount -l folding; wait"
 
     private static let server = """
-        import errno, os, stat, sys; import fusepy as fuse
+        import errno, os, stat, sys, unicodedata; import fusepy as fuse
         root, (links, poor, folds) = os.path.abspath(sys.argv[1]), [a == "1" for a in sys.argv[3:6]]
-        def same(a, b): return a == b or folds and a.lower() == b.lower()
+        def plain(name): return unicodedata.normalize("NFC", name).lower()
+        def same(a, b): return a == b or folds and plain(a) == plain(b)
         class Folding(fuse.Operations):
             def real(self, path):
                 place = root
                 for name in path.split("/"):
                     if not name: continue
+                    if poor: name = name.rstrip(".")
                     try: names = os.listdir(place)
                     except OSError: names = []
                     place += "/" + next((n for n in names if same(n, name)), name)
@@ -57,7 +59,8 @@ enum FoldingFileSystem {
             def release(self, path, handle): os.close(handle)
             def fsync(self, path, datasync, handle): os.fsync(handle)
             def rename(self, old, new):
-                target = os.path.join(self.real(os.path.dirname(new)), os.path.basename(new))
+                name = os.path.basename(new)
+                target = os.path.join(self.real(os.path.dirname(new)), name.rstrip(".") if poor else name)
                 there = self.real(new)
                 if there != target and os.path.lexists(there) and there != self.real(old): target = there
                 os.rename(self.real(old), target)

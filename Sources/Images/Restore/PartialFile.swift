@@ -84,7 +84,7 @@ final class PartialFile {
     /// Asked for only where it has a name for the time being: most files never have.
     private lazy var status = Result { () throws(SystemError) in try file.status() }
     /// Whether the file system has no files without a name.
-    private let isNamed: Bool
+    let isNamed: Bool
     /// The name that it has for the time being.
     private var name: [UInt8]?
 
@@ -136,7 +136,10 @@ final class PartialFile {
         do throws(SystemError) {
             try folder.rename(name, to: wanted)
         } catch {
-            guard [EPERM, EISDIR, EEXIST, ENOTEMPTY].contains(error.code) else { throw error }
+            guard [EPERM, EISDIR, EEXIST, ENOTEMPTY].contains(error.code) else {
+                // The name that it has for the time being says nothing to anybody.
+                throw SystemError(error.code, "give a file the name", printable(wanted))
+            }
             try makeRoom()
             try folder.rename(name, to: wanted)
         }

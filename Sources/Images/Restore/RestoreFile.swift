@@ -207,10 +207,7 @@ final class RestoreFile: @unchecked Sendable {
             restorer.apply(
                 entry, to: output.file, at: path, on: folder.fileSystem, fresh: !folder.givesAttributes,
                 owner: folder.owner(ofNew: output.file))
-            try output.giveName(
-                entry.name, isThere: isThere, isShared: folder.isShared,
-                isReplaced: { try folder.expectSpelling(of: entry.name) },
-                makeRoom: { try restorer.makeRoom(for: entry.name, in: above) })
+            try folder.give(entry.name, to: output, isThere: isThere, in: above)
             folder.noteName(entry.name)
             // A file that was made just now has nothing that protects it.
             if entry.flags != 0 { restorer.protect(output.file, entry, at: path, on: folder.fileSystem) }

@@ -19,8 +19,13 @@ extension RestoreFolder {
     /// Removes all names but these.
     func removeOthers(than keep: Set<[UInt8]>) {
         guard let folder = descriptor(), !isElsewhere else { return }
-        var emptying = Emptying(restorer, path)
-        _ = emptying.empty(folder, except: keep)
+        do throws(SystemError) {
+            let keep = keep.union(try folded(keep, in: folder))
+            var emptying = Emptying(restorer, path)
+            _ = emptying.empty(folder, except: keep)
+        } catch {
+            restorer.findings.add(Finding(.notRestored, path, "nothing was taken away here: \(error)"))
+        }
     }
 
     /// Removes a folder, with all that is in it. Returns false where something of it has to stay.

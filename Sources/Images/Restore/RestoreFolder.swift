@@ -34,10 +34,14 @@ final class RestoreFolder: @unchecked Sendable {
     private let isSelected: Bool
     /// What it was before anything was put into it.
     private var before: (status: FileStatus, flags: UInt32?)?
-    /// Its names, where it does not tell upper and lower case apart.
+    /// Its names, where some may be taken for others.
     var spellings: Set<[UInt8]>?
     var isFolding: Bool?
+    /// The names that entries were given, where the file system may change them.
+    var given: Set<[UInt8]> = []
     let spelling = Monitor()
+    /// Held from the look whether a name is free until it is given, where one step cannot do both.
+    let naming = Monitor()
     /// Children under way, and one for the walk while it is inside.
     private var holds = 1
 
@@ -69,6 +73,7 @@ final class RestoreFolder: @unchecked Sendable {
             return holds == 0
         }
         guard isLast else { return }
+        if opened != nil { checkNames() }
         if let opened, !isElsewhere {
             if let entry, isSelected || isNew {
                 restorer.finish(

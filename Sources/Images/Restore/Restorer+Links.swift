@@ -107,9 +107,7 @@ extension Restorer {
         do {
             try copyContent(of: first, length: status.size, to: output.file)
             apply(entry, to: output.file, at: path, on: folder.fileSystem, fresh: false)
-            try output.giveName(
-                name, isThere: isThere, isShared: folder.isShared,
-                isReplaced: { try folder.expectSpelling(of: name) }, makeRoom: { try makeRoom(for: name, in: above) })
+            try folder.give(name, to: output, isThere: isThere, in: above)
         } catch {
             output.discard()
             throw error

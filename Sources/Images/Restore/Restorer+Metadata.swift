@@ -47,7 +47,9 @@ extension Restorer {
                 in: folder)
         }
         do {
+            var isThere = false
             if let there = try place(entry.name, in: above) {
+                isThere = true
                 try folder.expectSpelling(of: entry.name)
                 let status = try there.status()
                 // Under another name it may be somebody else's.
@@ -55,8 +57,16 @@ extension Restorer {
                     return apply(entry, toPlace: there, at: path, on: folder.fileSystem)
                 }
             }
-            try makeRoom(for: entry.name, in: above)
-            try makeNode(entry, in: above)
+            if isThere { try makeRoom(for: entry.name, in: above) }
+            do throws(SystemError) {
+                try makeNode(entry, in: above)
+            } catch {
+                guard error.isPresent else { throw error }
+                // A file got it just now, by a name in other letters as a rule.
+                try folder.expectSpelling(of: entry.name)
+                try makeRoom(for: entry.name, in: above)
+                try makeNode(entry, in: above)
+            }
             // Where others may write, somebody may have put another one in its place.
             guard let made = try place(entry.name, in: above), try isNode(made, entry),
                 case let status = try made.status(), try isOwn(status, madeIn: above), status.linkCount <= 1

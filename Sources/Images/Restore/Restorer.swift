@@ -344,10 +344,15 @@ final class Restorer: @unchecked Sendable {
         if !isStopped { findings.add(finding) }
     }
 
-    /// Whether a first name, from the source on, is not what the image says.
+    /// Whether a first name, from the source on, is not what the image says, or is in a folder that is another one.
     func hasFailed(_ names: [[UInt8]]) -> Bool {
-        let path = (sourceNames + names).reduce(request.target) { $0.appending($1) }
-        return counting.withLock { failedPaths.contains(path) }
+        var path = sourceNames.reduce(request.target) { $0.appending($1) }
+        return counting.withLock {
+            names.contains { name in
+                path = path.appending(name)
+                return failedPaths.contains(path)
+            }
+        }
     }
 
     /// Takes a file of the target that has several names for one of the image; false where another has taken it.

@@ -8,7 +8,7 @@ internal import Synchronization
 
 final class TargetFileSystem: Sendable {
     enum Aspect: String, CaseIterable {
-        case owners, permissions, times, attributes, flags
+        case names, owners, permissions, times, attributes, flags
         case hardLinks = "hard links"
     }
 
@@ -33,9 +33,10 @@ final class TargetFileSystem: Sendable {
         mount = status.mount
     }
 
+    static let zfs: UInt = 0x2fc1_2fc1
     /// ext2 to ext4, XFS, btrfs, ZFS, tmpfs, F2FS, bcachefs, overlayfs.
     private static let keeping: [UInt] = [
-        0xef53, 0x5846_5342, 0x9123_683e, 0x2fc1_2fc1, 0x0102_1994, 0xf2f5_2010, 0xca45_1a4e, 0x794c_7630,
+        0xef53, 0x5846_5342, 0x9123_683e, zfs, 0x0102_1994, 0xf2f5_2010, 0xca45_1a4e, 0x794c_7630,
     ]
 
     // MARK: What differs
