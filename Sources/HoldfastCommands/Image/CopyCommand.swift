@@ -11,6 +11,9 @@ struct CopyCommand: HoldfastCommand {
         discussion: """
             To a new folder, or to an earlier copy of the same store, volumes are copied as they are, which needs no \
             key. To another store contents are encrypted anew, which needs an identity.
+
+            What the copy has already is compared by its ends alone; with --read-data all of it, and what is damaged \
+            there is made anew from the store, if that has it whole: of contents an identity tells.
             """)
 
     @Argument(help: ArgumentHelp("The images; all where none is named.", valueName: "image"))
@@ -18,6 +21,10 @@ struct CopyCommand: HoldfastCommand {
 
     @OptionGroup var source: SourceOptions
     @OptionGroup var target: TargetOptions
+
+    @Flag(help: "Compare what a copy of the same store has already to its last byte, and make anew what is damaged there.")
+    var readData = false
+
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func check() throws {
@@ -27,6 +34,7 @@ struct CopyCommand: HoldfastCommand {
             throw ValidationError("A single file is copied to another with cp.")
         }
         if source.input != nil && images.count > 1 { throw ValidationError("A single file holds one image.") }
+        if readData && (source.from == nil || target.to == nil) { throw ValidationError("--read-data is for two stores.") }
         if target.output != nil && images.count != 1 {
             throw ValidationError("A single file takes one image; name it.")
         }
@@ -85,7 +93,7 @@ struct CopyCommand: HoldfastCommand {
                 let credentials = try session.credentials(for: fromPath)
                 return try session.working {
                     try Store.replicate(
-                        source, to: target, images: names, filter, credentials: credentials,
+                        source, to: target, images: names, filter, readData: readData, credentials: credentials,
                         machine: session.machine(for: fromPath), progress: progress, findings: findings
                     ) { store in
                         session.rememberSource(store, at: fromPath)

@@ -114,7 +114,9 @@ private func show(
         lines.append(
             "marked \(Text.counted(UInt64(marked), "volume", "volumes")): the next backups store again what they held")
     } else if report.damagedVolumes.count > 0 {
-        lines.append("with --mark the next backups store again what the damaged volumes held")
+        lines.append(
+            "with --mark the next backups store again what the damaged volumes held; where another copy of the store has "
+                + "them whole, `holdfast copy --read-data --from THAT --to THIS` brings them back")
     }
     if let shared {
         lines.append(
