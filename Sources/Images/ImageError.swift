@@ -36,6 +36,8 @@ public enum ImageError: Explained, Hashable {
     case rekeyed(store: String, pinned: String, found: [String])
     /// It says two things of which one is forged, or comes from a copied key.
     case contradicted(store: String, detail: String)
+    /// Newer records would end what images that a replica alone has count for.
+    case imagesWouldEnd(store: String, source: String, images: [String])
     /// Fewer records than this machine has seen.
     case rolledBack(store: String, seen: UInt32, found: UInt32)
     /// The identity at hand opens contents and governs nothing.
@@ -117,6 +119,9 @@ public enum ImageError: Explained, Hashable {
         case .rekeyed(let store, let pinned, let found):
             "\(store) has a new root key: its fingerprint is now \(found.joined(separator: " or ")), and the one that is pinned is \(pinned)"
         case .contradicted(let store, let detail): "\(store) contradicts itself: \(detail)"
+        case .imagesWouldEnd(let store, let source, let images):
+            "\(images.count == 1 ? "image" : "images") \(images.joined(separator: ", ")) \(images.count == 1 ? "is" : "are") in \(store) alone, and would "
+                + "count no more: in \(source) the right of \(images.count == 1 ? "its writer" : "their writers") has ended since"
         case .rolledBack(let store, let seen, let found):
             "\(store) has \(found) \(found == 1 ? "record" : "records"), and this machine has seen \(seen): it was put back to an earlier state, or is a copy that is behind"
         case .notGoverning(let store): "the identity at hand reads \(store) and governs nothing"
@@ -199,8 +204,9 @@ public enum ImageError: Explained, Hashable {
         case .noIdentity(_, passphrase: false):
             "give one with `--identity FILE`; `holdfast key list --from STORE` names the recipients"
         case .noIdentity: "give one with `--identity FILE` or `--passphrase-file FILE`"
-        case .wrongPassphrase: "try it again; `holdfast key list --from STORE` names the recipients"
-        case .wrongIdentity: "`holdfast key list --from STORE` names the recipients; give the identity of one of them"
+        case .wrongPassphrase: "try it again; `holdfast key list --from STORE` names the recipients of a store"
+        case .wrongIdentity:
+            "give the identity of a recipient; `holdfast key list --from STORE` names those of a store"
         case .otherPassphrase:
             "`holdfast key add passphrase --to STORE` changes it; `holdfast key remove passphrase --from STORE` takes it away"
         case .passphraseNeeded:
@@ -214,6 +220,8 @@ public enum ImageError: Explained, Hashable {
             "ask who governs the store for its new fingerprint, and accept it with `--store-fingerprint FINGERPRINT`, or on a terminal with `holdfast store join STORE`"
         case .contradicted:
             "ask who governs the store; if this machine's own state was put back, `holdfast store join STORE --identity FILE` gives it a new key"
+        case .imagesWouldEnd(let store, _, let images):
+            "`holdfast copy \(images.first ?? "ID") --from \(store) --output FILE` saves \(images.count == 1 ? "it" : "one") first; with `--yes` the copy goes on without"
         case .rolledBack: "`holdfast copy` brings a copy up to date; else find out who put it back. Reading goes on"
         case .stewardReadsNothing: "give the identity of a recipient with `--identity FILE`"
         case .stewardEnded:
@@ -232,7 +240,8 @@ public enum ImageError: Explained, Hashable {
             "give an identity that opens it with `--identity FILE`; `restore \(opened)` takes the older one"
         case .lastRecipient: "add another first with `holdfast key add RECIPIENT --to STORE`"
         case .unknownRecipient: "`holdfast key list --from STORE` names them"
-        case .noSuchImage, .noSuchSeries: "`holdfast images` lists them"
+        case .noSuchImage, .noSuchSeries:
+            "`holdfast images --from STORE` lists them, with the same `--identity`"
         case .ambiguousImage: "give the id, or more of it; for `latest` also `--series` or `--host`"
         case .noSuchPath: "`holdfast restore --dry-run --verbose` lists the paths"
         case .otherHardware:
@@ -258,7 +267,7 @@ public enum ImageError: Explained, Hashable {
             2
         case .damaged, .truncated: 3
         case .lastRecipient, .otherFingerprint, .intoStore, .otherHardware, .notPermitted, .foreignStore, .rekeyed,
-            .contradicted, .rolledBack,
+            .contradicted, .imagesWouldEnd, .rolledBack,
             .notGoverning, .otherPassphrase,
             .stewardReadsNothing, .stewardEnded, .revokedWriter, .leftOut, .seriesTaken, .seriesNotCovered, .twoNewest,
             .sealedNewest:

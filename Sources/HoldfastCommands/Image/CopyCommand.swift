@@ -94,7 +94,8 @@ struct CopyCommand: HoldfastCommand {
                 return try session.working {
                     try Store.replicate(
                         source, to: target, images: names, filter, readData: readData, credentials: credentials,
-                        machine: session.machine(for: fromPath), progress: progress, findings: findings
+                        machine: session.machine(for: fromPath), progress: progress, findings: findings,
+                        mayEndImages: session.global.isYes
                     ) { store in
                         session.rememberSource(store, at: fromPath)
                         session.remember(store, at: place.path, content(isNew: !isThere))

@@ -100,7 +100,8 @@ final class Session: Sendable {
         let path = try place(store).path
         for line in try places.adoptHome() { console.warning(line) }
         let store = try explainingAbsence(of: path) {
-            try Store.open(objects(path), for: purpose, credentials: credentials(for: path), machine: machine(for: path))
+            try Store.open(
+                objects(path), for: purpose, credentials: credentials(for: path), machine: machine(for: path))
         }
         store.findings.forEach(findings.add)
         return store

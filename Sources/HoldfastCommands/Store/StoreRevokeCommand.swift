@@ -30,8 +30,10 @@ struct StoreRevokeCommand: HoldfastCommand {
         let store = try session.openGoverned(from)
         let meant = try store.writer(named: writer.text)
         let right = meant.isSteward ? "to look after" : "to write to"
+        let others =
+            meant.isSteward ? "" : " Images of it that are in other copies of the store alone will not count there."
         try session.confirm(
-            "End the right of \(Text.safe(meant.name)) (\(meant.id.prefix(8))) \(right) \(store.subject)?")
+            "End the right of \(Text.safe(meant.name)) (\(meant.id.prefix(8))) \(right) \(store.subject)?\(others)")
         try store.revoke(writer: writer.text, since: since?.seconds) { try session.keptPassphrase(of: store.subject) }
         session.show(
             [("writer", .text(writer.text))],

@@ -14,11 +14,12 @@ extension Store {
     ///     an identity tells which one is.
     ///   - images: names, ids or prefixes of ids; all where there is none. They need a key.
     ///   - filter: of which series or host they are, which needs a key, too.
+    ///   - mayEndImages: whether images that the target alone has may count no more for newer records.
     ///   - isStore: called with the store's id once the target is one, before anything else is copied.
     public static func replicate(
         _ source: any ObjectStore, to target: any ObjectStore, images: [String], _ filter: ImageFilter = ImageFilter(),
         readData: Bool = false, credentials: Credentials, machine: MachineState, progress: Progress, findings: Findings,
-        isStore: (String) -> Void = { _ in }
+        mayEndImages: Bool = false, isStore: (String) -> Void = { _ in }
     ) throws -> CopyReport {
         do {
             let header = try StoreHeader.read(source)
@@ -28,6 +29,7 @@ extension Store {
                 if try StoreHeader.read(target) != header { throw ImageError.folderInUse(path: target.subject) }
                 try refuseOlderRoot(of: store, in: target)
                 try refuseContradiction(store.chain, in: target, header)
+                try refuseEnding(imagesIn: target, by: store, isAccepted: mayEndImages, findings)
             } else if try !target.topLevel().allSatisfy(isPartOfStore) {
                 throw ImageError.folderInUse(path: target.subject)
             }
