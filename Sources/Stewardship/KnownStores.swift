@@ -40,9 +40,11 @@ public struct KnownStores {
     public init(_ places: Places) { file = places.knownStores }
 
     /// Refuses a place where a store was used and none is now, before anything is made there.
-    public func check(_ place: BytePath) throws {
+    /// - Parameter copied: the store that is about to be copied there: a copy of it that was removed from a disk that is there may be made anew.
+    public func check(_ place: BytePath, for copied: String? = nil) throws {
         let whole = try absolute(place)
         guard let known = try read().first(where: { $0.place == whole }), try !Store.exists(place) else { return }
+        if known.store == copied, known.wasOn == Self.mount(exists(place) ? place : place.parent) { return }
         throw StewardError.storeIsGone(place: place, wasOn: known.wasOn)
     }
 
@@ -81,8 +83,7 @@ public struct KnownStores {
         let lock = try Descriptor.open(file.parent, .directory)
         try lock.lock()
         defer { withExtendedLifetime(lock) {} }
-        let mount = try? Mount.holding(Descriptor.open(place, .place))
-        var entry = Known(place: place, store: store, wasOn: mount.map { "\($0.source) (\($0.type))" } ?? "?")
+        var entry = Known(place: place, store: store, wasOn: Self.mount(place) ?? "?")
         var all = try read()
         let before = all.first { $0.place == place && $0.store == store }?.chosen
         switch content {
@@ -97,6 +98,12 @@ public struct KnownStores {
             all.append(entry)
         }
         try replaceFile(file, Array(all.map(\.line).joined().utf8))
+    }
+
+    /// What holds a place.
+    private static func mount(_ place: BytePath) -> String? {
+        // It is for the message, and where it is not known it is like nothing.
+        (try? Mount.holding(Descriptor.open(place, .place))).map { "\($0.source) (\($0.type))" }
     }
 
     private func absolute(_ place: BytePath) throws(SystemError) -> BytePath {

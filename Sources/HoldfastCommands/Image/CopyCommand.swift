@@ -83,7 +83,7 @@ struct CopyCommand: HoldfastCommand {
             let (fromPath, place) = (try session.place(from).path, try session.place(to))
             guard try Store.exists(fromPath) else { throw session.knownStores.absence(of: fromPath) }
             try session.refuseFile(place.path)
-            try session.knownStores.check(place.path)
+            try session.knownStores.check(place.path, for: Store.identifier(of: session.objects(fromPath)))
             // As with a backup: the empty folder of a configured store is a disk that is not mounted.
             let isThere = try Store.exists(place.path)
             if place.isConfigured && !isThere { throw session.knownStores.absence(of: place.path) }
@@ -102,7 +102,15 @@ struct CopyCommand: HoldfastCommand {
                     }
                 }
             }
-            let (store, other) = (try session.open(from, for: .read), try session.openToWrite(to))
+            let store: Store
+            do { store = try session.open(from, for: .read) } catch ImageError.noIdentity {
+                throw Problem(
+                    "\(place.path) is another store than \(fromPath), and no identity was given: what is copied there is read and written anew",
+                    hint:
+                        "give an identity that opens \(fromPath) with `--identity FILE`, or the place of a copy of it",
+                    status: ImageError.noIdentity(store: "").exitStatus)
+            }
+            let other = try session.openToWrite(to)
             session.rememberSource(store.identifier, at: fromPath)
             return try session.working {
                 try store.copy(images: names, filter, to: other, progress: progress, findings: findings)

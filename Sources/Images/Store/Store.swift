@@ -129,6 +129,11 @@ public final class Store: Sendable {
 
     public static func exists(_ path: BytePath) throws -> Bool { try exists(FolderStore(path)) }
 
+    /// The id of the store that is there, as 32 hexadecimal digits.
+    public static func identifier(of objects: any ObjectStore) throws -> String {
+        "\(try StoreHeader.read(objects).store)"
+    }
+
     /// Whether two stores are one: the same id and the same first root key.
     public static func isReplica(_ a: any ObjectStore, _ b: any ObjectStore) throws -> Bool {
         try StoreHeader.read(a) == StoreHeader.read(b)
