@@ -26,7 +26,8 @@ struct ImagesCommand: HoldfastCommand {
             let all = try store.images()
             if let missing = try store.missingRoots(all) { session.findings.add(missing) }
             try store.lostImages(all).forEach(session.findings.add)
-            images = source.filter.isEmpty ? all : all.filter { $0.label.map(source.filter.holds) ?? false }
+            images = all.filter(source.filter.holds)
+            if images.isEmpty && !source.filter.isEmpty { throw store.noImage(of: source.filter, all) }
         } else {
             images = []
         }

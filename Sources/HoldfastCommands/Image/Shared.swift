@@ -5,6 +5,7 @@ internal import Glibc
 internal import Images
 internal import Platform
 internal import Reporting
+internal import Stewardship
 
 /// Standard output cannot carry an image and a document.
 func refuseMixedOutput(_ output: PathArgument?, _ global: GlobalOptions, carries what: String = "image") throws {
@@ -85,6 +86,8 @@ extension SourceOptions {
                 stop: session.progress.stop)
         }
         guard let from else { throw Problem.usage("give --from STORE or --input FILE") }
+        let path = try session.place(from).path
+        if try !Store.exists(path) { throw session.knownStores.absence(of: path) }
         if image == nil && !session.hasTerminal {
             throw Problem.usage(
                 "no image is named, and there is no terminal to ask on",

@@ -32,7 +32,12 @@ struct Terminal {
             defer { IdentityFile.erase(&buffer) }
             let count = buffer.withUnsafeMutableBytes { read(device.raw, $0.baseAddress, $0.count) }
             if count < 0 && errno == EINTR { continue }
-            guard count > 0 else { return nil }
+            guard count > 0 else {
+                // An interrupt ends the input, too, and another thread hears of it a moment later.
+                usleep(200_000)
+                try stop.checkStop()
+                return nil
+            }
             return Array(buffer[..<count].prefix { $0 != UInt8(ascii: "\n") })
         }
         return nil

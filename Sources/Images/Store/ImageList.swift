@@ -228,7 +228,7 @@ extension Store {
     }
 
     /// No image of the series or host that was asked for: which there are.
-    func noImage(of filter: ImageFilter, _ all: [ImageSummary]) -> ImageError {
+    public func noImage(of filter: ImageFilter, _ all: [ImageSummary]) -> ImageError {
         let labels = all.filter(\.counts).compactMap(\.label)
         let isSeriesThere = filter.series.map { series in labels.contains { $0.isOf(series: series) } } ?? true
         let there = Set(labels.map { ExactText(isSeriesThere ? $0.host : $0.series) }).sorted().map {
