@@ -74,4 +74,33 @@ import Testing
             #expect(outcome.status == 0, "\(outcome)")
         }
     }
+
+    @Test(
+        "An older image that is gone is named to whoever has seen it, and to its writer at each backup, until that is known"
+    )
+    func older() {
+        let place = Workplace()
+        place.shell(
+            """
+            mkdir tree; holdfast store init store --quiet
+            for i in 1 2 3; do echo $i > tree/file; holdfast backup tree --to store --quiet; sleep 0.02; done
+            cp -a store whole; rm $(ls -tr $(find store/i -type f) | head -2)
+            """)
+        for command in ["images --from store", "verify --from store", "backup tree --to store", "verify --from store"] {
+            let outcome = place.shell("holdfast \(command)")
+            #expect(outcome.status == 3, "\(command): \(outcome)")
+            let named = outcome.output.split(separator: "\n").filter {
+                $0.contains("not there") && !$0.contains("not chosen")
+            }
+            #expect(named.count == 1 && named.allSatisfy { $0.contains("verify --forget") }, "\(command): \(outcome)")
+        }
+        #expect(place.shell("holdfast verify latest --forget --from store").status == 2)
+        #expect(place.shell("holdfast verify --forget --from store").status == 0)
+        for command in ["images --from store", "verify --from store", "backup tree --to store"] {
+            #expect(place.shell("holdfast \(command)").status == 0, "\(command)")
+        }
+        // The older copy of the store is no stranger's, and has the image.
+        #expect(place.shell("holdfast copy --from store --to whole && holdfast verify --from whole").status == 0)
+        #expect(place.shell("holdfast backup tree --to whole").status == 0)
+    }
 }

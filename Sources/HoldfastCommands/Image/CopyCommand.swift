@@ -22,7 +22,9 @@ struct CopyCommand: HoldfastCommand {
     @OptionGroup var source: SourceOptions
     @OptionGroup var target: TargetOptions
 
-    @Flag(help: "Compare what a copy of the same store has already to its last byte, and make anew what is damaged there.")
+    @Flag(
+        help: "Compare what a copy of the same store has already to its last byte, and make anew what is damaged there."
+    )
     var readData = false
 
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
@@ -34,7 +36,9 @@ struct CopyCommand: HoldfastCommand {
             throw ValidationError("A single file is copied to another with cp.")
         }
         if source.input != nil && images.count > 1 { throw ValidationError("A single file holds one image.") }
-        if readData && (source.from == nil || target.to == nil) { throw ValidationError("--read-data is for two stores.") }
+        if readData && (source.from == nil || target.to == nil) {
+            throw ValidationError("--read-data is for two stores.")
+        }
         if target.output != nil && images.count != 1 {
             throw ValidationError("A single file takes one image; name it.")
         }

@@ -28,11 +28,19 @@ struct VerifyCommand: HoldfastCommand {
     @Flag(help: "Let other machines of the group build on the images that were read whole.")
     var share = false
 
+    @Flag(help: "Forget the images that this machine has seen and that are gone, so that they are named no more.")
+    var forget = false
+
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func check() throws {
         try source.check()
-        if (mark || share) && source.from == nil { throw ValidationError("--mark and --share are for a store.") }
+        if (mark || share || forget) && source.from == nil {
+            throw ValidationError("--mark, --share and --forget are for a store.")
+        }
+        if forget && (image != nil || !source.filter.isEmpty) {
+            throw ValidationError("--forget looks at all images: name none.")
+        }
         if share && !readData {
             throw ValidationError("--share wants --read-data: others will build on what was read.")
         }
@@ -51,9 +59,20 @@ struct VerifyCommand: HoldfastCommand {
             return show(report, of: input.path.description, isWhole: true, session)
         }
         guard let from = source.from else { throw Problem.usage("give --from STORE or --input FILE") }
+        let store = try session.open(from, for: .verify)
+        if forget { try self.forget(in: store, session) }
         return try verify(
-            try session.open(from, for: .verify), image: image?.text, source.filter, readData: readData, mark: mark,
-            share: share, session)
+            store, image: image?.text, source.filter, readData: readData, mark: mark, share: share, session)
+    }
+}
+
+extension VerifyCommand {
+    private func forget(in store: Store, _ session: Session) throws {
+        let images = try store.images()
+        for lost in try store.lostImages(images) {
+            session.findings.add(Finding(.note, subject: lost.subject, "its images that are gone are forgotten"))
+        }
+        store.forgetLostImages(images)
     }
 }
 

@@ -87,9 +87,16 @@ extension Store {
         guard let writer = keyring.writer else { throw ImageError.noWriterKey(store: subject) }
         do {
             let series = try self.series(of: request, writer.certificate)
-            return try repeatingRun(into: self) {
+            let lost = try lostOwnImages()
+            var report = try repeatingRun(into: self) {
                 try backupOnce(request, series, writer, progress: progress, findings: findings)
             }
+            // After the image, in whose label it has no place.
+            if let lost {
+                findings.add(lost)
+                report.findings = findings.count
+            }
+            return report
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }
 

@@ -28,6 +28,19 @@ struct ExactTable<Value> {
         set { values[ExactText(text)] = newValue }
     }
 
+    subscript(_ text: String, default value: @autoclosure () -> Value) -> Value {
+        get { values[ExactText(text)] ?? value() }
+        set { values[ExactText(text)] = newValue }
+    }
+
+    mutating func change(_ body: (inout Value) -> Void) {
+        values = values.mapValues { value in
+            var value = value
+            body(&value)
+            return value
+        }
+    }
+
     /// In the order of the texts' bytes.
     var sorted: [(text: String, value: Value)] {
         values.sorted { $0.key < $1.key }.map { ($0.key.text, $0.value) }

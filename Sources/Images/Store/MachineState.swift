@@ -67,21 +67,38 @@ public struct MachineState: Sendable {
         }
     }
 
-    /// Series of a store of which the newest image that this machine has seen is not there.
+    /// Images that this machine has seen in a store and that are not there, one finding for the newest of a series and one for all others. In
+    /// a copy of chosen images only the newest of a chosen series has to be there.
     func lostImages(
         of store: Identifier, there: Set<ObjectID>, isMeant: (ExactText) -> Bool = { _ in true }
     ) throws -> [Finding] {
         let held = chosen.flatMap { $0.store == store.description ? $0.series : nil }
-        return try memory(of: store).series.sorted
-            .filter { name, newest in
-                !there.contains(newest.root.id) && held?.contains(ExactText(name)) ?? true && isMeant(ExactText(name))
-            }
-            .map { name, newest in
-                Finding(
-                    .damaged, subject: "series \(printable(name.utf8))",
-                    "its image \(newest.root.id.short), number \(newest.sequence), which this machine has seen, is not there: "
-                        + "it was removed, or this is a copy that is behind, which `holdfast copy` brings up to date, or "
-                        + "one of chosen images")
+        let memory = try memory(of: store)
+        func isMissing(_ name: String, _ image: ObjectID) -> Bool {
+            !there.contains(image) && held?.contains(ExactText(name)) ?? true && isMeant(ExactText(name))
+        }
+        func finding(_ name: String, _ what: String) -> Finding {
+            Finding(
+                .damaged, subject: "series \(printable(name.utf8))",
+                "\(what), or this is a copy that is behind, which `holdfast copy` brings up to date, or one of chosen images; "
+                    + "`holdfast verify --forget` forgets them")
+        }
+        let newest = memory.series.sorted.filter { isMissing($0, $1.root.id) }.map { name, newest in
+            finding(
+                name,
+                "its image \(newest.root.id.short), number \(newest.sequence), which this machine has seen, is not there: "
+                    + "it was removed")
+        }
+        if held != nil { return newest }
+        return newest
+            + memory.seen.sorted.compactMap { name, images in
+                let lost = images.filter { isMissing(name, $0) && memory.series[name]?.root.id != $0 }.sorted()
+                if lost.isEmpty { return nil }
+                let shown = lost.prefix(8).map(\.short).joined(separator: ", ") + (lost.count > 8 ? " …" : "")
+                return finding(
+                    name,
+                    "\(lost.count == 1 ? "an image" : "\(lost.count) images") of it that this machine has seen, \(shown), "
+                        + "\(lost.count == 1 ? "is" : "are") not there: removed")
             }
     }
 

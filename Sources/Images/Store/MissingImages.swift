@@ -17,6 +17,32 @@ extension Store {
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }
 
+    /// Images that this machine itself wrote, to any series, and that are not there: whoever writes on is told, too.
+    func lostOwnImages() throws -> Finding? {
+        guard let writer = keyring.writer, machine.chosen == nil else { return nil }
+        let memory = try machine.memory(of: id)
+        let own = memory.seen.sorted.reduce(into: Set<ObjectID>()) { $0.formUnion($1.value) }
+            .intersection(memory.ownRoots)
+        if own.isEmpty { return nil }
+        var there: Set<ObjectID> = []
+        for name in [writer.writer] + writer.certificate.predecessors {
+            there.formUnion(try listed(.image, group: writer.group.id, writer: name).map(\.name.id))
+        }
+        let lost = own.subtracting(there).sorted()
+        if lost.isEmpty { return nil }
+        let shown = lost.prefix(8).map(\.short).joined(separator: ", ") + (lost.count > 8 ? " …" : "")
+        return Finding(
+            .damaged, subject: subject,
+            "\(lost.count == 1 ? "an image" : "\(lost.count) images") that this machine wrote, \(shown), "
+                + "\(lost.count == 1 ? "is" : "are") not there: removed, or the store was put back; "
+                + "`holdfast verify --forget` forgets them")
+    }
+
+    /// Forgets the images that this machine has seen and that are not there any more: somebody knows of it.
+    public func forgetLostImages(_ images: [ImageSummary]) {
+        remember { $0.forget(except: Set(images.map(\.id))) }
+    }
+
     /// Numbers that are not there in between those of a series: removed on purpose, or lost.
     public func gaps(_ images: [ImageSummary]) -> [Finding] {
         let labels = images.compactMap(\.label)

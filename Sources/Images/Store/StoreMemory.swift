@@ -23,6 +23,8 @@ struct StoreMemory: Sendable, Equatable {
     /// A new root key that this machine itself is about to announce, or was when it was cut off: it is no stranger's.
     var announced: VerifyingKey?
     var series = ExactTable<Newest>()
+    /// All images of a series that this machine has seen: none goes without somebody noticing.
+    var seen = ExactTable<Set<ObjectID>>()
     /// The images that this machine itself has written.
     var ownRoots: Set<ObjectID> = []
 
@@ -43,6 +45,12 @@ struct StoreMemory: Sendable, Equatable {
         }
         for root in ownRoots.sorted() { bytes.append(field: 4, root.bytes) }
         if let announced { bytes.append(field: 5, announced.rawBytes) }
+        for (name, images) in seen.sorted {
+            var value: [UInt8] = []
+            value.append(integer: UInt32(clamping: images.count))
+            for image in images.sorted() { value += image.bytes }
+            bytes.append(field: 6, value + Array(name.utf8))
+        }
         return bytes
     }
 
@@ -62,6 +70,10 @@ struct StoreMemory: Sendable, Equatable {
                 series[try value.text()] = Newest(root: root, sequence: sequence)
             case 4: ownRoots.insert(try value.identifier())
             case 5: announced = try VerifyingKey(rawBytes: value.rest())
+            case 6:
+                var images: Set<ObjectID> = []
+                for _ in 0..<(try value.integer(UInt32.self)) { images.insert(try value.identifier()) }
+                seen[try value.text()] = images
             default: break
             }
         }
@@ -102,8 +114,9 @@ struct StoreMemory: Sendable, Equatable {
         if let own = announced, own != chain.newest.root, chain.roots.contains(own) { announced = nil }
     }
 
-    /// Takes note of an image, if its series has no newer one.
+    /// Takes note of an image, as the newest if its series has no newer one.
     mutating func see(_ reference: RootReference, series name: String, sequence: UInt64) {
+        seen[name, default: []].insert(reference.id)
         if series[name]?.sequence ?? 0 <= sequence {
             series[name] = Newest(root: reference, sequence: sequence)
         }
@@ -113,5 +126,15 @@ struct StoreMemory: Sendable, Equatable {
     mutating func forget(_ id: ObjectID) {
         ownRoots.remove(id)
         series.remove { $0.root.id == id }
+        seen.change { $0.remove(id) }
+        seen.remove { $0.isEmpty }
+    }
+
+    /// Forgets having seen the images that are not among these: somebody knows that they are gone. Who wrote them is not forgotten: another
+    /// copy of the store may have them.
+    mutating func forget(except there: Set<ObjectID>) {
+        series.remove { !there.contains($0.root.id) }
+        seen.change { $0.formIntersection(there) }
+        seen.remove { $0.isEmpty }
     }
 }
