@@ -136,16 +136,18 @@ import Testing
     /// A store of which one object lies on bad sectors.
     private final class BadStore: ForwardingStore, @unchecked Sendable {
         private let bad: String
+        private let reason: StoreError.Reason
 
-        init(_ store: any ObjectStore, _ bad: String) {
+        init(_ store: any ObjectStore, _ bad: String, _ reason: StoreError.Reason = .failed) {
             self.bad = bad
+            self.reason = reason
             super.init(store)
         }
 
         override func around<R>(
             _ call: StoreCall, _ body: () throws(StoreError) -> R
         ) throws(StoreError) -> R {
-            if call.verb == .read, call.name == bad { throw StoreError(.failed, "read", bad, "Input/output error") }
+            if call.verb == .read, call.name == bad { throw StoreError(reason, "read", bad, "as the test wants it") }
             return try body()
         }
     }
@@ -221,6 +223,16 @@ import Testing
                 findings: Findings())
             #expect(report.label.newBytes == 0, "\(bad)")
         }
+    }
+
+    @Test("A volume that somebody has no right to read is named, and is no damaged one", arguments: [true, false])
+    func refused(isRefused: Bool) throws {
+        let name = try data().name(.volume, group: root.name.group).text
+        let store = try Store.open(
+            BadStore(FolderStore(plant.path), name, isRefused ? .refused : .failed), for: .verify,
+            credentials: plant.credentials, machine: plant.office)
+        let report = try store.verify(image: nil, readData: true, progress: Progress(), findings: Findings())
+        #expect(report.findings > 0 && report.damagedVolumes.isEmpty == isRefused)
     }
 
     @Test("A source that cannot be read at all ends the copy with one error")

@@ -229,7 +229,9 @@ final class Verifier: @unchecked Sendable {
                 if whole.objectKey == nil { sealed.insert(volume.id) }
             } catch {
                 damaged(name, explained(error).sentence)
-                note(volume.id)
+                // That somebody lacks a right is no damage of the volume, and marks nothing.
+                let failure = error as? StoreError ?? (error as? ImageError)?.cause as? StoreError
+                if failure?.reason != .refused { note(volume.id) }
                 continue
             }
             // What a restore would find, damage and all.
