@@ -267,7 +267,7 @@ public enum ImageError: Explained, Hashable {
             2
         case .damaged, .truncated: 3
         case .lastRecipient, .otherFingerprint, .intoStore, .otherHardware, .notPermitted, .foreignStore, .rekeyed,
-            .contradicted, .imagesWouldEnd, .rolledBack,
+            .contradicted, .imagesWouldEnd, .rolledBack, .readOnly,
             .notGoverning, .otherPassphrase,
             .stewardReadsNothing, .stewardEnded, .revokedWriter, .leftOut, .seriesTaken, .seriesNotCovered, .twoNewest,
             .sealedNewest:
@@ -320,19 +320,20 @@ public enum ImageError: Explained, Hashable {
 
     /// A failed system call, told apart where people can do something about it.
     public init(_ error: SystemError, on subject: String? = nil) {
+        let isUnnamed = ["the file", "the folder"].contains(error.subject)
         if error.isFull {
             // What the error names itself is nearer: it may be a folder of this machine, and not the store.
             let named = error.subject.hasPrefix("/") ? error.subject : subject ?? error.subject
             self = .full(subject: FullFileSystem(error, at: BytePath(named))?.name ?? named)
         } else if error.code == EROFS {
-            self = .readOnly(subject: error.subject == "the file" ? subject ?? error.subject : error.subject)
+            self = .readOnly(subject: isUnnamed ? subject ?? error.subject : error.subject)
         } else if error.isPermission {
             self = .notPermitted(
-                subject: error.subject == "the file" ? subject ?? error.subject : error.subject,
+                subject: isUnnamed ? subject ?? error.subject : error.subject,
                 operation: error.operation)
         } else {
             self = .system(
-                error.subject == "the file" && subject != nil
+                isUnnamed && subject != nil
                     ? SystemError(error.code, error.operation, subject ?? error.subject) : error)
         }
     }
