@@ -55,4 +55,22 @@ import Testing
         let two = place.shell("holdfast verify --from store")
         #expect(two.status == 0 && two.output.contains("numbers 2 to 3 of its images are not there"), "\(two)")
     }
+
+    @Test("A backup says that nobody can open what it stores where the key files are gone, and that somebody cannot")
+    func keys() {
+        let place = place()
+        place.shell("cp -a store whole; rm -r store/k")
+        let all = place.shell("holdfast backup tree --to store")
+        #expect(all.status == 3 && all.output.contains("nobody can open it any more"), "\(all)")
+        // The replica is behind, and lacks no key.
+        #expect(place.shell("holdfast copy --from whole --to store").status == 3)
+        #expect(place.shell("holdfast backup tree --to store").status == 0)
+        #expect(place.shell("holdfast restore latest --from store --to out").status == 0)
+        let other = place.shell(
+            """
+            holdfast key generate --output other.txt > words 2>&1; OTHER=$(grep -o 'age1[a-z0-9]*' words other.txt -h | head -1)
+            holdfast key add $OTHER --to store --quiet && rm store/k/*/$OTHER* && holdfast backup tree --to store
+            """)
+        #expect(other.status == 3 && other.output.contains("the key file of age1"), "\(other)")
+    }
 }

@@ -87,15 +87,13 @@ extension Store {
         guard let writer = keyring.writer else { throw ImageError.noWriterKey(store: subject) }
         do {
             let series = try self.series(of: request, writer.certificate)
-            let lost = try lostOwnImages()
+            let lost = try [lostKeyFiles(), lostOwnImages()].compactMap { $0 }
             var report = try repeatingRun(into: self) {
                 try backupOnce(request, series, writer, progress: progress, findings: findings)
             }
             // After the image, in whose label it has no place.
-            if let lost {
-                findings.add(lost)
-                report.findings = findings.count
-            }
+            lost.forEach(findings.add)
+            report.findings = findings.count
             return report
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }

@@ -1,7 +1,8 @@
-// What a list of images does not show: volumes that no image at all is listed for, and images that others of their series come after.
+// What a list of images does not show: volumes that no image at all is listed for, images that are gone, and keys that are.
 
 internal import Platform
 public import Reporting
+internal import Stores
 
 extension Store {
     /// Volumes of a store in which no image is listed: no state that a store is left in on purpose.
@@ -15,6 +16,21 @@ extension Store {
                 "no image is listed, and \(count) \(count == 1 ? "volume is" : "volumes are") there: a first backup or copy has not ended, or "
                     + "its folder i is missing; repeat the backup, or finish the copy with `holdfast copy`")
         } catch { throw ImageError.wrapping(error, subject: subject) }
+    }
+
+    /// Recipients whose key file is not there: what a backup stores they cannot open.
+    func lostKeyFiles() throws -> Finding? {
+        let folder = try StoreName.keys(epoch: chain.newest.epoch, sealing: chain.newest.sealing)
+        let there = Set(try objects.list(folder).filter { $0.length > 0 }.map { ObjectName.withoutSecond($0.name) })
+        let recipients = chain.newest.recipients
+        let lost = recipients.filter { !there.contains("\(folder)/\($0.fileName)") }
+        if lost.isEmpty { return nil }
+        let names = lost.prefix(8).map(\.name).joined(separator: ", ") + (lost.count > 8 ? " …" : "")
+        return Finding(
+            .damaged, subject: subject,
+            "\(lost.count == recipients.count ? "nobody can open it any more: " : "")the key \(lost.count == 1 ? "file" : "files") of "
+                + "\(names) \(lost.count == 1 ? "is" : "are") missing; `holdfast copy` from another copy of the store brings them back"
+        )
     }
 
     /// Images that this machine itself wrote, to any series, and that are not there: whoever writes on is told, too.
