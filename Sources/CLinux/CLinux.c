@@ -37,9 +37,10 @@ const unsigned long clinux_BTRFS_SUPER_MAGIC = BTRFS_SUPER_MAGIC;
 const uint32_t clinux_FS_IMMUTABLE_FL = FS_IMMUTABLE_FL;
 const uint32_t clinux_FS_APPEND_FL = FS_APPEND_FL;
 const uint32_t clinux_FS_NOCOW_FL = FS_NOCOW_FL;
+const uint32_t clinux_FS_DAX_FL = FS_DAX_FL;
 
-// Not among them: what the file system sets itself (extents, index, inline data), and project
-// inheritance, casefolding, encryption and verity, which an ioctl of their own governs.
+// Not among them: what the file system sets itself (extents, index, inline data), and casefolding,
+// encryption and verity, which an ioctl of their own governs.
 const uint32_t clinux_settable_flags = FS_SECRM_FL | FS_UNRM_FL | FS_COMPR_FL | FS_SYNC_FL | FS_IMMUTABLE_FL |
                                        FS_APPEND_FL | FS_NODUMP_FL | FS_NOATIME_FL | FS_NOCOMP_FL |
                                        FS_JOURNAL_DATA_FL | FS_NOTAIL_FL | FS_DIRSYNC_FL | FS_TOPDIR_FL | FS_NOCOW_FL |

@@ -313,6 +313,8 @@ public final class Descriptor: Sendable {
     }
 
     public static let appendOnlyFlag = clinux_FS_APPEND_FL
+    /// Direct access, without the page cache.
+    public static let directAccessFlag = clinux_FS_DAX_FL
     /// Flags under which a file or its names cannot be changed.
     public static let protectingFlags = clinux_FS_IMMUTABLE_FL | clinux_FS_APPEND_FL
 }

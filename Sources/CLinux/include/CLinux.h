@@ -72,6 +72,7 @@ int clinux_set_flags(int descriptor, uint32_t flags);
 extern const uint32_t clinux_FS_IMMUTABLE_FL;
 extern const uint32_t clinux_FS_APPEND_FL;
 extern const uint32_t clinux_FS_NOCOW_FL;
+extern const uint32_t clinux_FS_DAX_FL;
 /// The flags that can be set again on another file system of the same kind.
 extern const uint32_t clinux_settable_flags;
 

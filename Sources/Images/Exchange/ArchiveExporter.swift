@@ -212,6 +212,9 @@ final class ArchiveExporter {
         // safe: 64 bits both, and a number below 10^9
         library.archive_entry_set_mtime(entry, time_t(modified.seconds), Int(modified.nanoseconds))
         if file.flags != 0 { library.archive_entry_set_fflags(entry, UInt(file.flags), 0) }
+        if file.flags & Descriptor.directAccessFlag != 0 {
+            findings.add(Finding(.notRestored, BytePath(path), "an archive cannot have its flag for direct access (x)"))
+        }
         for attribute in file.attributes {
             if file.kind != .symbolicLink, addAccessControlList(attribute, file) { continue }
             // libarchive writes any other name in an encoding that no reader takes back.
