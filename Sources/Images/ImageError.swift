@@ -19,6 +19,8 @@ public enum ImageError: Explained, Hashable {
     /// A file that is a part of an image, and not the first one.
     case laterPart(subject: String, number: Int, first: String)
     /// - Parameter passphrase: whether one opens it.
+    /// What was seen of a store cannot be compared with what it is.
+    case damagedMemory(path: String, detail: String)
     case noIdentity(store: String, passphrase: Bool = true)
     case wrongIdentity(store: String)
     /// - Parameter identities: whether some were tried, too.
@@ -101,6 +103,8 @@ public enum ImageError: Explained, Hashable {
         case .noImage(let subject): "\(subject) is no Holdfast image"
         case .laterPart(let subject, let number, let first):
             "\(subject) is part \(number) of an image; give the first part, \(first)"
+        case .damagedMemory(let path, let detail):
+            "what this machine has seen of the store, \(path), is damaged: \(detail)"
         case .noIdentity(let store, let passphrase):
             "\(store) is encrypted and no identity was given or found" + (passphrase ? "" : "; no passphrase opens it")
         case .wrongIdentity(let store): "none of the identities opens \(store)"
@@ -201,6 +205,8 @@ public enum ImageError: Explained, Hashable {
         case .damaged:
             "`holdfast verify` lists what is lost: restore it from another copy of the store; after `verify --mark` the next backups store what is still there anew"
         case .truncated: "copy the file again from where it was made; what is there can be restored"
+        case .damagedMemory(let path, _):
+            "move it away with `mv \(path) \(path).damaged`: the machine knows nothing of the store then, compares its fingerprint anew, and joins it anew to write"
         case .noIdentity(_, passphrase: false):
             "give one with `--identity FILE`; `holdfast key list --from STORE` names the recipients"
         case .noIdentity: "give one with `--identity FILE` or `--passphrase-file FILE`"
@@ -267,7 +273,7 @@ public enum ImageError: Explained, Hashable {
             2
         case .damaged, .truncated: 3
         case .lastRecipient, .otherFingerprint, .intoStore, .otherHardware, .notPermitted, .foreignStore, .rekeyed,
-            .contradicted, .imagesWouldEnd, .rolledBack, .readOnly,
+            .contradicted, .imagesWouldEnd, .rolledBack, .readOnly, .damagedMemory,
             .notGoverning, .otherPassphrase,
             .stewardReadsNothing, .stewardEnded, .revokedWriter, .leftOut, .seriesTaken, .seriesNotCovered, .twoNewest,
             .sealedNewest:

@@ -165,7 +165,14 @@ extension Store {
         let all = try images()
         let images = all.filter { $0.label.map(filter.holds) ?? false }
         if name == "latest" {
-            var found = try latest(images, filter, among: all, forContent: forContent)
+            var found: ImageSummary
+            do { found = try latest(images, filter, among: all, forContent: forContent) } catch {
+                // Where there is none any more, it is not said that there never was one.
+                if images.isEmpty, let lost = try lostImages(all, filter).first {
+                    throw ImageError.damaged(subject: lost.subject, detail: lost.reason)
+                }
+                throw error
+            }
             found.lost = try lostImages(all) { series in
                 // Where any series may be meant, one of which nothing is left may have been.
                 found.label?.isOf(series: series.text) == true

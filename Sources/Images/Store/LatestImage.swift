@@ -91,7 +91,7 @@ extension Store {
         let damaged = all.filter { $0.isDamaged && $0.label == nil && $0.name.writer == found.name.writer }
         if damaged.isEmpty { return nil }
         return Finding(
-            .note, subject: subject,
+            .damaged, subject: subject,
             "\(damaged.count == 1 ? "an image" : "images") of the same machine that cannot be read may be newer than "
                 + "\(found.id.short): \(damaged.map(\.id.short).joined(separator: ", "))")
     }

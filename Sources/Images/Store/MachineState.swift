@@ -2,6 +2,7 @@
 // only time when they are lost).
 
 internal import Cryptography
+internal import Glibc
 public import Platform
 internal import Reporting
 
@@ -57,13 +58,18 @@ public struct MachineState: Sendable {
         let path = folder(of: store).appending("memory")
         let bytes: [UInt8]
         do throws(SystemError) {
-            bytes = try readWhole(path, limit: 64 << 20)
+            let file = try Descriptor.open(path, .nonBlocking)
+            guard try file.status().kind == .file else {
+                throw SystemError(EINVAL, "read", path.description, detail: "it is no file")
+            }
+            bytes = try readWhole(file, limit: 64 << 20, named: path.description)
         } catch {
             if error.isAbsent { return StoreMemory() }
+            if error.code == EINVAL { throw ImageError.damagedMemory(path: path.description, detail: error.reason) }
             throw ImageError(error)
         }
         do { return try StoreMemory(decoding: bytes) } catch {
-            throw ImageError.damaged(subject: path.description, detail: "\(error)")
+            throw ImageError.damagedMemory(path: path.description, detail: "\(error)")
         }
     }
 
