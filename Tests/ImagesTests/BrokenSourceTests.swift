@@ -133,6 +133,37 @@ import Testing
         try expectSameObjects()
     }
 
+    @Test("A damaged file of keys, records or headers in a replica is made anew from the store that has it whole")
+    func flippedKeys() throws {
+        _ = try replicate(on: plant.office)
+        let files = try ["k", "e"].flatMap { try FolderStore(plant.path).list($0) }.map(\.name)
+        for name in ["HOLDFAST", "HOLDFAST.2"] + files {
+            let whole = try readWhole(plant.file(name), limit: 1 << 16)
+            var bytes = whole
+            bytes[bytes.count / 2] ^= 1
+            try put(replica.appending(name), bytes)
+            let (findings, _) = try replicate(on: plant.office, plant.credentials)
+            #expect(findings.allSatisfy { $0.kind == .note }, "\(findings)")
+            #expect(try readWhole(replica.appending(name), limit: 1 << 16) == whole, "\(name)")
+        }
+    }
+
+    @Test("What is no file in the place of an object costs that object alone, and is named")
+    func noFile() throws {
+        func names(_ path: BytePath) throws -> [String] {
+            try ["k", "e", "v", "x", "i"].flatMap { try FolderStore(path).list($0) }.map(\.name)
+        }
+        let all = try names(plant.path)
+        for folder in ["k/", "e/", "v/", "x/", "i/"] {
+            let name = try #require(all.first { $0.hasPrefix(folder) })
+            run("/bin/rm", ["-rf", replica.description])
+            try makeFolders(replica.appending(name))
+            let (findings, _) = try replicate(on: plant.office)
+            #expect(Set(findings.map(\.subject)) == [name])
+            #expect(try Set(all).subtracting(names(replica)) == [name])
+        }
+    }
+
     /// A store of which one object lies on bad sectors.
     private final class BadStore: ForwardingStore, @unchecked Sendable {
         private let bad: String

@@ -81,6 +81,7 @@ extension Replica {
         let isInputWhole = try isWhole(input, name)
         if try !isWhole(own, name) { return isInputWhole }
         if try isProven(own, name) == false, try isProven(input, name) == true { return true }
+        if try isOutvoted(input, name) { return true }
         // What is torn in the source is the affair of who wrote it; the target's own is as good or better.
         if own.length == input.length || isInputWhole {
             findings.add(
@@ -92,9 +93,35 @@ extension Replica {
         return false
     }
 
+    /// Whether the other three copies of an age file are alike: nobody but its recipient can tell a damaged one.
+    private func isOutvoted(_ input: any ByteSource, _ name: String) throws -> Bool {
+        guard ObjectName.withoutSecond(name).hasSuffix(".age") else { return false }
+        let other = ObjectName.isSecond(name) ? String(ObjectName.withoutSecond(name)) : name + ".2"
+        let limit = Format.maximumKeyLength
+        guard let here = try source.read(other, limit: limit) else { return false }
+        return try input.length == UInt64(here.count) && input.read(at: 0, count: here.count) == here
+            && target.read(other, limit: limit) == here
+    }
+
+    /// Whether the root key has signed a parcel; nil for what is none by its name.
+    private func isProvenParcel(_ object: any ByteSource, _ name: String) throws -> Bool? {
+        let words = name.split(separator: "/")
+        guard words.count == 3, words[0] == "k", let writer = Identifier(hexadecimal: words[2]),
+            object.length <= UInt64(Format.maximumKeyLength),
+            let epoch = try chain.epochs.first(where: {
+                try StoreName.keys(epoch: $0.number, sealing: $0.sealing) == "k/\(words[1])"
+            })
+        else { return nil }
+        let bytes = try object.read(at: 0, count: Int(object.length))  // safe: compared
+        return try unlessDamaged {
+            let parcel = try Parcel(decoding: bytes)
+            return try parcel.certificate.writer == writer && parcel.isIssued(by: epoch.root, epoch: epoch.number)
+        } ?? false
+    }
+
     /// Whether an object's own bytes show that it is as its writer made it, or that it is not; nil where no key at hand tells.
     private func isProven(_ object: any ByteSource, _ text: String) throws -> Bool? {
-        guard let name = ObjectName(text) else { return nil }
+        guard let name = ObjectName(text) else { return try isProvenParcel(object, text) }
         let reader = try unlessDamaged { try ObjectReader([object], subject: text, keyring: keyring, name: name) }
         guard let reader else { return false }
         if reader.indexKey == nil || reader.header.type.isVolume && reader.objectKey == nil { return nil }

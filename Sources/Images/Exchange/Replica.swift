@@ -1,6 +1,7 @@
 // Replicas of one store: whole objects, copied as they are, which needs no key.
 
 internal import Cryptography
+internal import Glibc
 internal import Platform
 public import Reporting
 public import Stores
@@ -35,7 +36,7 @@ extension Store {
             }
             let check = try ReplicaCheck(store, target, credentials: credentials)
             var replica = Replica(
-                source, target, keyring: check.keyring, readsData: readData, progress, findings)
+                source, target, check.source, readsData: readData, progress, findings)
             try replica.run(store, images: images, filter, check, credentials: credentials, isStore: isStore)
             replica.report.findings = findings.count
             return replica.report
@@ -78,8 +79,9 @@ extension Store {
 struct Replica {
     let source: any ObjectStore
     let target: any ObjectStore
-    /// What tells a damaged object from a whole one.
+    /// The keys that are at hand, which tell a damaged object from a whole one, and the chain of records.
     let keyring: Keyring
+    let chain: RecordChain
     let readsData: Bool
     let progress: Progress
     let findings: Findings
@@ -94,12 +96,13 @@ struct Replica {
     var report = CopyReport()
 
     init(
-        _ source: any ObjectStore, _ target: any ObjectStore, keyring: Keyring, readsData: Bool, _ progress: Progress,
+        _ source: any ObjectStore, _ target: any ObjectStore, _ opened: Store, readsData: Bool, _ progress: Progress,
         _ findings: Findings
     ) {
         self.source = source
         self.target = target
-        self.keyring = keyring
+        keyring = opened.keyring
+        chain = opened.chain
         self.readsData = readsData
         self.progress = progress
         self.findings = findings
@@ -122,6 +125,8 @@ struct Replica {
             let there = Set(roots.compactMap { ObjectName($0.name)?.id })
             try store.machine.lostImages(of: store.header.store, there: there).forEach(findings.add)
         }
+        // An image that counts no more is carried no further.
+        roots = try roots.filter { try !isEnded($0, by: store.chain) }
         // Age files and records say who can open it; tombstones are an affair of each medium.
         let keys = try keyFiles(store)
         let verdicts = try source.list("a")
@@ -297,32 +302,60 @@ struct Replica {
 
     /// - Returns: whether it is there by this copy now.
     private mutating func write(_ input: any ByteSource, to name: String) throws -> Bool {
-        do {
-            let upload = try target.create(name)
-            do {
-                var offset: UInt64 = 0
-                while offset < input.length {
-                    try progress.checkStop()
-                    let count = Int(min(UInt64(Self.piece), input.length - offset))  // safe: 4 MiB
-                    guard let bytes = try readable(name, { try input.read(at: offset, count: count) }) else {
-                        upload.abandon()
-                        return false
-                    }
-                    try upload.append(bytes)
-                    offset += UInt64(bytes.count)
-                    progress.add(bytes: UInt64(bytes.count))
-                }
-                try upload.commit()
-                report.bytes &+= offset
-                return true
-            } catch {
-                upload.abandon()
+        do { return try put(input, as: name) } catch let error as StoreError where error.reason == .exists {
+            guard let own = try settled(name) else {
+                findings.add(
+                    Finding(
+                        .damaged, subject: name,
+                        "what has this name in \(target.subject) is no file, and it was not copied: take that away, and copy again"
+                    ))
+                return false
+            }
+            if try isSame(own, input) || !mayReplace(own, input, name) { return false }
+            // Whoever was writing it has ended, or holds on to something that has no name any more.
+            guard try target.removeIfAllowed(name) else { return try putBeside(name, input) }
+            return try put(input, as: name)
+        }
+    }
+
+    /// What is there under a name that another copy to the same replica may be writing to: as it is once it grows no more. nil: no file.
+    private func settled(_ name: String) throws -> (any ByteSource)? {
+        var (length, unchanged) = (UInt64.max, 0)
+        while true {
+            let own: (any ByteSource)?
+            do { own = try target.openIfPresent(name) } catch {
+                if error.reason == .refused { return nil }
                 throw error
             }
-        } catch let error as StoreError where error.reason == .exists {
-            // Another copy to the same replica was faster; with something else it is refused as ever.
-            guard let own = try target.openIfPresent(name), try isSame(own, input) else { throw error }
-            return false
+            guard let own, try !isWhole(own, name), unchanged < 3 else { return own }
+            unchanged = own.length == length ? unchanged + 1 : 0
+            length = own.length
+            try progress.checkStop()
+            usleep(1_000_000)
+        }
+    }
+
+    private mutating func put(_ input: any ByteSource, as name: String) throws -> Bool {
+        let upload = try target.create(name)
+        do {
+            var offset: UInt64 = 0
+            while offset < input.length {
+                try progress.checkStop()
+                let count = Int(min(UInt64(Self.piece), input.length - offset))  // safe: 4 MiB
+                guard let bytes = try readable(name, { try input.read(at: offset, count: count) }) else {
+                    upload.abandon()
+                    return false
+                }
+                try upload.append(bytes)
+                offset += UInt64(bytes.count)
+                progress.add(bytes: UInt64(bytes.count))
+            }
+            try upload.commit()
+            report.bytes &+= offset
+            return true
+        } catch {
+            upload.abandon()
+            throw error
         }
     }
 

@@ -6,10 +6,9 @@ internal import Reporting
 internal import Stores
 
 struct ReplicaCheck {
-    private let source: Store
+    /// With the keys that are at hand.
+    let source: Store
     private let target: any ObjectStore
-
-    var keyring: Keyring { source.keyring }
 
     /// With whatever keys are at hand; nobody is asked for a passphrase.
     init(_ opening: Opening, _ target: any ObjectStore, credentials: Credentials) throws {
@@ -89,10 +88,13 @@ struct ReplicaCheck {
             let isTorn = name.both.contains { there[$0] != nil }
             said.formUnion(name.both)
             let images = object.images.count == 1 ? "image" : "images"
+            // What could not be read, or had no place, was not copied, and that was said.
+            let isThere = try name.both.contains { try source.objects.openIfPresent($0)?.length == object.length }
+            let place = isThere ? "" : "\(source.subject) and in "
             findings.add(
                 Finding(
                     .damaged, subject: name.text,
-                    "it is \(isTorn ? "torn" : "missing") in \(source.subject) and in \(target.subject), and "
+                    "it is \(isTorn ? "torn" : "missing") in \(place)\(target.subject), and "
                         + "\(images) \(object.images.prefix(8).map(\.short).joined(separator: ", "))"
                         + "\(object.images.count > 8 ? " …" : "") \(object.images.count == 1 ? "needs" : "need") it"))
         }

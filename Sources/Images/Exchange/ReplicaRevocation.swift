@@ -42,7 +42,7 @@ extension Store {
         }
     }
 
-    private static func counts(_ name: ObjectName, in target: any ObjectStore, by chain: RecordChain) throws -> Bool {
+    static func counts(_ name: ObjectName, in target: any ObjectStore, by chain: RecordChain) throws -> Bool {
         let copies = try name.both.compactMap { try target.openIfPresent($0) }
         let keyring = Keyring(chain: chain)
         // What nobody with the right has signed, or is damaged, counts for nothing either way.
@@ -52,5 +52,13 @@ extension Store {
         else { return false }
         guard let revocation = chain.newest.revocation(of: name.writer) else { return true }
         return revocation.kept.contains(RootReference(id: name.id, digest: proof.digest))
+    }
+}
+
+extension Replica {
+    /// Whether a root is an image of a writer whose right has ended, and not one that goes on counting.
+    func isEnded(_ root: StoredObject, by chain: RecordChain) throws -> Bool {
+        guard let name = ObjectName(root.name), chain.newest.revocation(of: name.writer) != nil else { return false }
+        return try !Store.counts(name, in: source, by: chain)
     }
 }

@@ -91,7 +91,9 @@ struct Opening {
             // One that cannot be read is verify's to tell: the other one could.
             do throws(StoreError) { there = try objects.read(name, limit: Format.maximumKeyLength) } catch { continue }
             if let there {
-                if !bytes.starts(with: there) || there.count == bytes.count { continue }
+                if there == bytes { continue }
+                // Another one that is whole stays; who opens the store is told.
+                if try unlessDamaged({ try StoreHeader(decoding: there, subject: name) }) != nil { continue }
                 // Where nothing can be removed the other copy has to do.
                 guard try objects.removeIfAllowed(name) else { continue }
             }

@@ -169,10 +169,15 @@ extension Store {
             }
             let folder = try StoreName.keys(epoch: chain.newest.epoch, sealing: chain.newest.sealing)
             let name = "\(folder)/\(added.fileName)"
+            if let known, known.governs == governs, !isThere {
+                // Made anew, it would differ from that in copies of the store for ever.
+                let copies = try [name, name + ".2"].map { try objects.read($0, limit: Format.maximumKeyLength) }
+                isThere = copies[0] != nil && copies[0] == copies[1]
+            }
             // Once: sealed anew, the second copy would be another file.
             let bytes = try secret.wrapped(for: recipient, governs: governs)
             for copy in isThere ? [] : [name + ".2", name] {
-                // The same person's file from before: it holds the same.
+                // The same person's file from before, damaged: it holds the same.
                 try objects.remove(copy)
                 try objects.put(copy, bytes)
             }
