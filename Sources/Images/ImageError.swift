@@ -319,6 +319,11 @@ public enum ImageError: Explained, Hashable {
         }
     }
 
+    /// The call on a store that an error comes from; nil where it comes from none.
+    static func storeFailure(_ error: any Error) -> StoreError? {
+        error as? StoreError ?? (error as? ImageError)?.cause as? StoreError
+    }
+
     /// Throws where an error only says that somebody asked for a stop: then it says nothing of what was being read.
     static func throwStop(_ error: any Error) throws {
         if let stop = wrapping(error, subject: "") as? Interrupted { throw stop }
@@ -355,4 +360,9 @@ func unlessDamaged<R>(_ body: () throws -> R) throws -> R? {
         default: return nil
         }
     }
+}
+
+extension [String] {
+    /// The first eight of them, as a sentence names them.
+    var abridged: String { prefix(8).joined(separator: ", ") + (count > 8 ? " …" : "") }
 }

@@ -213,8 +213,7 @@ struct Replica {
     /// instance: that costs this object, is named, and ends nothing.
     func readable<R>(_ name: String, _ body: () throws -> R) throws -> R? {
         do { return try body() } catch {
-            let failure = error as? StoreError ?? (error as? ImageError)?.cause as? StoreError
-            guard failure?.reason == .failed else { throw error }
+            guard ImageError.storeFailure(error)?.reason == .failed else { throw error }
             if let lost = source.lost ?? (hasHeader ? target.lost : nil) { throw lost }
             findings.add(
                 Finding(.damaged, subject: name, "\(explained(error).sentence); it was not copied"))
@@ -244,14 +243,14 @@ struct Replica {
             return false
         case .replace:
             guard try target.removeIfAllowed(object.name) else { return try putBeside(object.name, step.input) }
-            if step.isDamaged, try write(step.input, to: object.name) {
-                findings.add(
-                    Finding(.note, subject: object.name, "it was damaged in \(target.subject), and is written anew"))
-                return true
-            }
         case .add: break
         }
-        return try write(step.input, to: object.name)
+        let isWritten = try write(step.input, to: object.name)
+        if isWritten && step.isDamaged {
+            findings.add(
+                Finding(.note, subject: object.name, "it was damaged in \(target.subject), and is written anew"))
+        }
+        return isWritten
     }
 
     /// What becomes of one object.

@@ -95,8 +95,8 @@ struct ReplicaCheck {
                 Finding(
                     .damaged, subject: name.text,
                     "it is \(isTorn ? "torn" : "missing") in \(place)\(target.subject), and "
-                        + "\(images) \(object.images.prefix(8).map(\.short).joined(separator: ", "))"
-                        + "\(object.images.count > 8 ? " …" : "") \(object.images.count == 1 ? "needs" : "need") it"))
+                        + "\(images) \(object.images.map(\.short).abridged) \(object.images.count == 1 ? "needs" : "need") it"
+                ))
         }
         return said
     }

@@ -25,10 +25,8 @@ extension Verifier {
             damaged(
                 name,
                 "it was read before and marked as damaged, and \(images.count == 1 ? "image" : "images") "
-                    + "\(images.prefix(Self.imagesNamed).joined(separator: ", "))\(images.count > Self.imagesNamed ? " …" : "") "
+                    + "\(images.abridged) "
                     + "\(images.count == 1 ? "needs" : "need") it; `verify --read-data` tells what is lost")
         }
     }
-
-    private static var imagesNamed: Int { 8 }
 }

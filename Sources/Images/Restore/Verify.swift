@@ -230,8 +230,7 @@ final class Verifier: @unchecked Sendable {
             } catch {
                 damaged(name, explained(error).sentence)
                 // That somebody lacks a right is no damage of the volume, and marks nothing.
-                let failure = error as? StoreError ?? (error as? ImageError)?.cause as? StoreError
-                if failure?.reason != .refused { note(volume.id) }
+                if ImageError.storeFailure(error)?.reason != .refused { note(volume.id) }
                 continue
             }
             // What a restore would find, damage and all.

@@ -100,10 +100,9 @@ public struct MachineState: Sendable {
             + memory.seen.sorted.compactMap { name, images in
                 let lost = images.filter { isMissing(name, $0) && memory.series[name]?.root.id != $0 }.sorted()
                 if lost.isEmpty { return nil }
-                let shown = lost.prefix(8).map(\.short).joined(separator: ", ") + (lost.count > 8 ? " …" : "")
                 return finding(
                     name,
-                    "\(lost.count == 1 ? "an image" : "\(lost.count) images") of it that this machine has seen, \(shown), "
+                    "\(lost.count == 1 ? "an image" : "\(lost.count) images") of it that this machine has seen, \(lost.map(\.short).abridged), "
                         + "\(lost.count == 1 ? "is" : "are") not there: removed")
             }
     }

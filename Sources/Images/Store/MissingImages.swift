@@ -25,11 +25,10 @@ extension Store {
         let recipients = chain.newest.recipients
         let lost = recipients.filter { !there.contains("\(folder)/\($0.fileName)") }
         if lost.isEmpty { return nil }
-        let names = lost.prefix(8).map(\.name).joined(separator: ", ") + (lost.count > 8 ? " …" : "")
         return Finding(
             .damaged, subject: subject,
             "\(lost.count == recipients.count ? "nobody can open it any more: " : "")the key \(lost.count == 1 ? "file" : "files") of "
-                + "\(names) \(lost.count == 1 ? "is" : "are") missing; `holdfast copy` from another copy of the store brings them back"
+                + "\(lost.map(\.name).abridged) \(lost.count == 1 ? "is" : "are") missing; `holdfast copy` from another copy of the store brings them back"
         )
     }
 
@@ -46,10 +45,9 @@ extension Store {
         }
         let lost = own.subtracting(there).sorted()
         if lost.isEmpty { return nil }
-        let shown = lost.prefix(8).map(\.short).joined(separator: ", ") + (lost.count > 8 ? " …" : "")
         return Finding(
             .damaged, subject: subject,
-            "\(lost.count == 1 ? "an image" : "\(lost.count) images") that this machine wrote, \(shown), "
+            "\(lost.count == 1 ? "an image" : "\(lost.count) images") that this machine wrote, \(lost.map(\.short).abridged), "
                 + "\(lost.count == 1 ? "is" : "are") not there: removed, or the store was put back; "
                 + "`holdfast verify --forget` forgets them")
     }
@@ -69,14 +67,11 @@ extension Store {
                 after - before == 2 ? "\(before + 1)" : "\(before + 1) to \(after - 1)"  // safe: between the two
             }
             if missing.isEmpty { return nil }
-            let shown = missing.prefix(Self.gapsNamed).joined(separator: ", ")
-            let numbers = missing.count == 1 && UInt64(shown) != nil ? "number" : "numbers"
+            let numbers = missing.count == 1 && UInt64(missing[0]) != nil ? "number" : "numbers"
             return Finding(
                 .note, subject: "series \(printable(series.text.utf8))",
-                "\(numbers) \(shown)\(missing.count > Self.gapsNamed ? " …" : "") of its images "
+                "\(numbers) \(missing.abridged) of its images "
                     + "\(numbers == "number" ? "is" : "are") not there: removed, or not chosen when this copy was made")
         }
     }
-
-    private static var gapsNamed: Int { 8 }
 }
