@@ -17,6 +17,8 @@ public enum PointError: Explained {
     case nothingToUndo
     case stalePlan(id: String)
     case pending(target: String)
+    /// A commit of the write filter waits for the next start.
+    case commitsWait(path: BytePath)
     case locked
     case damagedState(file: BytePath, reason: String)
     case newerState(file: BytePath, version: Int)
@@ -50,6 +52,7 @@ public enum PointError: Explained {
         case .stalePlan(let id):
             "the plan \(printable(id.utf8)) no longer fits: the points or the tree have changed since"
         case .pending(let target): "the rollback to \(target) is pending until the next boot"
+        case .commitsWait(let path): "what was committed of \(path) waits for the next start"
         case .locked: "another command is changing this machine"
         case .damagedState(let file, let reason): "\(file) is damaged: \(reason)"
         case .newerState(let file, let version): "\(file) is of version \(version), which this program does not know"
@@ -82,6 +85,7 @@ public enum PointError: Explained {
         case .noFactoryPoint: "`holdfast create NAME --factory` makes one"
         case .stalePlan: "look at the plan again with --dry-run"
         case .pending: "reboot, or take it back with `holdfast undo`"
+        case .commitsWait: "reboot first"
         case .locked: "wait until it has ended"
         case .damagedState: "`holdfast recover` tells what can be saved"
         case .newerState: "use the program that wrote it, or a newer one"
@@ -103,8 +107,7 @@ public enum PointError: Explained {
         switch self {
         case .badName, .nameTaken, .unknownPoint, .nothingToUndo, .noFactoryPoint, .notSetUp, .alreadySetUp: 2
         case .noBackend, .isFactory, .isPinned, .stalePlan, .pending, .refused, .notPermitted, .damagedState,
-            .newerState,
-            .locked:
+            .newerState, .commitsWait, .locked:
             4
         case .unreadable, .bootNotBrought, .program, .hookFailed, .library: 1
         case .damagedPoint, .lostPoint: 4

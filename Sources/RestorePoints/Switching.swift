@@ -57,6 +57,14 @@ extension ProtectedTree {
         }
     }
 
+    /// What was committed of a filtered place belongs to the state of now, and is brought to it by the next start: until then there is no
+    /// going back.
+    public func refuseWhileCommitsWait() throws {
+        try translated {
+            if let place = try WaitingCommits.places(state).first { throw PointError.commitsWait(path: place) }
+        }
+    }
+
     private func refuseWhilePending() throws {
         if let journal = try area.readJournal(), journal.waits {
             throw PointError.pending(target: journal.target.name)
@@ -94,6 +102,7 @@ extension ProtectedTree {
         let refusals = plan.findings.filter(\.isRefusal)
         if !refusals.isEmpty { throw PointError.refused(refusals) }
         return try changing(holding: lock) { table in
+            try refuseWhileCommitsWait()
             guard table.revision == plan.revision, table.points.contains(plan.target) else {
                 throw PointError.stalePlan(id: plan.id)
             }

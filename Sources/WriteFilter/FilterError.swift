@@ -19,7 +19,6 @@ public enum FilterError: Explained {
     case active(what: String)
     case busy(path: BytePath, by: [RunningProcess])
     case pendingRollback(target: String)
-    case commitsWait(path: BytePath)
     case notCommittable(path: BytePath, reason: String)
     case locked
     case program([String], status: Int32, complaint: String)
@@ -49,7 +48,6 @@ public enum FilterError: Explained {
         case .busy(let path, let users):
             "programs work in \(path): " + users.prefix(5).map(\.description).joined(separator: ", ")
         case .pendingRollback(let target): "the rollback to \(target) waits for the next boot"
-        case .commitsWait(let path): "what was committed of \(path) waits for the next start"
         case .notCommittable(let path, let reason): "\(path) cannot be committed: \(reason)"
         case .locked: "another holdfast command is at work on the filter"
         case .program(let words, let status, let complaint):
@@ -77,7 +75,6 @@ public enum FilterError: Explained {
         case .notActive: "`holdfast filter status` tells what is"
         case .active: "`holdfast filter service` boots writable once, `holdfast filter disable` from the next boot on"
         case .busy: "stop them first; otherwise it is done at the next boot"
-        case .commitsWait: "reboot first"
         case .pendingRollback: "reboot, or take it back with `holdfast undo`"
         case .notCommittable, .program, .system: nil
         case .locked: "wait until it has ended"
@@ -92,7 +89,6 @@ public enum FilterError: Explained {
         switch self {
         case .notSetUp, .notDecided, .unknownException, .tooSmall, .tooLarge, .notActive: 2
         case .damagedPlan, .badPlace, .badException, .noOverlay, .noInitramfs, .active, .busy, .pendingRollback,
-            .commitsWait,
             .notCommittable, .locked, .notPermitted:
             4
         case .program: 1

@@ -129,7 +129,7 @@ public struct FilterPlan: Sendable, Hashable {
 struct FilterArea {
     let folder: BytePath
 
-    init(state: BytePath) { folder = state.appending("filter") }
+    init(state: BytePath) { folder = WaitingCommits.folder(of: state) }
 
     /// One writable boot is wanted. Whoever starts takes it away first.
     var serviceToken: BytePath { folder.appending("service") }
@@ -157,13 +157,5 @@ struct FilterArea {
     func write(_ plan: FilterPlan) throws {
         try makeFolders(folder, mode: 0o755)
         try replaceFile(planFile(of: plan.path), Array(plan.text.utf8), mode: 0o644)
-    }
-
-    /// Holds off other commands of the filter until it goes.
-    func lock() throws -> Descriptor {
-        try makeFolders(folder, mode: 0o755)
-        let lock = try Descriptor.open(folder.appending("lock"), [.readWrite, .create])
-        guard lock.tryLockPatiently() else { throw FilterError.locked }
-        return lock
     }
 }

@@ -28,7 +28,7 @@ struct StagedCommit {
     /// The filtered place.
     let place: BytePath
 
-    private var prefix: String { "commit-\(FilterMounts.name(of: place))-" }
+    private var prefix: String { WaitingCommits.prefix(of: place) }
 
     /// Those that wait, oldest first.
     static func waiting(_ area: FilterArea, for place: BytePath) throws -> [BytePath] {

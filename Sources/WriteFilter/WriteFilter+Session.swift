@@ -1,6 +1,6 @@
 // What is done within a session, at its start and about its writes: start, watch, commit, discard.
 
-internal import Machine
+public import Machine
 public import Platform
 internal import RestorePoints
 
@@ -9,8 +9,8 @@ extension WriteFilter {
 
     /// Starts the filters of folders, and looks after what the initramfs did.
     /// - Returns: what is not as it was decided, in sentences.
-    public func start() throws -> [String] {
-        try changing {
+    public func start(holding lock: borrowing MachineLock) throws -> [String] {
+        try changing(holding: lock) {
             var alarms: [String] = []
             let plans = try area.plans()
             let isService = try takeServiceToken(plans)
@@ -65,8 +65,8 @@ extension WriteFilter {
     }
 
     /// Brings below what was committed, before anything uses `/`. For the initramfs.
-    public func apply() throws {
-        try changing {
+    public func apply(holding lock: borrowing MachineLock) throws {
+        try changing(holding: lock) {
             if FilterMounts.lower(of: "/") != nil { throw FilterError.active(what: "this") }
             try StagedCommit.apply(area, for: "/", on: "/")
         }
@@ -131,8 +131,10 @@ extension WriteFilter {
 
     /// Keeps what a session wrote, or deleted, at some paths. Durable on return.
     /// - Parameter paths: in one filtered place; nil: everything in it.
-    public func commit(_ paths: [BytePath]?, in place: BytePath) throws -> Committed {
-        try changing {
+    public func commit(
+        _ paths: [BytePath]?, in place: BytePath, holding lock: borrowing MachineLock
+    ) throws -> Committed {
+        try changing(holding: lock) {
             guard let lower = FilterMounts.lower(of: place), let plan = try area.plan(of: place) else {
                 throw FilterError.notActive(path: place)
             }
@@ -180,10 +182,10 @@ extension WriteFilter {
 
     /// Forgets now what can be forgotten without a restart: the overlays of folders that nothing uses.
     /// - Returns: the places whose writes are forgotten, and those that forget them at the next start, with what uses them.
-    public func discard(_ place: BytePath?) throws -> (
+    public func discard(_ place: BytePath?, holding lock: borrowing MachineLock) throws -> (
         now: [BytePath], later: [(path: BytePath, users: [RunningProcess])]
     ) {
-        try changing {
+        try changing(holding: lock) {
             var (now, later): ([BytePath], [(path: BytePath, users: [RunningProcess])]) = ([], [])
             let plans = try area.plans().filter { place == nil || $0.path == place }
             if let place, plans.isEmpty { throw FilterError.notDecided(path: place) }

@@ -1,7 +1,7 @@
 // The write filter of a machine: what is decided for the next start, and what is done at once where that is possible.
 
 internal import Glibc
-internal import Machine
+public import Machine
 public import Platform
 public import Reporting
 public import RestorePoints
@@ -67,15 +67,6 @@ public struct WriteFilter {
         return alarms
     }
 
-    /// What was committed belongs to the state of now, and is brought to it by the next start: until then there is no going back.
-    public func refuseWhileCommitsWait() throws {
-        try translated {
-            for plan in try area.plans() where try !StagedCommit.waiting(area, for: plan.path).isEmpty {
-                throw FilterError.commitsWait(path: plan.path)
-            }
-        }
-    }
-
     // MARK: Deciding
 
     public struct Request: Sendable {
@@ -103,8 +94,10 @@ public struct WriteFilter {
 
     /// Has a place filtered: `/` from the next start on, a folder at once where nothing uses it.
     /// - Throws: `FilterError`
-    public func enable(_ request: Request, user: String, progress: Progress, findings: Findings) throws -> Enabled {
-        try changing {
+    public func enable(
+        _ request: Request, user: String, progress: Progress, findings: Findings, holding lock: borrowing MachineLock
+    ) throws -> Enabled {
+        try changing(holding: lock) {
             let place = request.path
             var plan = try area.plan(of: place) ?? FilterPlan(path: place, size: defaultSize)
             let isNew = !plan.isEnabled
@@ -134,7 +127,7 @@ public struct WriteFilter {
                 let tree = try ProtectedTree.open(state: state, progress: progress, findings: findings)
                 var point = PointRequest(name: try tree.freeName("before-filter.\(Timestamp.now().text)"))
                 point.message = "what the write filter of \(place) protects"
-                enabled.point = try tree.create(point, user: user, holding: tree.lock()).point
+                enabled.point = try tree.create(point, user: user, holding: lock).point
             }
             // From here on it is decided.
             plan.isEnabled = true
@@ -230,8 +223,10 @@ public struct WriteFilter {
 
     /// Has a place writable again: `/` from the next start on, a folder at once where nothing uses it.
     /// - Returns: whether it is already, and the programs for which it has to wait.
-    public func disable(_ place: BytePath) throws -> (isWritable: Bool, users: [RunningProcess]) {
-        try changing {
+    public func disable(
+        _ place: BytePath, holding lock: borrowing MachineLock
+    ) throws -> (isWritable: Bool, users: [RunningProcess]) {
+        try changing(holding: lock) {
             guard var plan = try area.plan(of: place) else { throw FilterError.notDecided(path: place) }
             plan.isEnabled = false
             try area.write(plan)
@@ -245,8 +240,8 @@ public struct WriteFilter {
     }
 
     /// Has the next start run without any filter, once.
-    public func service() throws {
-        try changing {
+    public func service(holding lock: borrowing MachineLock) throws {
+        try changing(holding: lock) {
             guard try area.plans().contains(where: \.isEnabled) else { throw FilterError.notDecided(path: "/") }
             try replaceFile(area.serviceToken, Array("\(Timestamp.now().text)\n".utf8), mode: 0o644)
         }
@@ -262,8 +257,10 @@ public struct WriteFilter {
     // MARK: Exceptions
 
     /// Adds folders whose writes stay, from the next start of the filter on.
-    public func addExceptions(_ paths: [BytePath], _ set: ExceptionSet?, to place: BytePath) throws -> FilterPlan {
-        try changing {
+    public func addExceptions(
+        _ paths: [BytePath], _ set: ExceptionSet?, to place: BytePath, holding lock: borrowing MachineLock
+    ) throws -> FilterPlan {
+        try changing(holding: lock) {
             guard var plan = try area.plan(of: place) else { throw FilterError.notDecided(path: place) }
             for path in paths { try add(path, to: &plan) }
             if let set { try add(set, to: &plan) }
@@ -294,8 +291,10 @@ public struct WriteFilter {
     }
 
     /// Takes exceptions out; their content stays where it is, and is protected from the next start of the filter on.
-    public func removeExceptions(_ paths: [BytePath], from place: BytePath) throws -> FilterPlan {
-        try changing {
+    public func removeExceptions(
+        _ paths: [BytePath], from place: BytePath, holding lock: borrowing MachineLock
+    ) throws -> FilterPlan {
+        try changing(holding: lock) {
             guard var plan = try area.plan(of: place) else { throw FilterError.notDecided(path: place) }
             for path in paths {
                 guard plan.exceptions.contains(path) else { throw FilterError.unknownException(path: path) }
@@ -318,14 +317,20 @@ public struct WriteFilter {
 
     // MARK: One at a time
 
-    func changing<Result>(_ body: () throws -> Result) throws -> Result {
-        try translated {
-            guard HostFacts.isRoot else { throw FilterError.notPermitted("change the write filter") }
-            guard (try? ProtectedTree.facts(state: state)) != nil else { throw FilterError.notSetUp(state: state) }
-            let lock = try area.lock()
-            defer { withExtendedLifetime(lock) {} }
-            return try body()
+    /// The lock that what changes the filter is handed, the same as for restore points: a commit and a switch exclude each other.
+    /// - Throws: `FilterError.locked` where another command has it, and stays at it.
+    public func lock() throws -> MachineLock {
+        guard HostFacts.isRoot else { throw FilterError.notPermitted("change the write filter") }
+        guard (try? ProtectedTree.facts(state: state)) != nil else { throw FilterError.notSetUp(state: state) }
+        do { return try MachineLock(state) } catch is MachineLocked { throw FilterError.locked } catch {
+            throw FilterError.wrapping(error)
         }
+    }
+
+    func changing<Result>(holding lock: borrowing MachineLock, _ body: () throws -> Result) throws -> Result {
+        // A lock of another state holds nobody off.
+        guard lock.state == state else { throw FilterError.locked }
+        return try translated(body)
     }
 
     func translated<Result>(_ body: () throws -> Result) throws -> Result {

@@ -29,7 +29,7 @@ struct FilterCrashTests {
     /// The machine starts again: mounts are gone, and the start runs.
     private func restart(_ place: FilteredPlace) throws {
         place.leave()
-        let alarms = try place.filter.start()
+        let alarms = try place.filter.start(holding: place.filter.lock())
         try #require(alarms == [], "\(alarms)")
     }
 
@@ -54,7 +54,7 @@ struct FilterCrashTests {
             try #require(shell("ls -A \(place.root) | grep -c holdfast") == "0\n", "killed at \(call) \(number)")
             if now == after { seen.new += 1 } else { seen.old += 1 }
             // Back to where the next one begins.
-            _ = try place.filter.disable(place.root)
+            _ = try place.filter.disable(place.root, holding: place.filter.lock())
             shell("cd \(place.root); rm -rf *; \(old)")
             try place.enable()
             let names = try ProtectedTree.points(state: place.state).map(\.name)
@@ -89,7 +89,7 @@ struct FilterCrashTests {
             try #require(isWritable || !isDisabled, "killed at \(call) \(number)")
             try #require((FilterMounts.lower(of: place.root) == nil) == isWritable)
             try #require(shell("cat \(place.root)/a \(place.root)/log/l") == "1\nl\n")
-            _ = try place.filter.disable(place.root)
+            _ = try place.filter.disable(place.root, holding: place.filter.lock())
             isWhole = isWhole && isAdded && isDisabled
             let names = try ProtectedTree.points(state: place.state).map(\.name)
             let tree = try ProtectedTree.open(state: place.state, progress: Progress(), findings: Findings())

@@ -38,7 +38,8 @@ struct FilterRuleTests {
         try place.enable()
         let path = name == "." ? place.root : place.root.appending(name).normalized(relativeTo: "/")
         let plan = try place.status.plan
-        let refusal = try #require(refusal { try place.filter.addExceptions([path], nil, to: place.root) })
+        let refusal = try #require(
+            refusal { try place.filter.addExceptions([path], nil, to: place.root, holding: place.filter.lock()) })
         #expect(refusal.status == 4 && refusal.mend != nil)
         #expect(try place.status.plan == plan)
     }
@@ -56,7 +57,8 @@ struct FilterRuleTests {
             request.size = size
             let asked = request
             return refusal {
-                try place.filter.enable(asked, user: "test", progress: Progress(), findings: Findings())
+                try place.filter.enable(
+                    asked, user: "test", progress: Progress(), findings: Findings(), holding: place.filter.lock())
             }?.status
         }
         for path in ["file", "nothing", "with blank"] { #expect(enable(place.root.appending(path)) == 4, "\(path)") }
@@ -68,7 +70,7 @@ struct FilterRuleTests {
         #expect(enable(place.root.appending("in")) == nil)
         #expect(enable(place.root.appending("in/side")) == 4)
         #expect(enable(place.root) == 4)
-        _ = try place.filter.disable(place.root.appending("in"))
+        _ = try place.filter.disable(place.root.appending("in"), holding: place.filter.lock())
         shell(
             "rmdir \(FilterMounts.base(of: place.root.appending("in")))/* ; rm -r \(FilterMounts.base(of: place.root.appending("in")))"
         )
@@ -79,16 +81,23 @@ struct FilterRuleTests {
         let place = try FilteredPlace()
         shell("cd \(place.root) && mkdir -p log && echo 1 > file")
         try place.setUp()
-        #expect(refusal { try place.filter.commit(nil, in: place.root) }?.status == 2, "no filter is active")
+        #expect(
+            refusal { try place.filter.commit(nil, in: place.root, holding: place.filter.lock()) }?.status == 2,
+            "no filter is active")
         try place.enable()
-        _ = try place.filter.addExceptions([place.root.appending("log")], nil, to: place.root)
-        _ = try place.filter.discard(nil)
+        _ = try place.filter.addExceptions(
+            [place.root.appending("log")], nil, to: place.root, holding: place.filter.lock())
+        _ = try place.filter.discard(nil, holding: place.filter.lock())
         shell("echo 2 > \(place.root)/log/l")
         for path in ["log/l", "log", "../x"] {
             let path = place.root.appending(path).normalized(relativeTo: "/")
-            #expect(refusal { try place.filter.commit([path], in: place.root) }?.status == 4, "\(path)")
+            #expect(
+                refusal { try place.filter.commit([path], in: place.root, holding: place.filter.lock()) }?.status == 4,
+                "\(path)")
         }
-        #expect(try place.filter.commit([place.root.appending("file")], in: place.root).changes == 0)
+        #expect(
+            try place.filter.commit([place.root.appending("file")], in: place.root, holding: place.filter.lock())
+                .changes == 0)
         #expect(try place.status.waitingCommits == 0)
     }
 
@@ -99,7 +108,7 @@ struct FilterRuleTests {
         try place.setUp()
         try place.enable()
         let plan = try place.filter.addExceptions(
-            ["log", "data"].map { place.root.appending($0) }, nil, to: place.root)
+            ["log", "data"].map { place.root.appending($0) }, nil, to: place.root, holding: place.filter.lock())
         let file = "\(place.state)/filter/\(FilterMounts.name(of: place.root)).plan"
         let whole = try readWhole(BytePath(file), limit: 1 << 16)
         for length in 0..<whole.count {
@@ -124,8 +133,8 @@ struct FilterRuleTests {
         let place = try FilteredPlace()
         #expect(refusal { try place.enable() }?.status == 2)
         try place.setUp()
-        #expect(refusal { try place.filter.disable(place.root) }?.status == 2)
-        #expect(refusal { try place.filter.service() }?.status == 2)
-        #expect(refusal { try place.filter.discard(place.root) }?.status == 2)
+        #expect(refusal { try place.filter.disable(place.root, holding: place.filter.lock()) }?.status == 2)
+        #expect(refusal { try place.filter.service(holding: place.filter.lock()) }?.status == 2)
+        #expect(refusal { try place.filter.discard(place.root, holding: place.filter.lock()) }?.status == 2)
     }
 }

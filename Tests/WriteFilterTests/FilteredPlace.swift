@@ -50,7 +50,8 @@ final class FilteredPlace {
         var request = WriteFilter.Request()
         request.path = root
         request.size = size
-        return try filter.enable(request, user: "test", progress: Progress(), findings: Findings())
+        return try filter.enable(
+            request, user: "test", progress: Progress(), findings: Findings(), holding: filter.lock())
     }
 
     var status: WriteFilter.Status {

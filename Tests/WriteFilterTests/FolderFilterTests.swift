@@ -45,8 +45,8 @@ struct FolderFilterTests {
             echo 2 >$'raw\\xff'; mkdir $'new\\xfd'; echo n >$'new\\xfd/n\\\\'
             """)
         let view = place.look(times: false)
-        #expect(try place.filter.commit(nil, in: place.root).isApplied)
-        _ = try place.filter.disable(place.root)
+        #expect(try place.filter.commit(nil, in: place.root, holding: place.filter.lock()).isApplied)
+        _ = try place.filter.disable(place.root, holding: place.filter.lock())
         #expect(place.look(times: false) == view)
         #expect(shell("cd \(place.root); cat 'dir\\x2d' $'raw\\xff' $'new\\xfd/n\\\\'; ls | wc -l") == "f\n2\nn\n3\n")
     }
@@ -66,10 +66,10 @@ struct FolderFilterTests {
         spoil(place)
         #expect(place.look() != before)
         #expect(place.look(place.lower) == before)
-        #expect(try place.filter.discard(nil).now == [place.root])
+        #expect(try place.filter.discard(nil, holding: place.filter.lock()).now == [place.root])
         #expect(place.look() == before)
         spoil(place)
-        let (isWritable, _) = try place.filter.disable(place.root)
+        let (isWritable, _) = try place.filter.disable(place.root, holding: place.filter.lock())
         #expect(isWritable && place.look() == before)
         spoil(place)
         #expect(try place.status.session.mode == .writable)
@@ -83,8 +83,9 @@ struct FolderFilterTests {
         try place.setUp()
         try place.enable()
         _ = try place.filter.addExceptions(
-            [place.root.appending("log"), place.root.appending("recipes/today")], nil, to: place.root)
-        _ = try place.filter.discard(nil)
+            [place.root.appending("log"), place.root.appending("recipes/today")], nil, to: place.root,
+            holding: place.filter.lock())
+        _ = try place.filter.discard(nil, holding: place.filter.lock())
         #expect(try place.status.session.exceptions.map(\.isPersistent) == [true, true])
         shell(
             """
@@ -92,14 +93,15 @@ struct FolderFilterTests {
             """)
         #expect(
             shell("cd \(place.root) && mv conf/a log/ && echo moved") == "moved\n", "across the border it is a copy")
-        _ = try place.filter.discard(nil)
+        _ = try place.filter.discard(nil, holding: place.filter.lock())
         #expect(
             shell("cd \(place.root) && cat log/l log/x log/a recipes/today/r conf/a") == "l\nmore\nnew\nbad\nr\n1\n")
         // Taken out, it is protected again with what it holds.
-        _ = try place.filter.removeExceptions([place.root.appending("log")], from: place.root)
-        _ = try place.filter.discard(nil)
+        _ = try place.filter.removeExceptions(
+            [place.root.appending("log")], from: place.root, holding: place.filter.lock())
+        _ = try place.filter.discard(nil, holding: place.filter.lock())
         shell("echo gone >> \(place.root)/log/l")
-        _ = try place.filter.discard(nil)
+        _ = try place.filter.discard(nil, holding: place.filter.lock())
         #expect(shell("cat \(place.root)/log/l") == "l\nmore\n")
     }
 
@@ -109,8 +111,9 @@ struct FolderFilterTests {
         fill(place)
         try place.setUp()
         try place.enable()
-        _ = try place.filter.addExceptions([place.root.appending("log")], nil, to: place.root)
-        _ = try place.filter.disable(place.root)
+        _ = try place.filter.addExceptions(
+            [place.root.appending("log")], nil, to: place.root, holding: place.filter.lock())
+        _ = try place.filter.disable(place.root, holding: place.filter.lock())
         shell("rm -r \(place.root)/log")
         try place.enable()
         let status = try place.status
@@ -126,17 +129,18 @@ struct FolderFilterTests {
         fill(place)
         try place.setUp()
         try place.enable()
-        _ = try place.filter.addExceptions([place.root.appending("log")], nil, to: place.root)
-        _ = try place.filter.discard(nil)
+        _ = try place.filter.addExceptions(
+            [place.root.appending("log")], nil, to: place.root, holding: place.filter.lock())
+        _ = try place.filter.discard(nil, holding: place.filter.lock())
         spoil(place)
         shell("echo e >> \(place.root)/log/l")
         let now = place.look()
-        let committed = try place.filter.commit(nil, in: place.root)
+        let committed = try place.filter.commit(nil, in: place.root, holding: place.filter.lock())
         #expect(committed.isApplied && committed.changes > 8)
         #expect(place.look() == now)
         #expect(place.look(place.lower) == now)
-        #expect(try place.filter.commit(nil, in: place.root).changes >= 0)
-        _ = try place.filter.disable(place.root)
+        #expect(try place.filter.commit(nil, in: place.root, holding: place.filter.lock()).changes >= 0)
+        _ = try place.filter.disable(place.root, holding: place.filter.lock())
         #expect(place.look() == now)
         #expect(shell("ls -A \(place.state)/filter | grep -c commit") == "0\n")
     }
@@ -149,8 +153,8 @@ struct FolderFilterTests {
         try place.enable()
         spoil(place)
         let paths = ["conf/a", "b", "new/deep/n", "data/sub"].map { place.root.appending($0) }
-        #expect(try place.filter.commit(paths, in: place.root).isApplied)
-        _ = try place.filter.disable(place.root)
+        #expect(try place.filter.commit(paths, in: place.root, holding: place.filter.lock()).isApplied)
+        _ = try place.filter.disable(place.root, holding: place.filter.lock())
         #expect(
             shell("cd \(place.root) && cat conf/a new/deep/n data/sub/other; readlink link") == "bad\nn\nother\nb\n")
         #expect(
@@ -180,7 +184,7 @@ struct FolderFilterTests {
             5) ln -s "$b" "$a" ;; 6) touch -d @$((RANDOM * 1000)) "$a" ;; 7) rm -rf "${a%/*}" ;; 8) cp -a "${a%/*}" "d$((RANDOM % 5))/" ;; esac 2>/dev/null; done
             """)
         let now = place.look()
-        _ = try place.filter.commit(nil, in: place.root)
+        _ = try place.filter.commit(nil, in: place.root, holding: place.filter.lock())
         #expect(place.look(place.lower) == now)
         #expect(place.look() == now)
     }
@@ -191,19 +195,27 @@ struct FolderFilterTests {
         fill(place)
         try place.setUp()
         try place.enable()
+        let tree = try ProtectedTree.open(state: place.state, progress: Progress(), findings: Findings())
+        let plan = try tree.planRollback(to: #require(tree.points().last), discardNewer: false)
         echoInto(place, "conf/a")
         let child = shell("cd \(place.root); sleep 60 >/dev/null 2>&1 & echo -n $!")
         defer { shell("kill \(child)") }
-        let (isWritable, users) = try place.filter.disable(place.root)
+        let (isWritable, users) = try place.filter.disable(place.root, holding: place.filter.lock())
         #expect(!isWritable && users.map { "\($0.id)" } == [child] && users.first?.name == "sleep")
-        #expect(try place.filter.discard(nil).later.map(\.path) == [place.root])
+        #expect(try place.filter.discard(nil, holding: place.filter.lock()).later.map(\.path) == [place.root])
         #expect(shell("cat \(place.root)/conf/a") == "bad\n")
-        let committed = try place.filter.commit([place.root.appending("conf/a")], in: place.root)
+        let committed = try place.filter.commit(
+            [place.root.appending("conf/a")], in: place.root, holding: place.filter.lock())
         #expect(!committed.isApplied && committed.changes == 1)
         #expect(try place.status.waitingCommits == 1)
+        // The state that it belongs to is not left meanwhile, whoever asks, and though the plan was made before.
+        let refused = try #require(throws: PointError.self) {
+            try tree.carryOut(plan, user: "test", holding: tree.lock())
+        }
+        #expect(refused.exitStatus == 4 && "\(refused)".contains("waits for the next start"))
         // What waits is brought at the next start.
         shell("kill \(child); sleep 0.2; umount \(place.root) \(FilterMounts.base(of: place.root))/*")
-        #expect(try place.filter.start() == [])
+        #expect(try place.filter.start(holding: place.filter.lock()) == [])
         #expect(shell("cat \(place.root)/conf/a") == "bad\n")
         #expect(try place.status.session.mode == .writable && place.status.waitingCommits == 0)
     }
@@ -246,13 +258,13 @@ struct FolderFilterTests {
         fill(place)
         try place.setUp()
         try place.enable()
-        try place.filter.service()
+        try place.filter.service(holding: place.filter.lock())
         #expect(try place.status.isServiceNext)
         func restart() throws {
             shell(
                 "umount \(place.root) \(FilterMounts.base(of: place.root))/overlay \(FilterMounts.base(of: place.root))/lower"
             )
-            #expect(try place.filter.start() == [])
+            #expect(try place.filter.start(holding: place.filter.lock()) == [])
         }
         try restart()
         #expect(try place.status.session.mode == .writable)
@@ -269,8 +281,9 @@ struct FolderFilterTests {
         fill(place)
         try place.setUp()
         let before = try #require(try place.enable().point)
-        _ = try place.filter.addExceptions([place.root.appending("log")], nil, to: place.root)
-        _ = try place.filter.discard(nil)
+        _ = try place.filter.addExceptions(
+            [place.root.appending("log")], nil, to: place.root, holding: place.filter.lock())
+        _ = try place.filter.discard(nil, holding: place.filter.lock())
         spoil(place)
         shell("echo more >> \(place.root)/log/l")
         let tree = try ProtectedTree.open(state: place.state, progress: Progress(), findings: Findings())

@@ -17,11 +17,12 @@ struct BwfCommand: ParsableCommand {
         func isRecorded(in session: Session) -> Bool { true }
 
         func perform(_ session: Session) throws -> Outcome {
-            let was = try filter(session).isEnabled
+            let filter = filter(session)
+            let was = try filter.isEnabled
             _ = try session.working {
-                try filter(session).enable(
+                try filter.enable(
                     WriteFilter.Request(), user: HostFacts.userName, progress: session.progress,
-                    findings: session.findings)
+                    findings: session.findings, holding: filter.lock())
             }
             session.console.result("bwf_enable: \(was) -> YES\n")
             session.console.result("writefilter enabled, please reboot to make your changes take effect.\n")
@@ -37,8 +38,9 @@ struct BwfCommand: ParsableCommand {
         func isRecorded(in session: Session) -> Bool { true }
 
         func perform(_ session: Session) throws -> Outcome {
-            let was = try filter(session).isEnabled
-            if was == "YES" { _ = try filter(session).disable("/") }
+            let filter = filter(session)
+            let was = try filter.isEnabled
+            if was == "YES" { _ = try filter.disable("/", holding: filter.lock()) }
             session.console.result("bwf_enable: \(was) -> NO\n")
             session.console.result("writefilter disabled, please reboot to make your changes take effect.\n")
             return .done

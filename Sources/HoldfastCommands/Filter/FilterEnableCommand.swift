@@ -52,6 +52,7 @@ struct FilterEnableCommand: StatefulCommand {
     func isRecorded(in session: Session) -> Bool { true }
 
     func perform(_ session: Session) throws -> Outcome {
+        let filter = filter(session)
         var request = WriteFilter.Request()
         request.path = try place.place
         request.overlay = overlay?.kind
@@ -61,8 +62,9 @@ struct FilterEnableCommand: StatefulCommand {
         request.critical = critical
         let asked = request
         let enabled = try session.working {
-            try filter(session).enable(
-                asked, user: HostFacts.userName, progress: session.progress, findings: session.findings)
+            try filter.enable(
+                asked, user: HostFacts.userName, progress: session.progress, findings: session.findings,
+                holding: filter.lock())
         }
         let plan = enabled.plan
         var lines = [
@@ -103,7 +105,8 @@ struct FilterDisableCommand: StatefulCommand {
     func isRecorded(in session: Session) -> Bool { true }
 
     func perform(_ session: Session) throws -> Outcome {
-        let (isWritable, users) = try filter(session).disable(place.place)
+        let filter = filter(session)
+        let (isWritable, users) = try filter.disable(place.place, holding: filter.lock())
         let place = try place.place
         var lines = [isWritable ? "\(place) is writable now" : "\(place) is writable from the next start on"]
         if !users.isEmpty { lines.append("not yet, since programs work in it: " + Text.programs(users)) }
@@ -123,7 +126,8 @@ struct FilterServiceCommand: StatefulCommand {
     func isRecorded(in session: Session) -> Bool { true }
 
     func perform(_ session: Session) throws -> Outcome {
-        try filter(session).service()
+        let filter = filter(session)
+        try filter.service(holding: filter.lock())
         session.show(
             [("service", .flag(true))],
             summary: ["the next start is writable; the one after it is protected again, whatever ends it"])

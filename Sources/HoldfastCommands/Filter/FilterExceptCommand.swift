@@ -33,7 +33,9 @@ struct FilterExceptCommand: ParsableCommand {
         func isRecorded(in session: Session) -> Bool { true }
 
         func perform(_ session: Session) throws -> Outcome {
-            let plan = try filter(session).addExceptions(paths.map { try $0.absolute }, set?.set, to: place.place)
+            let filter = filter(session)
+            let plan = try filter.addExceptions(
+                paths.map { try $0.absolute }, set?.set, to: place.place, holding: filter.lock())
             show(plan, session)
             return .done
         }
@@ -51,7 +53,10 @@ struct FilterExceptCommand: ParsableCommand {
         func isRecorded(in session: Session) -> Bool { true }
 
         func perform(_ session: Session) throws -> Outcome {
-            show(try filter(session).removeExceptions(paths.map { try $0.absolute }, from: place.place), session)
+            let filter = filter(session)
+            show(
+                try filter.removeExceptions(paths.map { try $0.absolute }, from: place.place, holding: filter.lock()),
+                session)
             return .done
         }
     }

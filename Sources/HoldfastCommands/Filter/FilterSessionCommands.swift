@@ -26,8 +26,9 @@ struct FilterCommitCommand: StatefulCommand {
     func isRecorded(in session: Session) -> Bool { true }
 
     func perform(_ session: Session) throws -> Outcome {
+        let filter = filter(session)
         let committed = try session.working {
-            try filter(session).commit(all ? nil : paths.map { try $0.absolute }, in: place.place)
+            try filter.commit(all ? nil : paths.map { try $0.absolute }, in: place.place, holding: filter.lock())
         }
         let count = Text.counted(UInt64(committed.changes), "change", "changes")
         var lines: [String]
@@ -58,8 +59,9 @@ struct FilterDiscardCommand: StatefulCommand {
     func isRecorded(in session: Session) -> Bool { true }
 
     func perform(_ session: Session) throws -> Outcome {
+        let filter = filter(session)
         try session.confirm("Forget what this session wrote?")
-        let (now, later) = try filter(session).discard(path?.absolute)
+        let (now, later) = try filter.discard(path?.absolute, holding: filter.lock())
         var lines = now.map { "\($0) is as it was protected" }
         lines += later.map {
             "\($0.path) forgets at the next start"
@@ -81,7 +83,8 @@ struct FilterStartCommand: StatefulCommand {
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func perform(_ session: Session) throws -> Outcome {
-        let alarms = try filter(session).start()
+        let filter = filter(session)
+        let alarms = try filter.start(holding: filter.lock())
         alarms.forEach(session.console.warning)
         return alarms.isEmpty ? .done : .findings
     }
@@ -116,7 +119,8 @@ struct FilterApplyCommand: StatefulCommand {
     func isRecorded(in session: Session) -> Bool { true }
 
     func perform(_ session: Session) throws -> Outcome {
-        try filter(session).apply()
+        let filter = filter(session)
+        try filter.apply(holding: filter.lock())
         session.show([("applied", .flag(true))], summary: ["what was committed is on the disk"])
         return .done
     }

@@ -5,7 +5,6 @@ internal import Images
 internal import Machine
 internal import Platform
 internal import RestorePoints
-internal import WriteFilter
 
 struct StateOptions: ParsableArguments {
     @Option(
@@ -41,13 +40,10 @@ extension Session {
             }
             return .done
         }
-        let filter = WriteFilter(state: tree.state)
-        try filter.refuseWhileCommitsWait()
+        try tree.refuseWhileCommitsWait()
         if !console.isJSON { lines(plan, tree).dropLast().forEach(console.note) }
         try confirm(question(plan, tree))
         let lock = try tree.lock()
-        // Again, since the question may have waited for a minute.
-        try filter.refuseWhileCommitsWait()
         let switched = try working { try tree.carryOut(plan, user: HostFacts.userName, holding: lock) }
         show(document(switched, plan), summary: lines(switched, plan))
         if switched.isPending, reboot { try restartMachine() }
