@@ -169,13 +169,52 @@ public struct Certificate: Codable, Sendable, Hashable {
         }
     }
 
-    /// Writes FILE, FILE.sig and FILE.html. The certificate comes last: without it the others mean nothing.
+    /// Refuses a place at which a certificate could not be written, or where one is: that shows before hours of work, not after.
+    /// - Throws: `WipeError.certificateExists`, or `SystemError`.
+    public static func checkPlace(_ file: BytePath) throws {
+        if try kind(of: file) != nil { throw WipeError.certificateExists(file: file) }
+        // Without a certificate they mean nothing, and were left by one that was cut off.
+        for part in parts(of: file) {
+            if let kind = try kind(of: part), kind != .file { throw WipeError.certificateExists(file: part) }
+        }
+        // What the folder says of itself is not all: a read-only or full medium shows when something is written.
+        try replaceFile(new(file), Array("a certificate is to be made here\n".utf8), mode: 0o600)
+        try removeFile(new(file))
+    }
+
+    private static func kind(of file: BytePath) throws -> FileKind? {
+        do throws(SystemError) {
+            return try Descriptor.open(file.parent, .directory).status(of: file.lastComponent).kind
+        } catch {
+            if error.isAbsent { return nil }
+            throw error
+        }
+    }
+
+    private static func parts(of file: BytePath) -> [BytePath] { [page(of: file), signature(of: file), new(file)] }
+    /// What it is called until it is whole.
+    private static func new(_ file: BytePath) -> BytePath { BytePath(file.bytes + Array(".new".utf8)) }
+
+    /// Writes FILE, FILE.sig and FILE.html. The certificate comes last, and replaces nothing: without it the others mean nothing.
+    /// - Throws: `WipeError.certificateExists` where somebody else made one meanwhile.
     public func write(_ file: BytePath, key: SigningKey) throws {
+        try Self.checkPlace(file)
         let bytes = try bytes
         let signature = try SSHSignature(of: bytes, for: Self.namespace, by: key)
         try replaceFile(Self.page(of: file), Array(page(signedBy: key.verifyingKey).utf8), mode: 0o644)
         try replaceFile(Self.signature(of: file), Array(signature.armored.utf8), mode: 0o644)
-        try replaceFile(file, bytes, mode: 0o644)
+        try replaceFile(Self.new(file), bytes, mode: 0o644)
+        let folder = try Descriptor.open(file.parent, .directory)
+        do throws(SystemError) {
+            try folder.move(Self.new(file).lastComponent, to: file.lastComponent, in: folder)
+        } catch {
+            // A file system that knows no such step (NTFS): it was looked at just now.
+            guard error.code == EINVAL else {
+                throw error.isPresent ? WipeError.certificateExists(file: file) : WipeError.system(error)
+            }
+            try folder.rename(Self.new(file).lastComponent, to: file.lastComponent)
+        }
+        try folder.synchronize()
     }
 
     static func signature(of file: BytePath) -> BytePath { BytePath(file.bytes + Array(".sig".utf8)) }

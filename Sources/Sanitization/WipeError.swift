@@ -25,6 +25,8 @@ public enum WipeError: Explained {
     /// A firmware failed in a way that has to be mended before anything else.
     case firmware(device: String, reason: String)
     case badCertificate(file: BytePath, reason: String)
+    /// A certificate, or something else, is there already.
+    case certificateExists(file: BytePath)
     case library(String)
     case system(SystemError)
 
@@ -53,6 +55,7 @@ public enum WipeError: Explained {
         case .eraseStuck: "the drive has shown no progress for an hour or more; it is NOT erased"
         case .firmware(let device, let reason): "\(device) is NOT erased: \(reason)"
         case .badCertificate(let file, let reason): "\(file) is not a certificate that holds: \(reason)"
+        case .certificateExists(let file): "\(file) is there already, and no certificate takes its place"
         case .library(let text): text
         case .system(let error): error.description
         }
@@ -80,6 +83,7 @@ public enum WipeError: Explained {
             "move \(file) away and begin anew; after a security erase keep it, as its `key` begins with the drive's password"
         case .eraseGoesOn, .eraseStuck: "the same command goes on watching; what never ends is a medium to destroy"
         case .firmware: "the same command tries again to put it right"
+        case .certificateExists: "give another name"
         case .badCertificate, .library, .system: nil
         }
     }
@@ -89,7 +93,7 @@ public enum WipeError: Explained {
         switch self {
         case .notADevice, .notAPath: 2
         case .wantsReserve, .inUse, .readOnly, .notConfirmed, .levelNotSupported, .changed, .anotherJob, .passwordOwed,
-            .recordInMemory:
+            .recordInMemory, .certificateExists:
             4
         case .damagedRecord, .library, .eraseStuck, .firmware: 1
         case .badCertificate: 3

@@ -83,4 +83,24 @@ struct CertificateTests {
         #expect(page.contains("S&lt;1&gt;&amp;\"2\"") && page.contains("Ünal") && page.contains("not recorded"))
         #expect(shell("stat -c %a \(folder)/certificate/key") == "600\n")
     }
+
+    @Test("A certificate takes the place of nothing, and what was left of one that was cut off is in nobody's way")
+    func place() throws {
+        let (folder, file, key) = try make()
+        defer { shell("chattr -i \(folder) 2>/dev/null; rm -rf \(folder)") }
+        let before = shell("cd \(folder); sha256sum certificate.json*")
+        #expect(throws: WipeError.self) { try Certificate().write(file, key: key) }
+        #expect(throws: WipeError.self) { try Certificate.checkPlace(file) }
+        #expect(shell("cd \(folder); sha256sum certificate.json*") == before)
+        // Its parts alone are what a crash leaves.
+        shell("rm \(file); echo half > \(file).new")
+        try Certificate.checkPlace(file)
+        try Certificate().write(file, key: key)
+        _ = try Certificate.check(file)
+        for name in ["device.json", "device.json.html"] {
+            shell("mknod \(folder)/\(name) c 1 3")
+            #expect(throws: WipeError.self) { try Certificate.checkPlace(folder.appending("device.json")) }
+            #expect(shell("stat -c %F \(folder)/\(name); rm \(folder)/\(name)") == "character special file\n")
+        }
+    }
 }

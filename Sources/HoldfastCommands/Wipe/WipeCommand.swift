@@ -149,6 +149,7 @@ struct WipeCommand: StatefulCommand {
             guard exists(folder) else {
                 throw Problem.usage("there is no folder \(folder) for the certificate")
             }
+            try Certificate.checkPlace(certificate.absolute)
         }
         let report = try session.working { try wipe.run(session.progress) }
         let head = (try? AuditLog(folder: state.places(session).log).head())?.description
