@@ -17,7 +17,11 @@ public struct Certificate: Codable, Sendable, Hashable {
     public var sanitizedBy = Person()
     public var validatedBy = Person()
     public var concurredBy = Person()
+    /// What people said of what is measured where it can be, by the names of the fields.
+    public var stated: [String: String]?
     public var host = HostFacts.hostName
+    /// Whose command it was, as the machine knows it.
+    public var account: String?
     /// Where the machine's audit log ended.
     public var logHead = notRecorded
 
@@ -77,14 +81,18 @@ public struct Certificate: Codable, Sendable, Hashable {
 
     public init() {}
 
-    /// Of a wipe.
-    public init(_ report: WipeReport, tool: String, logHead: String?) {
-        let device = report.device
+    /// Of a device that nothing was done to yet.
+    public init(_ device: BlockDevice) {
         medium.model = device.model.isEmpty ? Self.notRecorded : device.model
         medium.serialNumber = device.serial.isEmpty ? Self.notRecorded : device.serial
         medium.mediaType = device.kind.rawValue
         medium.bytes = device.size
         medium.kernelName = device.name
+    }
+
+    /// Of a wipe.
+    public init(_ report: WipeReport, tool: String, logHead: String?) {
+        self.init(report.device)
         sanitization.methodRequested = report.request.level.rawValue
         sanitization.methodAchieved = report.achieved?.rawValue ?? "not achieved"
         sanitization.tool = tool
@@ -103,6 +111,7 @@ public struct Certificate: Codable, Sendable, Hashable {
             sanitization.passes = 1
             verification.method = "16 random markers, written before at both ends and in between, looked for afterwards"
         }
+        account = HostFacts.userName
         sanitizedBy.name = HostFacts.userName
         sanitizedBy.date = report.ended.text
         if let logHead { self.logHead = logHead }
@@ -132,7 +141,23 @@ public struct Certificate: Codable, Sendable, Hashable {
             ["name", "position", "date", "location", "contact"].map { "\(who).\($0)" }
         }
 
-    /// Fills in a field; false where there is none of that name.
+    /// What the device says and what is done: nobody sets it on a certificate of a wipe.
+    private static let measured: Set<String> = ["model", "serial", "type", "technique"]
+
+    /// Fills in a field of a certificate of a wipe. What was measured stays; what could not be is put beside, as stated by people.
+    /// - Returns: false where there is no such field, or where it was measured.
+    public mutating func state(_ field: String, as value: String) -> Bool {
+        guard Self.measured.contains(field) else { return set(field, to: value) }
+        let found = [
+            "model": medium.model, "serial": medium.serialNumber, "type": medium.mediaType,
+            "technique": sanitization.technique,
+        ]
+        guard found[field] == Self.notRecorded, field != "technique" else { return false }
+        stated = (stated ?? [:]).merging([field: value]) { _, new in new }
+        return true
+    }
+
+    /// Fills in a field, where nothing is measured; false where there is none of that name.
     public mutating func set(_ field: String, to value: String) -> Bool {
         switch field {
         case "manufacturer": medium.manufacturer = value

@@ -34,12 +34,14 @@ extension Certificate {
             ("Method", verification.method), ("Bytes read back", "\(verification.bytes)"), ("Seed of the sample", verification.sampleSeed),
             ("An altered 4 KiB block is found with", verification.probability), ("Different from what was written", ranges(verification.different)),
         ]))
+        \(stated.map { section("As stated by people, not measured", $0.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }) } ?? "")
         \(section("Sanitized by", sanitizedBy))
         \(section("Validated by", validatedBy))
         \(section("Concurrence", concurredBy))
         <h2>Evidence</h2>
         <table>
         <tr><th>Host</th><td>\(escaped(host))</td></tr>
+        <tr><th>Account</th><td>\(escaped(account ?? Self.notRecorded))</td></tr>
         <tr><th>Head of the audit log</th><td><code>\(escaped(logHead))</code></td></tr>
         <tr><th>Signed with</th><td><code>\(escaped(SSHSignature.line(of: key)))</code></td></tr>
         </table>

@@ -123,7 +123,9 @@ public struct Wipe {
     /// The wipe of this device that was interrupted, as far as it came; with all passes written it is being read back.
     public var interrupted: (pass: Int, position: UInt64)? {
         get throws {
-            guard let job = try WipeJob.read(WipeJob.file(in: jobs, for: device)), job.isOf(device) else { return nil }
+            guard let job = try WipeJob.read(WipeJob.file(in: jobs, for: device)), job.isOf(device),
+                try isThisOne(job, Descriptor.openUncached(device.path))
+            else { return nil }
             return (job.pass, job.position)
         }
     }
@@ -164,7 +166,7 @@ public struct Wipe {
             throw WipeError.changed(device: device.name)
         }
         let file = WipeJob.file(in: jobs, for: device)
-        var job = try begin(file)
+        var job = try begin(file, open)
         if case .firmware(let ability) = method {
             return try erase(ability, open, facts.sector, &job, file, progress)
         }
@@ -207,8 +209,32 @@ public struct Wipe {
 
     // MARK: The job
 
-    private func begin(_ file: BytePath) throws -> WipeJob {
-        if var job = try WipeJob.read(file), job.isOf(device), !request.isRestart || job.mayHaveLeftPassword {
+    /// Whether what a job wrote is on this device. A serial number says so; without one, another device of the kind may have the name now, and
+    /// only what nobody else can have written proves that it is the same.
+    private func isThisOne(_ job: WipeJob, _ open: Descriptor) throws -> Bool {
+        if !device.serial.isEmpty || job.technique != nil { return true }
+        // Whatever it is of, another job is refused.
+        if job.pattern != request.pattern.description { return true }
+        guard case .random = request.pattern else { return false }
+        // Before its first position, only a pass that is through has left something.
+        let isBegun = job.stage == .writing && job.position > 0
+        let number = isBegun ? job.pass : job.pass - 1
+        let end = isBegun ? job.position : device.size
+        let unit: UInt64 = 4096
+        guard number >= 0, end >= unit else { return false }
+        let pass = try pass(number, of: job, open, try open.blockFacts().sector, Progress())
+        let places = Set((0..<16).map { $0 * (end / unit - 1) / 15 * unit }).sorted()
+        try pass.verify(
+            places.map { DeviceRange(start: $0, length: unit) }.filter { place in
+                !job.bad.contains { $0.start < place.end && place.start < $0.end }
+            })
+        return pass.different.isEmpty
+    }
+
+    private func begin(_ file: BytePath, _ open: Descriptor) throws -> WipeJob {
+        if var job = try WipeJob.read(file), job.isOf(device), !request.isRestart || job.mayHaveLeftPassword,
+            try isThisOne(job, open)
+        {
             // The record is the only place of that password: it is not given up for another job.
             if job.mayHaveLeftPassword, job.technique != technique {
                 throw WipeError.passwordOwed(device: device.name, technique: job.technique?.rawValue ?? "")

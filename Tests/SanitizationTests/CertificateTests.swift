@@ -103,4 +103,25 @@ struct CertificateTests {
             #expect(shell("stat -c %F \(folder)/\(name); rm \(folder)/\(name)") == "character special file\n")
         }
     }
+
+    @Test("What was measured is not said by anybody; what could not be stands apart, as stated")
+    func measured() throws {
+        let (folder, _, key) = try make()
+        defer { shell("rm -rf \(folder)") }
+        var certificate = Certificate()
+        certificate.medium.serialNumber = "S1"
+        certificate.sanitization.technique = "overwrite"
+        let fields = [
+            "serial": "S2", "technique": "shredded", "model": "<b>Disk 9</b>", "operator.name": "Ünal",
+            "operator.shoe": "x",
+        ]
+        let taken = fields.filter { certificate.state($0.key, as: $0.value) }
+        #expect(taken.keys.sorted() == ["model", "operator.name"])
+        #expect(certificate.medium.model == Certificate.notRecorded && certificate.medium.serialNumber == "S1")
+        let file = folder.appending("stated.json")
+        try certificate.write(file, key: key)
+        #expect(try Certificate.check(file).certificate == certificate)
+        let page = shell("cat \(file).html")
+        #expect(page.contains("As stated by people") && page.contains("&lt;b&gt;Disk 9"))
+    }
 }

@@ -204,6 +204,47 @@ struct WipeTests {
             try Wipe(loop.path, request(), state: loop.state).run(progress)
         }
         let report = try Wipe(loop.path, request(), state: loop.state).run(Progress())
-        #expect(report.isAchieved && report.interruptions == 1)
+        // Nothing had been written, so nothing says that it is the same device.
+        #expect(report.isAchieved && report.interruptions == 0)
     }
+
+    @Test(
+        "Without a serial number, an interrupted wipe goes on where its own writing is, and begins anew on another device of the name"
+    )
+    func otherDevice() throws {
+        let loop = try LoopDevice(256 << 20)
+        #expect(try Wipe(loop.path, request(), state: loop.state).device.serial.isEmpty)
+        shell("cp \(loop.file) \(loop.scratch)/other")
+        var slow = request()
+        slow.bytesPerSecond = 200 << 20
+        let progress = Progress()
+        let stopper = Stopper(progress, after: 700_000)
+        #expect(throws: Interrupted.self) { try Wipe(loop.path, slow, state: loop.state).run(progress) }
+        stopper.wait()
+        let interrupted = try #require(try Wipe(loop.path, request(), state: loop.state).interrupted)
+        #expect(interrupted.position > 0)
+        let job = shell("cat \(loop.state)/wipe/*.json")
+        #expect(try Wipe(loop.path, request(), state: loop.state).run(Progress()).interruptions == 1)
+        // Another one of the same size has the name now.
+        shell(
+            "cat > \(loop.state)/wipe/$(printf \(loop.name) | od -An -tx1 | tr -d ' \n').json <<'E'\n\(job)\nE\ncat \(loop.scratch)/other >\(loop.path); sync"
+        )
+        #expect(try Wipe(loop.path, request(), state: loop.state).interrupted == nil)
+        let report = try Wipe(loop.path, request(), state: loop.state).run(Progress())
+        #expect(report.isAchieved && report.interruptions == 0, "\(report.different)")
+    }
+}
+
+/// Asks for a stop after a while.
+private final class Stopper: Sendable {
+    private let thread: WorkerThread
+
+    init(_ progress: Progress, after microseconds: UInt32) {
+        thread = WorkerThread {
+            usleep(microseconds)
+            progress.requestStop()
+        }
+    }
+
+    func wait() { thread.join() }
 }

@@ -1,6 +1,7 @@
 // `holdfast wipe` for files, folders and free space.
 
 internal import Images
+internal import Machine
 internal import Platform
 internal import RestorePoints
 internal import Sanitization
@@ -36,7 +37,8 @@ extension WipeCommand {
     }
 
     private func wipeFreeSpace(_ session: Session) throws -> Outcome {
-        let wipe = try FreeSpaceWipe(device.absolute, reserve: reserve?.bytes)
+        let wipe = try FreeSpaceWipe(
+            device.absolute, reserve: reserve?.bytes, state: state.places(session).state)
         session.console.note("\(device.path): \(Text.size(wipe.free)) are free")
         for reason in wipe.reach.reasons { session.console.warning(reason) }
         try session.confirm("Fill and wipe what is free there?")

@@ -141,6 +141,12 @@ struct WipeCommand: StatefulCommand {
         request.isDiscarded = discard
         request.isRestart = restart
         let wipe = try Wipe(device.absolute, request, state: state.places(session).state)
+        var preview = Certificate(wipe.device)
+        for field in fields where !preview.state(field.key, as: field.value) {
+            throw Problem.usage(
+                "--field \(Text.safe(field.key)) is what the device says or what was done to it, and nobody sets that",
+                hint: "say what is to be known of it with another field, as property=…")
+        }
         try confirmDevice(wipe, session)
         // What would keep a certificate from being written shows before hours of work, not after.
         if let certificate {
@@ -154,12 +160,16 @@ struct WipeCommand: StatefulCommand {
         let report = try session.working { try wipe.run(session.progress) }
         let head = (try? AuditLog(folder: state.places(session).log).head())?.description
         var document = Certificate(report, tool: Session.tool, logHead: head)
-        for field in fields { _ = document.set(field.key, to: field.value) }
+        for field in fields { _ = document.state(field.key, as: field.value) }
         var lines = [document.verdict, "verified: " + document.verification.method + ", " + Text.size(report.verified)]
         if let certificate {
             do {
                 try document.write(certificate.absolute, key: Certificate.key(state: state.places(session).state))
             } catch {
+                // The work of hours is not lost for it.
+                if let kept = try? keep(document, session) {
+                    lines.append("the certificate could not be put in its place, and is kept as \(kept)")
+                }
                 show(report, document, lines, session)
                 throw error
             }
@@ -167,6 +177,16 @@ struct WipeCommand: StatefulCommand {
         }
         show(report, document, lines, session)
         return report.isAchieved ? .done : .findings
+    }
+
+    /// Writes a certificate beside the machine's key for them.
+    private func keep(_ document: Certificate, _ session: Session) throws -> BytePath {
+        let state = state.places(session).state
+        let key = try Certificate.key(state: state)
+        let name = hexadecimal(Array("\(document.medium.kernelName) \(document.sanitization.ended)".utf8))
+        let file = state.appending("certificate").appending("kept-\(name).json")
+        try document.write(file, key: key)
+        return file
     }
 
     private func show(_ report: WipeReport, _ document: Certificate, _ lines: [String], _ session: Session) {

@@ -11,14 +11,19 @@ public struct FreeSpaceWipe {
     /// Bytes that are to stay free for those who work there meanwhile.
     public let reserve: UInt64
     public let free: UInt64
+    /// The names of folders that are to go: whatever has such a name and is not recorded here is somebody's own.
+    private let records: BytePath
 
     private static let prefix = Array(".holdfast-wipe-".utf8)
     /// The length of one file that takes space; some file systems have no larger ones.
     private static let fileLength: UInt64 = 1 << 30
 
-    /// - Parameter reserve: nil where nothing has to stay free.
+    /// - Parameters:
+    ///   - reserve: nil where nothing has to stay free.
+    ///   - state: where it is remembered what an interrupted one leaves.
     /// - Throws: `WipeError`, also where the machine runs from the file system and nothing is to stay free.
-    public init(_ path: BytePath, reserve: UInt64?) throws {
+    public init(_ path: BytePath, reserve: UInt64?, state: BytePath) throws {
+        records = state.appending("wipe").appending("free-space")
         do {
             self.path = path
             self.reserve = reserve ?? 0
@@ -45,10 +50,14 @@ public struct FreeSpaceWipe {
         // What an interrupted one left.
         try removeLeftovers(parent)
         let name = Self.prefix + Array(hexadecimal(try SecureRandom.bytes(6)).utf8)
-        try parent.makeDirectory(name)
+        try makeFolders(records)
+        try writeNew(records.appending(name), [])
         // Whatever ends this, the space is given back; what a kill leaves goes with the next call.
         defer { try? removeLeftovers(parent) }
-        let folder = try parent.open(name, .directory)
+        try parent.makeDirectory(name)
+        guard let folder = try Self.own(name, in: parent), try DirectoryListing(of: folder).count == 0 else {
+            throw WipeError.notAPath(path: path, reason: "somebody changes names in it meanwhile")
+        }
         var report = PathWipeReport(reasons: reach.reasons, notes: reach.notes)
         let overwrite = try FileOverwrite(reach, progress)
         let kept = reserve == 0 ? takeReserve() : nil
@@ -141,13 +150,32 @@ public struct FreeSpaceWipe {
         }
     }
 
+    /// A folder that only root can have made there; nil where the name is not there, or somebody else's.
+    private static func own(_ name: [UInt8], in parent: Descriptor) throws(SystemError) -> Descriptor? {
+        let status: FileStatus
+        do throws(SystemError) { status = try parent.status(of: name) } catch {
+            if error.isAbsent { return nil }
+            throw error
+        }
+        let border = TreeBorder(try parent.status())
+        guard status.kind == .directory, !border.isCrossed(by: status) else { return nil }
+        let folder = try parent.open(name, .directory)
+        let opened = try folder.status()
+        return FileIdentity(opened) == FileIdentity(status) && opened.user == geteuid() && opened.mode & 0o077 == 0
+            ? folder : nil
+    }
+
     private func removeLeftovers(_ parent: Descriptor) throws {
-        let names = try DirectoryListing(of: parent)
-        for index in 0..<names.count where names[index].starts(with: Self.prefix) {
-            let folder = try parent.open(names[index], .directory)
+        guard exists(records) else { return }
+        let names = try DirectoryListing(of: Descriptor.open(records, .directory))
+        for index in 0..<names.count {
+            let name = names[index]
+            // One that is in another folder, or on a medium that is away, waits for its turn.
+            guard let folder = try Self.own(name, in: parent) else { continue }
             let files = try DirectoryListing(of: folder)
             for file in 0..<files.count { try folder.remove(files[file]) }
-            try parent.remove(names[index], directory: true)
+            try parent.remove(name, directory: true)
+            try removeFile(records.appending(name))
         }
         try parent.synchronize()
     }
