@@ -2,6 +2,7 @@
 #include "CLinux.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/btrfs.h>
 #include <linux/btrfs_tree.h>
 #include <string.h>
@@ -10,13 +11,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-int clinux_mount_detached(const char *type, const char *source, const char *key, const char *value) {
+int clinux_mount_detached(const char *type, const char *source, const char *const *options) {
     int context = (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
     if (context < 0) return -1;
     int mount = -1;
-    if (syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, "source", source, 0) == 0 &&
-        (key == NULL || syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, key, value, 0) == 0) &&
-        syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+    int failed = syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, "source", source, 0) != 0;
+    for (; !failed && options[0] != NULL; options += 2)
+        failed = syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, options[0], options[1], 0) != 0;
+    if (!failed && syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
         mount = (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, 0);
     int error = errno;
     close(context);
@@ -24,13 +26,25 @@ int clinux_mount_detached(const char *type, const char *source, const char *key,
     return mount;
 }
 
+int clinux_clone_mount(int folder, int recursively) {
+    return (int)syscall(SYS_open_tree, folder, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | (recursively ? AT_RECURSIVE : 0));
+}
+
+int clinux_attach_mount(int mount, int place) {
+    return (int)syscall(SYS_move_mount, mount, "", place, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}
+
+static int set_mount(int mount, struct mount_attr attributes) {
+    return (int)syscall(SYS_mount_setattr, mount, "", AT_EMPTY_PATH, &attributes, sizeof attributes);
+}
+
+int clinux_make_mount_private(int mount) { return set_mount(mount, (struct mount_attr){.propagation = MS_PRIVATE}); }
+
+int clinux_make_mount_read_only(int mount) { return set_mount(mount, (struct mount_attr){.attr_set = MOUNT_ATTR_RDONLY}); }
+
 int clinux_mount(const char *source, const char *target, const char *type, const char *options, unsigned long flags) {
     return mount(source, target, type, flags, options);
 }
-
-const unsigned long clinux_MS_BIND = MS_BIND;
-const unsigned long clinux_MS_READ_ONLY_BIND = MS_REMOUNT | MS_BIND | MS_RDONLY;
-const unsigned long clinux_MS_PRIVATE = MS_PRIVATE;
 
 int clinux_unmount(const char *target) { return umount2(target, UMOUNT_NOFOLLOW); }
 

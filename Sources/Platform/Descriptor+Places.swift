@@ -31,8 +31,57 @@ extension Descriptor {
         }
     }
 
+    /// The path of what is open here, as the kernel names it now.
+    public func pathNow() throws(SystemError) -> [UInt8] {
+        try Descriptor.open("/proc/self/fd", .directory).readLink(Array("\(raw)".utf8))
+    }
+
     /// A path that leads to what is open here, and to nothing else whatever becomes of its name.
     var placePath: [UInt8] { Array("/proc/self/fd/\(raw)".utf8) }
+
+    /// Makes a folder beneath this one and those on the way, through folders only; what is there is fine.
+    /// - Parameter path: names joined by `/`; none leads here.
+    @discardableResult
+    public func makeFolders(_ path: some Collection<UInt8>, mode: UInt32 = 0o755) throws(SystemError) -> Descriptor {
+        var folder = self
+        for name in BytePath(Array(path)).components.map(Array.init) {
+            do throws(SystemError) { try folder.makeDirectory(name, mode: mode) } catch {
+                guard error.isPresent else { throw error }
+            }
+            folder = try folder.openBeneath(name, .directory)
+        }
+        return folder
+    }
+
+    /// Removes what has a name in this folder, with all that is in it; what is mounted in it, and what is not there, is left.
+    /// - Throws: at the first that stays.
+    public func removeTree(_ name: [UInt8]) throws(SystemError) {
+        let status: FileStatus
+        do throws(SystemError) { status = try self.status(of: name) } catch {
+            if error.isAbsent { return }
+            throw error
+        }
+        guard status.kind == .directory else { return try remove(name) }
+        let border = TreeBorder(try self.status())
+        if border.isCrossed(by: status) { throw SystemError(EBUSY, "remove", printable(name)) }
+        let root = try open(name, .directory)
+        var rules = TreeWalk.Rules()
+        rules.isBorder = { border.isCrossed(by: $0) }
+        let walk = try TreeWalk(root, rules: rules)
+        // Names alone: a folder on the way that were held open would be one too many in a deep tree.
+        var names: [[UInt8]] = []
+        while let step = walk.next() {
+            switch step {
+            case .entry(let entry):
+                // A folder here is one that something is mounted on, or that cannot be opened.
+                try entry.folder.remove(entry.name, directory: entry.status.kind == .directory)
+            case .enter(let entry, _): names.append(entry.name)
+            case .leave: if let name = names.popLast() { try walk.current?.remove(name, directory: true) }
+            case .unreadable(_, let error): throw error
+            }
+        }
+        try remove(name, directory: true)
+    }
 
     // MARK: Places
 

@@ -20,11 +20,8 @@ extension BlockDevice {
     /// In the namespaces of all programs: a mount need not be seen from here.
     private static func mounts(of device: BlockDevice) -> [String] {
         var found: [String] = []
-        for process in names(in: "/proc") where process.first?.isNumber == true {
-            guard let bytes = try? readWhole(BytePath("/proc/\(process)/mountinfo"), limit: 1 << 24) else { continue }
-            for mount in bytes.split(separator: UInt8(ascii: "\n")).compactMap({ Mount(line: $0) }) {
-                let isSource = mount.source == device.path
-                guard mount.device == device.number || isSource else { continue }
+        for (_, mounts) in Mount.allNamespaces() {
+            for mount in mounts where mount.device == device.number || mount.source == device.path {
                 let text = "\(device.name) is mounted at \(mount.point)"
                 if !found.contains(text) { found.append(text) }
             }

@@ -1,4 +1,4 @@
-// What is mounted where (proc(5), mountinfo), and mounts that no path leads to.
+// What is mounted where (proc(5), mountinfo).
 
 internal import CLinux
 internal import Glibc
@@ -6,6 +6,8 @@ internal import Glibc
 /// One line of the kernel's list of mounts.
 public struct Mount: Sendable, Hashable {
     public var id: UInt64
+    /// The mount that it is on.
+    public var parent: UInt64
     /// `0:35`: the file system, as the kernel numbers it.
     public var device: String
     /// The folder of the file system that is mounted, `/` for all of it.
@@ -25,6 +27,19 @@ public struct Mount: Sendable, Hashable {
         return bytes.split(separator: UInt8(ascii: "\n")).compactMap { Mount(line: $0) }
     }
 
+    /// All mounts of each mount namespace that has a process, with one of those; what cannot be seen is left out.
+    static func allNamespaces() -> [(process: Int32, mounts: [Mount])] {
+        var seen: Set<[UInt8]> = []
+        let processes = BlockDevice.names(in: "/proc").compactMap { Int32($0) }.sorted()
+        return ([getpid()] + processes).compactMap { process in
+            guard let folder = try? Descriptor.open(BytePath("/proc/\(process)/ns"), .directory),
+                let namespace = try? folder.readLink(Array("mnt".utf8)), seen.insert(namespace).inserted,
+                let bytes = try? readWhole(BytePath("/proc/\(process)/mountinfo"), limit: 1 << 24)
+            else { return nil }
+            return (process, bytes.split(separator: UInt8(ascii: "\n")).compactMap { Mount(line: $0) })
+        }
+    }
+
     /// The uppermost mount of a place, by its name.
     public static func at(_ point: BytePath) throws(SystemError) -> Mount? {
         try all().last { $0.point == point }
@@ -36,12 +51,32 @@ public struct Mount: Sendable, Hashable {
         return try all().first { $0.id == id }
     }
 
+    /// The UUID on its device, as the links of udev and the kernel's list of btrfs tell it.
+    fileprivate var deviceUUID: String? {
+        guard source.isAbsolute, let device = try? Descriptor.open(source, .place).status(),
+            device.kind == .blockDevice,
+            let name = BlockDevice(number: "\(device.nodeMajor):\(device.nodeMinor)")?.name
+        else { return nil }
+        if type == "btrfs" {
+            return BlockDevice.names(in: "/sys/fs/btrfs").first {
+                exists(BytePath("/sys/fs/btrfs/\($0)/devices/\(name)"))
+            }
+        }
+        let folder = "/dev/disk/by-uuid"
+        guard let links = try? Descriptor.open(BytePath(folder), .directory) else { return nil }
+        return BlockDevice.names(in: folder).first { link in
+            (try? links.readLink(Array(link.utf8))).map { BytePath($0).lastComponent == Array(name.utf8) } ?? false
+        }
+    }
+
     init?(line: ArraySlice<UInt8>) {
         let fields = line.split(separator: UInt8(ascii: " "))
         guard let dash = fields.firstIndex(of: [UInt8(ascii: "-")]), dash >= 6, fields.count > dash + 2,
-            let id = UInt64(String(decoding: fields[0], as: UTF8.self))
+            let id = UInt64(String(decoding: fields[0], as: UTF8.self)),
+            let parent = UInt64(String(decoding: fields[1], as: UTF8.self))
         else { return nil }
         self.id = id
+        self.parent = parent
         device = String(decoding: fields[2], as: UTF8.self)
         root = BytePath(unescapedField(fields[3]))
         point = BytePath(unescapedField(fields[4]))
@@ -49,29 +84,6 @@ public struct Mount: Sendable, Hashable {
         source = BytePath(unescapedField(fields[dash + 2]))
         let both = [fields[5]] + (fields.count > dash + 3 ? [fields[dash + 3]] : [])
         options = both.flatMap { String(decoding: $0, as: UTF8.self).split(separator: ",").map(String.init) }
-    }
-}
-
-extension Descriptor {
-    /// Mounts a file system where no path leads, and opens its root: the mount goes with the last descriptor below it.
-    public static func mountDetached(
-        _ type: String, source: BytePath, option: (String, String)? = nil
-    ) throws(SystemError) -> Descriptor {
-        let mount = try Descriptor(
-            owning: check("mount", source.description) {
-                source.withCString { source in
-                    type.withCString { type in
-                        guard let (key, value) = option else {
-                            return clinux_mount_detached(type, source, nil, nil)
-                        }
-                        return key.withCString { key in
-                            value.withCString { clinux_mount_detached(type, source, key, $0) }
-                        }
-                    }
-                }
-            })
-        // What the kernel gives is only a place.
-        return try mount.open([UInt8(ascii: ".")], .directory)
     }
 }
 
@@ -88,25 +100,28 @@ public func mountFileSystem(
     }
 }
 
-/// Gives a folder a second place. What is mounted in it is not there.
-public func mountFolder(_ folder: BytePath, at target: BytePath) throws(SystemError) {
-    try check("mount", "\(folder) at \(target)") {
-        folder.withCString { folder in target.withCString { clinux_mount(folder, $0, nil, nil, clinux_MS_BIND) } }
-    }
-    // What is mounted in one of the two places later is not meant for the other.
-    try check("mount", "\(folder) at \(target)") {
-        target.withCString { clinux_mount(nil, $0, nil, nil, clinux_MS_PRIVATE) }
-    }
-}
-
-/// Makes one mount read-only, and not the file system below it.
-public func remountReadOnly(_ target: BytePath) throws(SystemError) {
-    try check("make read-only", target.description) {
-        target.withCString { clinux_mount(nil, $0, nil, nil, clinux_MS_READ_ONLY_BIND) }
-    }
-}
-
 /// Takes away the uppermost mount of a place.
 public func unmount(_ target: BytePath) throws(SystemError) {
     try check("unmount", target.description) { target.withCString { clinux_unmount($0) } }
+}
+
+extension Descriptor {
+    /// What tells the file system of this open folder from others, on this machine and later; nil where nothing does.
+    public func fileSystemIdentifier(of mount: Mount) throws(SystemError) -> String? {
+        switch mount.type {
+        case "ext2", "ext3", "ext4":
+            // Made of its UUID (ext4_statfs), and known to whoever has it mounted.
+            var result = statvfs()
+            try check("look at", "the file system") { fstatvfs(raw, &result) }
+            return hexadecimal(withUnsafeBytes(of: UInt64(result.f_fsid).bigEndian) { Array($0) })
+        case "zfs": return nil
+        default: return mount.deviceUUID
+        }
+    }
+
+    /// The path of this open folder in its file system, whatever of that is mounted and where.
+    public func pathInFileSystem(of mount: Mount) throws(SystemError) -> BytePath {
+        let path = BytePath(try pathNow())
+        return path == mount.point ? mount.root : mount.root.appending(mount.point.remainder(of: path))
+    }
 }

@@ -1,4 +1,4 @@
-// Which programs use a file system, found through /proc: by their open files, working folders and roots.
+// Which programs use a file system, found through /proc: by their open and mapped files, working folders and roots.
 
 internal import CLinux
 internal import Glibc
@@ -22,7 +22,7 @@ public struct RunningProcess: Sendable, Hashable, CustomStringConvertible {
             let folder = "/proc/\(id)"
             let isUser =
                 ["cwd", "root", "exe"].contains(where: { uses(device, root, "\(folder)/\($0)") })
-                || hasOpen(device, root, folder)
+                || hasOpen(device, root, folder) || hasMapped(device, root, folder)
             if isUser {
                 result.append(RunningProcess(id: id, name: name(folder)))
             }
@@ -37,6 +37,24 @@ public struct RunningProcess: Sendable, Hashable, CustomStringConvertible {
         return (0..<names.count).contains { index in
             uses(device, root, "\(folder)/fd/\(String(decoding: names[index], as: UTF8.self))")
         }
+    }
+
+    /// A file that is mapped may be closed. Each is looked at once, by the first of its places.
+    private static func hasMapped(_ device: UInt64, _ root: BytePath?, _ folder: String) -> Bool {
+        guard let maps = try? readWhole(BytePath("\(folder)/maps"), limit: 1 << 26) else { return false }
+        var seen: Set<ArraySlice<UInt8>> = []
+        for line in maps.split(separator: UInt8(ascii: "\n")) {
+            let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
+            guard fields.count == 6, let path = fields[5].drop(while: { $0 == UInt8(ascii: " ") }).nonEmpty,
+                path.first == UInt8(ascii: "/"), seen.insert(path).inserted
+            else { continue }
+            // The range is written there without the zeros in front.
+            let range = fields[0].split(separator: UInt8(ascii: "-")).map { bound in
+                String(decoding: bound.drop { $0 == UInt8(ascii: "0") }.nonEmpty ?? [UInt8(ascii: "0")], as: UTF8.self)
+            }
+            if uses(device, root, "\(folder)/map_files/\(range.joined(separator: "-"))") { return true }
+        }
+        return false
     }
 
     /// Follows one of /proc's links to the file itself.
@@ -57,4 +75,8 @@ public struct RunningProcess: Sendable, Hashable, CustomStringConvertible {
         guard let bytes = try? readWhole(BytePath("\(folder)/comm"), limit: 256) else { return "?" }
         return printable(bytes.prefix { $0 != UInt8(ascii: "\n") })
     }
+}
+
+extension ArraySlice {
+    fileprivate var nonEmpty: ArraySlice? { isEmpty ? nil : self }
 }

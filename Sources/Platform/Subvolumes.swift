@@ -22,7 +22,7 @@ extension Descriptor {
 
     /// The top level of a btrfs, whatever of it is mounted and where.
     public static func topLevel(of mount: Mount) throws(SystemError) -> Descriptor {
-        try mountDetached("btrfs", source: mount.source, option: ("subvolid", "\(topLevelSubvolume)"))
+        try mountDetached("btrfs", source: mount.source, options: [("subvolid", "\(topLevelSubvolume)")])
     }
 
     public var isOnBtrfs: Bool { fileSystemType == UInt(clinux_BTRFS_SUPER_MAGIC) }

@@ -61,6 +61,9 @@ public final class TreeWalk {
     /// Folders on the way to what is looked at, the root among them.
     public var depth: Int { levels.count }
 
+    /// The folder whose names are being told, after `leave` the one above; nil where it could not be found again.
+    public var current: Descriptor? { folders.current }
+
     /// Passes over what is in the folder that was entered last; `leave` comes next.
     public func skip() {
         guard entering != nil else { return }

@@ -64,7 +64,19 @@ struct BootFolders {
         return isComplete
     }
 
-    func clear(keeping points: [RestorePoint]) throws { for folder in folders { try folder.clear(keeping: points) } }
+    /// Takes away what was kept for a point that was being made.
+    func discard(_ id: String) throws { for folder in folders { try folder.discard(id) } }
+
+    /// Destroys what was kept, but for what points have that stay.
+    func destroy(_ kept: [KeptBoot], keeping points: [RestorePoint]) throws {
+        let needed = Set(points.flatMap { $0.boot ?? [] }.map(\.image))
+        try forEach(in: kept) { folder, _ in
+            for kept in kept where kept.folder == folder.name && !needed.contains(kept.image) {
+                try folder.destroy(kept)
+            }
+            try folder.tidy()
+        }
+    }
 
     private func forEach(in kept: [KeptBoot], _ body: (BootFolder, KeptBoot) throws -> Void) rethrows {
         for folder in folders {
@@ -142,9 +154,9 @@ final class BootFolder {
         if try fingerprint() != kept.fingerprint { try store.check(kept.image, known: nil) }
     }
 
-    func clear(keeping points: [RestorePoint]) throws {
-        try store.clear(keeping: Set(points.flatMap { $0.boot ?? [] }.filter { $0.folder == name }.map(\.image)))
-    }
+    func discard(_ id: String) throws { try store.discard(id) }
+    func destroy(_ kept: KeptBoot) throws { try store.destroy(kept.image) }
+    func tidy() throws { try store.tidy() }
 
     private func fingerprint() throws -> String {
         var text = ""

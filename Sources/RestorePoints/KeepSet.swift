@@ -1,6 +1,8 @@
 // What a factory reset may leave as it is.
 
+internal import Images
 internal import Platform
+internal import Reporting
 
 /// A set of files that a factory reset keeps, by the places that systems of this kind have for them.
 public enum KeepSet: String, Sendable, CaseIterable {
@@ -37,18 +39,28 @@ public enum KeepSet: String, Sendable, CaseIterable {
     }
 }
 
-/// Copies what is kept from one tree into another, in place of what is there.
-func copyKept(_ paths: [BytePath], from old: BytePath, to new: BytePath) throws {
+/// Puts what is kept of one tree onto another, in place of what is there.
+/// - Parameters:
+///   - root: what messages call the trees.
+///   - state: where it is in between.
+func bringKept(
+    _ paths: [BytePath], from old: Descriptor, to new: Descriptor, root: BytePath, state: BytePath, findings: Findings
+) throws {
+    let (folder, name) = (try Descriptor.open(state, .directory), Array("keeping".utf8))
+    // What a crash left.
+    try folder.removeTree(name)
+    try folder.makeDirectory(name)
+    let parts = TreeParts(whole: Set(paths.map(\.bytes)))
+    let kept = KeptParts(in: state.appending(name))
+    let missed = try kept.keep(parts, of: old, named: root, progress: Progress(), findings: findings)
+    if missed > 0 { throw PointError.unreadable(root: root, findings: missed) }
     for path in paths {
-        let (source, target) = (old.appending(path.bytes), new.appending(path.bytes))
-        try makeFolders(target.parent, mode: 0o755)
-        for words: [ProgramWord] in [
-            ["rm", "-rf", "--", ProgramWord(target)], ["cp", "-a", "--", ProgramWord(source), ProgramWord(target)],
-        ] {
-            let result = try runProgram(words)
-            if result.status != 0 {
-                throw PointError.program(words.map(\.shown), status: result.status, complaint: result.complaint)
-            }
-        }
+        do throws(SystemError) {
+            let above = path.components.count > 1 ? try new.openBeneath(path.parent.bytes, .directory) : new
+            try above.removeTree(path.lastComponent)
+        } catch { if !error.isAbsent { throw error } }
     }
+    let left = try kept.bring(parts, onto: new, named: root, progress: Progress(), findings: findings)
+    if left > 0 { throw PointError.notKept(root: root, findings: left) }
+    try folder.removeTree(name)
 }

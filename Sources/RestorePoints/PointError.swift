@@ -8,6 +8,8 @@ public enum PointError: Explained {
     case notSetUp(state: BytePath)
     case alreadySetUp(state: BytePath, root: BytePath)
     case noBackend(root: BytePath, reason: String)
+    /// What is at the tree's path is not the tree.
+    case notThere(root: BytePath, reason: String)
     case badName(name: String, reason: String)
     case nameTaken(name: String)
     case unknownPoint(name: String)
@@ -24,6 +26,8 @@ public enum PointError: Explained {
     case newerState(file: BytePath, version: Int)
     case refused([Preflight])
     case unreadable(root: BytePath, findings: UInt64)
+    /// What a factory reset was to keep could not be put into the new state.
+    case notKept(root: BytePath, findings: UInt64)
     case damagedPoint(findings: UInt64)
     case bootNotBrought(folder: BytePath, findings: UInt64)
     /// What the backend kept of a point is gone.
@@ -42,6 +46,7 @@ public enum PointError: Explained {
         case .notSetUp(let state): "nothing is protected here yet: there is no \(state)"
         case .alreadySetUp(let state, let root): "\(root) is protected already, with its state in \(state)"
         case .noBackend(let root, let reason): "\(root) cannot be protected: \(reason)"
+        case .notThere(let root, let reason): "\(root) is not the tree that is protected: \(reason)"
         case .badName(let name, let reason): "\(printable(name.utf8)) cannot be a point's name: \(reason)"
         case .nameTaken(let name): "there is a point \(name) already"
         case .unknownPoint(let name): "there is no point \(printable(name.utf8))"
@@ -57,6 +62,8 @@ public enum PointError: Explained {
         case .damagedState(let file, let reason): "\(file) is damaged: \(reason)"
         case .newerState(let file, let version): "\(file) is of version \(version), which this program does not know"
         case .refused(let findings): findings.map(\.sentence).joined(separator: "; ")
+        case .notKept(let root, let findings):
+            "\(findings) entr\(findings == 1 ? "y" : "ies") of \(root) could not be kept, and nothing was changed"
         case .unreadable(let root, let findings):
             "\(findings) entries of \(root) could not be read, so the state of now would be lost; nothing was changed"
         case .damagedPoint(let findings):
@@ -78,6 +85,7 @@ public enum PointError: Explained {
     public var mend: String? {
         switch self {
         case .notSetUp: "`holdfast setup` protects this machine"
+        case .notThere(let root, _): "mount it (`mount \(root)`, where /etc/fstab knows it)"
         case .nameTaken: "take another name, or `holdfast destroy` that one first"
         case .unknownPoint: "`holdfast status` lists the points"
         case .isFactory: "repeat with --factory if it is really to go"
@@ -90,6 +98,7 @@ public enum PointError: Explained {
         case .damagedState: "`holdfast recover` tells what can be saved"
         case .newerState: "use the program that wrote it, or a newer one"
         case .refused(let findings): findings.compactMap(\.mend).joined(separator: "; ")
+        case .notKept: "mend what is named above, or reset without --keep"
         case .unreadable: "mend or remove what is named above"
         case .damagedPoint:
             "go to another point; `holdfast diff` and `holdfast restore --only` save single files of this one"
@@ -106,10 +115,10 @@ public enum PointError: Explained {
     public var exitStatus: Int32 {
         switch self {
         case .badName, .nameTaken, .unknownPoint, .nothingToUndo, .noFactoryPoint, .notSetUp, .alreadySetUp: 2
-        case .noBackend, .isFactory, .isPinned, .stalePlan, .pending, .refused, .notPermitted, .damagedState,
+        case .noBackend, .notThere, .isFactory, .isPinned, .stalePlan, .pending, .refused, .notPermitted, .damagedState,
             .newerState, .commitsWait, .locked:
             4
-        case .unreadable, .bootNotBrought, .program, .hookFailed, .library: 1
+        case .unreadable, .notKept, .bootNotBrought, .program, .hookFailed, .library: 1
         case .damagedPoint, .lostPoint: 4
         case .system(let error): error.isPermission ? 4 : 1
         case .image(let error): error.exitStatus

@@ -53,26 +53,33 @@ extension Preflight {
             mend: "`holdfast filter commit --all` first keeps that, too", isRefusal: false)
     }
 
-    /// Programs that would go on in the state that is left.
-    static func busy(_ root: BytePath, device: UInt64, below folder: BytePath? = nil) -> [Preflight] {
-        let users = RunningProcess.using(device: device, below: folder)
+    /// What lies below an active filter is not changed under it; `/` is switched at the start, before the filter.
+    static func filterInTheWay(_ root: BytePath, _ place: BytePath) -> [Preflight] {
+        if root == "/" || root == place { return [] }
+        return [
+            Preflight(
+                "filtered", "a write filter covers \(root), and what is below it cannot be changed now",
+                mend:
+                    "`holdfast filter disable --path \(root)` first; `holdfast filter enable --path \(root)` afterwards",
+                isRefusal: true)
+        ]
+    }
+
+    /// What would go on in the state that is left.
+    /// - Parameter isWhole: the tree is all of a file system, or a subvolume.
+    static func busy(_ root: BytePath, at place: BytePath, isWhole: Bool) throws -> [Preflight] {
+        let users = try TreeUse.all(of: Descriptor.open(place, .directory), at: place, isWhole: isWhole)
         if users.isEmpty { return [] }
         return [
             Preflight(
-                "busy", "programs work in \(root): " + users.prefix(5).map(\.description).joined(separator: ", "),
-                mend: "stop them first", isRefusal: true)
+                "busy", "it is in use in \(root): " + users.prefix(5).map(\.description).joined(separator: ", "),
+                mend: "stop that first", isRefusal: true)
         ]
     }
 
     /// Swap files in a tree: a snapshot of them cannot be made, or an image of them is worth nothing.
     static func swapFiles(in root: BytePath) throws -> [BytePath] {
-        guard let table = try? readWhole("/proc/swaps", limit: 1 << 20) else { return [] }
-        return table.split(separator: UInt8(ascii: "\n")).dropFirst().compactMap { line in
-            let fields = line.split(whereSeparator: { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") })
-            guard fields.count > 1, fields[1].elementsEqual("file".utf8) else { return nil }
-            let path = BytePath(Array(fields[0]))
-            return path.isBelow(root) ? path : nil
-        }
+        try TreeUse.swapFiles().filter { $0.isBelow(root) }
     }
 
     /// A package manager at work: a state in the middle of an upgrade is none to go back to.

@@ -73,6 +73,8 @@ public final class ProtectedTree {
                 id: try randomIdentifier(), root: root.description, rootBytes: hexadecimal(root.bytes), backend: kind)
             let backend = try makeBackend(configuration, state: state, progress: progress, findings: findings)
             configuration.facts = backend.facts
+            // Whoever reads the state of `/` has it from there.
+            configuration.home = root == "/" ? nil : try TreeHome(of: folder)
             configuration.boot = boot.map { [BootPlace($0)] } ?? (root == "/" ? BootPlace.ofThisMachine : [])
             let tree = ProtectedTree(
                 area: area, configuration: configuration, backend: backend, progress: progress,
@@ -92,6 +94,8 @@ public final class ProtectedTree {
         do {
             let area = StateArea(folder: state)
             let configuration = try area.readConfiguration()
+            let root = configuration.rootPath
+            try configuration.home?.check(root, at: FilterMounts.lower(of: root) ?? root)
             return ProtectedTree(
                 area: area, configuration: configuration,
                 backend: try makeBackend(configuration, state: state, progress: progress, findings: findings),
@@ -108,11 +112,13 @@ public final class ProtectedTree {
         switch configuration.backend {
         case .btrfs:
             let live = configuration.facts["live"].map { BytePath(decodeHexadecimal($0) ?? []) }
-            return try BtrfsBackend(root: root, place: place, tree: configuration.id, live: live, own: [state])
+            return try BtrfsBackend(
+                root: root, place: place, tree: configuration.id, live: live, state: state, findings: findings)
         case .tree: return TreeBackend(root: root, place: place, state: state, progress: progress, findings: findings)
         case .zfs:
             return try ZFSBackend(
-                root: root, place: place, tree: configuration.id, facts: configuration.facts, own: [state])
+                root: root, place: place, tree: configuration.id, facts: configuration.facts, state: state,
+                findings: findings)
         }
     }
 
@@ -188,6 +194,8 @@ public final class ProtectedTree {
         /// The point in whose state the live tree was last.
         public var base: RestorePoint?
         public var pending: Pending?
+        /// What of the state is lost or damaged, where a copy of it is there.
+        public var damage: PointError?
     }
 
     /// Needs no privilege where the state can be read.
@@ -206,7 +214,8 @@ public final class ProtectedTree {
             }
             return Overview(
                 root: configuration.rootPath, backend: configuration.backend, points: table.points,
-                base: table.points.first { $0.id == table.base }, pending: waiting)
+                base: table.points.first { $0.id == table.base }, pending: waiting,
+                damage: area.tableProblem())
         } catch { throw PointError.wrapping(error) }
     }
 
@@ -269,13 +278,22 @@ public final class ProtectedTree {
                 + backend.preflightCreate() + (place == root ? [] : [Preflight.filtered(root)])
             let refusals = preflight.filter(\.isRefusal)
             if !refusals.isEmpty { throw PointError.refused(refusals) }
-            point.boot = try boot.keep(table.points, name: point.id)
-            let (handle, findings) = try hooks.around("create", root) { try backend.create(point.id) }
-            point.handle = handle
-            table.points.append(point)
-            table.base = point.id
-            // The table is the commit point: what it does not name is cleared by the next command.
-            try area.write(&table)
+            // A crash from here to the table leaves what the next command takes away.
+            try area.write(StateArea.Unfinished(made: [point.id]))
+            let findings: UInt64
+            do {
+                point.boot = try boot.keep(table.points, name: point.id)
+                (point.handle, findings) = try hooks.around("create", root) { try backend.create(point.id) }
+                table.points.append(point)
+                table.base = point.id
+                // The commit point.
+                try area.write(&table)
+            } catch {
+                // What was made is taken away now or by the next command; why it failed is what counts.
+                try? finishUnfinished()
+                throw error
+            }
+            try area.removeUnfinished()
             return Created(point: point, findings: findings, preflight: preflight)
         }
     }
@@ -296,17 +314,33 @@ public final class ProtectedTree {
         }
     }
 
-    /// First from the table, then from the disk: a crash between leaves what the next command clears.
+    /// First from the table, then from the disk: a crash between leaves what the next command takes away.
     func remove(_ ids: Set<String>, from table: inout StateArea.Table) throws {
         let gone = table.points.filter { ids.contains($0.id) }
         if gone.isEmpty { return }
         table.points.removeAll { ids.contains($0.id) }
         if let undo = table.undo, ids.contains(undo) { table.undo = nil }
         if let base = table.base, ids.contains(base) { table.base = nil }
+        try area.write(
+            StateArea.Unfinished(destroyed: gone.map(\.handle), boot: gone.flatMap { $0.boot ?? [] }))
         try area.write(&table)
-        for point in gone { try backend.destroy(point.handle) }
-        try boot.clear(keeping: table.points)
-        try backend.clear(keeping: Set(table.points.map(\.handle)), isThorough: true)
+        try finishUnfinished()
+    }
+
+    /// Takes away what was being made or destroyed and is in no table.
+    func finishUnfinished() throws {
+        let unfinished = try area.readUnfinished()
+        let points = try area.readTable().points
+        for id in unfinished.made where !points.contains(where: { $0.id == id }) {
+            try backend.discard(id)
+            try boot.discard(id)
+        }
+        for handle in unfinished.destroyed where !points.contains(where: { $0.handle == handle }) {
+            try backend.destroy(handle)
+        }
+        try boot.destroy(unfinished.boot, keeping: points)
+        try backend.tidy()
+        try area.removeUnfinished()
     }
 
     /// A pinned point is not destroyed.
@@ -330,8 +364,7 @@ public final class ProtectedTree {
             if case .finished(let switched) = try recover(&table), switched.isPending {
                 throw PointError.pending(target: switched.target.name)
             }
-            // What a crash left of a point that was not recorded yet.
-            try backend.clear(keeping: Set(table.points.map(\.handle)), isThorough: false)
+            if area.hasUnfinished { try finishUnfinished() }
             return try body(&table)
         }
     }

@@ -16,11 +16,10 @@ public final class Snapshot {
         path = BytePath("/proc/self/fd/\(folder.raw)/.")
     }
 
-    /// Whether a name is that of a view, and the backup that made it still runs. One that was killed leaves its view to the next
-    /// change of a point.
-    static func isInUse(view name: String, prefix: String) -> Bool {
+    /// Whether a name is that of a view of a backup that runs no more: one that was killed leaves it to the next change of a point.
+    static func isLeft(view name: String, prefix: String) -> Bool {
         guard name.hasPrefix(prefix), let process = Int32(name.dropFirst(prefix.count)) else { return false }
-        return process != getpid() && exists(BytePath("/proc/\(process)"))
+        return process == getpid() || !exists(BytePath("/proc/\(process)"))
     }
 
     deinit {

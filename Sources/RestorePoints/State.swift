@@ -12,6 +12,9 @@ struct StateArea: Sendable {
 
     private var configurationFile: BytePath { folder.appending("protected.json") }
     private var tableFile: BytePath { folder.appending("points.json") }
+    /// The same once more: points that no table names are nobody's.
+    private var secondTableFile: BytePath { folder.appending("points.2.json") }
+    private var unfinishedFile: BytePath { folder.appending("unfinished.json") }
     private var journalFile: BytePath { folder.appending("journal.json") }
 
     var isSetUp: Bool { exists(configurationFile) }
@@ -25,6 +28,8 @@ struct StateArea: Sendable {
         /// The bytes of the root in hexadecimal digits: a path need not be text.
         var rootBytes: String
         var backend: BackendKind
+        /// Where the tree is, besides its path; nil where it was set up by an older program.
+        var home: TreeHome?
         /// What the backend has to find again.
         var facts: [String: String] = [:]
         /// What goes with the tree and is not in it.
@@ -43,6 +48,17 @@ struct StateArea: Sendable {
         var undo: String?
         /// The point in whose state the live tree was last.
         var base: String?
+    }
+
+    /// What may be there and is in no table: whoever finds this takes it away. Nothing else is ever garbage.
+    struct Unfinished: Codable, Sendable {
+        var version = StateArea.version
+        /// Ids of points that were being made.
+        var made: [String] = []
+        /// Handles of points that were being destroyed.
+        var destroyed: [String] = []
+        /// Images of what goes with them, which were being destroyed with them.
+        var boot: [KeptBoot] = []
     }
 
     /// A switch that is under way.
@@ -91,14 +107,50 @@ struct StateArea: Sendable {
         }
         return configuration
     }
-    func readTable() throws -> Table { try read(tableFile) ?? Table() }
+    /// - Throws: `PointError.damagedState` where neither copy can be read: an empty table would be another thing.
+    func readTable() throws -> Table {
+        let (first, second) = (Result { try readTable(tableFile) }, Result { try readTable(secondTableFile) })
+        for copy in [first, second] {
+            // The other copy is older than this program's successor.
+            if case .failure(let error as PointError) = copy, case .newerState = error { throw error }
+        }
+        switch (first, second) {
+        case (.success(let one?), .success(let other?)): return other.revision > one.revision ? other : one
+        case (.success(let table?), _), (_, .success(let table?)): return table
+        case (.failure(let error), _), (_, .failure(let error)): throw error
+        case (.success(nil), .success(nil)):
+            throw PointError.damagedState(file: tableFile, reason: "it is not there, and neither is its copy")
+        }
+    }
+    private func readTable(_ file: BytePath) throws -> Table? { try read(file) }
+
+    /// The two copies, where one of them is lost or damaged.
+    func tableProblem() -> PointError? {
+        for file in [tableFile, secondTableFile] {
+            do {
+                if try readTable(file) == nil { return .damagedState(file: file, reason: "it is not there") }
+            } catch { return .damagedState(file: file, reason: "it cannot be read") }
+        }
+        return nil
+    }
+
+    func readUnfinished() throws -> Unfinished { try read(unfinishedFile) ?? Unfinished() }
     func readJournal() throws -> Journal? { try read(journalFile) }
 
     func write(_ configuration: Configuration) throws { try write(configuration, to: configurationFile) }
     func write(_ journal: Journal) throws { try write(journal, to: journalFile) }
     func write(_ table: inout Table) throws {
         table.revision += 1
+        // Whichever is newer counts: a crash between the two leaves the change done.
         try write(table, to: tableFile)
+        try write(table, to: secondTableFile)
+    }
+    func write(_ unfinished: Unfinished) throws { try write(unfinished, to: unfinishedFile) }
+    var hasUnfinished: Bool { exists(unfinishedFile) }
+    func removeUnfinished() throws {
+        guard exists(unfinishedFile) else { return }
+        try removeFile(unfinishedFile)
+        try synchronizeFolder(folder)
     }
 
     func removeJournal() throws {

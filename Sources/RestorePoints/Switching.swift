@@ -8,6 +8,7 @@
 internal import Images
 public import Machine
 internal import Platform
+internal import Reporting
 
 extension ProtectedTree {
     // MARK: Planning
@@ -80,7 +81,8 @@ extension ProtectedTree {
             findings: verb == "cancel"
                 ? []
                 : try Preflight.common(place) + Preflight.packages(in: place, isRefusal: true)
-                    + backend.preflightRollback(), revision: table.revision,
+                    + Preflight.filterInTheWay(root, place) + backend.preflightRollback(to: target.handle),
+            revision: table.revision,
             tree: configuration.id)
     }
 
@@ -88,6 +90,8 @@ extension ProtectedTree {
 
     /// What came of a switch.
     public struct Switched: Sendable {
+        /// As of the plan.
+        public var verb: String
         public var target: RestorePoint
         /// The state that was left, as a point; nil where the plan was to keep none, and until a pending switch is in use.
         public var before: RestorePoint?
@@ -116,6 +120,8 @@ extension ProtectedTree {
                 tags: [:], origin: .beforeRollback, isFactory: false, isPinned: false, handle: "",
                 kernel: HostFacts.kernelRelease)
             try boot.check(plan.target.boot ?? [])
+            // Until it is in the table: a crash, or a rollback that is taken back, leaves what the next command takes away.
+            try area.write(StateArea.Unfinished(made: [before.id]))
             before.boot = try boot.keep(table.points, name: before.id)
             var discards = plan.discards.map(\.id)
             if !plan.keepsBefore { discards.append(before.id) }
@@ -128,7 +134,7 @@ extension ProtectedTree {
                 journal.stage = .scheduled
                 try area.write(journal)
                 try bringBoot(&journal)
-                return Switched(target: plan.target, before: nil, isPending: true, findings: 0)
+                return Switched(verb: plan.verb, target: plan.target, before: nil, isPending: true, findings: 0)
             }
             // A crash from here to `committing` leaves the old state, and things that nobody knows, which the next call clears.
             try area.write(journal)
@@ -136,15 +142,34 @@ extension ProtectedTree {
                 journal.change = try backend.prepare(
                     target: plan.target.handle, before: before.id, keeping: plan.keeps)
             } catch {
-                try? backend.clear(keeping: Set(table.points.map(\.handle)), isThorough: true)
-                try area.removeJournal()
+                // What cannot be taken away now goes with the next command: the journal names it until then.
+                if (try? backend.discard(before.id)) != nil { try area.removeJournal() }
                 throw error
             }
             journal.stage = .committing
             // From here on the target is to be the live state; whoever finds this goes on.
             try area.write(journal)
-            return try goOn(&journal, &table)
+            return try proceed(&journal, &table)
         }
+    }
+
+    /// Goes on with a switch. One whose step failed is taken back at once: carried out later by another command, it would come when nobody
+    /// expects it, and one that can never succeed would be in the way of everything.
+    private func proceed(_ journal: inout StateArea.Journal, _ table: inout StateArea.Table) throws -> Switched {
+        do { return try goOn(&journal, &table) } catch {
+            // Whoever interrupts it has the next command go on.
+            if !(error is Interrupted) { try takeBack(journal) }
+            throw error
+        }
+    }
+
+    /// One that has happened stays, and what cannot be taken back now stays under way.
+    private func takeBack(_ journal: StateArea.Journal) throws {
+        guard journal.stage == .committing, let change = journal.change else { return }
+        // The next command tries again where this fails, too.
+        guard (try? backend.abandon(change)) != nil else { return }
+        _ = try? boot.bring(to: journal.before.boot ?? [])
+        try area.removeJournal()
     }
 
     /// Takes a switch from `committing` to its end, or to the point where it waits for the next boot.
@@ -162,7 +187,8 @@ extension ProtectedTree {
             try area.write(journal)
         }
         guard try backend.isEffective(change) else {
-            return Switched(target: journal.target, before: nil, isPending: true, findings: journal.findings)
+            return Switched(
+                verb: journal.verb, target: journal.target, before: nil, isPending: true, findings: journal.findings)
         }
         var before = journal.before
         before.handle = try backend.finish(change)
@@ -175,12 +201,14 @@ extension ProtectedTree {
         }
         if journal.bootIsBrought == false {
             // Not mounted yet while the machine starts; the next run goes on.
-            return Switched(target: journal.target, before: nil, isPending: true, findings: journal.findings)
+            return Switched(
+                verb: journal.verb, target: journal.target, before: nil, isPending: true, findings: journal.findings)
         }
         try remove(Set(journal.discards), from: &table)
         try area.removeJournal()
         return Switched(
-            target: journal.target, before: journal.discards.contains(before.id) ? nil : before, isPending: false,
+            verb: journal.verb, target: journal.target, before: journal.discards.contains(before.id) ? nil : before,
+            isPending: false,
             findings: journal.findings)
     }
 
@@ -201,7 +229,7 @@ extension ProtectedTree {
             }
             _ = try boot.bring(to: journal.before.boot ?? [])
             try area.removeJournal()
-            return Switched(target: journal.target, before: nil, isPending: false, findings: 0)
+            return Switched(verb: plan.verb, target: journal.target, before: nil, isPending: false, findings: 0)
         }
     }
 
@@ -231,24 +259,26 @@ extension ProtectedTree {
         switch journal.stage {
         case .scheduled:
             guard isBoot else {
-                return .finished(Switched(target: journal.target, before: nil, isPending: true, findings: 0))
+                return .finished(
+                    Switched(
+                        verb: journal.verb, target: journal.target, before: nil, isPending: true, findings: 0))
             }
             // A crash from here to `committing` leaves it scheduled, and all of this is done again.
-            try backend.clear(keeping: Set(table.points.map(\.handle)), isThorough: true)
+            try backend.discard(journal.before.id)
             journal.change = try backend.prepare(
                 target: journal.target.handle, before: journal.before.id, keeping: journal.keptPaths)
             journal.stage = .committing
             try area.write(journal)
-            return .finished(try goOn(&journal, &table))
+            return .finished(try proceed(&journal, &table))
         case .preparing:
-            try backend.clear(keeping: Set(table.points.map(\.handle)), isThorough: true)
+            try backend.discard(journal.before.id)
             if let change = journal.change { try backend.abandon(change) }
             try area.removeJournal()
             return .cleared(target: journal.target)
         case .committing:
             journal.change?.facts["attempted"] = "yes"
-            return .finished(try goOn(&journal, &table))
-        case .pending: return .finished(try goOn(&journal, &table))
+            return .finished(try proceed(&journal, &table))
+        case .pending: return .finished(try proceed(&journal, &table))
         }
     }
 }

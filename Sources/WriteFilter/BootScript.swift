@@ -250,7 +250,7 @@ enum BootScript {
                     mount -t tmpfs -o "size=$size,mode=0755" \(FilterMounts.source) "$run/overlay" || back "there is no memory for the overlay"
                     mkdir -m "$mode" "$run/overlay/upper"
                     mkdir "$run/overlay/work"
-                    mount -t overlay -o "lowerdir=$run/lower,upperdir=$run/overlay/upper,workdir=$run/overlay/work,\(FolderOverlay.options)" \(FilterMounts.source) "$rootmnt" ||
+                    mount -t overlay -o "lowerdir=$run/lower,upperdir=$run/overlay/upper,workdir=$run/overlay/work,\(FolderOverlay.optionText)" \(FilterMounts.source) "$rootmnt" ||
                         back "the overlay could not be mounted" ;;
                 disk:btrfs)
                     drop
@@ -308,7 +308,7 @@ enum BootScript {
                         mount -t tmpfs -o "size=$size,mode=0755" \(FilterMounts.source) "$few"
                         mkdir -m "$mode" "$few/upper"
                         mkdir "$few/work"
-                        mount -t overlay -o "lowerdir=$run/lower$path,upperdir=$few/upper,workdir=$few/work,\(FolderOverlay.options)" \(FilterMounts.source) "$rootmnt$path" &&
+                        mount -t overlay -o "lowerdir=$run/lower$path,upperdir=$few/upper,workdir=$few/work,\(FolderOverlay.optionText)" \(FilterMounts.source) "$rootmnt$path" &&
                             note "small $path" ;;
                 esac
             done <"$plan"

@@ -17,11 +17,10 @@ public enum FilterError: Explained {
     case noInitramfs
     case notActive(path: BytePath)
     case active(what: String)
-    case busy(path: BytePath, by: [RunningProcess])
+    case busy(path: BytePath, by: [TreeUse])
     case pendingRollback(target: String)
     case notCommittable(path: BytePath, reason: String)
     case locked
-    case program([String], status: Int32, complaint: String)
     case notPermitted(String)
     case system(SystemError)
     case point(PointError)
@@ -46,12 +45,10 @@ public enum FilterError: Explained {
         case .notActive(let path): "no write filter is active on \(path) in this session"
         case .active(let what): "\(what) would be forgotten with this session: a write filter is active"
         case .busy(let path, let users):
-            "programs work in \(path): " + users.prefix(5).map(\.description).joined(separator: ", ")
+            "\(path) is in use: " + users.prefix(5).map(\.description).joined(separator: ", ")
         case .pendingRollback(let target): "the rollback to \(target) waits for the next boot"
         case .notCommittable(let path, let reason): "\(path) cannot be committed: \(reason)"
         case .locked: "another holdfast command is at work on the filter"
-        case .program(let words, let status, let complaint):
-            "`\(words.joined(separator: " "))` ended with \(status): \(complaint)"
         case .notPermitted(let what): "not permitted to \(what)"
         case .system(let error): error.description
         case .point(let error): error.description
@@ -76,7 +73,7 @@ public enum FilterError: Explained {
         case .active: "`holdfast filter service` boots writable once, `holdfast filter disable` from the next boot on"
         case .busy: "stop them first; otherwise it is done at the next boot"
         case .pendingRollback: "reboot, or take it back with `holdfast undo`"
-        case .notCommittable, .program, .system: nil
+        case .notCommittable, .system: nil
         case .locked: "wait until it has ended"
         case .notPermitted: "be root, or use sudo or doas"
         case .point(let error): error.mend
@@ -91,7 +88,6 @@ public enum FilterError: Explained {
         case .damagedPlan, .badPlace, .badException, .noOverlay, .noInitramfs, .active, .busy, .pendingRollback,
             .notCommittable, .locked, .notPermitted:
             4
-        case .program: 1
         case .system(let error): error.isPermission ? 4 : 1
         case .point(let error): error.exitStatus
         case .underlying(let error): explained(error).exitStatus
@@ -117,13 +113,5 @@ public enum FilterError: Explained {
                 ? FilterError.notPermitted("\(error.operation) \(error.subject)") : FilterError.system(error)
         default: FilterError.underlying(error)
         }
-    }
-}
-
-/// Runs a program that has to succeed.
-func run(_ words: ProgramWord...) throws {
-    let result = try runProgram(words)
-    if result.status != 0 {
-        throw FilterError.program(words.map(\.shown), status: result.status, complaint: result.complaint)
     }
 }

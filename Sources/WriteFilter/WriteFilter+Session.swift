@@ -2,6 +2,7 @@
 
 public import Machine
 public import Platform
+public import Reporting
 internal import RestorePoints
 
 extension WriteFilter {
@@ -9,7 +10,7 @@ extension WriteFilter {
 
     /// Starts the filters of folders, and looks after what the initramfs did.
     /// - Returns: what is not as it was decided, in sentences.
-    public func start(holding lock: borrowing MachineLock) throws -> [String] {
+    public func start(findings: Findings, holding lock: borrowing MachineLock) throws -> [String] {
         try changing(holding: lock) {
             var alarms: [String] = []
             let plans = try area.plans()
@@ -21,7 +22,9 @@ extension WriteFilter {
                 }
                 if FilterMounts.lower(of: plan.path) != nil || FilterMounts.forgets(plan.path) != nil { continue }
                 do {
-                    try StagedCommit.apply(area, for: plan.path, on: plan.path)
+                    try StagedCommit.apply(
+                        area, for: plan.path, on: Descriptor.openWithoutLinks(plan.path, .directory),
+                        findings: findings)
                     if plan.isEnabled, !isService {
                         try FolderOverlay.start(plan)
                         try noteMade(plan)
@@ -55,7 +58,9 @@ extension WriteFilter {
             do {
                 // FAT has no names that an overlay could work with: it becomes read-only.
                 if mount.type == "vfat" {
-                    try remountReadOnly(place)
+                    let covering = try Descriptor.open(place, .directory).cloneMount()
+                    try covering.makeMountReadOnly()
+                    try covering.attach(to: Descriptor.open(place, [.directory, .place]))
                 } else {
                     try FolderOverlay.start(FilterPlan(path: place, size: 256 << 20))
                 }
@@ -65,10 +70,10 @@ extension WriteFilter {
     }
 
     /// Brings below what was committed, before anything uses `/`. For the initramfs.
-    public func apply(holding lock: borrowing MachineLock) throws {
+    public func apply(findings: Findings, holding lock: borrowing MachineLock) throws {
         try changing(holding: lock) {
             if FilterMounts.lower(of: "/") != nil { throw FilterError.active(what: "this") }
-            try StagedCommit.apply(area, for: "/", on: "/")
+            try StagedCommit.apply(area, for: "/", on: Descriptor.open("/", .directory), findings: findings)
         }
     }
 
@@ -125,14 +130,17 @@ extension WriteFilter {
         public var changes: Int
         /// Whether the disk has them now; otherwise they are kept, and brought there at the next start.
         public var isApplied: Bool
-        /// Programs for which that has to wait.
-        public var users: [RunningProcess] = []
+        /// What uses it, for which that has to wait.
+        public var users: [TreeUse] = []
     }
 
     /// Keeps what a session wrote, or deleted, at some paths. Durable on return.
-    /// - Parameter paths: in one filtered place; nil: everything in it.
+    /// - Parameters:
+    ///   - paths: in one filtered place; nil: everything in it.
+    ///   - findings: gets what could not be kept, or not be brought to the disk.
     public func commit(
-        _ paths: [BytePath]?, in place: BytePath, holding lock: borrowing MachineLock
+        _ paths: [BytePath]?, in place: BytePath, progress: Progress, findings: Findings,
+        holding lock: borrowing MachineLock
     ) throws -> Committed {
         try changing(holding: lock) {
             guard let lower = FilterMounts.lower(of: place), let plan = try area.plan(of: place) else {
@@ -141,18 +149,28 @@ extension WriteFilter {
             if let pending = try ProtectedTree.pending(state: state), pending.isWaiting {
                 throw FilterError.pendingRollback(target: pending.target.name)
             }
-            let changes = try Changes(place, lower: lower)
-            var items: [StagedCommit.Item] = []
-            for path in paths ?? [place] {
-                try check(path, plan)
-                items += try changes.items(for: path).filter { !items.contains($0) }
-            }
-            if items.isEmpty { return Committed(changes: 0, isApplied: true) }
-            try StagedCommit(area: area, place: place).stage(items)
-            let count = items.filter { if case .folder = $0 { false } else { true } }.count
-            if place == "/" { return Committed(changes: count, isApplied: false) }
-            return try bringBelow(plan, count)
+            let found = try stage(paths ?? [place], plan, lower: lower, progress: progress, findings: findings)
+            if found.isEmpty { return Committed(changes: 0, isApplied: true) }
+            if place == "/" { return Committed(changes: found.count, isApplied: false) }
+            return try bringBelow(plan, found.count, findings)
         }
+    }
+
+    /// Its descriptors are gone on return: they would hold the overlay.
+    private func stage(
+        _ paths: [BytePath], _ plan: FilterPlan, lower: BytePath, progress: Progress, findings: Findings
+    ) throws -> ChangeSet {
+        let seen = try Descriptor.openWithoutLinks(plan.path, .directory)
+        var changes = try Changes(plan.path, seen: seen, ground: Descriptor.open(lower, .directory))
+        for path in paths {
+            try check(path, plan)
+            try changes.add(path)
+        }
+        if !changes.found.isEmpty {
+            _ = try StagedCommit(area: area, place: plan.path, progress: progress).stage(
+                changes.found, of: seen, findings: findings)
+        }
+        return changes.found
     }
 
     private func check(_ path: BytePath, _ plan: FilterPlan) throws {
@@ -171,10 +189,12 @@ extension WriteFilter {
 
     /// The lower folder of an overlay that is there is never changed: the overlay goes for a moment, and comes back with all that it
     /// held.
-    private func bringBelow(_ plan: FilterPlan, _ count: Int) throws -> Committed {
+    private func bringBelow(_ plan: FilterPlan, _ count: Int, _ findings: Findings) throws -> Committed {
         do {
             try FolderOverlay.pausing(plan) {
-                try StagedCommit.apply(area, for: plan.path, on: FilterMounts.base(of: plan.path).appending("lower"))
+                let lower = FilterMounts.base(of: plan.path).appending("lower")
+                try StagedCommit.apply(
+                    area, for: plan.path, on: Descriptor.open(lower, .directory), findings: findings)
             }
             return Committed(changes: count, isApplied: true)
         } catch FilterError.busy(_, let users) { return Committed(changes: count, isApplied: false, users: users) }
@@ -183,10 +203,10 @@ extension WriteFilter {
     /// Forgets now what can be forgotten without a restart: the overlays of folders that nothing uses.
     /// - Returns: the places whose writes are forgotten, and those that forget them at the next start, with what uses them.
     public func discard(_ place: BytePath?, holding lock: borrowing MachineLock) throws -> (
-        now: [BytePath], later: [(path: BytePath, users: [RunningProcess])]
+        now: [BytePath], later: [(path: BytePath, users: [TreeUse])]
     ) {
         try changing(holding: lock) {
-            var (now, later): ([BytePath], [(path: BytePath, users: [RunningProcess])]) = ([], [])
+            var (now, later): ([BytePath], [(path: BytePath, users: [TreeUse])]) = ([], [])
             let plans = try area.plans().filter { place == nil || $0.path == place }
             if let place, plans.isEmpty { throw FilterError.notDecided(path: place) }
             for plan in plans where FilterMounts.lower(of: plan.path) != nil {

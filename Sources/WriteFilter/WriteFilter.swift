@@ -88,8 +88,8 @@ public struct WriteFilter {
         public var point: RestorePoint?
         /// Whether it is active now; otherwise from the next start on.
         public var isActive: Bool
-        /// Programs for which it has to wait.
-        public var users: [RunningProcess] = []
+        /// What uses it, for which it has to wait.
+        public var users: [TreeUse] = []
     }
 
     /// Has a place filtered: `/` from the next start on, a folder at once where nothing uses it.
@@ -151,8 +151,18 @@ public struct WriteFilter {
     }
 
     private func check(_ place: BytePath) throws {
-        guard (try? Descriptor.open(place, [.place, .noFollow]).status().kind) == .directory else {
-            throw FilterError.badPlace(path: place, reason: "it is no folder", mend: nil)
+        do throws(SystemError) {
+            _ = try Descriptor.openWithoutLinks(place, .directory)
+        } catch {
+            switch error.code {
+            case ENOTDIR: throw FilterError.badPlace(path: place, reason: "it is no folder", mend: nil)
+            case ELOOP:
+                let real = (try? Descriptor.open(place, [.directory, .place]).pathNow()).map { BytePath($0) }
+                throw FilterError.badPlace(
+                    path: place, reason: "a symbolic link leads to it, or it is one",
+                    mend: real.map { "give the folder that it leads to, \($0)" })
+            default: throw FilterError.badPlace(path: place, reason: error.reason, mend: nil)
+            }
         }
         guard FilterArea.isPlain(place) else {
             throw FilterError.badPlace(
@@ -222,10 +232,10 @@ public struct WriteFilter {
     }
 
     /// Has a place writable again: `/` from the next start on, a folder at once where nothing uses it.
-    /// - Returns: whether it is already, and the programs for which it has to wait.
+    /// - Returns: whether it is already, and what it has to wait for.
     public func disable(
         _ place: BytePath, holding lock: borrowing MachineLock
-    ) throws -> (isWritable: Bool, users: [RunningProcess]) {
+    ) throws -> (isWritable: Bool, users: [TreeUse]) {
         try changing(holding: lock) {
             guard var plan = try area.plan(of: place) else { throw FilterError.notDecided(path: place) }
             plan.isEnabled = false

@@ -150,7 +150,7 @@ import Testing
         let calls = try forEachCall(moment, .failed, wraps: store.path) { flaky in
             let opened = try Store.open(flaky, for: .read, credentials: store.credentials, machine: store.machine)
             try opened.remove(image: first.description)
-            try opened.removeImages(except: [kept.description])
+            try opened.removeUnneeded()
         } after: { call, _ in
             try store.restore(kept.description, to: scratch.file("out"))
             try expectSameTree(scratch.file("out"), scratch.file("tree"))

@@ -14,6 +14,7 @@ struct PathWipeTests {
         let loop: LoopDevice
         let options: String
         var mount: BytePath { loop.scratch.appending("mount") }
+        var state: BytePath { loop.scratch.appending("state") }
 
         init(_ make: String, options: String = "defaults", megabytes: Int = 300) throws {
             self.options = options
@@ -109,14 +110,21 @@ struct PathWipeTests {
         volume.fill("secret", "CANARY7f3a")
         let kept = shell("cat /sys/fs/ext4/\(volume.loop.name)/reserved_clusters")
         let free = shell("df --output=avail \(volume.mount) | tail -1")
+        // What a kill left, and what somebody else calls like that.
         shell(
-            "rm -r \(volume.mount)/secret; mkdir \(volume.mount)/.holdfast-wipe-1234; touch \(volume.mount)/.holdfast-wipe-1234/0"
-        )
+            """
+            mkdir -p \(volume.state)/wipe/free-space; touch \(volume.state)/wipe/free-space/.holdfast-wipe-0123456789ab
+            cd \(volume.mount); rm -r secret; mkdir -m 700 .holdfast-wipe-0123456789ab; touch .holdfast-wipe-0123456789ab/0
+            mkdir .holdfast-wipe-1234; echo own >.holdfast-wipe-1234/0; echo own >.holdfast-wipe-file
+            """)
         #expect(volume.count("CANARY7f3a") > 900)
-        let report = try FreeSpaceWipe(volume.mount, reserve: nil).run(Progress())
+        let report = try FreeSpaceWipe(volume.mount, reserve: nil, state: volume.state).run(Progress())
         #expect(report.isAchieved, "\(report.reasons)")
         #expect(report.bytes > 150 << 20 && report.verified >= report.bytes)
-        #expect(shell("ls -A \(volume.mount) | grep -c holdfast") == "0\n")
+        #expect(
+            shell("cd \(volume.mount); ls -A -d .holdfast*; cat .holdfast-wipe-1234/0 .holdfast-wipe-file")
+                == ".holdfast-wipe-1234\n.holdfast-wipe-file\nown\nown\n")
+        #expect(shell("ls -A \(volume.state)/wipe/free-space") == "")
         #expect(shell("df --output=avail \(volume.mount) | tail -1") >= free)
         #expect(
             Int(kept.dropLast()) ?? 0 > 0 && shell("cat /sys/fs/ext4/\(volume.loop.name)/reserved_clusters") == kept)
@@ -127,7 +135,7 @@ struct PathWipeTests {
         #expect(content == "0\n")
         #expect(volume.count("KEEP55aa") > 1000)
         // Some may be left to those who work there: then it is not all of it.
-        let partly = try FreeSpaceWipe(volume.mount, reserve: 50 << 20).run(Progress())
+        let partly = try FreeSpaceWipe(volume.mount, reserve: 50 << 20, state: volume.state).run(Progress())
         #expect(!partly.isAchieved && partly.bytes < report.bytes - (40 << 20))
     }
 
@@ -149,8 +157,70 @@ struct PathWipeTests {
         #expect(throws: WipeError.self) { try PathWipe(volume.mount) }
         #expect(throws: WipeError.self) { try PathWipe("/") }
         #expect(throws: WipeError.self) { try PathWipe("/dev/null") }
-        #expect(throws: WipeError.self) { try FreeSpaceWipe("/", reserve: nil) }
+        #expect(throws: WipeError.self) { try FreeSpaceWipe("/", reserve: nil, state: "/nonexistent") }
         #expect(volume.count("CANARY7f3a\\.") == before)
+    }
+
+    @Test("A file that is mapped, under a loop device, swap space or mounted elsewhere is refused, and is as it was")
+    func inUseOtherwise() throws {
+        let volume = try Volume("mkfs.ext4 -q")
+        let file = volume.mount.appending("secret/image")
+        shell("mkdir \(volume.mount)/secret; head -c 20971520 /dev/urandom >\(file)")
+        func expectRefused(_ what: String, _ path: BytePath) {
+            let refused = #expect(throws: WipeError.self) { try PathWipe(path) }
+            #expect(
+                refused.map { "\($0)".contains(what) && $0.exitStatus == 4 } == true,
+                "\(refused.map { "\($0)" } ?? "none")")
+        }
+        let sum = shell("sha256sum \(file)")
+        let mapper = shell(
+            "python3 -c 'import mmap, os, time; f = os.open(\"\(file)\", os.O_RDWR); m = mmap.mmap(f, 0); os.close(f); time.sleep(4071)' >/dev/null 2>&1 & sleep 1; echo -n $!"
+        )
+        expectRefused("python3", file)
+        expectRefused("python3", file.parent)
+        shell("kill \(mapper); sleep 0.3")
+        let loop = shell("losetup -f --show \(file)").dropLast()
+        expectRefused("loop device", file)
+        expectRefused("loop device", file.parent)
+        shell("losetup -d \(loop)")
+        shell("mkdir \(volume.loop.scratch)/bind; mount --bind \(file.parent) \(volume.loop.scratch)/bind")
+        expectRefused("is mounted at", file.parent)
+        shell("umount \(volume.loop.scratch)/bind")
+        #expect(shell("sha256sum \(file)") == sum)
+        shell("chmod 600 \(file); mkswap \(file) >/dev/null 2>&1; swapon \(file)")
+        if shell("grep -c \(file) /proc/swaps") == "1\n" { expectRefused("swap", file.parent) }
+        shell("swapoff \(file)")
+        #expect(try PathWipe(file.parent).run(Progress()).isAchieved)
+    }
+
+    @Test("What attributes and long links held is said to be left; ACLs are not secrets")
+    func besides() throws {
+        let volume = try Volume("mkfs.ext4 -q")
+        shell(
+            """
+            cd \(volume.mount); mkdir a b c; echo 1 >a/f; setfattr -n user.key -v SECRET a/f; ln -s $(printf x%.0s $(seq 80)) b/l
+            echo 1 >c/f; setfacl -m u:1234:r c/f; ln -s short c/l
+            """)
+        for (name, isAchieved) in [("a", false), ("b", false), ("c", true)] {
+            let report = try PathWipe(volume.mount.appending(name)).run(Progress())
+            #expect(report.isAchieved == isAchieved, "\(name): \(report.reasons)")
+            #expect(!exists(volume.mount.appending(name)))
+        }
+    }
+
+    @Test("A folder of any depth is wiped")
+    func deep() throws {
+        let volume = try Volume("mkfs.ext4 -q")
+        shell(
+            """
+            python3 -c 'import os
+            os.chdir("\(volume.mount)"); os.mkdir("deep"); os.chdir("deep")
+            for i in range(6000):
+                os.mkdir("d"); os.chdir("d")
+            open("f", "w").write("x")'
+            """)
+        #expect(try PathWipe(volume.mount.appending("deep")).run(Progress()).files == 6002)
+        #expect(!exists(volume.mount.appending("deep")))
     }
 
     @Test("The command says which points and images still have it")

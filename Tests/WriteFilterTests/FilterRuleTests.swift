@@ -82,7 +82,7 @@ struct FilterRuleTests {
         shell("cd \(place.root) && mkdir -p log && echo 1 > file")
         try place.setUp()
         #expect(
-            refusal { try place.filter.commit(nil, in: place.root, holding: place.filter.lock()) }?.status == 2,
+            refusal { try place.commit(nil) }?.status == 2,
             "no filter is active")
         try place.enable()
         _ = try place.filter.addExceptions(
@@ -92,11 +92,11 @@ struct FilterRuleTests {
         for path in ["log/l", "log", "../x"] {
             let path = place.root.appending(path).normalized(relativeTo: "/")
             #expect(
-                refusal { try place.filter.commit([path], in: place.root, holding: place.filter.lock()) }?.status == 4,
+                refusal { try place.commit([path]) }?.status == 4,
                 "\(path)")
         }
         #expect(
-            try place.filter.commit([place.root.appending("file")], in: place.root, holding: place.filter.lock())
+            try place.commit([place.root.appending("file")])
                 .changes == 0)
         #expect(try place.status.waitingCommits == 0)
     }

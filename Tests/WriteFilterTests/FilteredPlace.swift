@@ -54,6 +54,14 @@ final class FilteredPlace {
             request, user: "test", progress: Progress(), findings: Findings(), holding: filter.lock())
     }
 
+    func commit(_ paths: [BytePath]?, findings: Findings = Findings()) throws -> WriteFilter.Committed {
+        try filter.commit(paths, in: root, progress: Progress(), findings: findings, holding: filter.lock())
+    }
+
+    func start(findings: Findings = Findings()) throws -> [String] {
+        try filter.start(findings: findings, holding: filter.lock())
+    }
+
     var status: WriteFilter.Status {
         get throws { try #require(filter.status().first) }
     }

@@ -51,6 +51,9 @@ int clinux_stat(int directory, const char *name, struct clinux_stat *result);
 
 int clinux_openat(int directory, const char *name, int flags, mode_t mode);
 
+/// openat2(2) of a whole path, none of whose components may be a symbolic link.
+int clinux_open_without_links(const char *path, int flags);
+
 /// openat2(2) that stays beneath `directory` and follows no symbolic link at all.
 int clinux_openat_beneath(int directory, const char *path, int flags, mode_t mode);
 
@@ -91,8 +94,14 @@ int clinux_removexattr(const char *path, const char *name);
 /// Type number of the file system (statfs f_type), or 0.
 unsigned long clinux_file_system_type(int descriptor);
 
-/// A mount that no path leads to; it goes with its descriptor. `key` may be null.
-int clinux_mount_detached(const char *type, const char *source, const char *key, const char *value);
+/// A mount that no path leads to; it goes with its descriptor. `options` are keys and values in turn, null at the end.
+int clinux_mount_detached(const char *type, const char *source, const char *const *options);
+/// open_tree(2): what is mounted at an open folder, once more and from that folder on, where no path leads; with what is mounted in it.
+int clinux_clone_mount(int folder, int recursively);
+/// move_mount(2): gives a mount an open folder as its place.
+int clinux_attach_mount(int mount, int place);
+int clinux_make_mount_private(int mount);
+int clinux_make_mount_read_only(int mount);
 
 extern const unsigned long clinux_BTRFS_SUPER_MAGIC;
 
@@ -162,10 +171,6 @@ void clinux_each_library(void (*body)(const char *path, void *context), void *co
 
 /// Mounts `source` at `target` (mount(2)); `source`, `type` and `options` may be null where the flags want none.
 int clinux_mount(const char *source, const char *target, const char *type, const char *options, unsigned long flags);
-extern const unsigned long clinux_MS_BIND;
-/// MS_REMOUNT with MS_RDONLY, of one mount.
-extern const unsigned long clinux_MS_READ_ONLY_BIND;
-extern const unsigned long clinux_MS_PRIVATE;
 /// umount2(2), never following a link.
 int clinux_unmount(const char *target);
 

@@ -58,7 +58,7 @@ extension JSON {
 }
 
 extension Text {
-    static func programs(_ users: [RunningProcess]) -> String {
+    static func users(_ users: [some CustomStringConvertible]) -> String {
         users.prefix(5).map(\.description).joined(separator: ", ") + (users.count > 5 ? ", …" : "")
     }
 }

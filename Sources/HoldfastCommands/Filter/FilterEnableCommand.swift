@@ -73,7 +73,7 @@ struct FilterEnableCommand: StatefulCommand {
                 : "\(plan.path) is filtered from the next start on"
         ]
         if !enabled.users.isEmpty {
-            lines.append("not yet, since programs work in it: " + Text.programs(enabled.users))
+            lines.append("not yet, since it is in use by " + Text.users(enabled.users))
         }
         lines.append(
             plan.overlay == .memory
@@ -109,7 +109,7 @@ struct FilterDisableCommand: StatefulCommand {
         let (isWritable, users) = try filter.disable(place.place, holding: filter.lock())
         let place = try place.place
         var lines = [isWritable ? "\(place) is writable now" : "\(place) is writable from the next start on"]
-        if !users.isEmpty { lines.append("not yet, since programs work in it: " + Text.programs(users)) }
+        if !users.isEmpty { lines.append("not yet, since it is in use by " + Text.users(users)) }
         session.show(JSON.path(place, key: "path") + [("writable", .flag(isWritable))], summary: lines)
         return .done
     }

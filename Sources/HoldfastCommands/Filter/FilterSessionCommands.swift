@@ -3,6 +3,7 @@
 internal import ArgumentParser
 internal import Machine
 internal import Platform
+internal import Reporting
 internal import WriteFilter
 
 struct FilterCommitCommand: StatefulCommand {
@@ -28,7 +29,9 @@ struct FilterCommitCommand: StatefulCommand {
     func perform(_ session: Session) throws -> Outcome {
         let filter = filter(session)
         let committed = try session.working {
-            try filter.commit(all ? nil : paths.map { try $0.absolute }, in: place.place, holding: filter.lock())
+            try filter.commit(
+                all ? nil : paths.map { try $0.absolute }, in: place.place, progress: session.progress,
+                findings: session.findings, holding: filter.lock())
         }
         let count = Text.counted(UInt64(committed.changes), "change", "changes")
         var lines: [String]
@@ -39,10 +42,11 @@ struct FilterCommitCommand: StatefulCommand {
         } else {
             lines = ["\(count) kept; brought to the disk at the next start"]
         }
-        if !committed.users.isEmpty { lines.append("programs work in it: " + Text.programs(committed.users)) }
+        if !committed.users.isEmpty { lines.append("it is in use: " + Text.users(committed.users)) }
         session.show(
-            [("changes", .number(UInt64(committed.changes))), ("applied", .flag(committed.isApplied))], summary: lines)
-        return .done
+            [("changes", .number(UInt64(committed.changes))), ("applied", .flag(committed.isApplied))]
+                + session.console.findingMembers, summary: lines)
+        return session.findings.count > 0 ? .findings : .done
     }
 }
 
@@ -65,7 +69,7 @@ struct FilterDiscardCommand: StatefulCommand {
         var lines = now.map { "\($0) is as it was protected" }
         lines += later.map {
             "\($0.path) forgets at the next start"
-                + ($0.users.isEmpty ? "" : "; programs work in it: \(Text.programs($0.users))")
+                + ($0.users.isEmpty ? "" : "; it is in use: \(Text.users($0.users))")
         }
         session.show(
             JSON.paths(now, key: "discarded") + JSON.paths(later.map(\.path), key: "atNextStart"),
@@ -84,9 +88,9 @@ struct FilterStartCommand: StatefulCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         let filter = filter(session)
-        let alarms = try filter.start(holding: filter.lock())
+        let alarms = try filter.start(findings: session.findings, holding: filter.lock())
         alarms.forEach(session.console.warning)
-        return alarms.isEmpty ? .done : .findings
+        return alarms.isEmpty && session.findings.count == 0 ? .done : .findings
     }
 }
 
@@ -120,7 +124,7 @@ struct FilterApplyCommand: StatefulCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         let filter = filter(session)
-        try filter.apply(holding: filter.lock())
+        try filter.apply(findings: session.findings, holding: filter.lock())
         session.show([("applied", .flag(true))], summary: ["what was committed is on the disk"])
         return .done
     }

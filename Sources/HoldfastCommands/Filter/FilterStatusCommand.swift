@@ -26,7 +26,7 @@ struct FilterStatusCommand: StatefulCommand {
             if status.isWarning, let worst = status.consumers.first {
                 session.console.warning(
                     "the overlay of \(status.plan.path) is filling up; \(worst.folder) takes the most"
-                        + (worst.programs.isEmpty ? "" : ", written by \(Text.programs(worst.programs))")
+                        + (worst.programs.isEmpty ? "" : ", written by \(Text.users(worst.programs))")
                         + (worst.programs.first.map { "; `kill -STOP \($0.id)` holds it" } ?? ""))
             }
         }
@@ -59,7 +59,7 @@ struct FilterStatusCommand: StatefulCommand {
             for consumer in status.consumers {
                 table.add([
                     "", Text.size(consumer.bytes), Text.number(consumer.files), consumer.folder.description,
-                    Text.programs(consumer.programs),
+                    Text.users(consumer.programs),
                 ])
             }
             lines += table.text.split(separator: "\n").map(String.init)

@@ -45,8 +45,21 @@ extension Session {
         try confirm(question(plan, tree))
         let lock = try tree.lock()
         let switched = try working { try tree.carryOut(plan, user: HostFacts.userName, holding: lock) }
-        show(document(switched, plan), summary: lines(switched, plan))
+        show(document(switched), summary: lines(switched))
         if switched.isPending, reboot { try restartMachine() }
+        return switched.findings > 0 ? .findings : .done
+    }
+
+    /// Goes on with a switch that was interrupted, before another one is planned.
+    /// - Parameter target: the name of the point that is asked for; nil: any.
+    /// - Returns: what came of it, where that is what was asked for; nil where it is still to be done.
+    func finishInterrupted(_ tree: ProtectedTree, _ verb: String, to target: String?) throws -> Outcome? {
+        guard let pending = try ProtectedTree.pending(state: tree.state), !pending.isWaiting else { return nil }
+        let lock = try tree.lock()
+        guard case .finished(let switched) = try working({ try tree.recover(holding: lock) }) else { return nil }
+        console.note("went on with the \(switched.verb) to \(switched.target.name), which was interrupted")
+        guard switched.verb == verb, target == nil || target == switched.target.name else { return nil }
+        show(document(switched), summary: lines(switched))
         return switched.findings > 0 ? .findings : .done
     }
 
@@ -89,8 +102,8 @@ extension Session {
         ]
     }
 
-    private func lines(_ switched: ProtectedTree.Switched, _ plan: Plan) -> [String] {
-        if plan.verb == "cancel" { return ["taken back: the rollback to \(switched.target.name)"] }
+    private func lines(_ switched: ProtectedTree.Switched) -> [String] {
+        if switched.verb == "cancel" { return ["taken back: the rollback to \(switched.target.name)"] }
         if switched.isPending {
             return [
                 "\(switched.target.name) will be in use after the next boot; until then `holdfast undo` takes it back"
@@ -103,9 +116,9 @@ extension Session {
         return lines
     }
 
-    private func document(_ switched: ProtectedTree.Switched, _ plan: Plan) -> [(String, JSON?)] {
+    private func document(_ switched: ProtectedTree.Switched) -> [(String, JSON?)] {
         [
-            ("verb", .text(plan.verb)), ("target", JSON.point(switched.target)),
+            ("verb", .text(switched.verb)), ("target", JSON.point(switched.target)),
             ("before", switched.before.map(JSON.point)), ("pending", .flag(switched.isPending)),
             ("findingCount", .number(switched.findings)),
         ] + console.findingMembers

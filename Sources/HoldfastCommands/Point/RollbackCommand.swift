@@ -35,6 +35,7 @@ struct RollbackCommand: StatefulCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         let tree = try state.open(session)
+        if !dryRun, let outcome = try session.finishInterrupted(tree, "rollback", to: name) { return outcome }
         let target = try name.map(tree.point) ?? Self.choose(tree, session)
         let plan = try tree.planRollback(to: target, discardNewer: discardNewer)
         if let asked = self.plan, asked != plan.id { throw PointError.stalePlan(id: asked) }
@@ -68,6 +69,7 @@ struct UndoCommand: StatefulCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         let tree = try state.open(session)
+        if !dryRun, let outcome = try session.finishInterrupted(tree, "undo", to: nil) { return outcome }
         return try session.carryOut(tree.planUndo(), on: tree, dryRun: dryRun)
     }
 }
@@ -105,6 +107,7 @@ struct FactoryResetCommand: StatefulCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         let tree = try state.open(session)
+        if !dryRun, let outcome = try session.finishInterrupted(tree, "factory-reset", to: to) { return outcome }
         let outcome = try session.carryOut(
             tree.planFactoryReset(to: to, keep: Set(keep.map(\.set)), forTransfer: forTransfer), on: tree,
             dryRun: dryRun)

@@ -36,6 +36,7 @@ struct StatusCommand: StatefulCommand {
                                 })
                         ),
                         ("pending", pending.map { .text($0.target.name) }),
+                        ("damage", protected.damage.map { .text($0.description) }),
                         ("interrupted", pending.map { .flag(!$0.isWaiting) }),
                         ("missed", pending.map { .flag($0.isMissed) }),
                         ("filters", .list(filters.map { .object(JSON.filter($0)) })),
@@ -61,6 +62,11 @@ struct StatusCommand: StatefulCommand {
                     : pending.isWaiting
                         ? "the rollback to \(pending.target.name) takes effect at the next boot; `holdfast undo` takes it back"
                         : "the rollback to \(pending.target.name) was interrupted; `holdfast recover` finishes it")
+        }
+        if let damage = protected.damage {
+            session.console.warning(
+                "\(damage.description); its copy is used, and the next change of a point writes both")
+            return .findings
         }
         return .done
     }

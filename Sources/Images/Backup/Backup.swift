@@ -11,6 +11,8 @@ public struct BackupRequest: Sendable {
     /// The series of the image; nil: the machine's own of this name.
     public var series: String?
     public var excludes: [PathPattern] = []
+    /// What of the source is read; nil: all of it.
+    public var parts: TreeParts?
     /// What is Holdfast's own on this machine and left out, beside a store's keys, its cache and the store itself.
     public var own: [BytePath] = []
     /// Sources that are read somewhere else, as from a snapshot of them, and restored as if they had been read in their place.
@@ -148,6 +150,7 @@ extension BackupRequest {
     ) throws -> BackupCounts {
         var options = options
         options.own.formUnion(own.compactMap { FileIdentity($0) })
+        options.parts = parts
         let counter =
             countsAhead ? TreeCounter(sources, views: views, options: options, progress: progress) : nil
         defer { counter?.finish() }

@@ -11,11 +11,13 @@ final class TreeReader {
         var excludes: [PathPattern] = []
         /// Left out, and said.
         var own: Set<FileIdentity> = []
+        /// nil: all of it.
+        var parts: TreeParts?
         /// Content after which the records so far are handed on: a single-file image wants them close to their content.
         var contentPerPiece = Int.max
 
         func isExcluded(_ name: [UInt8], at below: [UInt8], in source: BytePath) -> Bool {
-            excludes.contains { $0.matches(path: below, name: name, in: source) }
+            parts?.leadsTo(below) == false || excludes.contains { $0.matches(path: below, name: name, in: source) }
         }
     }
 
@@ -256,6 +258,7 @@ final class TreeReader {
 
     /// Each pattern that nothing has matched so far is asked, so that those of no use can be named.
     private func isExcluded(_ name: [UInt8], at below: [UInt8]) -> Bool {
+        if options.parts?.leadsTo(below) == false { return true }
         var isFound = false
         for (index, exclude) in options.excludes.enumerated() where !isFound || unmatched.contains(index) {
             if exclude.matches(path: below, name: name, in: source) {

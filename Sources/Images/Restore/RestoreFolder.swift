@@ -111,7 +111,7 @@ final class RestoreFolder: @unchecked Sendable {
                 opened = folder
             } catch {
                 isUnusable = true
-                restorer.fail(Finding(.notRestored, path, "\(error)"), name, in: parent)
+                if !restorer.isClearing { restorer.fail(Finding(.notRestored, path, "\(error)"), name, in: parent) }
             }
             return opened
         }
@@ -145,6 +145,8 @@ final class RestoreFolder: @unchecked Sendable {
     }
 
     private func open(in above: Descriptor) throws -> Descriptor {
+        // Only what is there has something in it that can go.
+        if restorer.isClearing { return try above.open(name, .directory) }
         do throws(SystemError) {
             try above.makeDirectory(name)
             isNew = true

@@ -173,10 +173,17 @@ extension Restorer {
         attempt(.permissions, path, on: fileSystem, failed: &failed) { () throws(SystemError) in
             try file.setMode(entry.mode)
         }
-        for error in file.setExtendedAttributes(entry.attributes, fresh: fresh) {
+        for error in file.setExtendedAttributes(entry.attributes + keptAttributes(of: file, fresh), fresh: fresh) {
             note(error, .attributes, path, on: fileSystem, failed: &failed)
         }
         setTime(entry, of: file, at: path, on: fileSystem, failed: &failed)
+    }
+
+    /// Attributes that belong to the target and not to what is restored. What cannot be looked at fails when it is set.
+    private func keptAttributes(of file: Descriptor, _ fresh: Bool) -> [ExtendedAttribute] {
+        guard !fresh, let prefix = request.keptAttributes else { return [] }
+        // As it says above.
+        return ((try? file.extendedAttributes()) ?? []).filter { $0.name.starts(with: prefix.utf8) }
     }
 
     /// The last of what is set; then what there is now is compared.

@@ -7,7 +7,7 @@ extension Restorer {
     /// Refuses a restore that cannot come to its end. Holes take no room; what is there already gives its own back. Where the
     /// file system compresses, or the image can be read only once, nothing is certain.
     func checkRoom() throws {
-        guard let opened, let label = reader.label, request.known == nil, !request.isExact else { return }
+        guard let opened, let label = reader.label else { return }
         let free = try opened.space().free
         // The label counts holes, too.
         guard label.contentBytes > free, !Self.compressing.contains(opened.fileSystemType), reader.rewind() else {
@@ -36,13 +36,14 @@ extension Restorer {
                     (below, selected) = ([], [])
                 case .enter(let entry):
                     if !selected.isEmpty { below.append(entry.name) }
-                    selected.append(
-                        selected.last == true || request.only.isEmpty || !below.isEmpty && selects(below))
+                    let isRootTaken = request.parts?.takes([]) ?? request.only.isEmpty
+                    selected.append(below.isEmpty ? isRootTaken : isSelected(below, inSelected: selected.last == true))
                 case .leave:
                     if !selected.isEmpty { selected.removeLast() }
                     if !below.isEmpty { below.removeLast() }
                 case .entry(let entry):
-                    isCounted = entry.kind == .file && (selected.last == true || selects(below + [entry.name]))
+                    isCounted =
+                        entry.kind == .file && isSelected(below + [entry.name], inSelected: selected.last == true)
                     if isCounted, isSingleSource { freed = Self.sum(freed, there(below + [entry.name], in: opened)) }
                     count(entry.slices)
                 case .content(let slices): count(slices)

@@ -29,6 +29,14 @@ extension Restorer {
         while let item = try items.next() {
             if isStopped { return }
             guard let record = try Record(kind: item.kind, payload: item.payload) else { continue }
+            if isClearing, case .entry(let entry) = record {
+                if !folders.isEmpty { folders[folders.count - 1].names?.insert(entry.name) }
+                continue
+            }
+            switch record {
+            case .content, .restart, .finish: if isClearing { continue }
+            default: break
+            }
             switch record {
             case .position(let position): if isLost { try resume(position) }
             case .source(let path): try begin(path)
@@ -118,7 +126,7 @@ extension Restorer {
         let names: Set<[UInt8]>? = request.isExact && entry != nil ? [] : nil
         if !folders.isEmpty { folders[folders.count - 1].names?.insert(name) }
         if let last = folders.last {
-            let isSelected = last.isSelected || isSelected(name)
+            let isSelected = isSelected(below + [name], inSelected: last.isSelected)
             if isSelected { refuse(ifStore: last.folder) }
             below.append(name)
             let folder = RestoreFolder(
@@ -165,7 +173,7 @@ extension Restorer {
         if isRoot { try checkSource() }
         let folder = try folders.last?.folder ?? base()
         defer { if isRoot, folder !== target { folder.release() } }
-        let isSelected = folders.last?.isSelected == true || isSelected(entry.name)
+        let isSelected = isSelected(below + [entry.name], inSelected: folders.last?.isSelected == true)
         count(isSelected, folder.path.appending(entry.name))
         guard isSelected else { return }
         refuse(ifStore: folder)

@@ -9,8 +9,14 @@ public import Reporting
 
 public struct RestoreRequest: Sendable {
     public var target: BytePath
+    /// The target's folder, where its path leads elsewhere, as below a write filter; nil: what the path leads to, made where nothing is there.
+    public var folder: Descriptor?
     /// Only what one of these selects; everything where there is none.
     public var only: [PathPattern] = []
+    /// Of an image with one source, only these; everything where there are none.
+    public var parts: TreeParts?
+    /// What the names of attributes begin with that stay in the target as they are.
+    public var keptAttributes: String?
     /// Opens and checks everything and writes nothing.
     public var isDryRun = false
     /// Makes device nodes.
@@ -122,6 +128,8 @@ final class Restorer: @unchecked Sendable {
     var isLost = false
     private var hasLosses = false
     private var matched: Set<Int> = []
+    /// Whether only what the image does not have is taken away, and nothing is made.
+    private(set) var isClearing = false
 
     init(
         _ reader: any BatchedImageReader, _ request: RestoreRequest, progress: Progress, findings: Findings
@@ -145,6 +153,7 @@ final class Restorer: @unchecked Sendable {
         }
         var failure: (any Error)?
         do {
+            try clearFirst()
             try checkRoom()
             while let batch = try reader.nextBatch() {
                 try checkStop()
@@ -208,13 +217,45 @@ final class Restorer: @unchecked Sendable {
         return report
     }
 
+    /// Where an exact restore may be short of room, what goes is taken away before anything comes. What the image may have lost is left to the
+    /// restore itself.
+    private func clearFirst() throws {
+        guard request.isExact, !isDryRun, !isFresh, let opened, let label = reader.label,
+            label.contentBytes > (try opened.space().free), reader.rewind()
+        else { return }
+        isClearing = true
+        while let batch = try reader.nextBatch() {
+            try checkStop()
+            guard let records = batch.records else {
+                loseTrack()
+                continue
+            }
+            do { try walk(records, batch.chunks) } catch is FormatError { loseTrack() }
+        }
+        loseTrack()
+        target?.release()
+        target = nil
+        isClearing = false
+        isLost = false
+        let removed = report.removed
+        report = RestoreReport()
+        report.removed = removed
+        try opened.synchronizeFileSystem()
+        _ = reader.rewind()
+    }
+
     private func openTarget() throws {
         try refuseOwnStore()
-        isFresh = !exists(request.target)
-        isTargetNew = isFresh
-        // One source that is a plain file goes into the target; everything else is, or goes below, the target itself.
-        try makeFolders(request.target, mode: 0o755)
-        let descriptor = try Descriptor.open(request.target, .directory)
+        let descriptor: Descriptor
+        if let folder = request.folder {
+            descriptor = folder
+        } else {
+            isFresh = !exists(request.target)
+            isTargetNew = isFresh
+            // One source that is a plain file goes into the target; everything else is, or goes below, the target itself.
+            try makeFolders(request.target, mode: 0o755)
+            descriptor = try Descriptor.open(request.target, .directory)
+        }
         if !isFresh { isFresh = try DirectoryListing(of: descriptor).count == 0 }
         targetBefore = (try descriptor.status(), descriptor.flags)
         _ = try liftProtection(of: descriptor)
@@ -281,13 +322,18 @@ final class Restorer: @unchecked Sendable {
 
     var isSingleSource: Bool { (reader.label?.sources.count ?? 1) <= 1 }
 
-    func isSelected(_ name: [UInt8]) -> Bool { selects(below + [name]) }
+    /// Whether an entry of the current folder is restored: a pattern selects what is in a folder, too.
+    /// - Parameter names: those that lead to it from the source on.
+    func isSelected(_ names: [[UInt8]], inSelected: Bool) -> Bool {
+        request.parts == nil && inSelected || selects(names)
+    }
 
     /// The names that lead from the target to the source, where there are several.
     private var sourceNames: [[UInt8]] { isSingleSource ? [] : BytePath(source).components.map(Array.init) }
 
     /// Whether a pattern selects the source as a whole: by one of the names that lead to it.
     func selectsSource() -> Bool {
+        if let parts = request.parts { return parts.takes([]) }
         if request.only.isEmpty { return true }
         let names = sourceNames
         return names.indices.contains { selects(Array(names[...$0]), isWhole: true) }
@@ -296,9 +342,10 @@ final class Restorer: @unchecked Sendable {
     /// Whether a pattern selects this very entry: by its path below the source, or below the target, as it is listed.
     /// - Parameter isWhole: whether the names lead from the target on.
     func selects(_ names: [[UInt8]], isWhole: Bool = false) -> Bool {
+        let slash = [UInt8(ascii: "/")]
+        if let parts = request.parts { return parts.takes(Array(names.joined(separator: slash))) }
         if request.only.isEmpty { return true }
         guard let name = names.last else { return false }
-        let slash = [UInt8(ascii: "/")]
         let path = Array(names.joined(separator: slash))
         let above = isWhole ? [] : sourceNames
         let whole = above.isEmpty ? path : Array((above + names).joined(separator: slash))
@@ -312,12 +359,14 @@ final class Restorer: @unchecked Sendable {
 
     /// Whether an entry of this source is restored, going by the names that lead to it.
     func isRestored(_ path: [UInt8]) -> Bool {
+        if let parts = request.parts { return parts.takes(path) }
         if request.only.isEmpty || folders.first?.isSelected == true { return true }
         let names = path.split(separator: UInt8(ascii: "/")).map(Array.init)
         return names.indices.contains { selects(Array(names[...$0])) }
     }
 
     func count(_ isSelected: Bool, _ path: @autoclosure () -> BytePath) {
+        if isClearing { return }
         progress.add(items: 1)
         guard isSelected else { return }
         counting.withLock { report.entries += 1 }

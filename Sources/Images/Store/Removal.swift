@@ -4,7 +4,7 @@ internal import Platform
 internal import Stores
 
 extension Store {
-    /// Removes an image; its content stays until `removeImages(except:)`. One that is gone already is fine.
+    /// Removes an image; its content stays until `removeUnneeded`. One that is gone already is fine.
     ///
     /// Only for a store that this process alone uses. A crash leaves one copy of the root: the image is still listed then.
     public func remove(image id: String) throws {
@@ -40,29 +40,39 @@ extension Store {
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }
 
-    /// Removes every image but these, what interrupted runs left of others included, and the objects that none of them needs.
-    /// Where one of them cannot be read, no volume goes: it may need any of them.
+    /// Removes the images of a name. One that cannot be read has none.
     ///
     /// Only for a store that this process alone uses.
-    public func removeImages(except kept: Set<String>) throws {
+    public func removeImages(named name: String) throws {
+        do {
+            for object in try listed(.image) {
+                // It may be any image, so it stays.
+                guard let root = try? image(object.name), ExactText(root.label.name) == ExactText(name) else {
+                    continue
+                }
+                try remove(object.name)
+            }
+        } catch { throw ImageError.wrapping(error, subject: subject) }
+    }
+
+    /// Removes the objects that no image needs, what interrupted runs left included. Where an image cannot be read, nothing goes: it may need
+    /// any of them.
+    ///
+    /// Only for a store that this process alone uses.
+    public func removeUnneeded() throws {
         do {
             var named: Set<ObjectName> = []
-            var isCertain = true
             for object in try listed(.image) {
-                if !kept.contains(object.name.id.description) {
+                if try isLeftover(object) {
                     try remove(object.name)
                     continue
                 }
                 // Whatever is the reason: what it names is not known, so nothing goes.
-                guard let root = try? image(object.name) else {
-                    isCertain = false
-                    continue
-                }
+                guard let root = try? image(object.name) else { return }
                 let group = object.name.group
                 named.formUnion(root.named.volumes.map { $0.name(.volume, group: group) })
                 named.formUnion(root.named.indexes.map { $0.name(.index, group: group) })
             }
-            if !isCertain { return }
             for folder in [ObjectName.Kind.volume, .index] {
                 for file in try objects.list(folder.rawValue) {
                     guard let name = ObjectName(file.name) else { continue }

@@ -17,19 +17,23 @@ protocol Backend: AnyObject {
     /// What would make a point untrue, or keep it from being made.
     func preflightCreate() throws -> [Preflight]
 
-    /// What would make a rollback untrue, or stop it half-way.
-    func preflightRollback() throws -> [Preflight]
+    /// What would make a rollback to a point untrue, or stop it half-way.
+    func preflightRollback(to handle: String) throws -> [Preflight]
 
     /// Makes the state of now a point; returns its handle and how many entries could not be covered. The caller has not
-    /// recorded it yet: after a crash nobody knows it, and `clear` takes it away.
+    /// recorded it yet, only that it is being made: after a crash `discard` takes it away.
     func create(_ id: String) throws -> (handle: String, findings: UInt64)
 
     /// Deletes what a handle stands for. One that is gone already is fine.
     func destroy(_ handle: String) throws
 
-    /// Deletes everything that looks like a point and is none of these.
-    /// - Parameter isThorough: also where looking costs something.
-    func clear(keeping handles: Set<String>, isThorough: Bool) throws
+    /// Deletes what an interrupted `create`, or a `prepare` before its switch was recorded, may have left. Nothing else is ever taken for
+    /// garbage: what no table names may be somebody's points.
+    /// - Parameter id: of the point that was being made.
+    func discard(_ id: String) throws
+
+    /// Gives back the space of what was destroyed, and views of backups that have ended.
+    func tidy() throws
 
     /// The tree as it was at a point, read-only, for `diff` and backups; nil for the live tree.
     func listing(of handle: String?) throws -> any TreeListing

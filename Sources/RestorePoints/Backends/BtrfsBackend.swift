@@ -13,6 +13,7 @@
 internal import Glibc
 internal import Images
 internal import Platform
+internal import Reporting
 
 final class BtrfsBackend: Backend {
     private static let container = Array("@holdfast".utf8)
@@ -21,7 +22,8 @@ final class BtrfsBackend: Backend {
     private let root: BytePath
     /// Where the tree is read: below a write filter, where one covers it.
     private let place: BytePath
-    private let own: [BytePath]
+    private let state: BytePath
+    private let findings: Findings
     private let tree: [UInt8]
     /// The top level of the file system.
     private let top: Descriptor
@@ -31,16 +33,17 @@ final class BtrfsBackend: Backend {
 
     /// - Parameters:
     ///   - tree: whose points these are; a file system may hold several protected trees.
-    ///   - own: what a comparison leaves out.
+    ///   - state: what a comparison leaves out.
     ///   - live: the place of the subvolume below the top level, or nil to look where `root` is.
-    init(root: BytePath, place: BytePath, tree: String, live: BytePath?, own: [BytePath]) throws {
+    init(root: BytePath, place: BytePath, tree: String, live: BytePath?, state: BytePath, findings: Findings) throws {
         let folder = try Descriptor.open(place, .directory)
         guard let mount = try Mount.holding(folder) else {
             throw PointError.noBackend(root: root, reason: "it is on no mount that can be seen")
         }
         self.root = root
         self.place = place
-        self.own = own
+        self.state = state
+        self.findings = findings
         self.tree = Array(tree.utf8)
         self.mount = mount
         top = try .topLevel(of: mount)
@@ -122,13 +125,18 @@ final class BtrfsBackend: Backend {
         try points.destroySubvolume(Array(handle.utf8))
     }
 
-    func clear(keeping handles: Set<String>, isThorough: Bool) throws {
+    func discard(_ id: String) throws {
+        try destroy(id)
+        // The other side of an exchange that was not recorded.
+        try destroy(String(decoding: Self.incoming, as: UTF8.self))
+    }
+
+    func tidy() throws {
         let points = try points()
         let names = try DirectoryListing(of: points)
         for index in 0..<names.count {
             let name = String(decoding: names[index], as: UTF8.self)
-            if handles.contains(name) || Snapshot.isInUse(view: name, prefix: Self.viewPrefix) { continue }
-            try points.destroySubvolume(names[index])
+            if Snapshot.isLeft(view: name, prefix: Self.viewPrefix) { try points.destroySubvolume(names[index]) }
         }
     }
 
@@ -145,7 +153,7 @@ final class BtrfsBackend: Backend {
 
     func listing(of handle: String?) throws -> any TreeListing {
         guard let handle else {
-            return try FolderListing(Descriptor.open(place, .directory), isThorough: true, own: own)
+            return try FolderListing(Descriptor.open(place, .directory), isThorough: true, own: [state])
         }
         return try FolderListing(points().open(Array(handle.utf8), .directory), isThorough: true)
     }
@@ -198,7 +206,7 @@ final class BtrfsBackend: Backend {
         return findings
     }
 
-    /// The kernel makes no snapshot of a subvolume with an active swap file.
+    /// The kernel makes no snapshot of a subvolume with an active swap file, and one that is left with it can neither be a point nor let it go.
     func preflightCreate() throws -> [Preflight] {
         let swap = try Preflight.swapFiles(in: root)
         return try swap.filter {
@@ -211,8 +219,8 @@ final class BtrfsBackend: Backend {
         }
     }
 
-    func preflightRollback() throws -> [Preflight] {
-        var findings = try coverage()
+    func preflightRollback(to handle: String) throws -> [Preflight] {
+        var findings = try coverage() + preflightCreate()
         let subvolume = try liveSubvolume()
         let info = try subvolume.subvolumeInfo()
         let mounts = try mountsOfLive()
@@ -233,7 +241,15 @@ final class BtrfsBackend: Backend {
                     isRefusal: true))
         }
         let all = try Mount.all()
+        let point = try points().open(Array(handle.utf8), .directory)
         for nested in try subvolume.nestedSubvolumes() {
+            if let obstacle = try Self.obstacle(to: nested, in: point) {
+                findings.append(
+                    Preflight(
+                        "nested-place",
+                        "the subvolume \(nested) in \(root) has no place in the point, where \(obstacle) is no folder",
+                        mend: "move it elsewhere", isRefusal: true))
+            }
             if let mount = all.first(where: {
                 $0.device == self.mount.device
                     && $0.root == BytePath([UInt8(ascii: "/")] + live.appending(nested.bytes).bytes)
@@ -247,9 +263,27 @@ final class BtrfsBackend: Backend {
         }
         if mounts.isEmpty {
             // No mount of its own: programs that work in it would go on in the state that is left.
-            findings += Preflight.busy(root, device: try subvolume.status().device)
+            findings += try Preflight.busy(root, at: place, isWhole: true)
         }
         return findings
+    }
+
+    /// What on the way to a nested subvolume is no folder in a point; nil where it can be put there.
+    private static func obstacle(to nested: BytePath, in point: Descriptor) throws -> BytePath? {
+        var folder = point
+        var way = BytePath([])
+        for name in nested.components.dropLast().map(Array.init) {
+            way = way.bytes.isEmpty ? BytePath(name) : way.appending(name)
+            do throws(SystemError) {
+                guard try folder.status(of: name).kind == .directory else { return way }
+                folder = try folder.open(name, .directory)
+            } catch {
+                // What is not there is made.
+                if error.isAbsent { return nil }
+                throw error
+            }
+        }
+        return nil
     }
 
     private func mountsOfLive() throws -> [Mount] {
@@ -274,7 +308,9 @@ final class BtrfsBackend: Backend {
         try points.makeSnapshot(of: source, named: Self.incoming, readOnly: false)
         if !kept.isEmpty {
             let incoming = try points.open(Self.incoming, .directory)
-            try copyKept(kept, from: place, to: BytePath("/proc/\(getpid())/fd/\(incoming.raw)"))
+            try bringKept(
+                kept, from: Descriptor.open(place, .directory), to: incoming, root: root, state: state,
+                findings: findings)
             try incoming.synchronizeFileSystem()
         }
         var change = Switch(before: id, target: target)

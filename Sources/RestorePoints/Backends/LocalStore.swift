@@ -63,10 +63,16 @@ final class LocalStore {
     /// One that is gone already is fine.
     func destroy(_ handle: String) throws { try open(for: .read).remove(image: handle) }
 
-    /// Deletes every image but these, with what interrupted runs left.
-    func clear(keeping handles: Set<String>) throws {
+    /// Deletes the images of this name: those of a point that was being made.
+    func discard(_ name: String) throws {
         guard try Store.exists(folder) else { return }
-        try open(for: .read).removeImages(except: handles)
+        try open(for: .read).removeImages(named: name)
+    }
+
+    /// Gives back what no image needs.
+    func tidy() throws {
+        guard try Store.exists(folder) else { return }
+        try open(for: .read).removeUnneeded()
     }
 
     /// Bytes of the volumes that no other image needs.
@@ -78,7 +84,7 @@ final class LocalStore {
     /// been seen before.
     /// - Parameter known: an image of what the folder holds.
     func check(_ handle: String, known: String?) throws {
-        var drill = RestoreRequest(target: root)
+        var drill = RestoreRequest(target: place)
         drill.isDryRun = true
         drill.otherHardware = true
         let store = try open(for: .read)
@@ -89,16 +95,17 @@ final class LocalStore {
     }
 
     /// Brings the folder into the state of an image. Idempotent.
-    /// - Parameter only: what of it; all where there is nothing.
+    /// - Parameter parts: what of it; nil: all.
     /// - Returns: how many entries could not be brought there.
-    func restore(_ handle: String, known: String?, only: [PathPattern] = []) throws -> UInt64 {
+    func restore(_ handle: String, known: String?, parts: TreeParts? = nil) throws -> UInt64 {
         let store = try open(for: .read)
         var request = RestoreRequest(target: root)
+        if place != root { request.folder = try Descriptor.open(place, .directory) }
         request.isExact = true
         request.devices = true
         request.otherHardware = true
         request.own = own
-        request.only = only
+        request.parts = parts
         if let known { request.known = try store.knownEntries(of: known) }
         let before = findings.count
         _ = try Images.restore(store.imageReader(handle), request, progress: progress, findings: findings)

@@ -28,9 +28,9 @@ final class TreeBackend: Backend {
 
     func destroy(_ handle: String) throws { try store.destroy(handle) }
 
-    func clear(keeping handles: Set<String>, isThorough: Bool) throws {
-        if isThorough { try store.clear(keeping: handles) }
-    }
+    func discard(_ id: String) throws { try store.discard(id) }
+
+    func tidy() throws { try store.tidy() }
 
     func listing(of handle: String?) throws -> any TreeListing {
         if let handle { return try store.listing(of: handle) }
@@ -53,10 +53,10 @@ final class TreeBackend: Backend {
         }
     }
 
-    func preflightRollback() throws -> [Preflight] {
+    func preflightRollback(to handle: String) throws -> [Preflight] {
         if appliesAtBoot { return BootIntegration.findings() }
-        guard let device = try? Descriptor.open(root, .directory).status().device else { return [] }
-        return Preflight.busy(root, device: device, below: root)
+        let mount = try Mount.holding(Descriptor.open(place, .directory))
+        return try Preflight.busy(root, at: place, isWhole: mount?.point == place && mount?.root == "/")
     }
 
     // MARK: The switch
@@ -73,6 +73,8 @@ final class TreeBackend: Backend {
         change.facts["before"] = handle
         change.lists["kept"] = kept.map { hexadecimal($0.bytes) }
         try store.check(target, known: handle)
+        // The way back has to be one, too.
+        try store.check(handle, known: target)
         return change
     }
 
@@ -83,7 +85,7 @@ final class TreeBackend: Backend {
         var findings = try store.restore(change.target, known: known)
         let kept = (change.lists["kept"] ?? []).compactMap(decodeHexadecimal)
         if !kept.isEmpty, let before = change.facts["before"] {
-            findings += try store.restore(before, known: nil, only: kept.map { PathPattern($0) })
+            findings += try store.restore(before, known: nil, parts: TreeParts(whole: Set(kept)))
         }
         return SwitchResult(findings: findings)
     }
@@ -92,7 +94,10 @@ final class TreeBackend: Backend {
 
     func finish(_ change: Switch) throws -> String { change.facts["before"] ?? "" }
 
+    /// The tree may be on its way already: it comes back before what it was goes.
     func abandon(_ change: Switch) throws {
-        if let handle = change.facts["before"] { try destroy(handle) }
+        guard let handle = change.facts["before"] else { return }
+        if try store.restore(handle, known: nil) > 0 { throw PointError.library("\(root) could not be brought back") }
+        try destroy(handle)
     }
 }

@@ -11,6 +11,7 @@ internal import Glibc
 internal import Images
 internal import Machine
 internal import Platform
+internal import Reporting
 
 final class ZFSBackend: Backend {
     let facts: [String: String]
@@ -18,7 +19,8 @@ final class ZFSBackend: Backend {
     /// Where the tree is read: below a write filter, where one covers it.
     private let place: BytePath
     private let tree: String
-    private let own: [BytePath]
+    private let state: BytePath
+    private let findings: Findings
     /// Below which all clones and points are.
     private let container: String
     /// How the datasets that take turns are called at the beginning.
@@ -29,11 +31,14 @@ final class ZFSBackend: Backend {
     private static let viewPrefix = "holdfast-view-"
 
     /// - Parameter facts: what an earlier run found out; empty at set-up.
-    init(root: BytePath, place: BytePath, tree: String, facts: [String: String], own: [BytePath]) throws {
+    init(root: BytePath, place: BytePath, tree: String, facts: [String: String], state: BytePath, findings: Findings)
+        throws
+    {
         self.root = root
         self.place = place
         self.tree = tree
-        self.own = own
+        self.state = state
+        self.findings = findings
         if let container = facts["container"], let base = facts["base"] {
             (self.container, self.base, self.facts) = (container, base, facts)
             return
@@ -103,12 +108,16 @@ final class ZFSBackend: Backend {
         try ZFS.run("zfs", "destroy", "-d", "\(point.name)")
     }
 
-    func clear(keeping handles: Set<String>, isThorough: Bool) throws {
-        guard isThorough else { return }
-        for point in try points()
-        where !handles.contains(point.guid)
-            && !Snapshot.isInUse(view: point.snapshot ?? "", prefix: Self.viewPrefix)
-        {
+    func discard(_ id: String) throws {
+        for point in try points() where point.snapshot == Self.prefix + id {
+            try ZFS.run("zfs", "destroy", "-d", "\(point.name)")
+        }
+        let clone = "\(container)/\(base)-\(id.prefix(8))"
+        if ZFS.guidIfThere(clone) != nil { try ZFS.run("zfs", "destroy", "\(clone)") }
+    }
+
+    func tidy() throws {
+        for point in try points() where Snapshot.isLeft(view: point.snapshot ?? "", prefix: Self.viewPrefix) {
             try ZFS.run("zfs", "destroy", "-d", "\(point.name)")
         }
         try clearDatasets()
@@ -141,7 +150,7 @@ final class ZFSBackend: Backend {
 
     func listing(of handle: String?) throws -> any TreeListing {
         guard let handle else {
-            return try FolderListing(Descriptor.open(place, .directory), isThorough: true, own: own)
+            return try FolderListing(Descriptor.open(place, .directory), isThorough: true, own: [state])
         }
         return try FolderListing(open(snapshot(handle)), isThorough: true)
     }
@@ -181,7 +190,7 @@ final class ZFSBackend: Backend {
             ]
     }
 
-    func preflightRollback() throws -> [Preflight] {
+    func preflightRollback(to handle: String) throws -> [Preflight] {
         var findings = try coverage()
         if isEnvironment {
             findings += try preflightBoot()
@@ -221,8 +230,7 @@ final class ZFSBackend: Backend {
     }
 
     private func preflightUse() throws -> [Preflight] {
-        guard let device = try? Descriptor.open(place, .directory).status().device else { return [] }
-        return Preflight.busy(root, device: device)
+        try Preflight.busy(root, at: place, isWhole: true)
     }
 
     private func bootDataset() throws -> String {
@@ -261,7 +269,9 @@ final class ZFSBackend: Backend {
             _ = try? runProgram(["umount", ProgramWord(folder)])
             _ = try? runProgram(["rmdir", ProgramWord(folder)])
         }
-        try copyKept(kept, from: place, to: folder)
+        try bringKept(
+            kept, from: Descriptor.open(place, .directory), to: Descriptor.open(folder, .directory), root: root,
+            state: state, findings: findings)
     }
 
     private func fact(_ name: String, of change: Switch) throws -> String {
@@ -330,6 +340,22 @@ final class ZFSBackend: Backend {
             try ZFS.run("zpool", "set", "bootfs=\(fact("old", of: change))", "\(ZFS.pool(of: container))")
         }
         let new = try fact("new", of: change)
+        if !isEnvironment { try takeBackNames(change) }
         if ZFS.guidIfThere(new) == (try fact("newGuid", of: change)) { try ZFS.run("zfs", "destroy", "\(new)") }
+    }
+
+    /// The dataset that was live gets its name again, from wherever between the two renames a failure came.
+    private func takeBackNames(_ change: Switch) throws {
+        let (live, new, left) = ("\(container)/\(base)", try fact("new", of: change), try leftName(change))
+        if ZFS.guidIfThere(live) == (try fact("newGuid", of: change)) {
+            try unmount(live)
+            try ZFS.run("zfs", "rename", "\(live)", "\(new)")
+        }
+        guard ZFS.guidIfThere(live) == nil, ZFS.guidIfThere(left) == (try fact("oldGuid", of: change)) else { return }
+        try ZFS.run("zfs", "rename", "\(left)", "\(live)")
+        try ZFS.run("zfs", "set", "canmount=\(change.facts["canmount"] ?? "on")", "\(live)")
+        if try !Mount.all().contains(where: { $0.type == "zfs" && $0.source == BytePath(live) }) {
+            try ZFS.run("zfs", "mount", "\(live)")
+        }
     }
 }

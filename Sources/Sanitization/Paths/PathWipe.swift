@@ -58,9 +58,11 @@ public struct PathWipe {
                 throw WipeError.notAPath(path: path, reason: "it is on no file system that can be told")
             }
             reach = Reach(mount)
-            let users = RunningProcess.using(device: status.device, below: path)
+            let users = try TreeUse.all(of: folder.open(name, .place), at: path)
             if !users.isEmpty {
-                throw WipeError.inUse(device: path.description, uses: users.map { "it is open in \($0)" })
+                throw WipeError.inUse(
+                    device: path.description,
+                    uses: users.map { $0.process == nil ? "\($0)" : "it is in use by \($0)" })
             }
             var (files, bytes) = (UInt64(0), UInt64(0))
             var names: [FileIdentity: (seen: UInt32, all: UInt32)] = [:]
@@ -91,8 +93,10 @@ public struct PathWipe {
         let overwrite = try FileOverwrite(reach, progress)
         let border = TreeBorder(try folder.status(of: name))
         var kept: Set<FileIdentity> = []
+        var besides: UInt64 = 0
         try Self.walk(folder, name, border) { folder, name, status in
             report.files += 1
+            if try Self.isBeside(folder, name, status) { besides += 1 }
             if status.kind == .file {
                 report.bytes += status.size
                 do {
@@ -102,6 +106,9 @@ public struct PathWipe {
                     kept.insert(FileIdentity(status))
                 }
             }
+        }
+        if besides > 0 {
+            report.add("what \(besides) of them had in extended attributes or as the target of a long link may be left")
         }
         let top = FileIdentity(try folder.status(of: name))
         try Self.walk(folder, name, border) { folder, name, status in
@@ -164,20 +171,46 @@ public struct PathWipe {
         }
     }
 
-    /// Everything below, what is in a folder before the folder, without leaving the file system.
+    /// Everything below, what is in a folder before the folder, without leaving the file system, at any depth.
     private static func walk(
         _ folder: Descriptor, _ name: [UInt8], _ border: TreeBorder,
         _ body: (_ folder: Descriptor, _ name: [UInt8], _ status: FileStatus) throws -> Void
     ) throws {
         let status = try folder.status(of: name)
-        if border.isCrossed(by: status) {
-            throw WipeError.notAPath(path: BytePath(name), reason: "something is mounted there, or it is a subvolume")
+        func refuse(_ name: [UInt8]) -> WipeError {
+            .notAPath(path: BytePath(name), reason: "something is mounted there, or it is a subvolume")
         }
+        if border.isCrossed(by: status) { throw refuse(name) }
         if status.kind == .directory {
-            let opened = try folder.open(name, .directory)
-            let names = try DirectoryListing(of: opened)
-            for index in 0..<names.count { try walk(opened, names[index], border, body) }
+            var rules = TreeWalk.Rules()
+            rules.isBorder = { border.isCrossed(by: $0) }
+            let walk = try TreeWalk(folder.open(name, .directory), rules: rules)
+            var above: [(name: [UInt8], status: FileStatus)] = []
+            while let step = walk.next() {
+                switch step {
+                case .entry(let entry):
+                    if entry.isBorder { throw refuse(entry.name) }
+                    // One that cannot be entered is said by the step that follows.
+                    if entry.status.kind != .directory { try body(entry.folder, entry.name, entry.status) }
+                case .enter(let entry, _): above.append((entry.name, entry.status))
+                case .leave:
+                    if let entry = above.popLast(), let folder = walk.current {
+                        try body(folder, entry.name, entry.status)
+                    }
+                case .unreadable(let path, let error):
+                    throw SystemError(error.code, error.operation, printable(path))
+                }
+            }
         }
         try body(folder, name, status)
+    }
+
+    /// What a file or link holds outside of its content, and no overwrite reaches.
+    private static func isBeside(_ folder: Descriptor, _ name: [UInt8], _ status: FileStatus) throws -> Bool {
+        // Longer ones have a block of their own.
+        if status.kind == .symbolicLink { return status.size >= 60 }
+        return try folder.extendedAttributes(of: name).contains { attribute in
+            !["security.", "system.posix_acl_"].contains { attribute.name.starts(with: $0.utf8) }
+        }
     }
 }
