@@ -5,6 +5,7 @@
 //     log/audit-<n>.jsonl     older ones, up to record n
 //     log/key                 the key for the next record, 0600
 //     log/origin              the public key of the first record
+//     log/reserve             room that a record takes where the disk is full
 
 internal import Cryptography
 internal import Glibc
@@ -13,9 +14,13 @@ public import Platform
 public struct AuditLog: Sendable {
     /// A file that grows beyond this is put aside and the chain goes on in a new one.
     static let fileLimit: UInt64 = 8 << 20
-    /// Longer records do not occur: arguments are cut.
+    /// Longer records do not occur: what comes from outside is cut, in bytes, so that it fits however JSON writes it.
     private static let lineLimit = 1 << 18
     private static let argumentLimit = 1024
+    private static let textLimit = 4096
+    private static let allArgumentsLimit = 16 << 10
+    /// For a record and what the command itself writes to give back space.
+    private static let reserveLength = 512 << 10
 
     public let folder: BytePath
 
@@ -25,12 +30,14 @@ public struct AuditLog: Sendable {
     var origin: BytePath { folder.appending("origin") }
     var ratchetFile: RatchetFile { RatchetFile(path: folder.appending("key")) }
 
-    /// Whether there is a log here.
-    public var isBegun: Bool { exists(origin) }
+    private var reserve: BytePath { folder.appending("reserve") }
+
+    /// Whether there is a log here, or something of one: a file of it that is gone does not end it.
+    public var isBegun: Bool { [origin, ratchetFile.path, current].contains(where: exists) }
 
     /// Begins the log; one that is begun is left as it is. The record of its beginning is in it when this returns.
     public func begin(verb: String) throws {
-        if isBegun { return }
+        if exists(origin) || exists(current) { return }
         try makeFolders(folder, mode: 0o755)
         let ratchet = try Ratchet.fresh(0)
         try ratchetFile.write(ratchet)
@@ -80,9 +87,11 @@ public struct AuditLog: Sendable {
 
     /// A line that lacks nothing but its end is whole, as long as the key has not moved on.
     private func takeWholeRest(of end: inout End) {
+        // Before it may stand what another interrupted writer left; the line speaks of that.
+        let before = end.rest.lastIndex(of: UInt8(ascii: "\n")).map { Array(end.rest[...$0]) } ?? []
         // Without the key the rest stays a rest, and the next record says so.
-        guard let line = AuditLine(parsing: end.rest), let ratchet = try? ratchetFile.read(),
-            ratchet.sequence == line.record.sequence
+        guard let line = AuditLine(parsing: end.rest[before.count...]), let ratchet = try? ratchetFile.read(),
+            ratchet.sequence == line.record.sequence, line.record.torn == (before.isEmpty ? nil : sha256(before))
         else { return }
         end.last = line
         end.rest = []
@@ -117,8 +126,9 @@ public struct AuditLog: Sendable {
             time: Timestamp(seconds: now.seconds, nanoseconds: 0).text,
             clockIsSynchronised: HostFacts.clockIsSynchronised, boot: HostFacts.bootIdentifier,
             login: HostFacts.loginName, user: HostFacts.userName, origin: HostFacts.origin, host: HostFacts.hostName,
-            phase: event.phase, verb: event.verb, arguments: Self.cut(event.arguments), object: event.object,
-            status: event.status, text: event.text, previous: end.last?.anchor.digest ?? Digest.zero.hex,
+            phase: event.phase, verb: event.verb, arguments: Self.cut(event.arguments),
+            object: event.object.map { Self.cut($0, Self.textLimit) }, status: event.status,
+            text: event.text.map { Self.cut($0, Self.textLimit) }, previous: end.last?.anchor.digest ?? Digest.zero.hex,
             torn: end.rest.isEmpty ? nil : sha256(end.rest + end.missingNewline), key: ratchet.publicKey,
             next: next.publicKey)
         let line = try AuditLine(record, signedBy: ratchet.key)
@@ -133,10 +143,49 @@ public struct AuditLog: Sendable {
     }
 
     private static func cut(_ arguments: [String]) -> [String] {
-        arguments.prefix(100).map { $0.utf8.count > argumentLimit ? String($0.prefix(argumentLimit)) + "…" : $0 }
+        var room = allArgumentsLimit
+        var result: [String] = []
+        for argument in arguments {
+            let argument = cut(argument, argumentLimit)
+            room -= argument.utf8.count + 8
+            guard room >= 0 else { return result + ["… \(arguments.count - result.count) more"] }
+            result.append(argument)
+        }
+        return result
+    }
+
+    /// The first so many bytes, whole characters as Unicode counts them.
+    private static func cut(_ text: String, _ limit: Int) -> String {
+        if text.utf8.count <= limit { return text }
+        var result = String.UnicodeScalarView()
+        var room = limit
+        for scalar in text.unicodeScalars {
+            room -= UTF8.width(scalar)
+            if room < 0 { break }
+            result.append(scalar)
+        }
+        return String(result) + "…"
     }
 
     private func appendToFile(_ bytes: [UInt8]) throws {
+        do throws(SystemError) { try add(bytes) } catch {
+            guard error.isFull, exists(reserve) else { throw error }
+            // The disk is full, and whoever gives back space has to be on record first.
+            try removeFile(reserve)
+            try synchronizeFolder(folder)
+            try add(bytes)
+        }
+        // What cannot be had now is tried again with the next record.
+        if !exists(reserve) { try? keepReserve() }
+    }
+
+    private func keepReserve() throws {
+        let room = try Descriptor.open(folder, .directory).space().free
+        guard room > 64 * UInt64(Self.reserveLength) else { return }
+        try writeNew(reserve, [UInt8](repeating: 0x52, count: Self.reserveLength))
+    }
+
+    private func add(_ bytes: [UInt8]) throws(SystemError) {
         let isNew = !exists(current)
         // safe: it is only ever added to, and what was in it before is under the chain
         let file = try Descriptor.open(current, [.write, .create, .append], mode: 0o640)

@@ -189,12 +189,17 @@ private struct Chain {
         }
         let isAtEnd = judgeEnd(ratchet)
         guard let place = tornPlace else { return }
-        if isAtEnd, torn.last != UInt8(ascii: "\n") {
+        if isAtEnd, isCut(torn) {
             // The key has not moved on, so this line was never complete: what it was about to say did not begin.
             result.notes.append("the last line is torn: a writer was interrupted; the next record will say so")
         } else {
             result.findings.append(.inserted(file: place.file, line: place.line))
         }
+    }
+
+    /// Whether it is what interrupted writers leave: the beginning of a record, behind that of another, or no more than that one's end.
+    private func isCut(_ bytes: [UInt8]) -> Bool {
+        bytes.split(separator: UInt8(ascii: "\n")).allSatisfy { $0.starts(with: Array("{\"".utf8).prefix($0.count)) }
     }
 
     /// Whether the log ends where the key says.

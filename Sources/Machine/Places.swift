@@ -71,7 +71,11 @@ public struct Places: Sendable, Hashable {
 
     // MARK: In the state
 
-    public var log: BytePath { state.appending("log") }
+    /// Before set-up, where only the places of keys are given, it is with those.
+    public var log: BytePath {
+        let place = state == Self.standardState && !exists(state.appending("protected.json")) ? keys : state
+        return place.appending("log")
+    }
     /// The key that signs certificates, with its public half beside it.
     public var certificateKey: BytePath { state.appending("certificate").appending("key") }
     /// The points of a plain tree, a store of images.
@@ -103,7 +107,7 @@ public struct Places: Sendable, Hashable {
     /// Folders and files that a backup leaves out: the state, writer keys, caches, and what is secret of the configuration. Of the
     /// machine's configuration the rest belongs to an image of `/`.
     public func ownFiles() -> [BytePath] {
-        var own = [keys.appending("stores"), keys.appending("known-stores"), cache]
+        var own = [keys.appending("stores"), keys.appending("known-stores"), keys.appending("log"), cache]
         if let home {
             own += [".local/state", ".cache", ".config"].map { home.appending($0).appending("holdfast") }
         }

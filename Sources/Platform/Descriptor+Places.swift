@@ -54,8 +54,9 @@ extension Descriptor {
     }
 
     /// Removes what has a name in this folder, with all that is in it; what is mounted in it, and what is not there, is left.
+    /// - Parameter liftsProtection: whether files go that are immutable or can only be added to.
     /// - Throws: at the first that stays.
-    public func removeTree(_ name: [UInt8]) throws(SystemError) {
+    public func removeTree(_ name: [UInt8], liftsProtection: Bool = false) throws(SystemError) {
         let status: FileStatus
         do throws(SystemError) { status = try self.status(of: name) } catch {
             if error.isAbsent { return }
@@ -73,6 +74,12 @@ extension Descriptor {
         while let step = walk.next() {
             switch step {
             case .entry(let entry):
+                if liftsProtection, entry.status.kind == .file {
+                    let file = try entry.folder.open(entry.name, .nonBlocking)
+                    if let flags = file.flags, flags & Self.protectingFlags != 0 {
+                        try file.setFlags(flags & ~Self.protectingFlags)
+                    }
+                }
                 // A folder here is one that something is mounted on, or that cannot be opened.
                 try entry.folder.remove(entry.name, directory: entry.status.kind == .directory)
             case .enter(let entry, _): names.append(entry.name)

@@ -2,6 +2,7 @@
 
 internal import CLinux
 internal import Glibc
+public import Reporting
 
 /// What a program that ended said.
 public struct ProgramResult: Sendable {
@@ -56,8 +57,13 @@ extension SystemError {
 /// - Parameters:
 ///   - words: the program's absolute path, or a name that is looked for where the system's programs are, and its arguments.
 ///   - isHook: it is somebody's own program, which may want to find others that were installed by hand.
-/// - Throws: where it is not there or cannot be started; a status other than 0 is for the caller to judge.
-public func runProgram(_ words: [ProgramWord], isHook: Bool = false) throws(SystemError) -> ProgramResult {
+///   - limit: the seconds after which it is ended, with what it has started.
+///   - stop: ends it, too.
+/// - Throws: where it is not there or cannot be started, or took longer than the limit (ETIMEDOUT); a status other than 0 is for the caller to
+///   judge.
+public func runProgram(
+    _ words: [ProgramWord], isHook: Bool = false, limit: Int? = nil, stop: Stop? = nil
+) throws(SystemError) -> ProgramResult {
     let path = try program(words.first ?? "")
     let name = words.first?.shown ?? ""
     let folders = systemFolders + (isHook ? ["/usr/local/sbin", "/usr/local/bin"] : [])
@@ -78,7 +84,9 @@ public func runProgram(_ words: [ProgramWord], isHook: Bool = false) throws(Syst
     var none = sigset_t()
     sigemptyset(&none)
     posix_spawnattr_setsigmask(&attributes, &none)
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+    // With a limit, it gets a group of its own, so that what it starts ends with it.
+    posix_spawnattr_setflags(
+        &attributes, Int16(POSIX_SPAWN_SETSIGMASK) | (limit == nil ? 0 : Int16(POSIX_SPAWN_SETPGROUP)))
     var arguments: [UnsafeMutablePointer<CChar>?] = words.map { word in
         withNullTerminated(word.bytes) { strdup($0) }
     }
@@ -91,10 +99,40 @@ public func runProgram(_ words: [ProgramWord], isHook: Bool = false) throws(Syst
     let code = path.withCString { posix_spawn(&child, $0, &actions, &attributes, &arguments, &variables) }
     if code != 0 { throw SystemError(code, "run", name) }
     var status: CInt = 0
-    try check("wait for", name) { waitpid(child, &status, 0) }
+    if let limit {
+        try wait(for: child, &status, name, limit, stop)
+    } else {
+        try check("wait for", name) { waitpid(child, &status, 0) }
+    }
     return ProgramResult(
         status: status & 0x7f == 0 ? status >> 8 & 0xff : 128 + (status & 0x7f),
         output: try content(output, of: name), errors: try content(errors, of: name))
+}
+
+/// Waits for a program with a limit; what is not done by then, or when a stop is asked for, is asked to end and then ended.
+private func wait(
+    for child: pid_t, _ status: inout CInt, _ name: String, _ limit: Int, _ stop: Stop?
+) throws(SystemError) {
+    func isDone(within seconds: Int, or isStopped: () -> Bool) throws(SystemError) -> Bool {
+        var pause: UInt32 = 1000
+        let end = HostFacts.secondsSinceStart + Int64(seconds)
+        repeat {
+            if try check("wait for", name, { waitpid(child, &status, WNOHANG) }) != 0 { return true }
+            usleep(pause)
+            pause = min(2 * pause, 100_000)
+        } while HostFacts.secondsSinceStart < end && !isStopped()
+        return false
+    }
+    if try isDone(within: limit, or: { stop?.isStopRequested ?? false }) { return }
+    let isStopped = stop?.isStopRequested ?? false
+    kill(-child, SIGTERM)
+    if try !isDone(within: 5, or: { false }) {
+        kill(-child, SIGKILL)
+        try check("wait for", name) { waitpid(child, &status, 0) }
+    }
+    if !isStopped {
+        throw SystemError(ETIMEDOUT, "run", name, detail: "it was not done after \(limit) s, and was ended")
+    }
 }
 
 private func temporaryFile() throws(SystemError) -> Descriptor {

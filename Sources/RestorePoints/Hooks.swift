@@ -1,6 +1,7 @@
 // What somebody wants done before and after a point or a snapshot is made, such as to flush a database.
 
 public import Platform
+public import Reporting
 
 /// Programs that stand around the making of a state.
 public struct Hooks: Sendable {
@@ -15,27 +16,38 @@ public struct Hooks: Sendable {
     }
 
     /// Runs `body` between the two, each of which is told the verb and the tree.
-    /// - Throws: `PointError.hookFailed`, also where `body` was done and the second one failed.
-    public func around<Result>(_ verb: String, _ root: BytePath, _ body: () throws -> Result) throws -> Result {
-        let result: Result
-        do {
-            if let before { try Self.run(before, verb, root) }
-            result = try body()
-        } catch {
-            if let after { try? Self.run(after, verb, root) }
-            throw error
+    /// - Parameter findings: gets what went wrong afterwards: what was made by then stays.
+    /// - Throws: `PointError.hookFailed` where the first one failed.
+    public func around<Result>(
+        _ verb: String, _ root: BytePath, _ progress: Progress, _ findings: Findings, _ body: () throws -> Result
+    ) throws -> Result {
+        defer {
+            if let after {
+                do { try Self.run(after, verb, root, Progress()) } catch {
+                    findings.add(Finding(.inconsistent, after, "the hook that lets programs go on failed: \(error)"))
+                }
+            }
         }
-        if let after { try Self.run(after, verb, root) }
-        return result
+        if let before { try Self.run(before, verb, root, progress) }
+        return try body()
     }
 
-    private static func run(_ program: BytePath, _ verb: String, _ root: BytePath) throws {
+    /// One that is still not done then is ended.
+    private static let limit = 600
+
+    private static func run(_ program: BytePath, _ verb: String, _ root: BytePath, _ progress: Progress) throws {
+        if let problem = ProgramOwner.problem(program) {
+            throw PointError.hookFailed(program: program, verb: verb, reason: "it is not run: \(problem)")
+        }
         let result: ProgramResult
         do throws(SystemError) {
-            result = try runProgram([ProgramWord(program), ProgramWord(verb), ProgramWord(root)], isHook: true)
+            result = try runProgram(
+                [ProgramWord(program), ProgramWord(verb), ProgramWord(root)], isHook: true, limit: limit,
+                stop: progress.stop)
         } catch {
             throw PointError.hookFailed(program: program, verb: verb, reason: error.reason)
         }
+        try progress.checkStop()
         if result.status != 0 {
             throw PointError.hookFailed(
                 program: program, verb: verb, reason: "it ended with \(result.status): \(result.complaint)")

@@ -95,7 +95,8 @@ public enum PointError: Explained {
         case .pending: "reboot, or take it back with `holdfast undo`"
         case .commitsWait: "reboot first"
         case .locked: "wait until it has ended"
-        case .damagedState: "`holdfast recover` tells what can be saved"
+        case .damagedState(let file, _):
+            "put \(file) back from an image of the state, or move the state folder away and `holdfast setup` anew: no point is destroyed by that"
         case .newerState: "use the program that wrote it, or a newer one"
         case .refused(let findings): findings.compactMap(\.mend).joined(separator: "; ")
         case .notKept: "mend what is named above, or reset without --keep"

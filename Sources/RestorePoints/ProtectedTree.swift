@@ -12,6 +12,7 @@ public final class ProtectedTree {
     let configuration: StateArea.Configuration
     let backend: any Backend
     let progress: Progress
+    let findings: Findings
     /// What goes with `/` and is not in it.
     let boot: BootFolders
     /// What stands around the making of points and snapshots.
@@ -26,8 +27,9 @@ public final class ProtectedTree {
 
     init(
         area: StateArea, configuration: StateArea.Configuration, backend: any Backend, progress: Progress,
-        boot: BootFolders
+        findings: Findings, boot: BootFolders
     ) {
+        self.findings = findings
         self.boot = boot
         self.area = area
         self.configuration = configuration
@@ -78,6 +80,7 @@ public final class ProtectedTree {
             configuration.boot = boot.map { [BootPlace($0)] } ?? (root == "/" ? BootPlace.ofThisMachine : [])
             let tree = ProtectedTree(
                 area: area, configuration: configuration, backend: backend, progress: progress,
+                findings: findings,
                 boot: BootFolders(configuration.boot, state: state, progress: progress, findings: findings))
             var table = StateArea.Table()
             try area.write(&table)
@@ -99,7 +102,7 @@ public final class ProtectedTree {
             return ProtectedTree(
                 area: area, configuration: configuration,
                 backend: try makeBackend(configuration, state: state, progress: progress, findings: findings),
-                progress: progress,
+                progress: progress, findings: findings,
                 boot: BootFolders(configuration.boot, state: state, progress: progress, findings: findings))
         } catch { throw PointError.wrapping(error) }
     }
@@ -283,7 +286,9 @@ public final class ProtectedTree {
             let findings: UInt64
             do {
                 point.boot = try boot.keep(table.points, name: point.id)
-                (point.handle, findings) = try hooks.around("create", root) { try backend.create(point.id) }
+                (point.handle, findings) = try hooks.around("create", root, progress, self.findings) {
+                    try backend.create(point.id)
+                }
                 table.points.append(point)
                 table.base = point.id
                 // The commit point.

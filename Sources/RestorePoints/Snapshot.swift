@@ -35,7 +35,7 @@ extension ProtectedTree {
         do {
             if backendKind == .tree { return nil }
             if let point { return try backend.snapshot(of: point.handle) }
-            return try hooks.around("backup", root) { try backend.snapshot(of: nil) }
+            return try hooks.around("backup", root, progress, findings) { try backend.snapshot(of: nil) }
         } catch { throw PointError.wrapping(error) }
     }
 }

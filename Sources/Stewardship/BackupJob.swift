@@ -72,7 +72,9 @@ public struct BackupJob {
         // A snapshot has had its hooks already: what writes need not rest for as long as the backup lasts.
         let around = snapshot == nil ? hooks : Hooks()
         let asked = request
-        let report = try around.around("backup", asked.sources.first ?? "/") { try backUp(asked, reporter) }
+        let report = try around.around(
+            "backup", asked.sources.first ?? "/", reporter.progress, reporter.findings
+        ) { try backUp(asked, reporter) }
         for (exclude, itsOwn) in zip(excludes, patterns) where itsOwn.allSatisfy(report.unmatchedExcludes.contains) {
             reporter.warn("nothing matched --exclude \(printable(exclude))")
         }

@@ -87,9 +87,11 @@ extension WriteFilter {
     }
 
     /// Remembers how full the overlays are, and calls the hooks where a threshold was crossed.
-    /// - Parameter hooks: a folder of programs, each of which is told the level, the place, the bytes used and the limit.
+    /// - Parameters:
+    ///   - hooks: a folder of programs, each of which is told the level, the place, the bytes used and the limit.
+    ///   - warn: is told of what could not be run.
     /// - Returns: the highest level.
-    public func watch(hooks: BytePath) throws -> Level {
+    public func watch(hooks: BytePath, warn: (String) -> Void = { _ in }) throws -> Level {
         try translated {
             var highest = Level.normal
             for plan in try area.plans() {
@@ -104,22 +106,33 @@ extension WriteFilter {
                 }
                 if last ?? .normal == level { continue }
                 try replaceFile(file, Array(level.rawValue.utf8), mode: 0o644)
-                call(hooks, level, plan.path, now)
+                call(hooks, level, plan.path, now, warn)
             }
             return highest
         }
     }
 
-    private func call(_ hooks: BytePath, _ level: Level, _ place: BytePath, _ now: Consumption) {
+    private func call(
+        _ hooks: BytePath, _ level: Level, _ place: BytePath, _ now: Consumption, _ warn: (String) -> Void
+    ) {
         guard let folder = try? Descriptor.open(hooks, .directory), let names = try? DirectoryListing(of: folder) else {
             return
         }
         for index in 0..<names.count {
             let program = hooks.appending(names[index])
+            if let problem = ProgramOwner.problem(program) {
+                warn("\(program) is not run: \(problem)")
+                continue
+            }
             // One that fails stops neither the others nor the machine.
-            _ = try? runProgram(
-                [ProgramWord(program), ProgramWord(level.rawValue), ProgramWord(place), "\(now.used)", "\(now.limit)"],
-                isHook: true)
+            do throws(SystemError) {
+                let result = try runProgram(
+                    [
+                        ProgramWord(program), ProgramWord(level.rawValue), ProgramWord(place), "\(now.used)",
+                        "\(now.limit)",
+                    ], isHook: true, limit: 60)
+                if result.status != 0 { warn("\(program) ended with \(result.status): \(result.complaint)") }
+            } catch { warn("\(program): \(error.reason)") }
         }
     }
 

@@ -124,6 +124,60 @@ struct AuditLogTests {
         }
     }
 
+    @Test("Two cuts in a row, each while a record is written, anywhere, are told from tampering")
+    func cutTwice() throws {
+        let place = try Place(records: 3)
+        let whole = try readWhole(place.file, limit: 1 << 20)
+        let key = try readWhole(place.key, limit: 4096)
+        try place.log.append(AuditEvent(.result, verb: "create"))
+        let first = Array(try readWhole(place.file, limit: 1 << 20).dropFirst(whole.count))
+        for one in stride(from: 1, to: first.count - 1, by: 97) {
+            try place.put(whole + first[..<one])
+            try replaceFile(place.key, key)
+            try place.log.append(AuditEvent(.result, verb: "pin"))
+            let second = Array(try readWhole(place.file, limit: 1 << 20).dropFirst(whole.count + one))
+            for other in [1, 2, 50, second.count / 2, second.count - 1, second.count] {
+                try place.put(whole + first[..<one] + second[..<other])
+                try replaceFile(place.key, key)
+                try #require(place.findings().isEmpty, "cut at \(one), then at \(other)")
+                try place.log.append(AuditEvent(.result, verb: "unpin"))
+                let verified = try place.log.verify()
+                try #require(
+                    verified.isSound && !verified.notes.isEmpty, "cut at \(one), then at \(other): \(verified)")
+                #expect(try place.log.records().last?.verb == "unpin")
+            }
+        }
+    }
+
+    @Test("However long what it is told is, a record stays within its bounds, and the chain goes on")
+    func bounded() throws {
+        let place = try Place(records: 2)
+        let long = String(repeating: "\u{1}", count: 120_000)
+        let clusters = "e" + String(repeating: "\u{301}", count: 200_000)
+        for arguments in [
+            [long], [clusters], Array(repeating: "--tag", count: 100_000), Array(repeating: long, count: 50),
+        ] {
+            try place.log.append(
+                AuditEvent(.intent, verb: "create", arguments: arguments, object: long, text: clusters))
+            try place.log.append(AuditEvent(.result, verb: "create", status: 0))
+        }
+        let verification = try place.log.verify()
+        #expect(verification.isSound && verification.notes.isEmpty && verification.records == 10, "\(verification)")
+        #expect(try place.lines().allSatisfy { $0.count < 1 << 18 })
+        #expect(try place.log.records().map(\.sequence) == Array(0..<10))
+    }
+
+    @Test("A file of the log that is gone does not end it without a word", arguments: ["origin", "key", "audit.jsonl"])
+    func lostFile(name: String) throws {
+        let place = try Place(records: 5)
+        _ = system("chattr -f -a \(place.file); rm \(place.log.folder)/\(name)")
+        #expect(place.log.isBegun)
+        try place.log.begin(verb: "create")
+        try place.log.append(AuditEvent(.result, verb: "create", status: 0))
+        #expect(try place.log.records().last?.verb == "create")
+        #expect(try !place.findings().isEmpty, "\(name)")
+    }
+
     @Test("A crash between a record and its key costs nothing")
     func keyBehind() throws {
         let place = try Place(records: 3)

@@ -3,6 +3,7 @@
 import Glibc
 import Images
 import Platform
+import Reporting
 import RestorePoints
 import TestSupport
 import Testing
@@ -60,7 +61,7 @@ struct SnapshotBackupTests {
                 hook, Array("#!/bin/sh\nprintf %s \"$2\" >\(said)\ncd \"$2\" && env >>\(said)\n".utf8), mode: 0o755)
             setenv("HOLDFAST_SECRET", "x", 1)
             defer { unsetenv("HOLDFAST_SECRET") }
-            try Hooks(before: hook).around("create", tree) {}
+            try Hooks(before: hook).around("create", tree, Progress(), Findings()) {}
             let text = try readWhole(said, limit: 1 << 16)
             #expect(text.starts(with: tree.bytes))
             let variables = String(decoding: text.dropFirst(tree.bytes.count), as: UTF8.self)

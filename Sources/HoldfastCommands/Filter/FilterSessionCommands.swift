@@ -86,6 +86,8 @@ struct FilterStartCommand: StatefulCommand {
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
+    var goesOnWithoutConfiguration: Bool { true }
+
     func perform(_ session: Session) throws -> Outcome {
         let filter = filter(session)
         let alarms = try filter.start(findings: session.findings, holding: filter.lock())
@@ -105,8 +107,10 @@ struct FilterWatchCommand: StatefulCommand {
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
+    var goesOnWithoutConfiguration: Bool { true }
+
     func perform(_ session: Session) throws -> Outcome {
-        let level = try filter(session).watch(hooks: Places.filterHooks)
+        let level = try filter(session).watch(hooks: Places.filterHooks) { session.console.warning($0) }
         session.show([("level", .text(level.rawValue))], summary: [level.rawValue])
         return level == .normal ? .done : .findings
     }
@@ -119,6 +123,8 @@ struct FilterApplyCommand: StatefulCommand {
 
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    var goesOnWithoutConfiguration: Bool { true }
 
     func isRecorded(in session: Session) -> Bool { true }
 

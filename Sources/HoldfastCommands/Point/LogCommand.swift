@@ -16,7 +16,8 @@ extension StatefulCommand {
     func log(_ session: Session) throws -> AuditLog {
         let log = AuditLog(folder: state.places(session).log)
         guard log.isBegun else {
-            throw Problem.usage("there is no log in \(log.folder)", hint: "`holdfast setup` begins one")
+            throw Problem.usage(
+                "there is no log in \(log.folder)", hint: "the first command that changes something begins one")
         }
         return log
     }
@@ -141,7 +142,11 @@ struct LogVerifyCommand: StatefulCommand {
                 (result.isSound ? "sound" : "NOT sound") + ": \(Text.counted(result.records, "record", "records")), "
                     + "\(Text.counted(UInt64(result.anchors), "head", "heads")) noted elsewhere found in it",
                 "head \(result.head?.description ?? "none")",
-            ])
+            ]
+                + (result.isSound && result.anchors == 0
+                    ? [
+                        "no head that was noted elsewhere was asked for: that log and key were not both put back to an older state, only those tell (--from STORE, --anchor HEAD)"
+                    ] : []))
         return result.isSound ? .done : .findings
     }
 }

@@ -77,6 +77,8 @@ struct RecoverCommand: StatefulCommand {
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
+    var goesOnWithoutConfiguration: Bool { true }
+
     /// Each boot runs it, and mostly finds nothing.
     func isRecorded(in session: Session) -> Bool {
         // What cannot be looked at is for the log, too.

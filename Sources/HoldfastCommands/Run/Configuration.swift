@@ -67,6 +67,13 @@ struct Configuration {
                 guard let places = setting.table else {
                     throw source.problem(setting.place, "[hooks] wants to be a table")
                 }
+                if HostFacts.isRoot,
+                    let problem = ProgramOwner.problem(try path.normalized(relativeTo: HostFacts.workingFolder))
+                {
+                    throw Problem.refused(
+                        "the hooks in \(path) are not run as root: \(problem)",
+                        hint: "`chown root \(path); chmod go-w \(path)`, its folders too")
+                }
                 for hook in places {
                     switch hook.key {
                     case "before": hooks.before = try source.absolute(hook, hook.key)

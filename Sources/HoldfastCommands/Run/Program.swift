@@ -64,7 +64,8 @@ private func run(
             throw Problem.usage(
                 clause(error.message), hint: "`holdfast \(verb.joined(separator: " ")) --help` tells more")
         }
-        let session = try Session(options, progress: progress, console: console)
+        let session = try Session(
+            options, progress: progress, console: console, needsConfiguration: !command.goesOnWithoutConfiguration)
         let recorder = Recorder(command, verb, Array(arguments.dropFirst(verb.count)), session)
         try recorder?.intend()
         let outcome: Outcome

@@ -8,6 +8,8 @@ internal import RestorePoints
 
 struct Recorder {
     private let log: AuditLog
+    /// The machine's own, where another state was given: what was done to the machine is in it, too.
+    private let machineLog: AuditLog?
     private let session: Session
     private let verb: String
     private let arguments: [String]
@@ -19,6 +21,8 @@ struct Recorder {
         let places = (command as? any StatefulCommand)?.state.places(session) ?? session.places
         folder = places.state
         log = AuditLog(folder: places.log)
+        let machine = AuditLog(folder: Places().log)
+        machineLog = machine.folder != places.log && machine.isBegun ? machine : nil
         self.session = session
         self.verb = verb.joined(separator: " ")
         self.arguments = arguments.map { Text.withoutKeys(Text.safe($0)) }
@@ -59,10 +63,16 @@ struct Recorder {
     }
 
     private func append(_ phase: AuditEvent.Phase, status: Int32? = nil, text: String? = nil) throws {
-        guard log.isBegun else { return }
+        // Root's first command that changes something begins it; what others may do is not the machine's.
+        if !log.isBegun {
+            guard HostFacts.isRoot else { return }
+            try log.begin(verb: verb)
+        }
+        // Where nothing is set up, there is no object.
         let object = try? ProtectedTree.facts(state: folder).root.description
-        try log.append(
-            AuditEvent(phase, verb: verb, arguments: arguments, object: object, status: status, text: text))
+        let event = AuditEvent(phase, verb: verb, arguments: arguments, object: object, status: status, text: text)
+        try log.append(event)
+        try machineLog?.append(event)
         logToSystem(
             "\(HostFacts.userName): \(phase.rawValue) \(verb) \(arguments.joined(separator: " ")) \(text ?? "")")
     }

@@ -46,11 +46,16 @@ final class Session: Sendable {
         var storeFingerprint: StoreFingerprint?
     }
 
-    init(_ global: GlobalOptions, progress: Progress, console: Console) throws {
+    /// - Parameter needsConfiguration: whether one that has a mistake ends the command; else it is said, and there is none.
+    init(_ global: GlobalOptions, progress: Progress, console: Console, needsConfiguration: Bool) throws {
         self.global = GlobalValues(
             identities: global.identities.map(\.path), passphraseFile: global.passphraseFile?.path, isYes: global.yes,
             storeFingerprint: global.storeFingerprint?.fingerprint)
-        configuration = try Configuration.load(global.config?.path)
+        do { configuration = try Configuration.load(global.config?.path) } catch {
+            if needsConfiguration { throw error }
+            console.warning("it goes on without a configuration: \(Problem(error).message)")
+            configuration = Configuration()
+        }
         var places = Places()
         places.apply(state: configuration.state, cache: configuration.cache)
         self.places = places

@@ -1,7 +1,9 @@
 // Where the state of a protected `/` is: outside of what a rollback exchanges, and mounted where everybody looks for it.
 
+internal import Images
 internal import Machine
 internal import Platform
+internal import Reporting
 
 enum StatePlace {
     private static let subvolume = Array("@holdfast-state".utf8)
@@ -22,10 +24,6 @@ enum StatePlace {
         let place = try Descriptor.open(state, .directory)
         let root = try Descriptor.open("/", .directory)
         guard try place.status().device == root.status().device else { return }
-        guard try DirectoryListing(of: place).count == 0 else {
-            throw PointError.noBackend(
-                root: "/", reason: "\(state) is not empty, and would be rolled back with it; give another with --state")
-        }
         guard let mount = try Mount.holding(root) else {
             throw PointError.noBackend(root: "/", reason: "it is on no mount that can be seen")
         }
@@ -42,6 +40,7 @@ enum StatePlace {
             try top.makeSubvolume(subvolume)
             try top.open(subvolume, .directory).setMode(0o755)
         }
+        try carry(place, to: top.open(subvolume, .directory), named: state)
         let options = "subvol=/@holdfast-state"
         let table = FileSystemTable.read()
         if !table.contains(where: { $0.point == state }) {
@@ -53,6 +52,28 @@ enum StatePlace {
         try mountFileSystem("btrfs", source: mount.source, at: state, options: options)
     }
 
+    /// What is in the folder already, as keys of stores and the log, comes along: it would be rolled back with `/`, and what is mounted over it
+    /// would hide it. It goes from the old place once it is durable in the new one.
+    private static func carry(_ old: Descriptor, to new: Descriptor, named state: BytePath) throws {
+        let names = try DirectoryListing(of: old)
+        if names.count == 0 { return }
+        let parts = TreeParts(whole: Set((0..<names.count).map { names[$0] }))
+        try makeFolders(Places.runtime)
+        let runtime = try Descriptor.open(Places.runtime, .directory)
+        try runtime.setMode(0o700)
+        let name = Array("carried".utf8)
+        try runtime.removeTree(name)
+        try runtime.makeDirectory(name)
+        let (kept, findings) = (KeptParts(in: Places.runtime.appending(name)), Findings())
+        let missed =
+            try kept.keep(parts, of: old, named: state, progress: Progress(), findings: findings)
+            + kept.bring(parts, onto: new, named: state, progress: Progress(), findings: findings)
+        if missed > 0 { throw PointError.unreadable(root: state, findings: missed) }
+        try new.synchronizeFileSystem()
+        for index in 0..<names.count { try old.removeTree(names[index], liftsProtection: true) }
+        try runtime.removeTree(name)
+    }
+
     /// A dataset beside the boot environments, which ZFS mounts by itself.
     private static func makeDataset(_ state: BytePath) throws {
         let place = try Descriptor.open(state, .directory)
@@ -60,13 +81,26 @@ enum StatePlace {
         guard try place.status().device == root.status().device else { return }
         guard let mount = try Mount.holding(root), mount.type == "zfs" else { return }
         let dataset = "\(ZFS.pool(of: mount.source.text))/holdfast-state"
-        if ZFS.guidIfThere(dataset) != nil {
+        if ZFS.guidIfThere(dataset) == nil {
+            // It gets its place once what is there has come along: a folder that is not empty is no place for it.
+            try ZFS.run("zfs", "create", "-u", "-o", "canmount=noauto", "-o", "mountpoint=\(state)", "\(dataset)")
+        }
+        let there = Places.runtime.appending("new-state")
+        try makeFolders(there)
+        try mountFileSystem("zfs", source: BytePath(dataset), at: there, options: "zfsutil")
+        // One without it is what an interrupted set-up left.
+        if exists(there.appending("protected.json")) {
+            try unmount(there)
             throw PointError.noBackend(
                 root: "/",
                 reason:
                     "the pool holds the state of another system in \(dataset); mount that at \(state), or destroy it")
         }
-        try ZFS.run("zfs", "create", "-o", "mountpoint=\(state)", "\(dataset)")
+        let carried = Result { try carry(place, to: Descriptor.open(there, .directory), named: state) }
+        try unmount(there)
+        try carried.get()
+        try ZFS.run("zfs", "set", "canmount=on", "\(dataset)")
+        if try Mount.at(state) == nil { try ZFS.run("zfs", "mount", "\(dataset)") }
     }
 
     /// The configuration goes where the state is, and /etc/holdfast leads there.
