@@ -39,11 +39,29 @@ public struct AuditLog: Sendable {
     public func begin(verb: String) throws {
         if exists(origin) || exists(current) { return }
         try makeFolders(folder, mode: 0o755)
+        guard try makeChain() else { return }
+        try append(AuditEvent(.beginning, verb: verb, text: "the log begins"))
+    }
+
+    /// - Returns: false where another command has made it meanwhile.
+    private func makeChain() throws -> Bool {
+        let lock = try lock()
+        defer { withExtendedLifetime(lock) {} }
+        if exists(origin) || exists(current) { return false }
+        // A key that has signed something: its records are gone, and the next one says so.
+        if let ratchet = try ratchetFile.read(), ratchet.sequence > 0 { return false }
         let ratchet = try Ratchet.fresh(0)
         try ratchetFile.write(ratchet)
         // From here on it exists; a crash before leaves a key that nothing rests on.
         try replaceFile(origin, Array((ratchet.publicKey + "\n").utf8), mode: 0o644)
-        try append(AuditEvent(.beginning, verb: verb, text: "the log begins"))
+        return true
+    }
+
+    private func lock() throws -> Descriptor {
+        // safe: a lock is empty, and only who may write the log may make names beside it
+        let lock = try Descriptor.open(folder.appending("lock"), [.readWrite, .create])
+        try lock.lock()
+        return lock
     }
 
     // MARK: Appending
@@ -52,9 +70,7 @@ public struct AuditLog: Sendable {
     /// - Returns: the record's place.
     @discardableResult
     public func append(_ event: AuditEvent) throws -> AuditAnchor {
-        // safe: a lock is empty, and only who may write the log may make names beside it
-        let lock = try Descriptor.open(folder.appending("lock"), [.readWrite, .create])
-        try lock.lock()
+        let lock = try lock()
         defer { withExtendedLifetime(lock) {} }
         var end = try readEnd()
         takeWholeRest(of: &end)
@@ -191,10 +207,12 @@ public struct AuditLog: Sendable {
         let file = try Descriptor.open(current, [.write, .create, .append], mode: 0o640)
         try file.write(bytes)
         try file.synchronize()
-        if isNew {
-            try synchronizeFolder(folder)
-            // A guard against accidents where the file system has it; the chain does not rest on it.
-            try? file.setFlags((file.flags ?? 0) | Descriptor.appendOnlyFlag)
+        if isNew { try synchronizeFolder(folder) }
+        // On a machine that is set up, a guard against accidents where the file system has it; the chain does not rest on it.
+        if let flags = file.flags, flags & Descriptor.appendOnlyFlag == 0,
+            exists(folder.parent.appending("protected.json"))
+        {
+            try? file.setFlags(flags | Descriptor.appendOnlyFlag)
         }
     }
 

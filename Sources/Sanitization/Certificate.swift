@@ -10,6 +10,8 @@ public struct Certificate: Codable, Sendable, Hashable {
     public static let namespace = "holdfast-certificate"
 
     public var version = 1
+    /// By which paper and file name each other; nil in one of an older program.
+    public var number: String?
     public var medium = Medium()
     public var sanitization = Sanitization()
     public var verification = Verification()
@@ -79,10 +81,15 @@ public struct Certificate: Codable, Sendable, Hashable {
         public var contact = notRecorded
     }
 
-    public init() {}
+    public init() {
+        // Without random numbers there are no keys either; the time tells them apart well enough.
+        let random = (try? SecureRandom.bytes(4)).map { hexadecimal($0) } ?? "0"
+        number = "\(Timestamp.now().text.filter(\.isNumber))-\(random)"
+    }
 
     /// Of a device that nothing was done to yet.
     public init(_ device: BlockDevice) {
+        self.init()
         medium.model = device.model.isEmpty ? Self.notRecorded : device.model
         medium.serialNumber = device.serial.isEmpty ? Self.notRecorded : device.serial
         medium.mediaType = device.kind.rawValue
@@ -226,7 +233,7 @@ public struct Certificate: Codable, Sendable, Hashable {
         try Self.checkPlace(file)
         let bytes = try bytes
         let signature = try SSHSignature(of: bytes, for: Self.namespace, by: key)
-        try replaceFile(Self.page(of: file), Array(page(signedBy: key.verifyingKey).utf8), mode: 0o644)
+        try replaceFile(Self.page(of: file), Array(page(signedBy: key.verifyingKey, of: bytes).utf8), mode: 0o644)
         try replaceFile(Self.signature(of: file), Array(signature.armored.utf8), mode: 0o644)
         try replaceFile(Self.new(file), bytes, mode: 0o644)
         let folder = try Descriptor.open(file.parent, .directory)
@@ -265,7 +272,7 @@ public struct Certificate: Codable, Sendable, Hashable {
         else { throw bad("it does not read like a certificate of this version") }
         let pageFile = page(of: file)
         if exists(pageFile),
-            try readWhole(pageFile, limit: 1 << 24) != Array(certificate.page(signedBy: signature.key).utf8)
+            try readWhole(pageFile, limit: 1 << 24) != Array(certificate.page(signedBy: signature.key, of: bytes).utf8)
         {
             throw bad("the page says something else than the certificate", pageFile)
         }

@@ -4,18 +4,21 @@ internal import Cryptography
 internal import Platform
 
 extension Certificate {
-    func page(signedBy key: VerifyingKey) -> String {
+    /// - Parameter bytes: of the file: what is printed names them.
+    func page(signedBy key: VerifyingKey, of bytes: [UInt8]) -> String {
         """
         <!DOCTYPE html>
         <html lang="en"><head><meta charset="utf-8"><title>Certificate of sanitization</title>
         <style>
         body { font: 11pt/1.4 sans-serif; max-width: 46em; margin: 2em auto; padding: 0 1em }
-        h1 { font-size: 18pt } h2 { font-size: 12pt; margin: 1.4em 0 .3em; border-bottom: 1px solid #888 }
+        h1 { font-size: 18pt; margin-bottom: 0 } .standard { margin-top: 0 } section { break-inside: avoid } .sign td { height: 3em; border-bottom: 1px solid #000 }
+        h2 { font-size: 12pt; margin: 1.4em 0 .3em; border-bottom: 1px solid #888 }
         table { border-collapse: collapse; width: 100% } th { text-align: left; width: 15em; font-weight: normal; color: #444; vertical-align: top }
         td, th { padding: .1em .5em .1em 0 } .verdict { font-size: 14pt; font-weight: bold } code { word-break: break-all }
         @media print { body { margin: 0 } }
         </style></head><body>
         <h1>Certificate of sanitization</h1>
+        <p class="standard">according to NIST SP 800-88 Rev. 2 · number \(escaped(number ?? Self.notRecorded))</p>
         <p class="verdict">\(escaped(verdict))</p>
         \(section("Medium", [
             ("Manufacturer", medium.manufacturer), ("Model", medium.model), ("Serial number", medium.serialNumber),
@@ -38,13 +41,14 @@ extension Certificate {
         \(section("Sanitized by", sanitizedBy))
         \(section("Validated by", validatedBy))
         \(section("Concurrence", concurredBy))
-        <h2>Evidence</h2>
+        <section><h2>Evidence</h2>
         <table>
+        <tr><th>SHA-256 of the certificate's file</th><td><code>\(digest(of: bytes))</code></td></tr>
         <tr><th>Host</th><td>\(escaped(host))</td></tr>
         <tr><th>Account</th><td>\(escaped(account ?? Self.notRecorded))</td></tr>
         <tr><th>Head of the audit log</th><td><code>\(escaped(logHead))</code></td></tr>
         <tr><th>Signed with</th><td><code>\(escaped(SSHSignature.line(of: key)))</code></td></tr>
-        </table>
+        </table></section>
         </body></html>
 
         """
@@ -61,8 +65,10 @@ extension Certificate {
     }
 
     private func section(_ title: String, _ rows: [(String, String)]) -> String {
-        "<h2>\(title)</h2>\n<table>\n"
-            + rows.map { "<tr><th>\($0.0)</th><td>\(escaped($0.1))</td></tr>\n" }.joined() + "</table>"
+        "<section><h2>\(title)</h2>\n<table>\n"
+            + rows.map { name, value in
+                "<tr\(name == "Signature" ? " class=\"sign\"" : "")><th>\(escaped(name))</th><td>\(escaped(value))</td></tr>\n"
+            }.joined() + "</table></section>"
     }
 
     private func section(_ title: String, _ person: Person) -> String {
@@ -80,6 +86,11 @@ extension Certificate {
         let shown = ranges.prefix(50).map { "\($0.start)–\($0.start.adding(saturating: max(1, $0.length) - 1))" }
             .joined(separator: ", ")
         return "\(bytes) bytes in \(ranges.count) places: \(shown)" + (ranges.count > 50 ? ", …" : "")
+    }
+
+    private func digest(of bytes: [UInt8]) -> String {
+        // libcrypto refuses this only where it cannot work at all.
+        (try? bytes.withUnsafeBytes { try SHA256.digest(of: $0) })?.hex ?? Self.notRecorded
     }
 
     private func escaped(_ text: String) -> String {

@@ -86,6 +86,8 @@ public struct WriteFilter {
         public var plan: FilterPlan
         /// The point of the state that is protected from now on.
         public var point: RestorePoint?
+        /// Whether it was not decided before.
+        public var isNew = false
         /// Whether it is active now; otherwise from the next start on.
         public var isActive: Bool
         /// What uses it, for which it has to wait.
@@ -116,6 +118,7 @@ public struct WriteFilter {
             plan.small = smallOnes(of: plan)
             let session = FilterSession(path: place)
             var enabled = Enabled(plan: plan, isActive: session.mode == .overlay)
+            enabled.isNew = isNew && session.mode != .overlay
             if place == "/" {
                 if session.mode != .overlay {
                     try BootScript.install(state: state, isDistrusted: !alarms(plan, session).isEmpty)
@@ -124,10 +127,7 @@ public struct WriteFilter {
                 try BootScript.installUnit(state: state)
             }
             if isNew, session.mode != .overlay {
-                let tree = try ProtectedTree.open(state: state, progress: progress, findings: findings)
-                var point = PointRequest(name: try tree.freeName("before-filter.\(Timestamp.now().text)"))
-                point.message = "what the write filter of \(place) protects"
-                enabled.point = try tree.create(point, user: user, holding: lock).point
+                enabled.point = try tag(place, user, progress, findings, holding: lock)
             }
             // From here on it is decided.
             plan.isEnabled = true
@@ -144,6 +144,20 @@ public struct WriteFilter {
             }
             return enabled
         }
+    }
+
+    /// A point of the state that is protected from now on; nil where the protected tree does not hold it.
+    private func tag(
+        _ place: BytePath, _ user: String, _ progress: Progress, _ findings: Findings,
+        holding lock: borrowing MachineLock
+    ) throws -> RestorePoint? {
+        let tree = try ProtectedTree.open(state: state, progress: progress, findings: findings)
+        let here = try Descriptor.open(place, [.directory, .place]).status()
+        let border = TreeBorder(try Descriptor.open(tree.root, [.directory, .place]).status())
+        guard place == tree.root || place.isBelow(tree.root) && !border.isCrossed(by: here) else { return nil }
+        var point = PointRequest(name: try tree.freeName("before-filter.\(Timestamp.now().text)"))
+        point.message = "what the write filter of \(place) protects"
+        return try tree.create(point, user: user, holding: lock).point
     }
 
     private func hasOverlay() throws -> Bool {

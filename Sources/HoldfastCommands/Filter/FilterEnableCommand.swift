@@ -83,7 +83,11 @@ struct FilterEnableCommand: StatefulCommand {
             plan.exceptions.isEmpty
                 ? "no exceptions: everything in \(plan.path) is forgotten"
                 : "what stays: " + plan.exceptions.map(\.description).joined(separator: ", "))
-        if let point = enabled.point { lines.append("\(point.name) holds what is protected") }
+        if let point = enabled.point {
+            lines.append("\(point.name) holds what is protected")
+        } else if enabled.isNew {
+            lines.append("no point holds what is protected: \(plan.path) is not in the tree that points are made of")
+        }
         session.show(
             JSON.filter(plan) + [
                 ("active", .flag(enabled.isActive)), ("point", enabled.point.map { .text($0.name) }),

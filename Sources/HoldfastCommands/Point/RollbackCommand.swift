@@ -42,14 +42,17 @@ struct RollbackCommand: StatefulCommand {
         return try session.carryOut(plan, on: tree, dryRun: dryRun, reboot: reboot)
     }
 
-    /// Asks, by a numbered list.
+    /// Asks, by a numbered list, the newest first.
     static func choose(_ tree: ProtectedTree, _ session: Session) throws -> RestorePoint {
-        let points = try tree.points()
+        let points = Array(try tree.points().reversed())
         if points.isEmpty {
             throw Problem.usage("there is no point to go back to", hint: "`holdfast create` makes one")
         }
+        let now = Timestamp.now().seconds
         let lines = points.enumerated().map { number, point in
-            "\(number + 1)  \(point.name)  \(Text.time(Timestamp(seconds: point.time, nanoseconds: 0)))  \(Text.safe(point.message))"
+            let time = Timestamp(seconds: point.time, nanoseconds: 0)
+            return
+                "\(number + 1)  \(point.name)  \(Text.time(time))  \(Text.age(now - point.time))  \(Text.safe(point.message))"
         }
         return points[try session.choose("Back to which point?", from: lines, names: points.map(\.name))]
     }

@@ -36,6 +36,11 @@ struct Recorder {
             // The log is root's. What others do is done with their own rights only; the system's log hears of it.
             logToSystem("\(HostFacts.userName): \(verb) \(arguments.joined(separator: " "))")
         } catch {
+            // Nothing is promised of a machine that is not set up, and a backup of it is worth more than its record.
+            guard exists(folder.appending("protected.json")) else {
+                return session.console.warning(
+                    "this is not on record: the audit log \(log.folder) cannot be written: \(Problem(error).message)")
+            }
             throw Problem(
                 "the audit log \(log.folder) cannot be written, so nothing was done: \(Problem(error).message)",
                 hint: "mend that first, or move \(log.folder) away to begin a new log", status: 1)
@@ -58,16 +63,14 @@ struct Recorder {
             try append(phase, status: status, text: text.isEmpty ? nil : Text.withoutKeys(Text.safe(text)))
         } catch let error as SystemError where error.isPermission && !HostFacts.isRoot {
         } catch {
+            guard exists(folder.appending("protected.json")) else { return }
             session.console.warning("the audit log has only the intent of this: \(Problem(error).message)")
         }
     }
 
     private func append(_ phase: AuditEvent.Phase, status: Int32? = nil, text: String? = nil) throws {
         // Root's first command that changes something begins it; what others may do is not the machine's.
-        if !log.isBegun {
-            guard HostFacts.isRoot else { return }
-            try log.begin(verb: verb)
-        }
+        if HostFacts.isRoot { try log.begin(verb: verb) } else if !log.isBegun { return }
         // Where nothing is set up, there is no object.
         let object = try? ProtectedTree.facts(state: folder).root.description
         let event = AuditEvent(phase, verb: verb, arguments: arguments, object: object, status: status, text: text)
