@@ -56,6 +56,7 @@ enum BootScript {
         let made = exists(marker) ? try readWhole(marker, limit: 1 << 20) : []
         if isHook || isScript || isDistrusted || made != Array(script.utf8) {
             try BootIntegration.updateInitramfs()
+            try makeFolders(marker.parent, mode: 0o755)
             try replaceFile(marker, Array(script.utf8), mode: 0o644)
         }
     }
