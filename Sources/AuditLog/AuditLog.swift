@@ -212,6 +212,7 @@ public struct AuditLog: Sendable {
         if let flags = file.flags, flags & Descriptor.appendOnlyFlag == 0,
             exists(folder.parent.appending("protected.json"))
         {
+            // As it says.
             try? file.setFlags(flags | Descriptor.appendOnlyFlag)
         }
     }
