@@ -103,10 +103,11 @@ extension ProtectedTree {
     /// Carries out a plan, if it still fits.
     public func carryOut(_ plan: Plan, user: String, holding lock: borrowing MachineLock) throws -> Switched {
         if plan.verb == "cancel" { return try cancel(plan, holding: lock) }
+        // Before what the plan found: it lasts longer than a filter that can be disabled.
+        try refuseWhileCommitsWait()
         let refusals = plan.findings.filter(\.isRefusal)
         if !refusals.isEmpty { throw PointError.refused(refusals) }
         return try changing(holding: lock) { table in
-            try refuseWhileCommitsWait()
             guard table.revision == plan.revision, table.points.contains(plan.target) else {
                 throw PointError.stalePlan(id: plan.id)
             }
