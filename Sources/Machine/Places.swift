@@ -47,7 +47,7 @@ public struct Places: Sendable, Hashable {
         } else {
             // A filter forgets what is elsewhere, and each run after a start would read everything again.
             cache =
-                exists(Self.standardState.appending("protected.json"))
+                Self.isSetUp(Self.standardState)
                 ? Self.standardState.appending("cache") : Self.standardCache
         }
         self.home = isRoot && keys == Self.standardState ? home : nil
@@ -71,9 +71,13 @@ public struct Places: Sendable, Hashable {
 
     // MARK: In the state
 
+    /// What says that a tree is protected, in the folder with its state.
+    public static func protection(in state: BytePath) -> BytePath { state.appending("protected.json") }
+    public static func isSetUp(_ state: BytePath) -> Bool { exists(protection(in: state)) }
+
     /// Before set-up, where only the places of keys are given, it is with those.
     public var log: BytePath {
-        let place = state == Self.standardState && !exists(state.appending("protected.json")) ? keys : state
+        let place = state == Self.standardState && !Self.isSetUp(state) ? keys : state
         return place.appending("log")
     }
     /// The key that signs certificates, with its public half beside it.

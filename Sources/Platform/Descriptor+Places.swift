@@ -53,6 +53,11 @@ extension Descriptor {
         return folder
     }
 
+    /// Opens the folder that holds a path beneath this one, through folders only.
+    public func openFolder(of path: BytePath) throws(SystemError) -> Descriptor {
+        path.components.count > 1 ? try openBeneath(path.parent.bytes, .directory) : self
+    }
+
     /// Removes what has a name in this folder, with all that is in it; what is mounted in it, and what is not there, is left.
     /// - Parameter liftsProtection: whether files go that are immutable or can only be added to.
     /// - Throws: at the first that stays.

@@ -27,6 +27,11 @@ public struct Mount: Sendable, Hashable {
         return bytes.split(separator: UInt8(ascii: "\n")).compactMap { Mount(line: $0) }
     }
 
+    /// Where a path in this mount is in the file system.
+    func pathInFileSystem(of path: BytePath) -> BytePath {
+        path == point ? root : root.appending(point.remainder(of: path))
+    }
+
     /// All mounts of each mount namespace that has a process, with one of those; what cannot be seen is left out.
     static func allNamespaces() -> [(process: Int32, mounts: [Mount])] {
         var seen: Set<[UInt8]> = []
@@ -121,7 +126,6 @@ extension Descriptor {
 
     /// The path of this open folder in its file system, whatever of that is mounted and where.
     public func pathInFileSystem(of mount: Mount) throws(SystemError) -> BytePath {
-        let path = BytePath(try pathNow())
-        return path == mount.point ? mount.root : mount.root.appending(mount.point.remainder(of: path))
+        mount.pathInFileSystem(of: BytePath(try pathNow()))
     }
 }

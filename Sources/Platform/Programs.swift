@@ -30,7 +30,7 @@ private let systemFolders = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"]
 private let packages = [
     "btrfs": "btrfs-progs", "zfs": "zfsutils-linux", "zpool": "zfsutils-linux", "modprobe": "kmod", "umount": "mount",
     "update-initramfs": "initramfs-tools", "systemctl": "systemd", "reboot": "systemd-sysv", "cp": "coreutils",
-    "rm": "coreutils", "rmdir": "coreutils",
+    "rmdir": "coreutils",
 ]
 
 /// The program of a name in the system's folders, or the path itself.

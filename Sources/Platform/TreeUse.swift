@@ -76,7 +76,7 @@ public struct TreeUse: Sendable, Hashable, CustomStringConvertible {
     /// The folder, or one in it, mounted somewhere else, in whatever namespace: a container that was given a part of it.
     private static func mounts(of folder: Descriptor, at path: BytePath) throws(SystemError) -> [TreeUse] {
         guard let own = try Mount.holding(folder), path == own.point || path.isBelow(own.point) else { return [] }
-        let inside = own.point == path ? own.root : own.root.appending(own.point.remainder(of: path))
+        let inside = own.pathInFileSystem(of: path)
         var found: [TreeUse] = []
         for (process, mounts) in Mount.allNamespaces() {
             for mount in mounts where mount.device == own.device && (mount.root == inside || mount.root.isBelow(inside))

@@ -56,8 +56,7 @@ func bringKept(
     if missed > 0 { throw PointError.unreadable(root: root, findings: missed) }
     for path in paths {
         do throws(SystemError) {
-            let above = path.components.count > 1 ? try new.openBeneath(path.parent.bytes, .directory) : new
-            try above.removeTree(path.lastComponent)
+            try new.openFolder(of: path).removeTree(path.lastComponent)
         } catch { if !error.isAbsent { throw error } }
     }
     let left = try kept.bring(parts, onto: new, named: root, progress: Progress(), findings: findings)

@@ -3,6 +3,7 @@
 
 internal import FoundationEssentials
 internal import Glibc
+internal import Machine
 internal import Platform
 
 /// The folder with the state of one protected tree.
@@ -10,7 +11,7 @@ struct StateArea: Sendable {
     static let version = 1
     let folder: BytePath
 
-    private var configurationFile: BytePath { folder.appending("protected.json") }
+    private var configurationFile: BytePath { Places.protection(in: folder) }
     private var tableFile: BytePath { folder.appending("points.json") }
     /// The same once more: points that no table names are nobody's.
     private var secondTableFile: BytePath { folder.appending("points.2.json") }

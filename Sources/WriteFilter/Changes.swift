@@ -73,7 +73,7 @@ struct Changes {
                 throw refuse(index + 1, "is not in this session's overlay")
             }
             guard status.kind == .directory else { throw refuse(index + 1, "is no folder") }
-            way += (way.isEmpty ? [] : [UInt8(ascii: "/")]) + name
+            way = Self.join(way, name)
             here = try here.open(name, .directory)
             let there = try below.flatMap { try look(name, in: $0) }
             if let there, there.kind != .directory { throw refuse(index + 1, "was replaced; commit that") }
@@ -85,8 +85,7 @@ struct Changes {
         if try look(name, in: here) == nil, there == nil {
             throw FilterError.notCommittable(path: path, reason: "it is neither here nor on the disk")
         }
-        let whole = way + (way.isEmpty ? [] : [UInt8(ascii: "/")]) + name
-        try compare(name, at: whole, in: here, below)
+        try compare(name, at: Self.join(way, name), in: here, below)
     }
 
     private mutating func compareRoots() throws {
@@ -155,9 +154,10 @@ struct Changes {
             }
             levels[levels.count - 1].next += 1
             let name = level.names[level.next]
-            let whole = level.path + (level.path.isEmpty ? [] : [UInt8(ascii: "/")]) + name
-            guard let current = (stacks.0.current, stacks.1.current) as? (Descriptor, Descriptor) else { continue }
-            guard let (here, below) = try look(at: whole, name, in: current.0, current.1) else { continue }
+            let whole = Self.join(level.path, name)
+            guard let one = stacks.0.current, let other = stacks.1.current,
+                let (here, below) = try look(at: whole, name, in: one, other)
+            else { continue }
             stacks.0.enter(here, name: name, status: try here.status())
             stacks.1.enter(below, name: name, status: try below.status())
             levels.append(try self.level(at: whole, here, below))
@@ -183,6 +183,10 @@ struct Changes {
     private func isSame(_ here: FileStatus, _ below: FileStatus) -> Bool {
         here.kind == below.kind && here.size == below.size && here.modified == below.modified
             && here.changed == below.changed
+    }
+
+    private static func join(_ path: [UInt8], _ name: [UInt8]) -> [UInt8] {
+        path.isEmpty ? name : path + [UInt8(ascii: "/")] + name
     }
 
     private func names(in folder: Descriptor) throws -> [[UInt8]] {

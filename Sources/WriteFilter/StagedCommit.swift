@@ -68,7 +68,7 @@ struct StagedCommit {
         for path in changes.deletes.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
             let path = BytePath(path)
             do throws(SystemError) {
-                let above = path.components.count > 1 ? try ground.openBeneath(path.parent.bytes, .directory) : ground
+                let above = try ground.openFolder(of: path)
                 let before = try above.status().modified
                 try above.removeTree(path.lastComponent)
                 // Where the folder itself comes, it gets its own time later.

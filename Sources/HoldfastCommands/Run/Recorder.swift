@@ -37,7 +37,7 @@ struct Recorder {
             logToSystem("\(HostFacts.userName): \(verb) \(arguments.joined(separator: " "))")
         } catch {
             // Nothing is promised of a machine that is not set up, and a backup of it is worth more than its record.
-            guard exists(folder.appending("protected.json")) else {
+            guard Places.isSetUp(folder) else {
                 return session.console.warning(
                     "this is not on record: the audit log \(log.folder) cannot be written: \(Problem(error).message)")
             }
@@ -63,7 +63,7 @@ struct Recorder {
             try append(phase, status: status, text: text.isEmpty ? nil : Text.withoutKeys(Text.safe(text)))
         } catch let error as SystemError where error.isPermission && !HostFacts.isRoot {
         } catch {
-            guard exists(folder.appending("protected.json")) else { return }
+            guard Places.isSetUp(folder) else { return }
             session.console.warning("the audit log has only the intent of this: \(Problem(error).message)")
         }
     }

@@ -65,6 +65,33 @@ extension Restorer {
         }
     }
 
+    /// Where an exact restore may be short of room, what goes is taken away before anything comes. What the image may have lost is left to the
+    /// restore itself.
+    func clearFirst() throws {
+        guard request.isExact, !isDryRun, !isFresh, let opened, let label = reader.label,
+            label.contentBytes > (try opened.space().free), reader.rewind()
+        else { return }
+        isClearing = true
+        while let batch = try reader.nextBatch() {
+            try checkStop()
+            guard let records = batch.records else {
+                loseTrack()
+                continue
+            }
+            do { try walk(records, batch.chunks) } catch is FormatError { loseTrack() }
+        }
+        loseTrack()
+        target?.release()
+        target = nil
+        isClearing = false
+        isLost = false
+        let removed = report.removed
+        report = RestoreReport()
+        report.removed = removed
+        try opened.synchronizeFileSystem()
+        _ = reader.rewind()
+    }
+
     /// Bytes that go when a file is replaced.
     private func there(_ names: [[UInt8]], in target: Descriptor) -> UInt64 {
         if isFresh { return 0 }

@@ -29,14 +29,7 @@ extension Restorer {
         while let item = try items.next() {
             if isStopped { return }
             guard let record = try Record(kind: item.kind, payload: item.payload) else { continue }
-            if isClearing, case .entry(let entry) = record {
-                if !folders.isEmpty { folders[folders.count - 1].names?.insert(entry.name) }
-                continue
-            }
-            switch record {
-            case .content, .restart, .finish: if isClearing { continue }
-            default: break
-            }
+            if isClearing, passesOver(record) { continue }
             switch record {
             case .position(let position): if isLost { try resume(position) }
             case .source(let path): try begin(path)
@@ -71,6 +64,17 @@ extension Restorer {
                 file?.close(size: size)
                 file = nil
             }
+        }
+    }
+
+    /// Whether a record makes something, which is not done while what is in the way is taken away: a name alone counts.
+    private func passesOver(_ record: Record) -> Bool {
+        switch record {
+        case .entry(let entry):
+            if !folders.isEmpty { folders[folders.count - 1].names?.insert(entry.name) }
+            return true
+        case .content, .restart, .finish: return true
+        case .position, .source, .enter, .leave: return false
         }
     }
 

@@ -129,7 +129,7 @@ final class Restorer: @unchecked Sendable {
     private var hasLosses = false
     private var matched: Set<Int> = []
     /// Whether only what the image does not have is taken away, and nothing is made.
-    private(set) var isClearing = false
+    var isClearing = false
 
     init(
         _ reader: any BatchedImageReader, _ request: RestoreRequest, progress: Progress, findings: Findings
@@ -217,33 +217,6 @@ final class Restorer: @unchecked Sendable {
         return report
     }
 
-    /// Where an exact restore may be short of room, what goes is taken away before anything comes. What the image may have lost is left to the
-    /// restore itself.
-    private func clearFirst() throws {
-        guard request.isExact, !isDryRun, !isFresh, let opened, let label = reader.label,
-            label.contentBytes > (try opened.space().free), reader.rewind()
-        else { return }
-        isClearing = true
-        while let batch = try reader.nextBatch() {
-            try checkStop()
-            guard let records = batch.records else {
-                loseTrack()
-                continue
-            }
-            do { try walk(records, batch.chunks) } catch is FormatError { loseTrack() }
-        }
-        loseTrack()
-        target?.release()
-        target = nil
-        isClearing = false
-        isLost = false
-        let removed = report.removed
-        report = RestoreReport()
-        report.removed = removed
-        try opened.synchronizeFileSystem()
-        _ = reader.rewind()
-    }
-
     private func openTarget() throws {
         try refuseOwnStore()
         let descriptor: Descriptor
@@ -324,8 +297,8 @@ final class Restorer: @unchecked Sendable {
 
     /// Whether an entry of the current folder is restored: a pattern selects what is in a folder, too.
     /// - Parameter names: those that lead to it from the source on.
-    func isSelected(_ names: [[UInt8]], inSelected: Bool) -> Bool {
-        request.parts == nil && inSelected || selects(names)
+    func isSelected(_ names: @autoclosure () -> [[UInt8]], inSelected: Bool) -> Bool {
+        request.parts == nil && inSelected || selects(names())
     }
 
     /// The names that lead from the target to the source, where there are several.
@@ -342,9 +315,9 @@ final class Restorer: @unchecked Sendable {
     /// Whether a pattern selects this very entry: by its path below the source, or below the target, as it is listed.
     /// - Parameter isWhole: whether the names lead from the target on.
     func selects(_ names: [[UInt8]], isWhole: Bool = false) -> Bool {
+        if request.only.isEmpty, request.parts == nil { return true }
         let slash = [UInt8(ascii: "/")]
         if let parts = request.parts { return parts.takes(Array(names.joined(separator: slash))) }
-        if request.only.isEmpty { return true }
         guard let name = names.last else { return false }
         let path = Array(names.joined(separator: slash))
         let above = isWhole ? [] : sourceNames

@@ -87,9 +87,7 @@ final class BtrfsBackend: Backend {
 
     // MARK: Places
 
-    private func liveFolder() throws -> Descriptor {
-        live.components.count > 1 ? try top.openBeneath(live.parent.bytes, .directory) : top
-    }
+    private func liveFolder() throws -> Descriptor { try top.openFolder(of: live) }
 
     private func liveSubvolume() throws -> Descriptor { try liveFolder().open(live.lastComponent, .directory) }
 

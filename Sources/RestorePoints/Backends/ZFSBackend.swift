@@ -307,15 +307,22 @@ final class ZFSBackend: Backend {
             try ZFS.run("zfs", "rename", "\(live)", "\(leftName(change))")
         }
         if ZFS.guidIfThere(live) == nil { try ZFS.run("zfs", "rename", "\(new)", "\(live)") }
-        try ZFS.run("zfs", "set", "canmount=\(change.facts["canmount"] ?? "on")", "\(live)")
-        if try !Mount.all().contains(where: { $0.type == "zfs" && $0.source == BytePath(live) }) {
-            try ZFS.run("zfs", "mount", "\(live)")
-        }
+        try mount(live, change)
         return SwitchResult()
     }
 
+    /// Has what is live mounted now and at each start, as it was.
+    private func mount(_ live: String, _ change: Switch) throws {
+        try ZFS.run("zfs", "set", "canmount=\(change.facts["canmount"] ?? "on")", "\(live)")
+        if try !isMounted(live) { try ZFS.run("zfs", "mount", "\(live)") }
+    }
+
+    private func isMounted(_ dataset: String) throws -> Bool {
+        try Mount.all().contains { $0.type == "zfs" && $0.source == BytePath(dataset) }
+    }
+
     private func unmount(_ dataset: String) throws {
-        guard try Mount.all().contains(where: { $0.type == "zfs" && $0.source == BytePath(dataset) }) else { return }
+        guard try isMounted(dataset) else { return }
         do {
             try ZFS.run("zfs", "unmount", "\(dataset)")
         } catch {
@@ -353,9 +360,6 @@ final class ZFSBackend: Backend {
         }
         guard ZFS.guidIfThere(live) == nil, ZFS.guidIfThere(left) == (try fact("oldGuid", of: change)) else { return }
         try ZFS.run("zfs", "rename", "\(left)", "\(live)")
-        try ZFS.run("zfs", "set", "canmount=\(change.facts["canmount"] ?? "on")", "\(live)")
-        if try !Mount.all().contains(where: { $0.type == "zfs" && $0.source == BytePath(live) }) {
-            try ZFS.run("zfs", "mount", "\(live)")
-        }
+        try mount(live, change)
     }
 }

@@ -89,7 +89,7 @@ enum StatePlace {
         try makeFolders(there)
         try mountFileSystem("zfs", source: BytePath(dataset), at: there, options: "zfsutil")
         // One without it is what an interrupted set-up left.
-        if exists(there.appending("protected.json")) {
+        if Places.isSetUp(there) {
             try unmount(there)
             throw PointError.noBackend(
                 root: "/",

@@ -44,8 +44,7 @@ public struct PathWipe {
             folder = try Descriptor.open(path.parent, .directory)
             name = path.lastComponent
             // As the kernel calls it: whoever has it open is known by that name.
-            let parent = try Descriptor.open("/proc/self/fd", .directory).readLink(Array("\(folder.raw)".utf8))
-            let path = BytePath(parent).appending(name)
+            let path = BytePath(try folder.pathNow()).appending(name)
             self.path = path
             let status = try folder.status(of: name)
             guard status.kind == .file || status.kind == .directory else {
