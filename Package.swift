@@ -32,23 +32,25 @@ var targets: [Target] = [
         dependencies: ["Stores", "Machine", "Platform", "Cryptography", "Reporting", "CZstd", "CArchive"],
         swiftSettings: swiftSettings),
     .target(
+        name: "Boot", dependencies: ["Machine", "Platform", "Cryptography", "Reporting"], swiftSettings: swiftSettings),
+    .target(
         name: "RestorePoints",
-        dependencies: ["Images", "AuditLog", "Machine", "Platform", "Cryptography", "Reporting"],
+        dependencies: ["Boot", "Images", "AuditLog", "Machine", "Platform", "Cryptography", "Reporting"],
         swiftSettings: swiftSettings),
     .target(
-        name: "WriteFilter", dependencies: ["RestorePoints", "Machine", "Platform", "Reporting"],
+        name: "WriteFilter", dependencies: ["RestorePoints", "Boot", "Machine", "Platform", "Reporting"],
         swiftSettings: swiftSettings),
     .target(
         name: "Sanitization", dependencies: ["AuditLog", "Machine", "Platform", "Cryptography", "Reporting", "CLinux"],
         swiftSettings: swiftSettings),
     .target(
         name: "Stewardship",
-        dependencies: ["WriteFilter", "RestorePoints", "Images", "AuditLog", "Machine", "Platform", "Reporting"],
+        dependencies: ["WriteFilter", "RestorePoints", "Boot", "Images", "AuditLog", "Machine", "Platform", "Reporting"],
         swiftSettings: swiftSettings),
     .target(
         name: "HoldfastCommands",
         dependencies: [
-            "Stewardship", "Sanitization", "WriteFilter", "RestorePoints", "Images", "Stores", "AuditLog", "Machine",
+            "Stewardship", "Sanitization", "WriteFilter", "RestorePoints", "Boot", "Images", "Stores", "AuditLog", "Machine",
             "Platform", "Cryptography", "CTOML", "Reporting",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ], swiftSettings: swiftSettings),
@@ -82,7 +84,7 @@ var targets: [Target] = [
     .testTarget(
         name: "WriteFilterTests",
         dependencies: [
-            "TestSupport", "holdfast", "WriteFilter", "RestorePoints", "Images", "Machine", "Platform", "Cryptography",
+            "TestSupport", "holdfast", "WriteFilter", "RestorePoints", "Boot", "Images", "Machine", "Platform", "Cryptography",
             "Reporting",
         ],
         swiftSettings: swiftSettings),

@@ -42,9 +42,22 @@ int clinux_make_mount_private(int mount) { return set_mount(mount, (struct mount
 
 int clinux_make_mount_read_only(int mount) { return set_mount(mount, (struct mount_attr){.attr_set = MOUNT_ATTR_RDONLY}); }
 
+int clinux_make_writable(int folder) {
+    int context = (int)syscall(SYS_fspick, folder, "", FSPICK_EMPTY_PATH | FSPICK_CLOEXEC);
+    if (context < 0) return -1;
+    int failed = syscall(SYS_fsconfig, context, FSCONFIG_SET_FLAG, "rw", NULL, 0) != 0 ||
+                 syscall(SYS_fsconfig, context, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) != 0;
+    int error = errno;
+    close(context);
+    errno = error;
+    return failed ? -1 : set_mount(folder, (struct mount_attr){.attr_clr = MOUNT_ATTR_RDONLY});
+}
+
 int clinux_mount(const char *source, const char *target, const char *type, const char *options, unsigned long flags) {
     return mount(source, target, type, flags, options);
 }
+
+int clinux_unmount_tree(const char *target) { return umount2(target, UMOUNT_NOFOLLOW | MNT_DETACH); }
 
 int clinux_unmount(const char *target) { return umount2(target, UMOUNT_NOFOLLOW); }
 

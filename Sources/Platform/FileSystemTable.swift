@@ -31,6 +31,15 @@ public enum FileSystemTable {
         }
     }
 
+    /// A table in which what is mounted at a place is a remark.
+    public static func hiding(_ point: BytePath, in bytes: [UInt8]) -> [UInt8] {
+        let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        let shown = lines.map { line in
+            entries(in: Array(line)).contains { $0.point == point } ? Array("# holdfast: ".utf8) + line : Array(line)
+        }
+        return Array(shown.joined(separator: [UInt8(ascii: "\n")]))
+    }
+
     /// Adds an entry, durably. A crash leaves the table as it was or with it.
     public static func append(_ entry: Entry, type: String, remark: String) throws(SystemError) {
         var bytes = (try? readWhole(file, limit: 1 << 20)) ?? []
@@ -54,7 +63,7 @@ public enum FileSystemTable {
 }
 
 /// Blanks and their like are written as three octal digits in the tables of mounts, the kernel's and fstab.
-func unescapedField(_ field: ArraySlice<UInt8>) -> [UInt8] {
+public func unescapedField(_ field: ArraySlice<UInt8>) -> [UInt8] {
     var result: [UInt8] = []
     var rest = field
     while let byte = rest.popFirst() {

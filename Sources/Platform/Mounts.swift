@@ -110,6 +110,11 @@ public func unmount(_ target: BytePath) throws(SystemError) {
     try check("unmount", target.description) { target.withCString { clinux_unmount($0) } }
 }
 
+/// Takes away the uppermost mount of a place with all that is mounted in it; what is still used is gone once nothing uses it.
+public func unmountTree(_ target: BytePath) throws(SystemError) {
+    try check("unmount", target.description) { target.withCString { clinux_unmount_tree($0) } }
+}
+
 extension Descriptor {
     /// What tells the file system of this open folder from others, on this machine and later; nil where nothing does.
     public func fileSystemIdentifier(of mount: Mount) throws(SystemError) -> String? {

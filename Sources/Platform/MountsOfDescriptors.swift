@@ -56,6 +56,11 @@ extension Descriptor {
         try check("make read-only", "the mount") { clinux_make_mount_read_only(raw) }
     }
 
+    /// Makes the file system that this open folder is on writable, and the mount that it is in.
+    public func makeFileSystemWritable() throws(SystemError) {
+        try check("make writable", "the file system") { clinux_make_writable(raw) }
+    }
+
     /// Takes away the uppermost mount of a name in this folder.
     public func unmount(_ name: [UInt8]) throws(SystemError) {
         try check("unmount", printable(name)) {

@@ -61,6 +61,21 @@ extension Descriptor {
         }
     }
 
+    /// Deletes a subvolume with all that is in it and with all that hang in it, the innermost first.
+    public func destroySubvolumeTree(_ name: [UInt8]) throws(SystemError) {
+        while true {
+            var (folder, leaf) = (self, name)
+            var subvolume = try open(name, .directory)
+            while let inner = try subvolume.nestedSubvolumes().first {
+                folder = try subvolume.openFolder(of: inner)
+                leaf = inner.lastComponent
+                subvolume = try folder.open(leaf, .directory)
+            }
+            try folder.destroySubvolume(leaf)
+            if folder === self { return }
+        }
+    }
+
     public func setSubvolumeReadOnly(_ isReadOnly: Bool) throws(SystemError) {
         try check("make read-only", "the subvolume") { clinux_btrfs_set_read_only(raw, isReadOnly ? 1 : 0) }
     }

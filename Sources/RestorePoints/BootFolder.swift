@@ -39,10 +39,13 @@ public struct KeptBoot: Codable, Hashable, Sendable {
 struct BootFolders {
     private let folders: [BootFolder]
 
-    init(_ places: [BootPlace], state: BytePath, progress: Progress, findings: Findings) {
+    init(
+        _ places: [BootPlace], ground: Ground = .running, state: BytePath, progress: Progress, findings: Findings
+    ) {
         folders = places.enumerated().map { number, place in
             BootFolder(
-                place, area: state.appending(number == 0 ? "boot" : "boot-\(number + 1)"), progress: progress,
+                place, ground: ground, area: state.appending(number == 0 ? "boot" : "boot-\(number + 1)"),
+                progress: progress,
                 findings: findings)
         }
     }
@@ -94,9 +97,9 @@ final class BootFolder {
     /// The boot loader's own parts belong to each other and to what is in front of the partitions, which no rollback touches.
     private let own: [BytePath]
 
-    init(_ place: BootPlace, area: BytePath, progress: Progress, findings: Findings) {
+    init(_ place: BootPlace, ground: Ground, area: BytePath, progress: Progress, findings: Findings) {
         folder = BytePath(decodeHexadecimal(place.path) ?? [])
-        self.place = FilterMounts.lower(of: folder) ?? folder
+        self.place = ground.place(of: folder)
         isMount = place.isMount
         own = Self.loader(in: self.place)
         store = LocalStore(root: self.place, area: area, own: own, progress: progress, findings: findings)
@@ -105,7 +108,7 @@ final class BootFolder {
     var name: String { hexadecimal(folder.bytes) }
 
     /// Whether it is there: while the machine starts it may not be mounted yet.
-    var isThere: Bool { isMount ? Self.isMounted(folder) : exists(folder) }
+    var isThere: Bool { isMount ? Self.isMounted(place) : exists(place) }
 
     var notMounted: Preflight {
         Preflight(

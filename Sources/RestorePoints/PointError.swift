@@ -1,5 +1,6 @@
 // Everything that can go wrong with restore points, as sentences: what happened, to what, why, and what mends it.
 
+internal import Boot
 public import Images
 public import Platform
 public import Reporting
@@ -138,6 +139,7 @@ public enum PointError: Explained {
         switch error {
         case let error as PointError: error
         case let error as Interrupted: error
+        case let error as BootError: error
         case let error as SystemError:
             error.isPermission
                 ? PointError.notPermitted("\(error.operation) \(error.subject)") : PointError.system(error)

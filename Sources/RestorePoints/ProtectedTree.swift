@@ -1,6 +1,7 @@
 // A protected tree and its points: setting up, looking, creating, destroying.
 
 internal import AuditLog
+internal import Boot
 internal import Images
 public import Machine
 public import Platform
@@ -19,16 +20,20 @@ public final class ProtectedTree {
     public var hooks = Hooks()
 
     public var root: BytePath { configuration.rootPath }
+    let ground: Ground
     /// Where the tree itself is: below a write filter, where one covers it.
-    var place: BytePath { FilterMounts.lower(of: root) ?? root }
+    var place: BytePath { ground.place(of: root) }
     /// The folder with what Holdfast knows about it.
     public var state: BytePath { area.folder }
     public var backendKind: BackendKind { configuration.backend }
+    /// Whether a rollback is done at the next boot, before anything uses the tree.
+    public var isSwitchedAtBoot: Bool { backend.appliesAtBoot }
 
     init(
         area: StateArea, configuration: StateArea.Configuration, backend: any Backend, progress: Progress,
-        findings: Findings, boot: BootFolders
+        findings: Findings, boot: BootFolders, ground: Ground
     ) {
+        self.ground = ground
         self.findings = findings
         self.boot = boot
         self.area = area
@@ -73,7 +78,8 @@ public final class ProtectedTree {
             }
             var configuration = StateArea.Configuration(
                 id: try randomIdentifier(), root: root.description, rootBytes: hexadecimal(root.bytes), backend: kind)
-            let backend = try makeBackend(configuration, state: state, progress: progress, findings: findings)
+            let backend = try makeBackend(
+                configuration, ground: .running, state: state, progress: progress, findings: findings)
             configuration.facts = backend.facts
             // Whoever reads the state of `/` has it from there.
             configuration.home = root == "/" ? nil : try TreeHome(of: folder)
@@ -81,11 +87,12 @@ public final class ProtectedTree {
             let tree = ProtectedTree(
                 area: area, configuration: configuration, backend: backend, progress: progress,
                 findings: findings,
-                boot: BootFolders(configuration.boot, state: state, progress: progress, findings: findings))
+                boot: BootFolders(configuration.boot, state: state, progress: progress, findings: findings),
+                ground: .running)
             var table = StateArea.Table()
             try area.write(&table)
             try AuditLog(folder: state.appending("log")).begin(verb: "setup")
-            try BootIntegration.install(root: root, state: state, kind: kind)
+            try BootIntegration.install(root: root, state: state, atBoot: backend.appliesAtBoot)
             // From here on it is set up.
             try area.write(configuration)
             return tree
@@ -93,25 +100,32 @@ public final class ProtectedTree {
     }
 
     /// Opens the tree whose state is in a folder.
-    public static func open(state: BytePath, progress: Progress, findings: Findings) throws -> ProtectedTree {
+    /// - Parameter ground: where on the disk it is.
+    public static func open(
+        state: BytePath, ground: Ground = .running, progress: Progress, findings: Findings
+    ) throws -> ProtectedTree {
         do {
             let area = StateArea(folder: state)
             let configuration = try area.readConfiguration()
             let root = configuration.rootPath
-            try configuration.home?.check(root, at: FilterMounts.lower(of: root) ?? root)
+            try configuration.home?.check(root, at: ground.place(of: root))
             return ProtectedTree(
                 area: area, configuration: configuration,
-                backend: try makeBackend(configuration, state: state, progress: progress, findings: findings),
+                backend: try makeBackend(
+                    configuration, ground: ground, state: state, progress: progress, findings: findings),
                 progress: progress, findings: findings,
-                boot: BootFolders(configuration.boot, state: state, progress: progress, findings: findings))
+                boot: BootFolders(
+                    configuration.boot, ground: ground, state: state, progress: progress, findings: findings),
+                ground: ground)
         } catch { throw PointError.wrapping(error) }
     }
 
     private static func makeBackend(
-        _ configuration: StateArea.Configuration, state: BytePath, progress: Progress, findings: Findings
+        _ configuration: StateArea.Configuration, ground: Ground, state: BytePath, progress: Progress,
+        findings: Findings
     ) throws -> any Backend {
         let root = configuration.rootPath
-        let place = FilterMounts.lower(of: root) ?? root
+        let place = ground.place(of: root)
         switch configuration.backend {
         case .btrfs:
             let live = configuration.facts["live"].map { BytePath(decodeHexadecimal($0) ?? []) }
@@ -129,7 +143,7 @@ public final class ProtectedTree {
     public func refresh() throws {
         try translated {
             guard HostFacts.isRoot else { throw PointError.notPermitted("change \(area.folder)") }
-            try BootIntegration.install(root: root, state: area.folder, kind: backendKind)
+            try BootIntegration.install(root: root, state: area.folder, atBoot: backend.appliesAtBoot)
         }
     }
 
@@ -370,7 +384,21 @@ public final class ProtectedTree {
                 throw PointError.pending(target: switched.target.name)
             }
             if area.hasUnfinished { try finishUnfinished() }
+            bringProgramCopyUpToDate()
             return try body(&table)
+        }
+    }
+
+    /// What the start of the machine runs goes with the program. An older one reads this state, too, so that failing at it stops nothing; and a session
+    /// of the write filter may have a program that the disk does not.
+    private func bringProgramCopyUpToDate() {
+        let copy = ProgramCopy(state: state)
+        guard copy.isThere, FilterMounts.lower(of: "/") == nil else { return }
+        do { try copy.bringUpToDate() } catch {
+            findings.add(
+                Finding(
+                    .note, subject: "what the boot runs",
+                    "it could not be brought up to date with this program: \(explained(error).sentence)"))
         }
     }
 

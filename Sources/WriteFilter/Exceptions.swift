@@ -50,9 +50,6 @@ enum ExceptionRule {
             throw refuse("it is not in \(place)", "what is elsewhere stays anyway")
         }
         if path == place { throw refuse("nothing would be left to filter", "`holdfast filter disable`") }
-        guard FilterArea.isPlain(path) else {
-            throw refuse("the start of the machine cannot read such a name", "use letters, digits and . _ - + : @")
-        }
         for folder in volatile where place == "/" && (path == folder || path.isBelow(folder)) {
             throw refuse("the machine itself forgets \(folder) at each boot", "keep it in another folder")
         }
@@ -99,20 +96,5 @@ enum ExceptionRule {
             throw refuse("it is a mount of its own, which the filter leaves alone", "nothing needs to be done")
         }
         return true
-    }
-}
-
-extension FilterArea {
-    /// Whether the script in the initramfs can follow a path: no blanks, no quotes, nothing that a shell would take for something.
-    static func isPlain(_ path: BytePath) -> Bool {
-        path.isAbsolute && path == path.normalized(relativeTo: "/")
-            && path.bytes.allSatisfy { byte in
-                switch byte {
-                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                    UInt8(ascii: "0")...UInt8(ascii: "9"):
-                    true
-                default: Array("/._-+:@".utf8).contains(byte)
-                }
-            }
     }
 }

@@ -14,7 +14,6 @@ public enum FilterError: Explained {
     case tooSmall(size: UInt64, least: UInt64)
     case tooLarge(size: UInt64, memory: UInt64)
     case noOverlay
-    case noInitramfs
     case notActive(path: BytePath)
     case active(what: String)
     case busy(path: BytePath, by: [TreeUse])
@@ -41,7 +40,6 @@ public enum FilterError: Explained {
         case .tooLarge(let size, let memory):
             "an overlay of \(size >> 20) MiB leaves the programs too little of the \(memory >> 20) MiB of memory"
         case .noOverlay: "this kernel has no overlay file system"
-        case .noInitramfs: "the filter of / works from the initramfs, and initramfs-tools is not installed"
         case .notActive(let path): "no write filter is active on \(path) in this session"
         case .active(let what): "\(what) would be forgotten with this session: a write filter is active"
         case .busy(let path, let users):
@@ -68,7 +66,6 @@ public enum FilterError: Explained {
         case .unknownException: "`holdfast filter except list` shows them"
         case .tooSmall, .tooLarge: "give another with --size"
         case .noOverlay: "install a kernel with overlayfs (module overlay)"
-        case .noInitramfs: "`apt-get install initramfs-tools`, or filter a folder with --path"
         case .notActive: "`holdfast filter status` tells what is"
         case .active: "`holdfast filter service` boots writable once, `holdfast filter disable` from the next boot on"
         case .busy: "stop them first; otherwise it is done at the next boot"
@@ -85,7 +82,7 @@ public enum FilterError: Explained {
     public var exitStatus: Int32 {
         switch self {
         case .notSetUp, .notDecided, .unknownException, .tooSmall, .tooLarge, .notActive: 2
-        case .damagedPlan, .badPlace, .badException, .noOverlay, .noInitramfs, .active, .busy, .pendingRollback,
+        case .damagedPlan, .badPlace, .badException, .noOverlay, .active, .busy, .pendingRollback,
             .notCommittable, .locked, .notPermitted:
             4
         case .system(let error): error.isPermission ? 4 : 1

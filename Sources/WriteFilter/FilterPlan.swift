@@ -1,16 +1,15 @@
-// What a write filter is to do from the next boot on: one small text for each filtered place, which the script in the initramfs
-// reads as it is. It is replaced whole, and it ends with `end`, so that half of one is none.
+// What a write filter is to do from the next boot on: one small text for each filtered place, replaced
+// whole, which ends with `end`, so that half of one is none.
 //
 //     path /
 //     enabled yes
 //     overlay memory
 //     size 536870912
-//     mode 755
 //     warning 80
 //     critical 95
-//     except /var/log var-log.mount
-//     make /opt/recipes opt-recipes.mount
-//     small /root 16777216 700
+//     except /var/log
+//     make /opt/my\040recipes
+//     small /root 16777216
 //     end
 
 internal import Machine
@@ -24,8 +23,6 @@ public struct FilterPlan: Sendable, Hashable {
     public var overlay = Overlay.memory
     /// The bytes of memory that the writes of a session may take.
     public var size: UInt64
-    /// Its permissions: the uppermost folder of an overlay has its own.
-    public var mode: UInt32 = 0o755
     /// Per cent of `size` from which on it is said.
     public var warning: UInt64 = 80
     public var critical: UInt64 = 95
@@ -47,7 +44,6 @@ public struct FilterPlan: Sendable, Hashable {
     public struct Small: Sendable, Hashable {
         public var path: BytePath
         public var size: UInt64
-        public var mode: UInt32
     }
 
     public init(path: BytePath, size: UInt64) {
@@ -73,15 +69,25 @@ public struct FilterPlan: Sendable, Hashable {
 
     // MARK: As text
 
+    /// A path as one word: what is no plain character is written as in the kernel's table of mounts.
+    static func word(_ path: BytePath) -> String {
+        path.bytes.map { byte in
+            let isPlain = byte > 0x20 && byte < 0x7f && byte != UInt8(ascii: "\\")
+            let digits = String(byte, radix: 8)
+            return isPlain
+                ? String(UnicodeScalar(byte)) : "\\" + String(repeating: "0", count: 3 - digits.count) + digits
+        }.joined()
+    }
+
+    static func path(_ word: String) -> BytePath { BytePath(unescapedField(Array(word.utf8)[...])) }
+
     var text: String {
         var lines = [
-            "path \(path)", "enabled \(isEnabled ? "yes" : "no")", "overlay \(overlay.rawValue)",
-            "size \(size)",
-            "mode \(String(mode, radix: 8))", "warning \(warning)",
-            "critical \(critical)",
+            "path \(Self.word(path))", "enabled \(isEnabled ? "yes" : "no")", "overlay \(overlay.rawValue)",
+            "size \(size)", "warning \(warning)", "critical \(critical)",
         ]
-        lines += exceptions.map { (toMake.contains($0) ? "make " : "except ") + "\($0) \(Self.unit(of: $0))" }
-        lines += small.map { "small \($0.path) \($0.size) \(String($0.mode, radix: 8))" }
+        lines += exceptions.map { (toMake.contains($0) ? "make " : "except ") + Self.word($0) }
+        lines += small.map { "small \(Self.word($0.path)) \($0.size)" }
         return (lines + ["end", ""]).joined(separator: "\n")
     }
 
@@ -91,9 +97,10 @@ public struct FilterPlan: Sendable, Hashable {
         var lines = text.split(separator: "\n", omittingEmptySubsequences: false)[...]
         guard lines.popLast() == "", lines.popLast() == "end" else { throw damaged("it has no end") }
         guard let first = lines.popFirst(), first.hasPrefix("path /") else { throw damaged("it names no path") }
-        self.init(path: BytePath(String(first.dropFirst(5))), size: 0)
+        self.init(path: Self.path(String(first.dropFirst(5))), size: 0)
+        guard !first.dropFirst(5).contains(" ") else { throw damaged("its path is none") }
         for line in lines {
-            let words = line.split(separator: " ").map(String.init)
+            let words = Self.withoutOld(line.split(separator: " ").map(String.init))
             switch (words.first, words.count) {
             case ("enabled", 2) where ["yes", "no"].contains(words[1]): isEnabled = words[1] == "yes"
             case ("overlay", 2):
@@ -106,22 +113,30 @@ public struct FilterPlan: Sendable, Hashable {
                 case "warning": warning = value
                 default: critical = value
                 }
-            case ("except", 3), ("make", 3):
+            case ("except", 2), ("make", 2):
                 guard words[1].hasPrefix("/") else { throw damaged("an exception is no path") }
-                exceptions.append(BytePath(words[1]))
-                if words[0] == "make" { toMake.insert(BytePath(words[1])) }
-            case ("mode", 2):
-                guard let value = UInt32(words[1], radix: 8), value <= 0o7777 else { throw damaged("the mode is none") }
-                mode = value
-            case ("small", 4):
-                guard words[1].hasPrefix("/"), let value = UInt64(words[2]), let mode = UInt32(words[3], radix: 8),
-                    mode <= 0o7777
-                else { throw damaged("a small one is none") }
-                small.append(Small(path: BytePath(words[1]), size: value, mode: mode))
+                exceptions.append(Self.path(words[1]))
+                if words[0] == "make" { toMake.insert(Self.path(words[1])) }
+            case ("small", 3):
+                guard words[1].hasPrefix("/"), let value = UInt64(words[2]) else {
+                    throw damaged("a small one is none")
+                }
+                small.append(Small(path: Self.path(words[1]), size: value))
+            case (nil, 0): continue
             default: throw damaged("nobody knows what '\(printable(line.utf8))' means")
             }
         }
         guard size > 0 else { throw damaged("it has no size") }
+    }
+
+    /// The first program wrote permissions, and the names of units, for a script that read it.
+    private static func withoutOld(_ words: [String]) -> [String] {
+        switch (words.first, words.count) {
+        case ("mode", 2) where UInt32(words[1], radix: 8) != nil: []
+        case ("small", 4) where UInt32(words[3], radix: 8) != nil: Array(words.dropLast())
+        case ("except", 3), ("make", 3): words[2] == unit(of: BytePath(words[1])) ? Array(words.dropLast()) : words
+        default: words
+        }
     }
 }
 

@@ -31,16 +31,12 @@ public struct FilterSession: Sendable {
         self.path = path
         mode = FilterMounts.lower(of: path) == nil ? .writable : .overlay
         guard let bytes = try? readWhole(Self.file(of: path), limit: 1 << 20) else { return }
-        for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
-            let words = line.split(separator: " ", maxSplits: 1).map(String.init)
-            guard words.count == 2 else { continue }
-            switch words[0] {
-            case "mode": if mode == .writable, words[1] == "service" { mode = .service }
-            case "alarm": alarms.append(words[1])
-            case "except":
-                let place = BytePath(String(words[1].split(separator: " ").first ?? ""))
-                exceptions.append((place, words[1].hasSuffix(" yes") && isPersistent(place)))
-            default: continue
+        for line in bytes.split(separator: UInt8(ascii: "\n")).compactMap(SessionLine.init) {
+            switch line {
+            case .mode(let said): if mode == .writable, said == .service { mode = .service }
+            case .alarm(let text): alarms.append(text)
+            case .exception(let place, let isKept): exceptions.append((place, isKept && isPersistent(place)))
+            case .small: continue
             }
         }
     }
@@ -55,7 +51,44 @@ public struct FilterSession: Sendable {
         return there == here && !mount.isReadOnly && !FilterMounts.isSession(mount)
     }
 
-    static func write(_ lines: [String], for path: BytePath) throws {
-        try replaceFile(file(of: path), Array((lines + [""]).joined(separator: "\n").utf8), mode: 0o644)
+    static func write(_ lines: [SessionLine], for path: BytePath) throws {
+        try replaceFile(file(of: path), Array(lines.map { $0.text + "\n" }.joined().utf8), mode: 0o644)
+    }
+}
+
+/// One thing that the start of a filter did, as it is written down: a word and what belongs to it.
+enum SessionLine {
+    case mode(FilterSession.Mode)
+    /// What is not as it was decided.
+    case alarm(String)
+    case exception(BytePath, isPersistent: Bool)
+    /// A folder that got some room of its own.
+    case small(BytePath)
+
+    var text: String {
+        switch self {
+        case .mode(let mode): "mode \(mode.rawValue)"
+        case .alarm(let text): "alarm \(text)"
+        case .exception(let path, let isPersistent): "except \(FilterPlan.word(path)) \(isPersistent ? "yes" : "no")"
+        case .small(let path): "small \(FilterPlan.word(path))"
+        }
+    }
+
+    /// nil: it is none.
+    init?(_ line: ArraySlice<UInt8>) {
+        let words = String(decoding: line, as: UTF8.self).split(separator: " ", maxSplits: 1).map(String.init)
+        guard words.count == 2 else { return nil }
+        switch words[0] {
+        case "mode":
+            guard let mode = FilterSession.Mode(rawValue: words[1]) else { return nil }
+            self = .mode(mode)
+        case "alarm": self = .alarm(words[1])
+        case "except":
+            let parts = words[1].split(separator: " ").map(String.init)
+            guard parts.count == 2 else { return nil }
+            self = .exception(FilterPlan.path(parts[0]), isPersistent: parts[1] == "yes")
+        case "small": self = .small(FilterPlan.path(words[1]))
+        default: return nil
+        }
     }
 }

@@ -8,24 +8,16 @@ internal import Machine
 internal import Platform
 
 enum FolderOverlay {
-    /// Options with which an overlay never writes below, and keeps nothing that would make what is below unreadable without it.
-    static let options = [("xino", "on"), ("redirect_dir", "off"), ("metacopy", "off"), ("index", "off")]
-    static let optionText = options.map { "\($0.0)=\($0.1)" }.joined(separator: ",")
-
     /// Puts the overlay there. What an interrupted attempt left is taken away first; a crash leaves nothing, as all of it is mounts.
     static func start(_ plan: FilterPlan) throws {
         let base = try FilterMounts.makeBase(of: plan.path)
         try stop(plan.path)
         do {
             let folder = try Descriptor.openWithoutLinks(plan.path, .directory)
-            let (lower, overlay) = (base.appending("lower"), base.appending("overlay"))
-            for place in [lower, overlay] { try makeFolders(place, mode: 0o755) }
-            let below = try folder.cloneMount()
-            try below.attach(to: Descriptor.open(lower, [.directory, .noFollow]))
-            let memory = try Descriptor.makeMount(
-                "tmpfs", source: FilterMounts.source, options: [("size", "\(plan.size)"), ("mode", "0755")])
-            try memory.attach(to: Descriptor.open(overlay, [.directory, .noFollow]))
-            try makeUpper(in: memory, like: folder)
+            let lower = base.appending("lower")
+            try makeFolders(lower, mode: 0o755)
+            try folder.cloneMount().attach(to: Descriptor.open(lower, [.directory, .noFollow]))
+            try OverlayLayer.makeMemory(plan.size, at: base.appending("overlay"), for: folder)
             let ground = try Descriptor.open(lower, .directory)
             for path in plan.toMake { try ground.makeFolders(plan.path.remainder(of: path)) }
             try cover(plan, base, exceptions: plan.exceptions)
@@ -35,82 +27,16 @@ enum FolderOverlay {
         }
     }
 
-    /// The uppermost folder of an overlay is its own, and is to look like the one below.
-    private static func makeUpper(in memory: Descriptor, like folder: Descriptor) throws {
-        let status = try folder.status()
-        for name in ["upper", "work"].map({ Array($0.utf8) }) {
-            try memory.makeDirectory(name, mode: 0o755)
-            let made = try memory.open(name, .directory)
-            try made.setOwner(user: status.user, group: status.group)
-            try made.setMode(status.mode)
-        }
-        let upper = try memory.open(Array("upper".utf8), .directory)
-        let attributes = try folder.extendedAttributes().filter { !OverlayMarks.isOne($0.name) }
-        if let problem = upper.setExtendedAttributes(attributes, fresh: true).first { throw problem }
-        try upper.setModificationTime(seconds: status.modified.seconds, nanoseconds: status.modified.nanoseconds)
-    }
-
     /// - Parameter exceptions: those that are let pass.
     private static func cover(_ plan: FilterPlan, _ base: BytePath, exceptions: [BytePath]) throws {
-        let inside = try Inside(plan.path)
-        let overlay = base.appending("overlay")
-        let covering = try Descriptor.makeMount(
-            "overlay", source: FilterMounts.source,
-            options: [
-                ("lowerdir", "\(base)/lower"), ("upperdir", "\(overlay)/upper"), ("workdir", "\(overlay)/work"),
-            ] + options)
+        let nested = try NestedMounts(in: plan.path)
+        let covering = try OverlayLayer.make(over: base.appending("lower"), in: base.appending("overlay"))
         try covering.attach(to: Descriptor.openWithoutLinks(plan.path, [.directory, .place]))
         let seen = try Descriptor.openWithoutLinks(plan.path, .directory)
-        try inside.bring(to: seen)
+        try nested.bring(to: seen)
         let ground = try Descriptor.open(base.appending("lower"), .directory)
-        try FilterSession.write(
-            ["mode overlay"] + letPass(exceptions, plan.path, from: ground, in: seen), for: plan.path)
-    }
-
-    /// Mounts the exceptions; one that is missing is made read-only, so that nothing is written there that would be forgotten.
-    private static func letPass(
-        _ exceptions: [BytePath], _ place: BytePath, from ground: Descriptor, in seen: Descriptor
-    ) throws -> [String] {
-        var lines: [String] = []
-        for path in exceptions {
-            let name = Array(place.remainder(of: path))
-            do {
-                let kept = try ground.openBeneath(name, .directory)
-                try kept.cloneMount().attach(to: seen.openBeneath(name, [.directory, .place]))
-                lines.append("except \(path) yes")
-            } catch {
-                try seen.makeFolders(name[...])
-                let locked = try seen.openBeneath(name, .directory).cloneMount()
-                try locked.makeMountReadOnly()
-                try locked.attach(to: seen.openBeneath(name, [.directory, .place]))
-                lines += ["alarm the exception \(path) is not there: it is read-only now", "except \(path) no"]
-            }
-        }
-        return lines
-    }
-
-    /// What is mounted in a folder that is about to be covered: it comes to the same place on top, with its own writes.
-    private struct Inside {
-        private var mounts: [(name: [UInt8], mount: Descriptor)] = []
-
-        init(_ path: BytePath) throws {
-            let folder = try Descriptor.openWithoutLinks(path, [.directory, .place])
-            var taken: [BytePath] = []
-            for mount in try Mount.all() where mount.point.isBelow(path) && !taken.contains(mount.point) {
-                // With the outer one comes what is mounted in it.
-                if taken.contains(where: { mount.point.isBelow($0) }) { continue }
-                taken.append(mount.point)
-                let name = Array(path.remainder(of: mount.point))
-                // One that no path leads to is seen by nobody.
-                guard let root = try? folder.openBeneath(name, .place), try root.status().mount != folder.status().mount
-                else { continue }
-                mounts.append((name, try root.cloneMount(recursively: true)))
-            }
-        }
-
-        func bring(to seen: Descriptor) throws {
-            for (name, mount) in mounts { try mount.attach(to: seen.openBeneath(name, .place)) }
-        }
+        let passed = try ExceptionMounts.letPass(exceptions, of: plan.path, from: ground, in: seen)
+        try FilterSession.write([.mode(.overlay)] + passed, for: plan.path)
     }
 
     /// Takes it away, with everything that was written; what is not there is fine.

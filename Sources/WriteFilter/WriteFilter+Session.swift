@@ -69,14 +69,6 @@ extension WriteFilter {
         }
     }
 
-    /// Brings below what was committed, before anything uses `/`. For the initramfs.
-    public func apply(findings: Findings, holding lock: borrowing MachineLock) throws {
-        try changing(holding: lock) {
-            if FilterMounts.lower(of: "/") != nil { throw FilterError.active(what: "this") }
-            try StagedCommit.apply(area, for: "/", on: Descriptor.open("/", .directory), findings: findings)
-        }
-    }
-
     // MARK: Fullness
 
     public enum Level: String, Sendable, Comparable {

@@ -1,5 +1,6 @@
 // The write filter of a machine: what is decided for the next start, and what is done at once where that is possible.
 
+internal import Boot
 internal import Glibc
 public import Machine
 public import Platform
@@ -110,7 +111,6 @@ public struct WriteFilter {
             try check(size: plan.size)
             plan.warning = request.warning ?? plan.warning
             plan.critical = request.critical ?? plan.critical
-            plan.mode = try Descriptor.open(place, .directory).status().mode
             if !exists(area.planFile(of: place)), place == "/" {
                 for path in ExceptionSet.standard where try isFolder(path) { try add(path, to: &plan) }
             }
@@ -121,10 +121,12 @@ public struct WriteFilter {
             enabled.isNew = isNew && session.mode != .overlay
             if place == "/" {
                 if session.mode != .overlay {
-                    try BootScript.install(state: state, isDistrusted: !alarms(plan, session).isEmpty)
+                    try ProgramCopy(state: state).bringUpToDate()
+                    try Initramfs.install(state: state, isDistrusted: !alarms(plan, session).isEmpty)
+                    try Units.installFilter(state: state)
                 }
             } else {
-                try BootScript.installUnit(state: state)
+                try Units.installFilter(state: state)
             }
             if isNew, session.mode != .overlay {
                 enabled.point = try tag(place, user, progress, findings, holding: lock)
@@ -160,10 +162,6 @@ public struct WriteFilter {
         return try tree.create(point, user: user, holding: lock).point
     }
 
-    private func hasOverlay() throws -> Bool {
-        String(decoding: try readWhole("/proc/filesystems", limit: 1 << 16), as: UTF8.self).contains("\toverlay\n")
-    }
-
     private func check(_ place: BytePath) throws {
         do throws(SystemError) {
             _ = try Descriptor.openWithoutLinks(place, .directory)
@@ -178,15 +176,7 @@ public struct WriteFilter {
             default: throw FilterError.badPlace(path: place, reason: error.reason, mend: nil)
             }
         }
-        guard FilterArea.isPlain(place) else {
-            throw FilterError.badPlace(
-                path: place, reason: "the start of the machine cannot read such a name",
-                mend: "use a folder whose path has letters, digits and . _ - + : @ only")
-        }
-        if try !hasOverlay() {
-            _ = try runProgram(["modprobe", "-q", "overlay"])
-            guard try hasOverlay() else { throw FilterError.noOverlay }
-        }
+        guard try OverlayLayer.isKnown() else { throw FilterError.noOverlay }
         if place == "/" { return }
         if state == place || state.isBelow(place) {
             throw FilterError.badPlace(path: place, reason: "Holdfast's state is in it", mend: nil)
@@ -241,7 +231,7 @@ public struct WriteFilter {
                 (try? Mount.at(path)) == nil || FilterMounts.lower(of: "/") != nil,
                 !plan.exceptions.contains(where: { $0 == path || path.isBelow($0) || $0.isBelow(path) })
             else { return nil }
-            return FilterPlan.Small(path: path, size: UInt64(size) << 20, mode: status.mode)
+            return FilterPlan.Small(path: path, size: UInt64(size) << 20)
         }
     }
 

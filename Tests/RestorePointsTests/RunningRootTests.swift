@@ -38,16 +38,29 @@ struct RunningRootTests {
         /// Runs the program in there; its exit status and what it said. The last thing that a set-up does to the machine, the making
         /// of an initramfs, is left to a program that does nothing.
         @discardableResult
-        func holdfast(_ words: String, before: String = "") -> (status: String, said: String) {
+        func holdfast(_ words: String) -> (status: String, said: String) {
             let said = shell(
                 """
-                cd /; \(before) unshare -m /bin/bash -c 'if [ -e /usr/sbin/update-initramfs ]; then mount --bind /bin/true \(path)/usr/sbin/update-initramfs
+                cd /; unshare -m /bin/bash -c 'if [ -e /usr/sbin/update-initramfs ]; then mount --bind /bin/true \(path)/usr/sbin/update-initramfs
                 else mount -t tmpfs none /mnt; mkdir /mnt/upper /mnt/work; cp /bin/true /mnt/upper/update-initramfs
                 mount -t overlay -o lowerdir=/usr/sbin,upperdir=/mnt/upper,workdir=/mnt/work none \(path)/usr/sbin; fi
                 HOME=/tmp HOLDFAST_CONFIG= chroot \(path) /program/holdfast \(words) --yes' 2>&1; echo $?
                 """
             ).split(separator: "\n").map(String.init)
             return (said.last ?? "", said.dropLast().joined(separator: "\n"))
+        }
+
+        /// What the initramfs does, which has it mounted.
+        /// - Returns: its exit status, and what it said. Done and restarted is done: the kernel of this machine is not this root's.
+        @discardableResult
+        func boot(_ before: String = "") -> (isWhole: Bool, said: String) {
+            let said = shell(
+                """
+                cd /; unshare -m --propagation private /bin/bash -c 'mount -t tmpfs none /run
+                HOME=/ HOLDFAST_CONFIG= \(before) \(path)/program/holdfast boot --root \(path) --state \(path)/var/lib/holdfast' 2>&1; echo $?
+                """
+            ).split(separator: "\n").map(String.init)
+            return (["0", "10"].contains(said.last ?? ""), said.dropLast().joined(separator: "\n"))
         }
 
         /// What there is of its own.
@@ -83,22 +96,54 @@ struct RunningRootTests {
         root.holdfast("rollback one")
         shell("echo late > \(root.path)/opt/plc/late")
         let late = root.look()
-        #expect(root.holdfast("recover --boot").said.contains("finished the rollback to one"))
+        #expect(root.boot().said.contains("finished the rollback to one"))
         #expect(
             root.look() == one,
             "\(Set(root.look().split(separator: "\n")).symmetricDifference(one.split(separator: "\n")))")
         #expect(shell("ls /usr/bin/env /bin/sh | wc -l") == "2\n", "what is mounted in it is not its own")
         root.holdfast("undo")
-        root.holdfast("recover --boot")
+        root.boot()
         #expect(root.look() == late, "what was written until the boot is not lost")
         #expect(root.holdfast("log verify").status == "0")
+    }
+
+    @Test("What the boot runs goes with the program: an update is there before a rollback waits for it")
+    func updated() throws {
+        let root = try Root()
+        root.holdfast("setup --root / --backend tree")
+        let copy = "\(root.path)/var/lib/holdfast/bin"
+        let first = shell("ls \(copy); cat \(copy)/holdfast")
+        // As one of another program.
+        shell("cd \(copy); mv [0-9a-f]* 0123456789abcdef; printf '#!/bin/sh\\nexit 9\\n' > holdfast")
+        #expect(root.holdfast("create one").status == "0")
+        #expect(shell("ls \(copy); cat \(copy)/holdfast") == first)
+        let began = shell("stat -c %Y.%i \(copy)/holdfast")
+        root.holdfast("create two")
+        #expect(shell("stat -c %Y.%i \(copy)/holdfast") == began, "one that is the program already is left alone")
+        #expect(shell("chroot \(root.path) /var/lib/holdfast/bin/holdfast status; echo $?").hasSuffix("0\n"))
+    }
+
+    @Test("Every script that is installed is one that any shell reads")
+    func scripts() throws {
+        let root = try Root()
+        root.holdfast("setup --root / --backend tree")
+        for file in [
+            "etc/initramfs-tools/scripts/local-bottom/holdfast", "etc/initramfs-tools/hooks/holdfast",
+            "var/lib/holdfast/bin/holdfast",
+        ] {
+            #expect(
+                shell(
+                    "sh -n \(root.path)/\(file) && shellcheck -s sh -e SC1091,SC2154 \(root.path)/\(file) 2>&1; echo $?"
+                ) == "0\n", "\(file)")
+        }
     }
 
     @Test("Without anything that would apply it at the boot, a rollback of / is refused with the mend")
     func noInitramfs() throws {
         let root = try Root()
         shell("rmdir \(root.path)/etc/initramfs-tools")
-        #expect(root.holdfast("setup --root / --backend tree").status == "0")
+        let setUp = root.holdfast("setup --root / --backend tree")
+        #expect(setUp.status == "0" && setUp.said.contains("initramfs-tools"), "set-up says so already: \(setUp)")
         root.spoil()
         let before = root.look()
         let refused = root.holdfast("rollback factoryreset")
@@ -121,12 +166,12 @@ struct RunningRootTests {
             while true {
                 root.holdfast("rollback one")
                 let trace = "strace -f -qq -o /dev/null -e trace=\(call) -e inject=\(call):signal=KILL:when=\(number)"
-                let isWhole = root.holdfast("recover --boot", before: trace).status == "0"
+                let isWhole = root.boot(trace).isWhole
                 let what = "cut at \(call) \(number)"
-                if !isWhole { try #require(root.holdfast("recover --boot").status == "0", "\(what)") }
+                if !isWhole { try #require(root.boot().isWhole, "\(what)") }
                 try #require(root.look() == one, "\(what)")
                 root.holdfast("undo")
-                try #require(root.holdfast("recover --boot").status == "0", "\(what)")
+                try #require(root.boot().isWhole, "\(what)")
                 try #require(root.look() == two, "\(what)")
                 if isWhole { break }
                 cuts += 1

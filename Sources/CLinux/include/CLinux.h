@@ -102,6 +102,8 @@ int clinux_clone_mount(int folder, int recursively);
 int clinux_attach_mount(int mount, int place);
 int clinux_make_mount_private(int mount);
 int clinux_make_mount_read_only(int mount);
+/// fspick(2) and mount_setattr(2): the file system of the root of a mount, and that mount, become writable.
+int clinux_make_writable(int folder);
 
 extern const unsigned long clinux_BTRFS_SUPER_MAGIC;
 
@@ -173,6 +175,8 @@ void clinux_each_library(void (*body)(const char *path, void *context), void *co
 int clinux_mount(const char *source, const char *target, const char *type, const char *options, unsigned long flags);
 /// umount2(2), never following a link.
 int clinux_unmount(const char *target);
+/// The same with all that is mounted in it, as soon as nothing uses it (MNT_DETACH).
+int clinux_unmount_tree(const char *target);
 
 /// A file that no name leads to and that goes with its descriptor.
 int clinux_memory_file(void);

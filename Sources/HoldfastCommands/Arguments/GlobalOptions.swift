@@ -54,6 +54,9 @@ protocol HoldfastCommand: ParsableCommand {
     /// option hears that, and not that it is missing.
     func check() throws
 
+    /// What has to be before anything can be put on record.
+    func makeReady(_ session: Session) throws
+
     /// Does the work and shows its result.
     func perform(_ session: Session) throws -> Outcome
 }
@@ -62,10 +65,13 @@ extension HoldfastCommand {
     func isRecorded(in session: Session) -> Bool { false }
     var goesOnWithoutConfiguration: Bool { false }
     func check() throws {}
+    func makeReady(_ session: Session) throws {}
 }
 
 enum Outcome: Int32 {
     case done = 0
     /// Done, and something has to be known.
     case findings = 3
+    /// Done, and the start of the machine is to begin anew (`Initramfs.restartStatus`).
+    case restart = 10
 }

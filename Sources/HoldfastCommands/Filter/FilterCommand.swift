@@ -12,7 +12,7 @@ struct FilterCommand: ParsableCommand {
         subcommands: [
             FilterStatusCommand.self, FilterEnableCommand.self, FilterDisableCommand.self, FilterCommitCommand.self,
             FilterDiscardCommand.self, FilterServiceCommand.self, FilterExceptCommand.self, FilterStartCommand.self,
-            FilterWatchCommand.self, FilterApplyCommand.self,
+            FilterWatchCommand.self,
         ])
 }
 

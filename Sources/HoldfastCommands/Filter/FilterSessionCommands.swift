@@ -115,23 +115,3 @@ struct FilterWatchCommand: StatefulCommand {
         return level == .normal ? .done : .findings
     }
 }
-
-struct FilterApplyCommand: StatefulCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "apply", abstract: "Bring to the disk what was committed; the initramfs runs it.",
-        shouldDisplay: false)
-
-    @OptionGroup var state: StateOptions
-    @OptionGroup(title: "Everywhere") var global: GlobalOptions
-
-    var goesOnWithoutConfiguration: Bool { true }
-
-    func isRecorded(in session: Session) -> Bool { true }
-
-    func perform(_ session: Session) throws -> Outcome {
-        let filter = filter(session)
-        try filter.apply(findings: session.findings, holding: filter.lock())
-        session.show([("applied", .flag(true))], summary: ["what was committed is on the disk"])
-        return .done
-    }
-}

@@ -71,9 +71,6 @@ struct RecoverCommand: StatefulCommand {
         commandName: "recover", abstract: "Finish or clear what was under way; the boot runs it.",
         discussion: "Every changing command does the same first. With nothing under way it does nothing.")
 
-    @Flag(help: "Nothing uses the tree yet: do what waits for that. Only for the start of the machine.")
-    var boot = false
-
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
@@ -86,23 +83,23 @@ struct RecoverCommand: StatefulCommand {
     }
 
     func perform(_ session: Session) throws -> Outcome {
-        if boot, exists("/run/systemd/system") {
-            throw Problem.refused("the machine is running already, and --boot is for its start", hint: "reboot")
-        }
-        let isBoot = boot
         let tree = try state.open(session)
         let lock = try tree.lock()
-        let recovery = try session.working { try tree.recover(isBoot: isBoot, holding: lock) }
-        let (word, summary): (String, String) =
-            switch recovery {
-            case .nothing: ("nothing", "nothing was under way")
-            case .cleared(let target):
-                ("cleared", "a rollback to \(target.name) was interrupted before it began; nothing has changed")
-            case .finished(let switched) where switched.isPending:
-                ("pending", "the rollback to \(switched.target.name) waits for the next boot")
-            case .finished(let switched): ("finished", "finished the rollback to \(switched.target.name)")
-            }
+        let recovery = try session.working { try tree.recover(holding: lock) }
+        let (word, summary) = Self.words(recovery)
         session.show([("recovery", .text(word))] + session.console.findingMembers, summary: [summary])
         return session.outcome(0)
+    }
+
+    /// For programs and for people.
+    static func words(_ recovery: ProtectedTree.Recovery) -> (String, String) {
+        switch recovery {
+        case .nothing: ("nothing", "nothing was under way")
+        case .cleared(let target):
+            ("cleared", "a rollback to \(target.name) was interrupted before it began; nothing has changed")
+        case .finished(let switched) where switched.isPending:
+            ("pending", "the rollback to \(switched.target.name) waits for the next boot")
+        case .finished(let switched): ("finished", "finished the rollback to \(switched.target.name)")
+        }
     }
 }

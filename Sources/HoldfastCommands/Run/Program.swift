@@ -66,6 +66,7 @@ private func run(
         }
         let session = try Session(
             options, progress: progress, console: console, needsConfiguration: !command.goesOnWithoutConfiguration)
+        try command.makeReady(session)
         let recorder = Recorder(command, verb, Array(arguments.dropFirst(verb.count)), session)
         try recorder?.intend()
         let outcome: Outcome

@@ -17,7 +17,8 @@ struct RootCommand: ParsableCommand {
         subcommands: [
             SetupCommand.self, StatusCommand.self, CreateCommand.self, DiffCommand.self, RollbackCommand.self,
             UndoCommand.self, DestroyCommand.self, PinCommand.self, UnpinCommand.self, FactoryResetCommand.self,
-            RecoverCommand.self, FilterCommand.self, LogCommand.self, BackupCommand.self, ImagesCommand.self,
+            RecoverCommand.self, BootCommand.self, FilterCommand.self, LogCommand.self, BackupCommand.self,
+            ImagesCommand.self,
             RestoreCommand.self,
             VerifyCommand.self,
             CopyCommand.self,

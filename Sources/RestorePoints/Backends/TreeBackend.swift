@@ -3,6 +3,7 @@
 // A switch is decided by the journal: once it says `committing`, the tree is brought into the target's state, again and again
 // if need be, until it is. Only what differs is touched. `/` is switched at boot, before anything uses it.
 
+internal import Boot
 internal import Images
 internal import Platform
 internal import Reporting
@@ -43,7 +44,17 @@ final class TreeBackend: Backend {
 
     // MARK: Preflight
 
-    func coverage() throws -> [Preflight] { [] }
+    func coverage() throws -> [Preflight] { try boot(isRefusal: false) }
+
+    /// What stands in the way of switching `/` at the start of the machine.
+    private func boot(isRefusal: Bool) throws -> [Preflight] {
+        guard appliesAtBoot, let obstacle = try Initramfs.obstacle(state: state) else { return [] }
+        return [
+            Preflight(
+                "no-initramfs", "nothing would bring / back at the next boot: \(obstacle)", mend: obstacle.mend,
+                isRefusal: isRefusal)
+        ]
+    }
 
     func preflightCreate() throws -> [Preflight] {
         try Preflight.swapFiles(in: root).map { file in
@@ -54,7 +65,7 @@ final class TreeBackend: Backend {
     }
 
     func preflightRollback(to handle: String) throws -> [Preflight] {
-        if appliesAtBoot { return BootIntegration.findings() }
+        if appliesAtBoot { return try boot(isRefusal: true) }
         let mount = try Mount.holding(Descriptor.open(place, .directory))
         return try Preflight.busy(root, at: place, isWhole: mount?.point == place && mount?.root == "/")
     }

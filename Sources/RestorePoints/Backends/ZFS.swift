@@ -1,6 +1,6 @@
 // zfs and zpool, driven as commands with output for programs.
 
-internal import Platform
+package import Platform
 
 /// A dataset or a snapshot, and some of its properties.
 struct ZFSObject: Hashable, Sendable {
@@ -20,12 +20,12 @@ struct ZFSObject: Hashable, Sendable {
     var snapshot: String? { name.contains("@") ? name.split(separator: "@").last.map(String.init) : nil }
 }
 
-enum ZFS {
+package enum ZFS {
     static let treeProperty = "holdfast:tree"
 
     /// Runs one of the commands; its lines.
     @discardableResult
-    static func run(_ words: ProgramWord...) throws -> [String] { try run(words) }
+    package static func run(_ words: ProgramWord...) throws -> [String] { try run(words) }
 
     @discardableResult
     static func run(_ words: [ProgramWord]) throws -> [String] {
@@ -59,7 +59,7 @@ enum ZFS {
     }
 
     /// nil where there is no such thing.
-    static func guidIfThere(_ name: String) -> String? { try? guid(of: name) }
+    package static func guidIfThere(_ name: String) -> String? { try? guid(of: name) }
 
     /// Properties that were set on the dataset itself, and where it takes its place in the tree of files from.
     static func ownProperties(of dataset: String) throws -> [(name: String, value: String)] {
@@ -73,7 +73,7 @@ enum ZFS {
         dataset.lastIndex(of: "/").map { String(dataset[..<$0]) }
     }
 
-    static func pool(of dataset: String) -> String {
+    package static func pool(of dataset: String) -> String {
         dataset.split(whereSeparator: { $0 == "/" || $0 == "@" }).first.map(String.init) ?? dataset
     }
 }

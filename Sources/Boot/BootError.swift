@@ -1,0 +1,42 @@
+// What keeps the start of a machine from doing what Holdfast wants of it.
+
+public import Platform
+public import Reporting
+
+public enum BootError: Explained, Hashable {
+    /// There is nothing that takes a script into the initramfs.
+    case noInitramfs
+    /// The initramfs cannot get at the state.
+    case unreachable(state: BytePath, reason: String)
+    /// The initramfs has no script of Holdfast's.
+    case notCalled
+    case program(String, status: Int32, complaint: String)
+
+    public var description: String {
+        switch self {
+        case .noInitramfs:
+            "what is done with / is done by the initramfs, and no initramfs-tools are here to take it along"
+        case .unreachable(let state, let reason):
+            "the start of the machine cannot reach the state in \(state): \(reason)"
+        case .notCalled: "nothing in the initramfs calls Holdfast at the start of the machine"
+        case .program(let name, let status, let complaint): "\(name) ended with \(status): \(complaint)"
+        }
+    }
+
+    public var mend: String? {
+        switch self {
+        case .noInitramfs: "`apt-get install initramfs-tools`, then `holdfast setup --refresh`"
+        case .unreachable:
+            "have it on the same file system as /, in a folder of plain letters and digits, as `holdfast setup --root /` lays it"
+        case .notCalled: "`holdfast setup --refresh`"
+        case .program: nil
+        }
+    }
+
+    public var exitStatus: Int32 {
+        switch self {
+        case .noInitramfs, .unreachable, .notCalled: 4
+        case .program: 1
+        }
+    }
+}

@@ -1,0 +1,42 @@
+// What makes the start of the machine finish what was under way, and keeps packages from what waits for it.
+
+public import Platform
+
+public enum BootIntegration {
+    private static let packageGuard: BytePath = "/etc/apt/apt.conf.d/80holdfast"
+
+    /// Sets everything up for a tree; repeating it brings it up to date.
+    /// - Parameter atBoot: whether a rollback of it is done by the initramfs.
+    public static func install(root: BytePath, state: BytePath, atBoot: Bool) throws {
+        guard root == "/" || Units.areUsed else { return }
+        try ProgramCopy(state: state).bringUpToDate()
+        if root == "/", exists(packageGuard.parent) { try installPackageGuard(state: state) }
+        if Units.willBeUsed, state.isPlainInScripts {
+            try Units.installRecovery(of: root, state: state)
+        }
+        // What keeps the initramfs from it is for `obstacle` to say.
+        if atBoot, try Initramfs.obstacle(state: state) ?? .notCalled == .notCalled {
+            try Initramfs.install(state: state)
+        }
+    }
+
+    /// Takes all of it away again.
+    public static func remove(root: BytePath, state: BytePath) throws {
+        try Units.remove()
+        if root == "/" {
+            try Initramfs.remove()
+            if exists(packageGuard) { try removeFile(packageGuard) }
+        }
+    }
+
+    /// What is installed while a rollback waits for the boot would go into the state that is about to be left.
+    private static func installPackageGuard(state: BytePath) throws {
+        guard state.isPlainInScripts else { return }
+        let line = """
+            // Made by `holdfast setup`: what is installed while a rollback waits for the next boot would be left behind by it.
+            DPkg::Pre-Invoke {"if [ -e \(state)/journal.json ]; then echo 'holdfast: a rollback waits for the next boot; restart, or take it back with `holdfast undo`' >&2; exit 1; fi";};
+
+            """
+        try replaceFile(packageGuard, Array(line.utf8), mode: 0o644)
+    }
+}

@@ -1,0 +1,130 @@
+// Units of systemd.
+
+public import Platform
+
+public enum Units {
+    private static let folder: BytePath = "/etc/systemd/system"
+
+    /// Whether this machine is run by systemd.
+    public static var areUsed: Bool { exists("/run/systemd/system") }
+
+    /// Whether this machine will be run by systemd, if it is not yet.
+    static var willBeUsed: Bool { exists("/lib/systemd/systemd") }
+
+    /// A unit, which starts with a target.
+    static func install(_ name: String, _ text: String, wantedBy target: String?) throws {
+        try makeFolders(folder, mode: 0o755)
+        try replaceFile(folder.appending(name), Array(text.utf8), mode: 0o644)
+        guard let target else { return }
+        let wants = folder.appending("\(target).wants")
+        try makeFolders(wants, mode: 0o755)
+        try replaceLink(wants.appending(name), to: BytePath(Array("../".utf8) + Array(name.utf8)))
+    }
+
+    /// Finishes or clears a rollback before anything uses the tree.
+    static func installRecovery(of root: BytePath, state: BytePath) throws {
+        try install(
+            recovery,
+            """
+            # Made by `holdfast setup`: finishes or clears what was under way, before anything uses \(root).
+            [Unit]
+            Description=Finish or clear a rollback that was under way
+            DefaultDependencies=no
+            RequiresMountsFor=\(state)\(root.isPlainInScripts ? " \(root)" : "")
+            After=systemd-remount-fs.service zfs-mount.service boot.mount boot-efi.mount efi.mount
+            Before=local-fs.target
+            ConditionPathExists=\(state)/journal.json
+
+            [Service]
+            Type=oneshot
+            ExecStart=\(state)/bin/holdfast recover --state \(state)
+            StandardOutput=journal+console
+            StandardError=journal+console
+
+            [Install]
+            WantedBy=local-fs.target
+
+            """, wantedBy: "local-fs.target")
+    }
+
+    /// Starts the filters of folders, looks after what the initramfs did, and remembers how full the overlays are.
+    /// - Parameter state: a path that can stand in a unit; otherwise nothing is installed.
+    public static func installFilter(state: BytePath) throws {
+        guard areUsed, state.isPlainInScripts else { return }
+        let program = "\(state)/bin/holdfast filter"
+        try install(
+            filter,
+            """
+            # Made by `holdfast filter enable`: filters folders before anything uses them, and says aloud what is not as it was decided.
+            [Unit]
+            Description=Write filter
+            DefaultDependencies=no
+            RequiresMountsFor=\(state)
+            After=systemd-remount-fs.service \(recovery) zfs-mount.service local-fs-pre.target boot.mount boot-efi.mount home.mount opt.mount srv.mount var.mount
+            Before=local-fs.target
+            ConditionPathExists=\(state)/filter
+
+            [Service]
+            Type=oneshot
+            RemainAfterExit=yes
+            ExecStart=\(program) start --state \(state)
+            StandardOutput=journal+console
+            StandardError=journal+console
+
+            [Install]
+            WantedBy=local-fs.target
+
+            """, wantedBy: "local-fs.target")
+        try install(
+            watch + ".service",
+            """
+            # Made by `holdfast filter enable`: remembers how full the overlays are, and calls the hooks.
+            [Unit]
+            Description=Look at the write filter
+
+            [Service]
+            Type=oneshot
+            ExecStart=\(program) watch --quiet --state \(state)
+            SuccessExitStatus=3
+
+            """, wantedBy: nil)
+        try install(
+            watch + ".timer",
+            """
+            # Made by `holdfast filter enable`.
+            [Unit]
+            Description=Look at the write filter once a minute
+
+            [Timer]
+            OnBootSec=60
+            OnUnitActiveSec=60
+            AccuracySec=5
+
+            [Install]
+            WantedBy=timers.target
+
+            """, wantedBy: "timers.target")
+    }
+
+    private static let recovery = "holdfast-recover.service"
+    private static let filter = "holdfast-filter.service"
+    private static let watch = "holdfast-filter-watch"
+
+    /// Has systemd know nothing of Holdfast any more.
+    static func remove() throws {
+        for (name, target) in [
+            (recovery, "local-fs.target"), (filter, "local-fs.target"), (watch + ".service", ""),
+            (watch + ".timer", "timers.target"),
+        ] {
+            for path in [folder.appending("\(target).wants").appending(name), folder.appending(name)] where isName(path)
+            {
+                try removeFile(path)
+            }
+        }
+    }
+
+    /// A link that leads to nothing is one, too.
+    private static func isName(_ path: BytePath) -> Bool {
+        (try? Descriptor.open(path, [.place, .noFollow])) != nil
+    }
+}

@@ -1,0 +1,70 @@
+// What the start of the machine does about the filter of `/`, before anything uses it: what was committed goes below, a service start is
+// spent, the filter comes over it. Whatever is missing, the machine starts; what was not done is written down, and said.
+
+public import Machine
+public import Platform
+public import Reporting
+
+extension WriteFilter {
+    /// Whether the start of the machine has anything to do about `/`.
+    public var concernsRoot: Bool { exists(area.planFile(of: "/")) }
+
+    /// Whether it changes anything that stays: then it is on record.
+    public var changesRoot: Bool {
+        get throws {
+            try translated { try exists(area.serviceToken) || !StagedCommit.waiting(area, for: "/").isEmpty }
+        }
+    }
+
+    /// - Parameters:
+    ///   - root: where `/` is mounted, to be written to.
+    ///   - path: where the state is once the machine runs.
+    /// - Returns: what is not as it was decided, in sentences.
+    public func startRoot(
+        at root: BytePath, state path: BytePath, findings: Findings, holding lock: borrowing MachineLock
+    ) throws -> [String] {
+        try changing(holding: lock) {
+            var lines: [SessionLine] = []
+            _ = try FilterMounts.makeBase(of: "/")
+            do {
+                try StagedCommit.apply(area, for: "/", on: Descriptor.open(root, .directory), findings: findings)
+            } catch {
+                lines.append(
+                    .alarm(
+                        "what was committed could not be brought to the disk, and waits in \(path)/filter: \(explained(error).sentence)"
+                    ))
+            }
+            do { lines += try cover(root, path) } catch {
+                lines += [
+                    .mode(.writable),
+                    .alarm("\(FilterError.wrapping(error)): the machine is NOT protected"),
+                ]
+            }
+            try FilterSession.write(lines, for: "/")
+            return lines.compactMap { if case .alarm(let text) = $0 { text } else { nil } }
+        }
+    }
+
+    private func cover(_ root: BytePath, _ path: BytePath) throws -> [SessionLine] {
+        guard let plan = try area.plan(of: "/"), plan.isEnabled else {
+            dropClone(of: root)
+            return [.mode(.writable)]
+        }
+        var lines: [SessionLine] = []
+        if exists(area.serviceToken) {
+            do {
+                // One writable start was wanted: it is spent before anything else runs.
+                try forgetService()
+                dropClone(of: root)
+                return [.mode(.service)]
+            } catch {
+                lines.append(
+                    .alarm("the service start could not be marked as spent, and the machine stays protected: \(error)"))
+            }
+        }
+        return try lines + RootCover(plan, over: root, state: (state, path)).put()
+    }
+
+    /// What the session before wrote on the disk. Where it cannot go now it takes room until the next start, and nothing else.
+    private func dropClone(of root: BytePath) { try? SessionClone(of: root)?.drop() }
+}
