@@ -7,6 +7,8 @@ public import RestorePoints
 public enum FilterError: Explained {
     case notSetUp(state: BytePath)
     case notDecided(path: BytePath)
+    /// Nothing says which of several is meant.
+    case whichPlace([BytePath])
     case damagedPlan(file: BytePath, reason: String)
     case badPlace(path: BytePath, reason: String, mend: String?)
     case badException(path: BytePath, reason: String, mend: String)
@@ -31,6 +33,8 @@ public enum FilterError: Explained {
         switch self {
         case .notSetUp(let state): "nothing is protected here yet: there is no \(state)"
         case .notDecided(let path): "there is no write filter for \(path)"
+        case .whichPlace(let places):
+            "this is about one write filter, and there are several: \(places.map(\.description).joined(separator: ", "))"
         case .damagedPlan(let file, let reason): "the filter's plan \(file) is damaged: \(reason)"
         case .badPlace(let path, let reason, _): "\(path) cannot be filtered: \(reason)"
         case .badException(let path, let reason, _): "\(path) cannot be an exception: \(reason)"
@@ -60,6 +64,7 @@ public enum FilterError: Explained {
         case .notSetUp: "`holdfast setup --root /` protects this machine"
         case .notDecided(let path):
             path == "/" ? "`holdfast filter enable`" : "`holdfast filter enable --path \(path)`"
+        case .whichPlace: "give one with --path"
         case .damagedPlan: "remove it and decide anew with `holdfast filter enable`; until then nothing is filtered"
         case .badPlace(_, _, let mend): mend
         case .badException(_, _, let mend): mend
@@ -81,7 +86,7 @@ public enum FilterError: Explained {
     /// 2: usage; 4: a safety rule or no permission; 1: failed, nothing lost.
     public var exitStatus: Int32 {
         switch self {
-        case .notSetUp, .notDecided, .unknownException, .tooSmall, .tooLarge, .notActive: 2
+        case .notSetUp, .notDecided, .whichPlace, .unknownException, .tooSmall, .tooLarge, .notActive: 2
         case .damagedPlan, .badPlace, .badException, .noOverlay, .active, .busy, .pendingRollback,
             .notCommittable, .locked, .notPermitted:
             4

@@ -158,16 +158,17 @@ struct FilterArea {
         return try FilterPlan(String(decoding: readWhole(file, limit: 1 << 20), as: UTF8.self), file: file)
     }
 
-    /// All plans, `/` first.
-    func plans() throws -> [FilterPlan] {
+    /// What plans are about, `/` first.
+    func places() throws -> [BytePath] {
         guard exists(folder) else { return [] }
         let names = try DirectoryListing(of: Descriptor.open(folder, .directory))
-        return try (0..<names.count).compactMap { index -> FilterPlan? in
+        return (0..<names.count).compactMap { index in
             let name = String(decoding: names[index], as: UTF8.self)
-            guard name.hasSuffix(".plan"), let path = decodeHexadecimal(String(name.dropLast(5))) else { return nil }
-            return try plan(of: BytePath(path))
-        }
+            return name.hasSuffix(".plan") ? decodeHexadecimal(String(name.dropLast(5))).map { BytePath($0) } : nil
+        }.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
     }
+
+    func plans() throws -> [FilterPlan] { try places().compactMap(plan) }
 
     func write(_ plan: FilterPlan) throws {
         try makeFolders(folder, mode: 0o755)

@@ -13,24 +13,20 @@ extension WriteFilter {
     public func start(findings: Findings, holding lock: borrowing MachineLock) throws -> [String] {
         try changing(holding: lock) {
             var alarms: [String] = []
-            let plans = try area.plans()
-            let isService = try takeServiceToken(plans)
-            for plan in plans {
-                if plan.path == "/" {
-                    if plan.isEnabled { try noteMade(plan) }
-                    continue
-                }
-                if FilterMounts.lower(of: plan.path) != nil || FilterMounts.forgets(plan.path) != nil { continue }
-                do {
-                    try StagedCommit.apply(
-                        area, for: plan.path, on: Descriptor.openWithoutLinks(plan.path, .directory),
-                        findings: findings)
-                    if plan.isEnabled, !isService {
-                        try FolderOverlay.start(plan)
-                        try noteMade(plan)
+            let isService = try takeServiceToken()
+            for place in try area.places() {
+                // What is the matter with one stops no other.
+                do { try start(place, isService: isService, findings) } catch {
+
+                    // What the initramfs did about `/`, it has written down itself.
+                    if place == "/" {
+                        alarms.append("\(FilterError.wrapping(error))")
+                    } else {
+                        // `status` says it, too, until it is.
+                        _ = try FilterMounts.makeBase(of: place)
+                        try FilterSession.write(
+                            [.alarm("\(place) is NOT protected: \(FilterError.wrapping(error))")], for: place)
                     }
-                } catch {
-                    alarms.append("\(plan.path) is NOT protected: \(FilterError.wrapping(error))")
                 }
             }
             if FilterSession(path: "/").mode == .overlay { alarms += coverBoot() }
@@ -38,13 +34,27 @@ extension WriteFilter {
         }
     }
 
-    /// A service start is spent by whoever comes first: by the initramfs where `/` is filtered, else here.
-    private func takeServiceToken(_ plans: [FilterPlan]) throws -> Bool {
-        if FilterSession(path: "/").mode == .service { return true }
-        // That of a `/` that is filtered is spent, or it could not be: then nothing runs without a filter.
-        guard exists(area.serviceToken), !plans.contains(where: { $0.path == "/" && $0.isEnabled }) else {
-            return false
+    private func start(_ place: BytePath, isService: Bool, _ findings: Findings) throws {
+        guard let plan = try area.plan(of: place) else { return }
+        if place == "/" {
+            if plan.isEnabled { try noteMade(plan) }
+            return
         }
+        if FilterMounts.lower(of: place) != nil || FilterMounts.forgets(place) != nil { return }
+        try StagedCommit.apply(
+            area, for: place, on: Descriptor.openWithoutLinks(place, .directory), findings: findings)
+        if plan.isEnabled, !isService {
+            try FolderOverlay.start(plan)
+            try noteMade(plan)
+        }
+    }
+
+    /// A service start is spent by whoever comes first: by the initramfs where `/` is filtered, else here.
+    private func takeServiceToken() throws -> Bool {
+        if FilterSession(path: "/").mode == .service { return true }
+        guard exists(area.serviceToken) else { return false }
+        // That of a `/` that is filtered is spent, or it could not be: then nothing runs without a filter. Nor where that cannot be told.
+        do { if try area.plan(of: "/")?.isEnabled == true { return false } } catch { return false }
         try forgetService()
         return true
     }

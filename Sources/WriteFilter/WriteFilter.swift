@@ -21,6 +21,26 @@ public struct WriteFilter {
 
     public func plans() throws -> [FilterPlan] { try translated { try area.plans() } }
 
+    /// The filtered place that is meant by these paths: the innermost that holds each. Without paths it is `/` where that has a filter, or the only
+    /// place that has one.
+    public func place(of paths: [BytePath]) throws -> BytePath {
+        let places = try plans().map(\.path)
+        if paths.isEmpty {
+            if places.contains("/") || places.isEmpty { return "/" }
+            if places.count > 1 { throw FilterError.whichPlace(places) }
+            return places[0]
+        }
+        let meant = try paths.map { path in
+            let around = places.filter { $0 == path || path.isBelow($0) }
+            guard let inner = around.max(by: { $0.bytes.count < $1.bytes.count }) else {
+                throw FilterError.notDecided(path: path)
+            }
+            return inner
+        }
+        if Set(meant).count > 1 { throw FilterError.whichPlace(Set(meant).sorted { $0.bytes.count < $1.bytes.count }) }
+        return meant[0]
+    }
+
     /// One filtered place: what is decided, and what is.
     public struct Status: Sendable {
         public var plan: FilterPlan

@@ -139,6 +139,67 @@ struct FilterRuleTests {
         #expect(try place.status.waitingCommits == 0)
     }
 
+    @Test("A filter that could not start is told by `status` until it does, and stops no other")
+    func failedStart() throws {
+        let place = try FilteredPlace()
+        try place.setUp()
+        let folders = ["a", "b", "c"].map { place.root.appending($0) }
+        for folder in folders {
+            try makeFolders(folder, mode: 0o755)
+            var request = WriteFilter.Request()
+            request.path = folder
+            request.size = 32 << 20
+            _ = try place.filter.enable(
+                request, user: "test", progress: Progress(), findings: Findings(), holding: place.filter.lock())
+        }
+        func leave() {
+            for mount in ((try? Mount.all()) ?? []).reversed()
+            where mount.point.isBelow(place.root)
+                || folders.contains(where: { mount.point.isBelow(FilterMounts.base(of: $0)) })
+            {
+                try? unmountTree(mount.point)
+            }
+        }
+        defer { leave() }
+        leave()
+        shell("mv \(folders[0]) \(folders[0]).away")
+        let alarms = try place.start()
+        #expect(alarms.count == 1 && alarms[0].hasPrefix("\(folders[0]) is NOT protected"), "\(alarms)")
+        #expect(try place.filter.status().map { $0.alarms.count } == [1, 0, 0])
+        #expect(try place.filter.status().map(\.session.mode) == [.writable, .overlay, .overlay])
+        shell("mv \(folders[0]).away \(folders[0])")
+        #expect(try place.start() == [])
+        #expect(try place.filter.status().allSatisfy { $0.alarms.isEmpty && $0.session.mode == .overlay })
+        leave()
+        let plan = place.state.appending("filter/\(FilterMounts.name(of: folders[0])).plan")
+        try replaceFile(plan, Array(try readWhole(plan, limit: 1 << 16).dropLast(4)))
+        #expect(throws: FilterError.self) { try place.start() }
+        for folder in folders.dropFirst() { #expect(FilterMounts.lower(of: folder) != nil, "\(folder)") }
+    }
+
+    @Test("A filter is found from the paths that are given")
+    func found() throws {
+        let place = try FilteredPlace()
+        try place.setUp()
+        let folders = ["a", "b"].map { place.root.appending($0) }
+        let filter = place.filter
+        #expect(try filter.place(of: []) == "/")
+        for folder in folders {
+            try makeFolders(folder.appending("deep"), mode: 0o755)
+            var request = WriteFilter.Request()
+            request.path = folder
+            request.size = 32 << 20
+            _ = try filter.enable(
+                request, user: "test", progress: Progress(), findings: Findings(), holding: filter.lock())
+            if folder == folders[0] { #expect(try filter.place(of: []) == folder) }
+        }
+        #expect(try filter.place(of: [folders[1].appending("deep")]) == folders[1])
+        #expect(refusal { try filter.place(of: []) }?.mend == "give one with --path")
+        #expect(refusal { try filter.place(of: folders) }?.status == 2)
+        #expect(refusal { try filter.place(of: ["/etc"]) }?.status == 2)
+        for folder in folders { _ = try filter.disable(folder, holding: filter.lock()) }
+    }
+
     @Test("Every plan that is cut or changed is damaged, or another plan: never a plan with an exception less")
     func plans() throws {
         let place = try FilteredPlace()

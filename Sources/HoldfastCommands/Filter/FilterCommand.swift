@@ -17,10 +17,13 @@ struct FilterCommand: ParsableCommand {
 }
 
 struct FilterPathOption: ParsableArguments {
-    @Option(help: ArgumentHelp("The filtered folder (default: /).", valueName: "dir"))
+    @Option(help: ArgumentHelp("The filtered folder (default: what the paths are in, or /).", valueName: "dir"))
     var path: PathArgument?
 
-    var place: BytePath { get throws { try path?.absolute ?? "/" } }
+    /// The filter that is meant.
+    func place(of paths: [PathArgument] = [], in filter: WriteFilter) throws -> BytePath {
+        try path?.absolute ?? filter.place(of: paths.map { try $0.absolute })
+    }
 }
 
 struct OverlayArgument: ExpressibleByArgument {

@@ -13,7 +13,8 @@ struct FilterEnableCommand: StatefulCommand {
             and /home are exceptions of / from the start. It makes the point before-filter.TIME of what is protected.
             """)
 
-    @OptionGroup var place: FilterPathOption
+    @Option(help: ArgumentHelp("The folder to filter (default: /).", valueName: "dir"))
+    var path: PathArgument?
 
     @Option(
         help: ArgumentHelp(
@@ -54,7 +55,7 @@ struct FilterEnableCommand: StatefulCommand {
     func perform(_ session: Session) throws -> Outcome {
         let filter = filter(session)
         var request = WriteFilter.Request()
-        request.path = try place.place
+        request.path = try path?.absolute ?? "/"
         request.overlay = overlay?.kind
         request.size = size?.bytes
         request.sets = sets.map(\.set) + (light ? [.operator] : [])
@@ -110,8 +111,8 @@ struct FilterDisableCommand: StatefulCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         let filter = filter(session)
-        let (isWritable, users) = try filter.disable(place.place, holding: filter.lock())
-        let place = try place.place
+        let place = try place.place(in: filter)
+        let (isWritable, users) = try filter.disable(place, holding: filter.lock())
         var lines = [isWritable ? "\(place) is writable now" : "\(place) is writable from the next start on"]
         if !users.isEmpty { lines.append("not yet, since it is in use by " + Text.users(users)) }
         session.show(JSON.path(place, key: "path") + [("writable", .flag(isWritable))], summary: lines)

@@ -35,7 +35,8 @@ struct FilterExceptCommand: ParsableCommand {
         func perform(_ session: Session) throws -> Outcome {
             let filter = filter(session)
             let plan = try filter.addExceptions(
-                paths.map { try $0.absolute }, set?.set, to: place.place, holding: filter.lock())
+                paths.map { try $0.absolute }, set?.set, to: place.place(of: paths, in: filter),
+                holding: filter.lock())
             show(plan, session)
             return .done
         }
@@ -55,7 +56,8 @@ struct FilterExceptCommand: ParsableCommand {
         func perform(_ session: Session) throws -> Outcome {
             let filter = filter(session)
             show(
-                try filter.removeExceptions(paths.map { try $0.absolute }, from: place.place, holding: filter.lock()),
+                try filter.removeExceptions(
+                    paths.map { try $0.absolute }, from: place.place(of: paths, in: filter), holding: filter.lock()),
                 session)
             return .done
         }
@@ -69,7 +71,7 @@ struct FilterExceptCommand: ParsableCommand {
         @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
         func perform(_ session: Session) throws -> Outcome {
-            let place = try place.place
+            let place = try place.place(in: filter(session))
             guard let plan = try filter(session).plans().first(where: { $0.path == place }) else {
                 throw Problem.usage("there is no write filter for \(place)")
             }

@@ -30,7 +30,8 @@ struct FilterCommitCommand: StatefulCommand {
         let filter = filter(session)
         let committed = try session.working {
             try filter.commit(
-                all ? nil : paths.map { try $0.absolute }, in: place.place, progress: session.progress,
+                all ? nil : paths.map { try $0.absolute }, in: place.place(of: paths, in: filter),
+                progress: session.progress,
                 findings: session.findings, holding: filter.lock())
         }
         let count = Text.counted(UInt64(committed.changes), "change", "changes")

@@ -10,11 +10,16 @@ struct FilterStatusCommand: StatefulCommand {
         discussion:
             "Exit status 3: the overlay is filled above the warning threshold, or something is not as it was decided.")
 
+    @Option(help: ArgumentHelp("Only this filtered folder.", valueName: "dir"))
+    var path: PathArgument?
+
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func perform(_ session: Session) throws -> Outcome {
-        let all = try filter(session).status()
+        let wanted = try path?.absolute
+        let all = try filter(session).status().filter { wanted == nil || $0.plan.path == wanted }
+        if let wanted, all.isEmpty { throw FilterError.notDecided(path: wanted) }
         if session.console.isJSON {
             session.console.document(.object([("filters", .list(all.map { .object(JSON.filter($0)) }))]))
         } else if all.isEmpty {
