@@ -22,11 +22,13 @@ public enum BootIntegration {
 
     /// Takes all of it away again.
     public static func remove(root: BytePath, state: BytePath) throws {
+        guard root == "/" || Units.areUsed else { return }
         try Units.remove()
         if root == "/" {
             try Initramfs.remove()
             if exists(packageGuard) { try removeFile(packageGuard) }
         }
+        try ProgramCopy(state: state).remove()
     }
 
     /// What is installed while a rollback waits for the boot would go into the state that is about to be left.

@@ -38,6 +38,12 @@ public struct ProgramCopy {
         try removeOthers(than: Array(name.utf8))
     }
 
+    /// Takes it away. What runs from it keeps its files until it ends.
+    func remove() throws {
+        guard exists(folder) else { return }
+        try Descriptor.open(folder.parent, .directory).removeTree(folder.lastComponent)
+    }
+
     /// What runs from one that goes keeps its files until it ends.
     private func removeOthers(than name: [UInt8]) throws {
         let all = try Descriptor.open(folder, .directory)

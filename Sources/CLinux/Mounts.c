@@ -1,6 +1,7 @@
 #define _GNU_SOURCE 1
 #include "CLinux.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/btrfs.h>
@@ -134,6 +135,7 @@ int clinux_btrfs_info(int subvolume, struct clinux_subvolume *result) {
         if (header.type == BTRFS_ROOT_ITEM_KEY && header.len >= sizeof(struct btrfs_root_item)) {
             struct btrfs_root_item root;
             memcpy(&root, item, sizeof root);
+            result->made = le64toh(root.otime.sec);
             memcpy(result->uuid, root.uuid, 16);
             found = 1;
         } else if (header.type == BTRFS_ROOT_BACKREF_KEY) {

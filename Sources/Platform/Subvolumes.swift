@@ -12,6 +12,8 @@ public struct SubvolumeInfo: Sendable, Hashable {
     public var folder: UInt64
     /// 32 hexadecimal digits. A snapshot has another one than its source; a renaming keeps it.
     public var uuid: String
+    /// Seconds since 1970.
+    public var made: Int64
     public var name: [UInt8]
 }
 
@@ -38,6 +40,7 @@ extension Descriptor {
             uuid: withUnsafeBytes(of: info.uuid) { bytes in
                 hexadecimal(bytes)
             },
+            made: Int64(clamping: info.made),
             name: withUnsafeBytes(of: info.name) { Array($0.prefix { $0 != 0 }) })
     }
 

@@ -14,6 +14,8 @@ struct BootPlace: Codable, Hashable, Sendable {
     /// Whether it was a file system of its own at set-up: then what is in its place while that is not mounted is not it.
     var isMount: Bool
 
+    var pathOfFolder: BytePath { BytePath(decodeHexadecimal(path) ?? []) }
+
     init(_ path: BytePath) {
         self.path = hexadecimal(path.bytes)
         isMount = BootFolder.isMounted(path)
@@ -98,7 +100,7 @@ final class BootFolder {
     private let own: [BytePath]
 
     init(_ place: BootPlace, ground: Ground, area: BytePath, progress: Progress, findings: Findings) {
-        folder = BytePath(decodeHexadecimal(place.path) ?? [])
+        folder = place.pathOfFolder
         self.place = ground.place(of: folder)
         isMount = place.isMount
         own = Self.loader(in: self.place)

@@ -8,6 +8,10 @@ public import Reporting
 public enum PointError: Explained {
     case notSetUp(state: BytePath)
     case alreadySetUp(state: BytePath, root: BytePath)
+    /// The state holds points of a tree that is not protected any more.
+    case otherPoints(state: BytePath, root: BytePath)
+    /// No points of such a set-up are here.
+    case unknownSetUp(id: String)
     case noBackend(root: BytePath, reason: String)
     /// What is at the tree's path is not the tree.
     case notThere(root: BytePath, reason: String)
@@ -45,6 +49,8 @@ public enum PointError: Explained {
     public var description: String {
         switch self {
         case .notSetUp(let state): "nothing is protected here yet: there is no \(state)"
+        case .otherPoints(let state, let root): "\(state) holds points of \(root), which was protected before"
+        case .unknownSetUp(let id): "there are no points of a set-up \(id) here"
         case .alreadySetUp(let state, let root): "\(root) is protected already, with its state in \(state)"
         case .noBackend(let root, let reason): "\(root) cannot be protected: \(reason)"
         case .notThere(let root, let reason): "\(root) is not the tree that is protected: \(reason)"
@@ -85,6 +91,9 @@ public enum PointError: Explained {
     /// The command or the step that mends it.
     public var mend: String? {
         switch self {
+        case .otherPoints(let state, let root):
+            "give another folder with --state, or protect \(root) again and `holdfast setup --remove --points destroy --state \(state)`"
+        case .unknownSetUp: "`holdfast setup` without --adopt names those that are here"
         case .notSetUp: "`holdfast setup` protects this machine"
         case .notThere(let root, _): "mount it (`mount \(root)`, where /etc/fstab knows it)"
         case .nameTaken: "take another name, or `holdfast destroy` that one first"
@@ -116,8 +125,11 @@ public enum PointError: Explained {
     /// 2: usage; 4: a safety rule or no permission; 1: failed, nothing lost.
     public var exitStatus: Int32 {
         switch self {
-        case .badName, .nameTaken, .unknownPoint, .nothingToUndo, .noFactoryPoint, .notSetUp, .alreadySetUp: 2
-        case .noBackend, .notThere, .isFactory, .isPinned, .stalePlan, .pending, .refused, .notPermitted, .damagedState,
+        case .badName, .nameTaken, .unknownPoint, .nothingToUndo, .noFactoryPoint, .notSetUp, .alreadySetUp,
+            .unknownSetUp:
+            2
+        case .otherPoints, .noBackend, .notThere, .isFactory, .isPinned, .stalePlan, .pending, .refused, .notPermitted,
+            .damagedState,
             .newerState, .commitsWait, .locked:
             4
         case .unreadable, .notKept, .bootNotBrought, .program, .hookFailed, .library: 1

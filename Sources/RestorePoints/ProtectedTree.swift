@@ -1,6 +1,5 @@
 // A protected tree and its points: setting up, looking, creating, destroying.
 
-internal import AuditLog
 internal import Boot
 internal import Images
 public import Machine
@@ -42,62 +41,7 @@ public final class ProtectedTree {
         self.progress = progress
     }
 
-    // MARK: Setting up
-
-    /// Protects a tree.
-    /// - Parameters:
-    ///   - kind: nil: btrfs where `root` is a subvolume, else a plain tree.
-    ///   - state: a folder for what Holdfast knows; it must not be rolled back with the tree.
-    /// - Throws: `PointError`
-    public static func setUp(
-        root: BytePath, state: BytePath, kind: BackendKind?, boot: BytePath? = nil, progress: Progress,
-        findings: Findings
-    ) throws -> ProtectedTree {
-        do {
-            let area = StateArea(folder: state)
-            guard HostFacts.isRoot else { throw PointError.notPermitted("protect \(root)") }
-            if area.isSetUp {
-                let tree = try open(state: state, progress: progress, findings: findings)
-                // One that was interrupted before its first point goes on.
-                if tree.root == root, try tree.points().isEmpty { return tree }
-                throw PointError.alreadySetUp(state: state, root: tree.root)
-            }
-            let folder = try Descriptor.open(root, .directory)
-            let isDataset = try Mount.holding(folder).map { $0.type == "zfs" && $0.point == root } ?? false
-            let kind = kind ?? (isDataset ? .zfs : folder.isSubvolume ? .btrfs : .tree)
-            if root == "/" { try StatePlace.make(state, kind: kind) }
-            try makeFolders(state, mode: 0o755)
-            if kind == .btrfs, let place = try? Descriptor.open(state, .place), place.isOnBtrfs,
-                try place.status().device == folder.status().device
-            {
-                throw PointError.noBackend(
-                    root: root,
-                    reason:
-                        "the state folder \(state) is in it and would be rolled back with it; give another with --state"
-                )
-            }
-            var configuration = StateArea.Configuration(
-                id: try randomIdentifier(), root: root.description, rootBytes: hexadecimal(root.bytes), backend: kind)
-            let backend = try makeBackend(
-                configuration, ground: .running, state: state, progress: progress, findings: findings)
-            configuration.facts = backend.facts
-            // Whoever reads the state of `/` has it from there.
-            configuration.home = root == "/" ? nil : try TreeHome(of: folder)
-            configuration.boot = boot.map { [BootPlace($0)] } ?? (root == "/" ? BootPlace.ofThisMachine : [])
-            let tree = ProtectedTree(
-                area: area, configuration: configuration, backend: backend, progress: progress,
-                findings: findings,
-                boot: BootFolders(configuration.boot, state: state, progress: progress, findings: findings),
-                ground: .running)
-            var table = StateArea.Table()
-            try area.write(&table)
-            try AuditLog(folder: state.appending("log")).begin(verb: "setup")
-            try BootIntegration.install(root: root, state: state, atBoot: backend.appliesAtBoot)
-            // From here on it is set up.
-            try area.write(configuration)
-            return tree
-        } catch { throw PointError.wrapping(error) }
-    }
+    // MARK: Opening
 
     /// Opens the tree whose state is in a folder.
     /// - Parameter ground: where on the disk it is.
@@ -120,7 +64,7 @@ public final class ProtectedTree {
         } catch { throw PointError.wrapping(error) }
     }
 
-    private static func makeBackend(
+    static func makeBackend(
         _ configuration: StateArea.Configuration, ground: Ground, state: BytePath, progress: Progress,
         findings: Findings
     ) throws -> any Backend {
@@ -136,14 +80,6 @@ public final class ProtectedTree {
             return try ZFSBackend(
                 root: root, place: place, tree: configuration.id, facts: configuration.facts, state: state,
                 findings: findings)
-        }
-    }
-
-    /// Brings what the boot runs up to date with this program.
-    public func refresh() throws {
-        try translated {
-            guard HostFacts.isRoot else { throw PointError.notPermitted("change \(area.folder)") }
-            try BootIntegration.install(root: root, state: area.folder, atBoot: backend.appliesAtBoot)
         }
     }
 

@@ -32,6 +32,12 @@ public struct RestorePoint: Codable, Hashable, Sendable, Identifiable {
 }
 
 extension RestorePoint {
+    /// A name as the ids of points and of set-ups are: 16 hexadecimal digits; nil where it is none.
+    static func identifier(_ name: [UInt8]) -> String? {
+        let text = String(decoding: name, as: UTF8.self)
+        return name.count == 16 && decodeHexadecimal(text) != nil ? text : nil
+    }
+
     /// Why a text cannot be a point's name; nil where it can. 1–64 ASCII letters, digits, `.`, `_`, `:`, `-`, beginning with a
     /// letter or digit, not all digits: those are the numbers of the menu.
     public static func problem(withName name: String) -> String? {

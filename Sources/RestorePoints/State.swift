@@ -99,6 +99,18 @@ struct StateArea: Sendable {
 
     // MARK: Reading and writing
 
+    /// What was protected before protection was taken back and the points were kept.
+    private var removedFile: BytePath { folder.appending("removed.json") }
+    func readRemoved() throws -> Configuration? { try read(removedFile) }
+    /// From here on nothing is protected.
+    func setRemoved(keepingPoints: Bool) throws {
+        if keepingPoints { return try renameFile(configurationFile, to: removedFile) }
+        try removeFile(configurationFile)
+        for file in [tableFile, secondTableFile] where exists(file) { try removeFile(file) }
+        try synchronizeFolder(folder)
+    }
+    func forgetRemoved() throws { if exists(removedFile) { try removeFile(removedFile) } }
+
     func readConfiguration() throws -> Configuration {
         guard let configuration: Configuration = try read(configurationFile) else {
             throw PointError.notSetUp(state: folder)

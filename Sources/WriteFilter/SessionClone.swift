@@ -17,6 +17,7 @@ struct SessionClone {
     }
 
     private var subvolume: [UInt8] { Array("@\(FilterMounts.session)".utf8) }
+    private var clone: String { "\(ZFS.pool(of: mount.source.text))/\(FilterMounts.session)" }
     private var snapshot: String { "\(mount.source.text)@\(FilterMounts.session)" }
 
     /// Takes away the one of the session before; one that is not there is fine.
@@ -30,8 +31,14 @@ struct SessionClone {
             }
             try top.destroySubvolumeTree(subvolume)
         default:
-            // With the snapshot goes what was cloned from it, and nothing else was.
-            if ZFS.guidIfThere(snapshot) != nil { try ZFS.run("zfs", "destroy", "-R", "\(snapshot)") }
+            // It may hang on the dataset that a rollback has left since. With a snapshot goes what was cloned from it, and nothing else was.
+            let origin =
+                ZFS.guidIfThere(clone) == nil
+                ? nil : try ZFS.run("zfs", "get", "-Hpo", "value", "origin", "\(clone)").first
+            for name in Set([snapshot, origin].compactMap { $0 })
+            where name.hasSuffix("@\(FilterMounts.session)") && ZFS.guidIfThere(name) != nil {
+                try ZFS.run("zfs", "destroy", "-R", "\(name)")
+            }
         }
     }
 
@@ -45,7 +52,6 @@ struct SessionClone {
             try Descriptor.makeMount("btrfs", source: mount.source, options: [("subvol", path)]).attach(
                 to: Descriptor.open(place, [.directory, .noFollow]))
         default:
-            let clone = "\(ZFS.pool(of: mount.source.text))/\(FilterMounts.session)"
             try ZFS.run("zfs", "snapshot", "\(snapshot)")
             try ZFS.run("zfs", "clone", "-o", "canmount=noauto", "-o", "mountpoint=/", "\(snapshot)", "\(clone)")
             try mountFileSystem("zfs", source: BytePath(clone), at: place, options: "zfsutil")

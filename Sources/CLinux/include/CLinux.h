@@ -113,6 +113,8 @@ struct clinux_subvolume {
     uint64_t parent;
     uint64_t folder;
     uint8_t uuid[16];
+    /// When it was made, in seconds since 1970; in an answer about one alone.
+    uint64_t made;
     char name[256];
 };
 

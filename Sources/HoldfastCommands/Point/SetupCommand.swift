@@ -1,4 +1,4 @@
-// `holdfast setup`: protects a tree.
+// `holdfast setup`: protects a tree, or takes that back.
 
 internal import ArgumentParser
 internal import Images
@@ -20,9 +20,17 @@ struct SetupCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
         commandName: "setup", abstract: "Protect a tree with restore points.",
         discussion: """
-            On btrfs the tree has to be a subvolume, and a point costs next to nothing; any other folder is kept as images \
-            beside the state. The last thing that it does is the point `factoryreset`.
+            Without --root it says what it would do with / here, and asks. On btrfs and ZFS a point costs next to nothing; any \
+            other folder is kept as images beside the state. The last thing that it does is the point `factoryreset`.
+
+            Examples:
+              holdfast setup                              # this machine, after a question
+              holdfast setup --root /opt/plc              # a folder
+              holdfast setup --remove --points keep       # not any more; another set-up has the points again
             """)
+
+    /// What becomes of the points.
+    enum Points: String, ExpressibleByArgument { case keep, destroy }
 
     @Option(help: ArgumentHelp("The tree to protect.", valueName: "path"))
     var root: PathArgument?
@@ -33,47 +41,142 @@ struct SetupCommand: StatefulCommand {
             valueName: "path"))
     var boot: PathArgument?
 
+    @Option(help: "btrfs, zfs or tree (default: what the file system gives).")
+    var backend: BackendArgument?
+
+    @Option(help: ArgumentHelp("Take over the points of a set-up whose state is lost.", valueName: "id"))
+    var adopt: NameArgument?
+
     @Flag(help: "Only bring what the boot runs up to date with this program.")
     var refresh = false
 
-    @Option(help: "btrfs, zfs or tree (default: what the file system gives).")
-    var backend: BackendArgument?
+    @Flag(help: "Take the protection back; the tree, the log and the keys stay.")
+    var remove = false
+
+    @Option(help: ArgumentHelp("With --remove: keep the points, or destroy them.", valueName: "keep|destroy"))
+    var points: Points?
 
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
+    func check() throws {
+        if points != nil, !remove { throw ValidationError("--points goes with --remove.") }
+        if remove || refresh, root != nil || boot != nil || backend != nil || adopt != nil || (remove && refresh) {
+            throw ValidationError(
+                "--remove and --refresh are about the tree that is protected, and take no other option.")
+        }
+    }
+
     func isRecorded(in session: Session) -> Bool { true }
 
     func perform(_ session: Session) throws -> Outcome {
-        let folder = state.places(session).state
-        if FilterMounts.lower(of: "/") != nil { throw FilterError.active(what: "what set-up installs") }
+        if FilterMounts.lower(of: "/") != nil { throw FilterError.active(what: "what set-up changes") }
+        if remove { return try endProtection(session) }
         if refresh {
             try state.open(session).refresh()
             session.show([("refreshed", .flag(true))], summary: ["what the boot runs is this program now"])
             return .done
         }
-        guard let root else { throw Problem.usage("give the tree to protect, as --root PATH") }
+        return try protect(root.map { try $0.absolute } ?? proposed(session), session)
+    }
+
+    /// Says what was found, and asks.
+    private func proposed(_ session: Session) throws -> BytePath {
+        let folder = state.places(session).state
+        guard session.hasTerminal || session.global.isYes, !Places.isSetUp(folder) else {
+            throw Problem.usage("give the tree to protect, as --root PATH", hint: "`holdfast setup --help` tells more")
+        }
+        let found = try ProtectedTree.proposal(state: folder)
+        switch found.backend {
+        case .btrfs: session.console.note("/ is a btrfs subvolume: a point is a snapshot, and costs next to nothing")
+        case .zfs: session.console.note("/ is a ZFS dataset: a point is a snapshot, and costs next to nothing")
+        case .tree:
+            session.console.note(
+                "/ is on a file system without snapshots: a point is an image of what has changed, and the first takes as long as a backup"
+            )
+        }
+        if !found.boot.isEmpty {
+            session.console.note(
+                found.boot.map(\.description).joined(separator: " and ")
+                    + (found.boot.count == 1 ? " goes" : " go") + " with each point")
+        }
+        session.console.note("what Holdfast knows will be in \(folder), which no rollback reaches")
+        if let obstacle = found.obstacle {
+            session.console.warning(obstacle.sentence + (obstacle.mend.map { "; \($0)" } ?? ""))
+        }
+        try session.confirm("Protect / with restore points?")
+        return "/"
+    }
+
+    private func protect(_ root: BytePath, _ session: Session) throws -> Outcome {
+        let folder = state.places(session).state
         let tree = try ProtectedTree.setUp(
-            root: root.absolute, state: folder, kind: backend?.kind,
-            boot: boot?.absolute,
+            root: root, state: folder, kind: backend?.kind, boot: boot?.absolute, adopting: adopt?.text,
             progress: session.progress, findings: session.findings)
-        let coverage = try tree.coverage()
-        for finding in coverage { session.console.warning(finding.sentence) }
-        var request = PointRequest(name: "factoryreset")
-        request.message = "as it was when it was set up"
-        request.isFactory = true
-        let lock = try tree.lock()
-        let created = try session.working { try tree.create(request, user: HostFacts.userName, holding: lock) }
-        for finding in created.preflight { session.console.warning(finding.sentence) }
+        let coverage = try tree.coverage() + tree.pointsOfOthers()
+        for finding in coverage {
+            session.console.warning(finding.sentence + (finding.mend.map { "; \($0)" } ?? ""))
+        }
+        let known = try tree.points()
+        var made: ProtectedTree.Created?
+        // Points that were there already have theirs.
+        if !known.contains(where: \.isFactory) {
+            var request = PointRequest(name: "factoryreset")
+            request.message = "as it was when it was set up"
+            request.isFactory = true
+            let lock = try tree.lock()
+            let asked = request
+            made = try session.working { try tree.create(asked, user: HostFacts.userName, holding: lock) }
+            for finding in made?.preflight ?? [] { session.console.warning(finding.sentence) }
+        }
+        var lines = ["\(tree.root) is protected (\(tree.backendKind.rawValue)); its state is in \(folder)"]
+        if !known.isEmpty {
+            lines.append("\(Text.counted(UInt64(known.count), "point", "points")) of before are there again")
+        }
+        if made != nil { lines.append("factoryreset holds the state of now; `holdfast create NAME` makes more") }
         session.show(
             JSON.path(tree.root, key: "root") + JSON.path(folder, key: "state") + [
-                ("backend", .text(tree.backendKind.rawValue)), ("point", JSON.point(created.point)),
-                ("coverage", .list(coverage.map(JSON.preflight))),
-            ] + session.console.findingMembers,
+                ("backend", .text(tree.backendKind.rawValue)), ("point", made.map { JSON.point($0.point) }),
+                ("adopted", .number(UInt64(known.count))), ("coverage", .list(coverage.map(JSON.preflight))),
+            ] + session.console.findingMembers, summary: lines)
+        return session.outcome(made?.findings ?? 0)
+    }
+
+    private func endProtection(_ session: Session) throws -> Outcome {
+        let tree = try state.open(session)
+        let filtered = try filter(session).plans().filter { $0.isEnabled || FilterMounts.lower(of: $0.path) != nil }
+        if let first = filtered.first {
+            throw Problem.refused(
+                "a write filter is decided for \(first.path)",
+                hint: "`holdfast filter disable --path \(first.path)`, and reboot where it is /")
+        }
+        let names = try tree.points().map(\.name)
+        session.console.note("points: " + (names.isEmpty ? "none" : names.joined(separator: ", ")))
+        let choice = try points ?? choose(session)
+        if choice == .destroy {
+            try session.confirm("Take back the protection of \(tree.root), and destroy these points for good?")
+        } else {
+            try session.confirm("Take back the protection of \(tree.root), and keep these points?")
+        }
+        let lock = try tree.lock()
+        try session.working { try tree.endProtection(keepingPoints: choice == .keep, holding: lock) }
+        session.show(
+            JSON.path(tree.root, key: "root") + [
+                ("points", .list(names.map(JSON.text))), ("kept", .flag(choice == .keep)),
+            ],
             summary: [
-                "\(tree.root) is protected (\(tree.backendKind.rawValue)); its state is in \(folder)",
-                "factoryreset holds the state of now; `holdfast create NAME` makes more",
+                "\(tree.root) is not protected any more, and stays as it is",
+                choice == .keep
+                    ? "the points stay; `holdfast setup --root \(tree.root)` has them again"
+                    : "the points are destroyed",
+                "log and keys stay in \(tree.state)",
             ])
-        return session.outcome(created.findings)
+        return .done
+    }
+
+    private func choose(_ session: Session) throws -> Points {
+        let words: [Points] = [.keep, .destroy]
+        let lines = ["1  keep     they stay, and another set-up has them again", "2  destroy  they are gone for good"]
+        return words[try session.choose("What is to become of the points?", from: lines, names: words.map(\.rawValue))]
     }
 }

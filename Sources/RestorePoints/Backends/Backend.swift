@@ -32,6 +32,9 @@ protocol Backend: AnyObject {
     /// - Parameter id: of the point that was being made.
     func discard(_ id: String) throws
 
+    /// The points of all set-ups that lie where this tree's do, by the id of the set-up: whoever has lost the state finds them again.
+    func found() throws -> [String: [FoundPoint]]
+
     /// Gives back the space of what was destroyed, and views of backups that have ended.
     func tidy() throws
 
@@ -74,6 +77,15 @@ extension Backend {
     var appliesAtBoot: Bool { false }
     func check(target: String) throws {}
     func preflightCreate() throws -> [Preflight] { [] }
+    func found() throws -> [String: [FoundPoint]] { [:] }
+}
+
+/// A point whose name nobody knows any more.
+struct FoundPoint: Hashable, Sendable {
+    var id: String
+    var handle: String
+    /// Seconds since 1970.
+    var time: Int64
 }
 
 /// What a backend has to remember of a switch.

@@ -129,6 +129,27 @@ final class BtrfsBackend: Backend {
         try destroy(String(decoding: Self.incoming, as: UTF8.self))
     }
 
+    func found() throws -> [String: [FoundPoint]] {
+        do throws(SystemError) { _ = try top.status(of: Self.container) } catch {
+            if error.isAbsent { return [:] }
+            throw error
+        }
+        let all = try top.open(Self.container, .directory)
+        let trees = try DirectoryListing(of: all)
+        var result: [String: [FoundPoint]] = [:]
+        for index in 0..<trees.count {
+            guard let id = RestorePoint.identifier(trees[index]) else { continue }
+            let points = try all.open(trees[index], .directory)
+            let names = try DirectoryListing(of: points)
+            for number in 0..<names.count {
+                guard let name = RestorePoint.identifier(names[number]) else { continue }
+                let made = try points.open(names[number], .directory).subvolumeInfo().made
+                result[id, default: []].append(FoundPoint(id: name, handle: name, time: made))
+            }
+        }
+        return result
+    }
+
     func tidy() throws {
         let points = try points()
         let names = try DirectoryListing(of: points)

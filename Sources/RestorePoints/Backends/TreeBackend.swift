@@ -44,16 +44,21 @@ final class TreeBackend: Backend {
 
     // MARK: Preflight
 
-    func coverage() throws -> [Preflight] { try boot(isRefusal: false) }
+    func coverage() throws -> [Preflight] { try atBoot(isRefusal: false) }
+
+    private func atBoot(isRefusal: Bool) throws -> [Preflight] {
+        guard appliesAtBoot, let obstacle = try Self.obstacleAtBoot(state: state, isRefusal: isRefusal) else {
+            return []
+        }
+        return [obstacle]
+    }
 
     /// What stands in the way of switching `/` at the start of the machine.
-    private func boot(isRefusal: Bool) throws -> [Preflight] {
-        guard appliesAtBoot, let obstacle = try Initramfs.obstacle(state: state) else { return [] }
-        return [
-            Preflight(
-                "no-initramfs", "nothing would bring / back at the next boot: \(obstacle)", mend: obstacle.mend,
-                isRefusal: isRefusal)
-        ]
+    static func obstacleAtBoot(state: BytePath, isRefusal: Bool) throws -> Preflight? {
+        guard let obstacle = try Initramfs.obstacle(state: state) else { return nil }
+        return Preflight(
+            "no-initramfs", "nothing would bring / back at the next boot: \(obstacle)", mend: obstacle.mend,
+            isRefusal: isRefusal)
     }
 
     func preflightCreate() throws -> [Preflight] {
@@ -65,7 +70,7 @@ final class TreeBackend: Backend {
     }
 
     func preflightRollback(to handle: String) throws -> [Preflight] {
-        if appliesAtBoot { return try boot(isRefusal: true) }
+        if appliesAtBoot { return try atBoot(isRefusal: true) }
         let mount = try Mount.holding(Descriptor.open(place, .directory))
         return try Preflight.busy(root, at: place, isWhole: mount?.point == place && mount?.root == "/")
     }

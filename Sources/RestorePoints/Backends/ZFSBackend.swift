@@ -116,6 +116,19 @@ final class ZFSBackend: Backend {
         if ZFS.guidIfThere(clone) != nil { try ZFS.run("zfs", "destroy", "\(clone)") }
     }
 
+    func found() throws -> [String: [FoundPoint]] {
+        var result: [String: [FoundPoint]] = [:]
+        for snapshot in try ZFS.list("snapshot", below: container) {
+            guard let name = snapshot.snapshot, name.hasPrefix(Self.prefix), !snapshot.isLeaving,
+                let id = RestorePoint.identifier(Array(name.utf8.dropFirst(Self.prefix.utf8.count))),
+                let tree = RestorePoint.identifier(Array(snapshot.tree.utf8)),
+                let time = try ZFS.run("zfs", "get", "-Hpo", "value", "creation", "\(snapshot.name)").first
+            else { continue }
+            result[tree, default: []].append(FoundPoint(id: id, handle: snapshot.guid, time: Int64(time) ?? 0))
+        }
+        return result
+    }
+
     func tidy() throws {
         for point in try points() where Snapshot.isLeft(view: point.snapshot ?? "", prefix: Self.viewPrefix) {
             try ZFS.run("zfs", "destroy", "-d", "\(point.name)")
