@@ -45,12 +45,15 @@ var targets: [Target] = [
         swiftSettings: swiftSettings),
     .target(
         name: "Stewardship",
-        dependencies: ["WriteFilter", "RestorePoints", "Boot", "Images", "AuditLog", "Machine", "Platform", "Reporting"],
+        dependencies: [
+            "WriteFilter", "RestorePoints", "Boot", "Images", "AuditLog", "Machine", "Platform", "Reporting",
+        ],
         swiftSettings: swiftSettings),
     .target(
         name: "HoldfastCommands",
         dependencies: [
-            "Stewardship", "Sanitization", "WriteFilter", "RestorePoints", "Boot", "Images", "Stores", "AuditLog", "Machine",
+            "Stewardship", "Sanitization", "WriteFilter", "RestorePoints", "Boot", "Images", "Stores", "AuditLog",
+            "Machine",
             "Platform", "Cryptography", "CTOML", "Reporting",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ], swiftSettings: swiftSettings),
@@ -84,7 +87,8 @@ var targets: [Target] = [
     .testTarget(
         name: "WriteFilterTests",
         dependencies: [
-            "TestSupport", "holdfast", "WriteFilter", "RestorePoints", "Boot", "Images", "Machine", "Platform", "Cryptography",
+            "TestSupport", "holdfast", "WriteFilter", "RestorePoints", "Boot", "Images", "Machine", "Platform",
+            "Cryptography",
             "Reporting",
         ],
         swiftSettings: swiftSettings),

@@ -36,6 +36,23 @@ struct DialogueTests {
         #expect(!exists(place.root.appending("later")))
     }
 
+    @Test("Whoever is asked for a rollback sees the sum of what changes by it, and a dry run has it, too")
+    func sum() throws {
+        let place = try Place(.tree)
+        for number in 1...5 { place.write("\(number)", "x") }
+        _ = run("holdfast setup --root plant $S", place)
+        place.write("1", "other")
+        shell("cd \(place.root); rm 2 3; echo new > new")
+        let sum = "what changes by that: 2 added, 1 removed, 1 changed, 1 in metadata only"
+        #expect(run("holdfast rollback factoryreset --dry-run $S", place).contains(sum))
+        #expect(
+            run("holdfast rollback factoryreset --dry-run --json $S", place).joined().contains(
+                #""changes":{"added":2,"removed":1,"changed":1"#))
+        let asked = run("printf 'no\n' | script -qec \"holdfast rollback factoryreset $S\" /dev/null", place)
+        #expect(asked.contains(sum) && asked.last == "4", "\(asked)")
+        #expect(exists(place.root.appending("new")))
+    }
+
     @Test("Every changing command leaves its intent and its result on the log, refusals too")
     func log() throws {
         let place = try Place(.tree)

@@ -42,12 +42,18 @@ struct DiffCommand: StatefulCommand {
                 let path = difference.path.bytes.isEmpty ? "." : difference.path
                 session.console.result("\(difference.kind.mark) \(path)\n")
             }
-            let counts = Difference.Kind.allCases.map { kind in
-                "\(Text.number(UInt64(differences.count { $0.kind == kind }))) \(kind.word)"
-            }
-            session.console.note("\(old.name) → \(new?.name ?? "now"): " + counts.joined(separator: ", "))
+            session.console.note("\(old.name) → \(new?.name ?? "now"): " + Text.counts(of: differences))
         }
         return .done
+    }
+}
+
+extension Text {
+    /// `3 added, 0 removed, 1 changed, 0 in metadata only`.
+    static func counts(of differences: [Difference]) -> String {
+        Difference.Kind.allCases.map { kind in
+            "\(number(UInt64(differences.count { $0.kind == kind }))) \(kind.word)"
+        }.joined(separator: ", ")
     }
 }
 

@@ -4,6 +4,7 @@ internal import ArgumentParser
 internal import Images
 internal import Machine
 internal import Platform
+internal import Reporting
 internal import RestorePoints
 
 struct StateOptions: ParsableArguments {
@@ -33,15 +34,17 @@ extension Session {
     /// Shows a plan, asks for it, carries it out and tells what came of it; with `dryRun` the plan alone.
     func carryOut(_ plan: Plan, on tree: ProtectedTree, dryRun: Bool, reboot: Bool = false) throws -> Outcome {
         for finding in plan.findings where !finding.isRefusal { console.warning(finding.sentence) }
+        // What somebody is about to confirm has the sum of it; a script that answers beforehand does not wait for that.
+        let changes = plan.verb == "cancel" || (global.isYes && !dryRun) ? nil : try changes(plan, tree)
         if dryRun {
-            show(document(plan), summary: lines(plan, tree))
+            show(document(plan, changes), summary: lines(plan, tree, changes))
             for finding in plan.findings where finding.isRefusal {
                 console.warning("it would be refused: \(finding.sentence)")
             }
             return .done
         }
         try tree.refuseWhileCommitsWait()
-        if !console.isJSON { lines(plan, tree).dropLast().forEach(console.note) }
+        if !console.isJSON { lines(plan, tree, changes).dropLast().forEach(console.note) }
         try confirm(question(plan, tree))
         let lock = try tree.lock()
         let switched = try working { try tree.carryOut(plan, user: HostFacts.userName, holding: lock) }
@@ -63,6 +66,15 @@ extension Session {
         return switched.findings > 0 ? .findings : .done
     }
 
+    /// nil where it cannot be told: whether the plan can be carried out is found out by that, and not here.
+    private func changes(_ plan: Plan, _ tree: ProtectedTree) throws -> [Difference]? {
+        do { return try working { try tree.diff(from: nil, to: plan.target, content: false) } } catch {
+            if error is Interrupted { throw error }
+            console.warning("what changes by that cannot be told: \(Problem(error).message)")
+            return nil
+        }
+    }
+
     private func question(_ plan: Plan, _ tree: ProtectedTree) -> String {
         switch plan.verb {
         case "cancel": "Take back the rollback to \(plan.target.name) that waits for the next boot?"
@@ -70,7 +82,7 @@ extension Session {
         }
     }
 
-    private func lines(_ plan: Plan, _ tree: ProtectedTree) -> [String] {
+    private func lines(_ plan: Plan, _ tree: ProtectedTree, _ changes: [Difference]?) -> [String] {
         if plan.verb == "cancel" {
             return [
                 "the rollback to \(plan.target.name), which waits for the next boot, is taken back", "plan \(plan.id)",
@@ -79,6 +91,7 @@ extension Session {
         var lines = [
             "\(tree.root) goes back to \(plan.target.name) of \(Text.time(Timestamp(seconds: plan.target.time, nanoseconds: 0)))"
         ]
+        if let changes { lines.append("what changes by that: " + Text.counts(of: changes)) }
         lines.append(
             plan.keepsBefore
                 ? "the state of now stays as a point, and `holdfast undo` returns to it"
@@ -93,8 +106,14 @@ extension Session {
         return lines
     }
 
-    private func document(_ plan: Plan) -> [(String, JSON?)] {
-        [
+    private func document(_ plan: Plan, _ changes: [Difference]?) -> [(String, JSON?)] {
+        let counts = changes.map { all in
+            JSON.object(
+                Difference.Kind.allCases.map { kind in (kind.rawValue, .number(UInt64(all.count { $0.kind == kind }))) }
+            )
+        }
+        return [
+            ("changes", counts),
             ("plan", .text(plan.id)), ("verb", .text(plan.verb)), ("target", JSON.point(plan.target)),
             ("keepsBefore", .flag(plan.keepsBefore)), ("discards", .list(plan.discards.map { .text($0.name) })),
             ("keeps", .list(plan.keeps.map { .object(JSON.path($0)) })),

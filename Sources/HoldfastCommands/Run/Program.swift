@@ -40,7 +40,7 @@ func run(
     } catch {
         let text = root.fullMessage(for: error)
         if root.exitCode(for: error).isSuccess, unknownCommand(arguments, root) == nil {
-            Console(isJSON: false).result(text + "\n")
+            Console(isJSON: false).result(ownOptionsFirst(text) + "\n")
             return 0
         }
         // Its last line says "See 'holdfast backup --help' for more information."
@@ -85,6 +85,17 @@ private func run(
         report(problem, on: console)
         return problem.status
     }
+}
+
+/// A help text with what belongs to every command at the end: ArgumentParser puts options with a title before those without.
+private func ownOptionsFirst(_ text: String) -> String {
+    let sections = text.split(separator: "\n\n", omittingEmptySubsequences: false).map(String.init)
+    guard let common = sections.firstIndex(where: { $0.hasPrefix("EVERYWHERE:") }),
+        let own = sections.firstIndex(where: { $0.hasPrefix("OPTIONS:") }), common < own
+    else { return text }
+    var ordered = sections
+    ordered.insert(ordered.remove(at: common), at: own)
+    return ordered.joined(separator: "\n\n")
 }
 
 /// What a command ended with; once it was interrupted, whatever went wrong is what that looks like from where it was noticed.

@@ -14,16 +14,24 @@ struct RootCommand: ParsableCommand {
             130 interrupted.
             """,
         version: Session.tool,
-        subcommands: [
-            SetupCommand.self, StatusCommand.self, CreateCommand.self, DiffCommand.self, RollbackCommand.self,
-            UndoCommand.self, DestroyCommand.self, PinCommand.self, UnpinCommand.self, FactoryResetCommand.self,
-            RecoverCommand.self, BootCommand.self, FilterCommand.self, LogCommand.self, BackupCommand.self,
-            ImagesCommand.self,
-            RestoreCommand.self,
-            VerifyCommand.self,
-            CopyCommand.self,
-            ExportCommand.self, ImportCommand.self, StoreCommand.self, KeyCommand.self, DisksCommand.self,
-            WipeCommand.self,
-            CertificateCommand.self,
+        groupedSubcommands: [
+            CommandGroup(
+                name: "Restore point",
+                subcommands: [
+                    SetupCommand.self, StatusCommand.self, CreateCommand.self, DiffCommand.self, RollbackCommand.self,
+                    UndoCommand.self, FactoryResetCommand.self, DestroyCommand.self, PinCommand.self,
+                    UnpinCommand.self, RecoverCommand.self, BootCommand.self,
+                ]),
+            CommandGroup(name: "Write filter and log", subcommands: [FilterCommand.self, LogCommand.self]),
+            CommandGroup(
+                name: "Image",
+                subcommands: [
+                    BackupCommand.self, ImagesCommand.self, RestoreCommand.self, VerifyCommand.self, CopyCommand.self,
+                    ExportCommand.self, ImportCommand.self,
+                ]),
+            CommandGroup(name: "Store and key", subcommands: [StoreCommand.self, KeyCommand.self]),
+            CommandGroup(
+                name: "Disposal",
+                subcommands: [DisksCommand.self, WipeCommand.self, CertificateCommand.self]),
         ])
 }
