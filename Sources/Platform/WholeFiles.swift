@@ -8,6 +8,15 @@ public func readWhole(_ path: BytePath, limit: Int) throws(SystemError) -> [UInt
     try readWhole(Descriptor.open(path), limit: limit, named: path.description)
 }
 
+/// The bytes of a regular file. What else has its name is refused, and never waited for.
+public func readRegular(_ path: BytePath, limit: Int) throws(SystemError) -> [UInt8] {
+    let file = try Descriptor.open(path, .nonBlocking)
+    guard try file.status().kind == .file else {
+        throw SystemError(EINVAL, "read", path.description, detail: "it is no file")
+    }
+    return try readWhole(file, limit: limit, named: path.description)
+}
+
 public func readWhole(_ file: Descriptor, limit: Int, named name: String) throws(SystemError) -> [UInt8] {
     var result: [UInt8] = []
     while true {

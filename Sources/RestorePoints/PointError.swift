@@ -48,7 +48,7 @@ public enum PointError: Explained {
     /// What happened, to what, and why.
     public var description: String {
         switch self {
-        case .notSetUp(let state): "nothing is protected here yet: there is no \(state)"
+        case .notSetUp(let state): "nothing is protected here: there is no set-up in \(state)"
         case .otherPoints(let state, let root): "\(state) holds points of \(root), which was protected before"
         case .unknownSetUp(let id): "there are no points of a set-up \(id) here"
         case .alreadySetUp(let state, let root): "\(root) is protected already, with its state in \(state)"
@@ -94,7 +94,10 @@ public enum PointError: Explained {
         case .otherPoints(let state, let root):
             "give another folder with --state, or protect \(root) again and `holdfast setup --remove --points destroy --state \(state)`"
         case .unknownSetUp: "`holdfast setup` without --adopt names those that are here"
-        case .notSetUp: "`holdfast setup` protects this machine"
+        case .notSetUp(let state):
+            exists(state.appending("removed.json"))
+                ? "its points were kept: `holdfast setup` with the same --root and --state has them again"
+                : "`holdfast setup` protects this machine, `holdfast setup --root DIR` a folder"
         case .notThere(let root, _): "mount it (`mount \(root)`, where /etc/fstab knows it)"
         case .nameTaken: "take another name, or `holdfast destroy` that one first"
         case .unknownPoint: "`holdfast status` lists the points"

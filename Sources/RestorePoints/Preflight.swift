@@ -1,6 +1,7 @@
 // What would make a point or a rollback untrue, or stop it half-way, whatever the backend: found before anything is touched.
 
 internal import Glibc
+internal import Machine
 internal import Platform
 
 /// Something about the machine that would make a point or a rollback untrue, or that somebody ought to know.
@@ -54,15 +55,20 @@ extension Preflight {
     }
 
     /// What lies below an active filter is not changed under it; `/` is switched at the start, before the filter.
-    static func filterInTheWay(_ root: BytePath, _ place: BytePath) -> [Preflight] {
-        if root == "/" || root == place { return [] }
-        return [
+    static func filterInTheWay(_ root: BytePath, _ place: BytePath) throws -> [Preflight] {
+        if root == "/" { return [] }
+        var filtered = root == place ? [] : [root]
+        for mount in try Mount.all()
+        where FilterMounts.isSession(mount) && mount.point.isBelow(root) && FilterMounts.lower(of: mount.point) != nil {
+            filtered.append(mount.point)
+        }
+        return Array(Set(filtered)).sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }.map { filtered in
             Preflight(
-                "filtered", "a write filter covers \(root), and what is below it cannot be changed now",
+                "filtered", "a write filter covers \(filtered), and what is below it cannot be changed now",
                 mend:
-                    "`holdfast filter disable --path \(root)` first; `holdfast filter enable --path \(root)` afterwards",
+                    "`holdfast filter commit --all --path \(filtered)` keeps what it would forget; `holdfast filter disable --path \(filtered)` first, `enable` afterwards",
                 isRefusal: true)
-        ]
+        }
     }
 
     /// What would go on in the state that is left.
@@ -73,7 +79,7 @@ extension Preflight {
         return [
             Preflight(
                 "busy", "it is in use in \(root): " + users.prefix(5).map(\.description).joined(separator: ", "),
-                mend: "stop that first", isRefusal: true)
+                mend: "stop that first; a shell that stands in it leaves with `cd /`", isRefusal: true)
         ]
     }
 

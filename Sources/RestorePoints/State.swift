@@ -177,7 +177,7 @@ struct StateArea: Sendable {
     private func read<Value: Decodable>(_ file: BytePath) throws -> Value? {
         let bytes: [UInt8]
         do throws(SystemError) {
-            bytes = try readWhole(file, limit: 1 << 26)
+            bytes = try readRegular(file, limit: 1 << 26)
         } catch {
             if error.code == ENOENT { return nil }
             throw PointError.wrapping(error)

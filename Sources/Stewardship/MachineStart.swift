@@ -66,7 +66,8 @@ public struct MachineStart: Sendable {
             if done.wantsRestart { return done }
         }
         if filter.concernsRoot {
-            done.alarms += try filter.startRoot(at: root, state: state.later, findings: findings, holding: lock)
+            done.alarms = try filter.startRoot(
+                at: root, state: state.later, alarms: done.alarms, findings: findings, holding: lock)
         }
         return done
     }

@@ -47,7 +47,7 @@ enum ExceptionRule {
             .badException(path: path, reason: reason, mend: mend)
         }
         guard path == place || path.isBelow(place) else {
-            throw refuse("it is not in \(place)", "what is elsewhere stays anyway")
+            throw refuse("it is not in \(place)", "give a folder in \(place), by its whole path")
         }
         if path == place { throw refuse("nothing would be left to filter", "`holdfast filter disable`") }
         for folder in volatile where place == "/" && (path == folder || path.isBelow(folder)) {

@@ -31,7 +31,7 @@ public enum FilterError: Explained {
     /// What happened, to what, and why.
     public var description: String {
         switch self {
-        case .notSetUp(let state): "nothing is protected here yet: there is no \(state)"
+        case .notSetUp(let state): "nothing is protected here: there is no set-up in \(state)"
         case .notDecided(let path): "there is no write filter for \(path)"
         case .whichPlace(let places):
             "this is about one write filter, and there are several: \(places.map(\.description).joined(separator: ", "))"

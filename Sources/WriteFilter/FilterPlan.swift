@@ -155,7 +155,9 @@ struct FilterArea {
     func plan(of path: BytePath) throws -> FilterPlan? {
         let file = planFile(of: path)
         guard exists(file) else { return nil }
-        return try FilterPlan(String(decoding: readWhole(file, limit: 1 << 20), as: UTF8.self), file: file)
+        let plan = try FilterPlan(String(decoding: readRegular(file, limit: 1 << 20), as: UTF8.self), file: file)
+        if plan.path != path { throw FilterError.damagedPlan(file: file, reason: "it is about \(plan.path)") }
+        return plan
     }
 
     /// What plans are about, `/` first.

@@ -19,7 +19,8 @@ enum FolderOverlay {
             try folder.cloneMount().attach(to: Descriptor.open(lower, [.directory, .noFollow]))
             try OverlayLayer.makeMemory(plan.size, at: base.appending("overlay"), for: folder)
             let ground = try Descriptor.open(lower, .directory)
-            for path in plan.toMake { try ground.makeFolders(plan.path.remainder(of: path)) }
+            // One that cannot be made is missed below.
+            for path in plan.toMake { _ = try? ground.makeFolders(plan.path.remainder(of: path)) }
             try cover(plan, base, exceptions: plan.exceptions)
         } catch {
             try? stop(plan.path)
@@ -35,7 +36,7 @@ enum FolderOverlay {
         let seen = try Descriptor.openWithoutLinks(plan.path, .directory)
         try nested.bring(to: seen)
         let ground = try Descriptor.open(base.appending("lower"), .directory)
-        let passed = try ExceptionMounts.letPass(exceptions, of: plan.path, from: ground, in: seen)
+        let passed = ExceptionMounts.letPass(exceptions, of: plan.path, from: ground, in: seen)
         try FilterSession.write([.mode(.overlay)] + passed, for: plan.path)
     }
 

@@ -66,26 +66,34 @@ enum ExceptionMounts {
     /// - Returns: what was done, as the session has it.
     static func letPass(
         _ exceptions: [BytePath], of place: BytePath, from ground: Descriptor, in seen: Descriptor
-    ) throws -> [SessionLine] {
+    ) -> [SessionLine] {
         var lines: [SessionLine] = []
-        for path in exceptions {
+        // The outer one first: it would hide what was mounted in its place.
+        for path in exceptions.sorted(by: { $0.bytes.lexicographicallyPrecedes($1.bytes) }) {
             let name = Array(place.remainder(of: path))
             do {
                 let kept = try ground.openBeneath(name, .directory)
                 try kept.cloneMount().attach(to: seen.openBeneath(name, [.directory, .place]))
                 lines.append(.exception(path, isPersistent: true))
             } catch {
-                try seen.makeFolders(name[...])
-                let locked = try seen.openBeneath(name, .directory).cloneMount()
-                try locked.makeMountReadOnly()
-                try locked.attach(to: seen.openBeneath(name, [.directory, .place]))
-                lines += [
-                    .alarm("the exception \(path) is not there: it is read-only now"),
-                    .exception(path, isPersistent: false),
-                ]
+                lines += [lock(path, name, in: seen), .exception(path, isPersistent: false)]
             }
         }
         return lines
+    }
+
+    /// Whoever can put something in its place must not have the whole filter fail by that.
+    private static func lock(_ path: BytePath, _ name: [UInt8], in seen: Descriptor) -> SessionLine {
+        do throws(SystemError) {
+            try seen.makeFolders(name[...])
+            let locked = try seen.openBeneath(name, .directory).cloneMount()
+            try locked.makeMountReadOnly()
+            try locked.attach(to: seen.openBeneath(name, [.directory, .place]))
+            return .alarm("the exception \(path) is not there: it is read-only now")
+        } catch {
+            return .alarm(
+                "the exception \(path) is not there, and what is written in its place is forgotten: \(error.reason)")
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 internal import Boot
 internal import Machine
 internal import Platform
+internal import Reporting
 
 struct RootCover {
     let plan: FilterPlan
@@ -37,19 +38,31 @@ struct RootCover {
         let nested = try NestedMounts(in: root)
         try Descriptor.open(root, .directory).cloneMount().attach(to: Descriptor.open(lower, [.directory, .noFollow]))
         let ground = try Descriptor.open(lower, .directory)
-        for path in plan.toMake { try ground.makeFolders(BytePath("/").remainder(of: path)) }
+        // One that cannot be made is missed below.
+        for path in plan.toMake { _ = try? ground.makeFolders(BytePath("/").remainder(of: path)) }
         try layer(over: lower, at: new)
         let seen = try Descriptor.open(new, .directory)
         try nested.bring(to: seen)
         let place = try seen.makeFolders(BytePath("/").remainder(of: state.path))
         try Descriptor.open(state.now, .directory).cloneMount().attach(to: place)
         var lines: [SessionLine] = [.mode(.overlay)]
-        lines += try ExceptionMounts.letPass(plan.exceptions, of: "/", from: ground, in: seen)
-        try makeUnits(lines)
-        for small in plan.small where try make(small, lower, seen) { lines.append(.small(small.path)) }
-        try hideRoot(in: seen, ground: ground)
+        lines += ExceptionMounts.letPass(plan.exceptions, of: "/", from: ground, in: seen)
+        // What only makes a session pleasanter is no reason to run without the filter.
+        let passed = lines
+        lines += missing("the order in which exceptions are unmounted") { try makeUnits(passed) }
+        for small in plan.small {
+            var isMade = false
+            lines += missing("the room of its own of \(small.path)") { isMade = try make(small, lower, seen) }
+            if isMade { lines.append(.small(small.path)) }
+        }
+        lines += missing("what hides / in /etc/fstab") { try hideRoot(in: seen, ground: ground) }
         try takePlace(from: new)
         return lines
+    }
+
+    private func missing(_ what: String, _ body: () throws -> Void) -> [SessionLine] {
+        do { try body() } catch { return [.alarm("\(what) is missing: \(explained(error).sentence)")] }
+        return []
     }
 
     private func layer(over lower: BytePath, at place: BytePath) throws {
@@ -120,7 +133,10 @@ struct RootCover {
     /// `/` is not to be mounted again by what the table of file systems says of the disk.
     private func hideRoot(in seen: Descriptor, ground: Descriptor) throws {
         let name = Array("etc/fstab".utf8)
-        guard let table = try? ground.openBeneath(name, .noFollow), try table.status().kind == .file else { return }
+        guard let place = try? ground.openBeneath(name, [.place, .noFollow]), try place.status().kind == .file else {
+            return
+        }
+        let table = try ground.openBeneath(name, .noFollow)
         let file = base.appending("fstab")
         try replaceFile(
             file, FileSystemTable.hiding("/", in: readWhole(table, limit: 1 << 20, named: "/etc/fstab")), mode: 0o644)

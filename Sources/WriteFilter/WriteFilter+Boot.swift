@@ -7,7 +7,12 @@ public import Reporting
 
 extension WriteFilter {
     /// Whether the start of the machine has anything to do about `/`.
-    public var concernsRoot: Bool { exists(area.planFile(of: "/")) }
+    public var concernsRoot: Bool {
+        // Where the folder is none, nobody knows whether it has.
+        exists(area.planFile(of: "/")) || exists(area.folder) && !hasFolder
+    }
+
+    private var hasFolder: Bool { (try? Descriptor.open(area.folder, .directory)) != nil }
 
     /// Whether it changes anything that stays: then it is on record.
     public var changesRoot: Bool {
@@ -19,12 +24,14 @@ extension WriteFilter {
     /// - Parameters:
     ///   - root: where `/` is mounted, to be written to.
     ///   - path: where the state is once the machine runs.
+    ///   - alarms: what the start found before.
     /// - Returns: what is not as it was decided, in sentences.
     public func startRoot(
-        at root: BytePath, state path: BytePath, findings: Findings, holding lock: borrowing MachineLock
+        at root: BytePath, state path: BytePath, alarms: [String], findings: Findings,
+        holding lock: borrowing MachineLock
     ) throws -> [String] {
         try changing(holding: lock) {
-            var lines: [SessionLine] = []
+            var lines = alarms.map(SessionLine.alarm)
             _ = try FilterMounts.makeBase(of: "/")
             do {
                 try StagedCommit.apply(area, for: "/", on: Descriptor.open(root, .directory), findings: findings)
@@ -46,6 +53,7 @@ extension WriteFilter {
     }
 
     private func cover(_ root: BytePath, _ path: BytePath) throws -> [SessionLine] {
+        if !hasFolder { throw FilterError.damagedPlan(file: area.folder, reason: "it is no folder") }
         guard let plan = try area.plan(of: "/"), plan.isEnabled else {
             dropClone(of: root)
             return [.mode(.writable)]

@@ -53,6 +53,24 @@ struct DialogueTests {
         #expect(exists(place.root.appending("new")))
     }
 
+    @Test("A rollback that is refused is refused before anybody is asked, and names the filter that is in the way")
+    func refusedFirst() throws {
+        let place = try Place(.tree)
+        place.write("in/file", "x")
+        _ = run("holdfast setup --root plant $S", place)
+        _ = run("holdfast filter enable --path $PWD/plant/in --size 32MB $S", place)
+        let asked = run("printf 'y\\n' | script -qec \"holdfast rollback factoryreset $S\" /dev/null", place)
+        #expect(asked.last == "4" && !asked.joined().contains("Bring"), "\(asked)")
+        #expect(asked.joined().contains("a write filter covers \(place.root)/in"), "\(asked)")
+        place.write("in/written", "x")
+        #expect(
+            run("setsid -w holdfast filter disable --path $PWD/plant/in $S", place).last == "4",
+            "what would be forgotten is asked for")
+        #expect(exists(place.root.appending("in/written")))
+        #expect(run("holdfast filter disable --path $PWD/plant/in --yes $S", place).last == "0")
+        #expect(run("holdfast rollback factoryreset --yes $S", place).last == "0")
+    }
+
     @Test("Every changing command leaves its intent and its result on the log, refusals too")
     func log() throws {
         let place = try Place(.tree)

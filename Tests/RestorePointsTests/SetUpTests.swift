@@ -67,8 +67,8 @@ struct SetUpTests {
         let id = try #require(named.said.split(separator: "--adopt ").last?.prefix(16))
         #expect(named.status == "0" && named.said.contains("2 points of another set-up, \(id), are here"), "\(named)")
         #expect(run("setup --remove --points destroy --yes", place).status == "0")
-        #expect(run("setup --root \(place.root) --adopt 0123456789abcdef", place).status == "2")
-        let adopted = run("setup --root \(place.root) --adopt \(id)", place)
+        #expect(run("setup --root \(place.root) --adopt 0123456789abcdef --yes", place).status == "2")
+        let adopted = run("setup --root \(place.root) --adopt \(id) --yes", place)
         #expect(adopted.status == "0" && adopted.said.contains("2 points of before are there again"), "\(adopted)")
         let points = try place.open().points()
         #expect(

@@ -124,6 +124,23 @@ struct RootFilterTests {
         #expect(
             damaged.contains("is damaged: it has no end: the machine is NOT protected") && damaged.hasSuffix("ext4\n"),
             "\(damaged)")
+        for (what, mend) in [
+            ("mv filter/2f.plan away; mkfifo filter/2f.plan", "rm filter/2f.plan; mv away filter/2f.plan"),
+            ("mv filter away; echo > filter", "rm filter; mv away filter"),
+            ("cp filter/2f.plan away; sed -i 's#^path /#path /x#' filter/2f.plan", "mv away filter/2f.plan"),
+        ] {
+            disk.write()
+            shell("cd \(disk.state); \(what)")
+            let said = disk.start(write)
+            #expect(said.contains("the machine is NOT protected") && said.hasSuffix("ext4\n"), "\(what): \(said)")
+            shell("cd \(disk.state); \(mend)")
+        }
+        for file in ["protected.json", "points.json points.2.json"] {
+            shell("cd \(disk.state); mkdir away; mv \(file) away; mkfifo \(file)")
+            #expect(disk.start().contains("alarm what was under way could not be ended") || file != "protected.json")
+            #expect(disk.start().contains("mode overlay"), "\(file)")
+            shell("cd \(disk.state); rm \(file); mv away/* .; rmdir away")
+        }
         disk.write("disk")
         let clone = disk.start(write)
         #expect(
@@ -145,6 +162,46 @@ struct RootFilterTests {
             shell("cd \(disk.root)/var/lib; cd holdfast 2>/dev/null || cd away; \(mend)")
         }
         #expect(disk.start().contains("mode overlay"))
+    }
+
+    @Test(
+        "What somebody puts in the place of an exception or of a file does not take the filter away",
+        arguments: [
+            "rm -r opt/user; ln -s /etc opt/user", "rm -r opt/user; echo x > opt/user",
+            "rm -r opt/user; mkfifo opt/user",
+            "rm -r opt; ln -s etc opt", "rm -r opt; echo x > opt", "rm etc/fstab; mkfifo etc/fstab",
+            "rm etc/fstab; ln -s /dev/zero etc/fstab",
+            "rm -r tmp; ln -s etc tmp", "rm -r tmp; mkfifo tmp", "truncate -s 2M etc/fstab",
+        ])
+    func planted(_ what: String) throws {
+        let disk = try Disk("ext4")
+        disk.write("memory", "except /opt/user/deep\nexcept /opt/user\nmake /opt/made/here\nsmall /tmp 10000000\n")
+        shell("cd \(disk.root); mkdir -p opt/user/deep; \(what)")
+        let said = disk.start(
+            "findmnt -no FSTYPE \(disk.root); echo bad > etc/name; ls etc/deep etc/here 2>&1 | grep -vc cannot")
+        #expect(said.contains("mode overlay") && said.hasSuffix("overlay\n0\n"), "\(said)")
+        #expect(
+            shell("cat \(disk.root)/etc/name; ls \(disk.root)/etc | tr '\\n' ' '") == "good\nfstab name ", "\(said)")
+    }
+
+    @Test("An exception in another is read-only where it is missing, whatever their order")
+    func nestedExceptions() throws {
+        let disk = try Disk("ext4")
+        disk.write("memory", "except /opt/in/gone\nexcept /opt/in\n")
+        shell("mkdir \(disk.root)/opt/in")
+        let said = disk.start("touch opt/in/gone/x; touch opt/in/y")
+        #expect(
+            said.contains("/opt/in/gone is not there: it is read-only now") && said.contains("Read-only file system"),
+            "\(said)")
+        #expect(shell("ls \(disk.root)/opt/in").contains("y\n"))
+    }
+
+    @Test("A log that cannot be written does not take the filter away, nor what was committed")
+    func withoutLog() throws {
+        let disk = try Disk("ext4")
+        shell("touch \(disk.state)/filter/service; cd \(disk.state)/log; chattr -a -i *; rm -rf *; mkdir audit.jsonl")
+        let said = disk.start()
+        #expect(said.contains("mode service") && said.contains("it goes on without a record"), "\(said)")
     }
 
     @Test("A service start is spent before anything runs, and on record")

@@ -47,8 +47,9 @@ protocol HoldfastCommand: ParsableCommand {
     /// Whether it changes something, so that its intent and its result belong on the machine's log.
     func isRecorded(in session: Session) -> Bool
 
-    /// Whether it does its work whatever is wrong with the configuration, as what the start of the machine runs.
-    var goesOnWithoutConfiguration: Bool { get }
+    /// Whether it does its work whatever is wrong with the configuration, and where it cannot be put on record, as what the start of the machine
+    /// runs.
+    var goesOnRegardless: Bool { get }
 
     /// Refuses arguments that do not go together. It is asked where every word of the line is known, unlike `validate`: who misspells an
     /// option hears that, and not that it is missing.
@@ -63,7 +64,7 @@ protocol HoldfastCommand: ParsableCommand {
 
 extension HoldfastCommand {
     func isRecorded(in session: Session) -> Bool { false }
-    var goesOnWithoutConfiguration: Bool { false }
+    var goesOnRegardless: Bool { false }
     func check() throws {}
     func makeReady(_ session: Session) throws {}
 }

@@ -1,6 +1,7 @@
 // `holdfast filter enable`, `disable` and `service`: what the next start does.
 
 internal import ArgumentParser
+internal import Machine
 internal import Platform
 internal import RestorePoints
 internal import WriteFilter
@@ -112,6 +113,9 @@ struct FilterDisableCommand: StatefulCommand {
     func perform(_ session: Session) throws -> Outcome {
         let filter = filter(session)
         let place = try place.place(in: filter)
+        if place != "/", FilterMounts.lower(of: place) != nil {
+            try session.confirm("Forget what this session wrote in \(place), and did not commit?")
+        }
         let (isWritable, users) = try filter.disable(place, holding: filter.lock())
         var lines = [isWritable ? "\(place) is writable now" : "\(place) is writable from the next start on"]
         if !users.isEmpty { lines.append("not yet, since it is in use by " + Text.users(users)) }

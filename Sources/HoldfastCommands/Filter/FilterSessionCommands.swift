@@ -87,7 +87,7 @@ struct FilterStartCommand: StatefulCommand {
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
-    var goesOnWithoutConfiguration: Bool { true }
+    var goesOnRegardless: Bool { true }
 
     func perform(_ session: Session) throws -> Outcome {
         let filter = filter(session)
@@ -108,7 +108,7 @@ struct FilterWatchCommand: StatefulCommand {
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
-    var goesOnWithoutConfiguration: Bool { true }
+    var goesOnRegardless: Bool { true }
 
     func perform(_ session: Session) throws -> Outcome {
         let level = try filter(session).watch(hooks: Places.filterHooks) { session.console.warning($0) }

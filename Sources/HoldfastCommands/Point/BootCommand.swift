@@ -26,7 +26,11 @@ struct BootCommand: StatefulCommand {
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
-    var goesOnWithoutConfiguration: Bool { true }
+    var goesOnRegardless: Bool { true }
+
+    func check() throws {
+        if !root.path.isAbsolute || at?.path.isAbsolute == false { throw ValidationError("Give whole paths.") }
+    }
 
     private func start(_ session: Session) -> MachineStart {
         MachineStart(root: root.path, state: state.places(session).state, later: at?.path ?? Places.standardState)

@@ -1,6 +1,7 @@
 // `holdfast diff`: what has changed.
 
 internal import ArgumentParser
+internal import Machine
 internal import Platform
 internal import RestorePoints
 
@@ -27,6 +28,10 @@ struct DiffCommand: StatefulCommand {
             throw Problem.usage("there is no point to compare with", hint: "`holdfast create` makes one")
         }
         let new = try to.map(tree.point)
+        if to == nil, FilterMounts.lower(of: tree.root) != nil {
+            session.console.warning(
+                "a write filter covers \(tree.root): what this session wrote and did not commit is not compared")
+        }
         let differences = try session.working { try tree.diff(from: old, to: new, content: content) }
         if session.console.isJSON {
             session.console.document(

@@ -74,7 +74,7 @@ struct RecoverCommand: StatefulCommand {
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
-    var goesOnWithoutConfiguration: Bool { true }
+    var goesOnRegardless: Bool { true }
 
     /// Each boot runs it, and mostly finds nothing.
     func isRecorded(in session: Session) -> Bool {

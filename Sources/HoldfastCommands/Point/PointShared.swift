@@ -44,6 +44,9 @@ extension Session {
             return .done
         }
         try tree.refuseWhileCommitsWait()
+        // Nobody is asked what is refused anyway.
+        let refusals = plan.findings.filter(\.isRefusal)
+        if !refusals.isEmpty { throw PointError.refused(refusals) }
         if !console.isJSON { lines(plan, tree, changes).dropLast().forEach(console.note) }
         try confirm(question(plan, tree))
         let lock = try tree.lock()

@@ -19,7 +19,9 @@ struct RollbackCommand: StatefulCommand {
     @Flag(help: "Show the plan and do nothing.")
     var dryRun = false
 
-    @Option(help: ArgumentHelp("Do exactly what a dry run has shown, or refuse.", valueName: "id"))
+    @Option(
+        help: ArgumentHelp(
+            "Do what a dry run has shown, or refuse where other points are there since.", valueName: "id"))
     var plan: String?
 
     @Flag(help: "Discard the points that are newer; pinned and factory points stay.")

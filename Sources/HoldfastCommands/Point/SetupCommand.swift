@@ -110,6 +110,11 @@ struct SetupCommand: StatefulCommand {
 
     private func protect(_ root: BytePath, _ session: Session) throws -> Outcome {
         let folder = state.places(session).state
+        if let adopt {
+            try session.confirm(
+                "Take over the points of the set-up \(adopt.text)? Where its state is not lost, two would have the same points, and each could destroy them."
+            )
+        }
         let tree = try ProtectedTree.setUp(
             root: root, state: folder, kind: backend?.kind, boot: boot?.absolute, adopting: adopt?.text,
             progress: session.progress, findings: session.findings)

@@ -65,10 +65,13 @@ private func run(
                 clause(error.message), hint: "`holdfast \(verb.joined(separator: " ")) --help` tells more")
         }
         let session = try Session(
-            options, progress: progress, console: console, needsConfiguration: !command.goesOnWithoutConfiguration)
+            options, progress: progress, console: console, needsConfiguration: !command.goesOnRegardless)
         try command.makeReady(session)
         let recorder = Recorder(command, verb, Array(arguments.dropFirst(verb.count)), session)
-        try recorder?.intend()
+        do { try recorder?.intend() } catch {
+            guard command.goesOnRegardless else { throw error }
+            console.warning("it goes on without a record: \(Problem(error).message)")
+        }
         let outcome: Outcome
         do {
             outcome = try command.perform(session)
