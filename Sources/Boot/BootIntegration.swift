@@ -14,18 +14,17 @@ public enum BootIntegration {
         if Units.willBeUsed, state.isPlainInScripts {
             try Units.installRecovery(of: root, state: state)
         }
+        guard atBoot else { return }
         // What keeps the initramfs from it is for `obstacle` to say.
-        if atBoot, try Initramfs.obstacle(state: state) ?? .notCalled == .notCalled {
-            try Initramfs.install(state: state)
-        }
+        do { try Initramfs.install(state: state) } catch BootError.noInitramfs, BootError.unreachable {}
     }
 
     /// Takes all of it away again.
     public static func remove(root: BytePath, state: BytePath) throws {
         guard root == "/" || Units.areUsed else { return }
-        try Units.remove()
+        try Units.remove(of: state)
         if root == "/" {
-            try Initramfs.remove()
+            try Initramfs.remove(state: state)
             if exists(packageGuard) { try removeFile(packageGuard) }
         }
         try ProgramCopy(state: state).remove()

@@ -27,26 +27,31 @@ public enum Initramfs {
         let isHookNew = try place(hook, Array(hookText.utf8))
         let isScriptNew = try place(script, text)
         // Says which script the initramfs has, once it has it: what was interrupted before is done again.
-        let marker = state.appending("initramfs")
+        let marker = marker(state)
         if !isHookNew, !isScriptNew, !isDistrusted, exists(marker), try readWhole(marker, limit: 1 << 20) == text {
             return
         }
-        let result = try runProgram(["update-initramfs", "-u", "-k", "all"])
-        if result.status != 0 {
-            throw BootError.program("update-initramfs", status: result.status, complaint: result.complaint)
-        }
+        try makeAnew()
         try makeFolders(marker.parent, mode: 0o755)
         try replaceFile(marker, text, mode: 0o644)
     }
 
     /// Has the initramfs know nothing of Holdfast any more.
-    public static func remove() throws {
-        var isChanged = false
-        for name in [script, hook] where exists(tools.appending(name)) {
-            try removeFile(tools.appending(name))
-            isChanged = true
+    static func remove(state: BytePath) throws {
+        for name in [script, hook] where exists(tools.appending(name)) { try removeFile(tools.appending(name)) }
+        // Goes last: what was interrupted before is done again.
+        guard exists(marker(state)) else { return }
+        try makeAnew()
+        try removeFile(marker(state))
+    }
+
+    private static func marker(_ state: BytePath) -> BytePath { state.appending("initramfs") }
+
+    private static func makeAnew() throws {
+        let result = try runProgram(["update-initramfs", "-u", "-k", "all"])
+        if result.status != 0 {
+            throw BootError.program("update-initramfs", status: result.status, complaint: result.complaint)
         }
-        if isChanged { _ = try runProgram(["update-initramfs", "-u", "-k", "all"]) }
     }
 
     /// - Returns: whether it is another one than before.

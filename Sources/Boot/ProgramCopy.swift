@@ -5,7 +5,6 @@
 //     <state>/bin/<fingerprint>/      the program, its libraries and their loader
 
 internal import Cryptography
-internal import Machine
 public import Platform
 
 public struct ProgramCopy {

@@ -110,21 +110,21 @@ public enum Units {
     private static let filter = "holdfast-filter.service"
     private static let watch = "holdfast-filter-watch"
 
-    /// Has systemd know nothing of Holdfast any more.
-    static func remove() throws {
+    /// Has systemd know nothing of this state any more; what another set-up has installed in the meantime stays.
+    static func remove(of state: BytePath) throws {
+        let call = Array(" --state \(state)\n".utf8)
         for (name, target) in [
-            (recovery, "local-fs.target"), (filter, "local-fs.target"), (watch + ".service", ""),
-            (watch + ".timer", "timers.target"),
+            (recovery, "local-fs.target"), (filter, "local-fs.target"), (watch + ".service", "timers.target"),
         ] {
-            for path in [folder.appending("\(target).wants").appending(name), folder.appending(name)] where isName(path)
-            {
-                try removeFile(path)
+            let unit = folder.appending(name)
+            guard exists(unit), try readWhole(unit, limit: 1 << 16).contains(call) else { continue }
+            let also = name.hasPrefix(watch) ? [watch + ".timer"] : []
+            // The links first: a crash leaves a unit that nothing starts, and the next call goes on.
+            for name in also + [name] {
+                for path in [folder.appending("\(target).wants").appending(name), folder.appending(name)] {
+                    do throws(SystemError) { try removeFile(path) } catch { if !error.isAbsent { throw error } }
+                }
             }
         }
-    }
-
-    /// A link that leads to nothing is one, too.
-    private static func isName(_ path: BytePath) -> Bool {
-        (try? Descriptor.open(path, [.place, .noFollow])) != nil
     }
 }

@@ -73,6 +73,8 @@ public struct Places: Sendable, Hashable {
 
     /// What says that a tree is protected, in the folder with its state.
     public static func protection(in state: BytePath) -> BytePath { state.appending("protected.json") }
+    /// The same, once protection was taken back and the points were kept.
+    public static func formerProtection(in state: BytePath) -> BytePath { state.appending("removed.json") }
     public static func isSetUp(_ state: BytePath) -> Bool { exists(protection(in: state)) }
 
     /// Before set-up, where only the places of keys are given, it is with those.

@@ -52,13 +52,16 @@ public enum FileSystemTable {
         escapedField(entry.device.bytes) + [UInt8(ascii: " ")] + escapedField(entry.point.bytes)
             + Array(" \(type) \(entry.options.joined(separator: ",")) 0 0\n".utf8)
     }
+}
 
-    private static func escapedField(_ bytes: [UInt8]) -> [UInt8] {
-        bytes.flatMap { byte -> [UInt8] in
-            guard byte <= 0x20 || byte == UInt8(ascii: "\\") || byte == UInt8(ascii: "#") else { return [byte] }
-            let digits = String(byte, radix: 8)
-            return Array("\\\(String(repeating: "0", count: max(0, 3 - digits.count)))\(digits)".utf8)
-        }
+/// A field as the tables of mounts have it: blanks and their like as three octal digits.
+/// - Parameter isText: whether bytes that are no ASCII are to be written so, too.
+public func escapedField(_ field: [UInt8], isText: Bool = false) -> [UInt8] {
+    field.flatMap { byte -> [UInt8] in
+        let isPlain = byte > 0x20 && byte != UInt8(ascii: "\\") && byte != UInt8(ascii: "#") && !(isText && byte > 0x7e)
+        if isPlain { return [byte] }
+        let digits = String(byte, radix: 8)
+        return Array("\\\(String(repeating: "0", count: max(0, 3 - digits.count)))\(digits)".utf8)
     }
 }
 

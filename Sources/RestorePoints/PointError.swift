@@ -2,6 +2,7 @@
 
 internal import Boot
 public import Images
+internal import Machine
 public import Platform
 public import Reporting
 
@@ -95,7 +96,7 @@ public enum PointError: Explained {
             "give another folder with --state, or protect \(root) again and `holdfast setup --remove --points destroy --state \(state)`"
         case .unknownSetUp: "`holdfast setup` without --adopt names those that are here"
         case .notSetUp(let state):
-            exists(state.appending("removed.json"))
+            exists(Places.formerProtection(in: state))
                 ? "its points were kept: `holdfast setup` with the same --root and --state has them again"
                 : "`holdfast setup` protects this machine, `holdfast setup --root DIR` a folder"
         case .notThere(let root, _): "mount it (`mount \(root)`, where /etc/fstab knows it)"

@@ -13,6 +13,9 @@ public struct Preflight: Sendable, Hashable {
     /// Whether it stops the command, or is only said.
     public var isRefusal: Bool
 
+    /// What it is, and what mends it.
+    public var advice: String { sentence + (mend.map { "; \($0)" } ?? "") }
+
     public init(_ code: String, _ sentence: String, mend: String? = nil, isRefusal: Bool) {
         self.code = code
         self.sentence = sentence

@@ -103,7 +103,7 @@ extension ProtectedTree {
     private func table(adopting id: String) throws -> StateArea.Table {
         guard let found = try backend.found()[id] else { throw PointError.unknownSetUp(id: id) }
         var table = StateArea.Table()
-        for point in found.sorted(by: { ($0.time, $0.id) < ($1.time, $1.id) }) {
+        for point in found.sorted(by: { $0.number < $1.number }) {
             table.points.append(
                 RestorePoint(
                     id: point.id, name: Self.freeName("found.\(Self.timeName(point.time))", in: table),

@@ -100,7 +100,7 @@ struct StateArea: Sendable {
     // MARK: Reading and writing
 
     /// What was protected before protection was taken back and the points were kept.
-    private var removedFile: BytePath { folder.appending("removed.json") }
+    private var removedFile: BytePath { Places.formerProtection(in: folder) }
     func readRemoved() throws -> Configuration? { try read(removedFile) }
     /// From here on nothing is protected.
     func setRemoved(keepingPoints: Bool) throws {

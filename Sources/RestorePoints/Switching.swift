@@ -58,11 +58,14 @@ extension ProtectedTree {
         }
     }
 
-    /// What was committed of a filtered place belongs to the state of now, and is brought to it by the next start: until then there is no
-    /// going back.
-    public func refuseWhileCommitsWait() throws {
+    /// - Throws: where a plan cannot be carried out as things are: nobody need be asked then.
+    public func check(_ plan: Plan) throws {
         try translated {
+            // What was committed of a filtered place belongs to the state of now, and is brought to it by the next start: until then there is
+            // no going back. It comes before what the plan found: it lasts longer than a filter that can be disabled.
             if let place = try WaitingCommits.places(state).first { throw PointError.commitsWait(path: place) }
+            let refusals = plan.findings.filter(\.isRefusal)
+            if !refusals.isEmpty { throw PointError.refused(refusals) }
         }
     }
 
@@ -103,10 +106,7 @@ extension ProtectedTree {
     /// Carries out a plan, if it still fits.
     public func carryOut(_ plan: Plan, user: String, holding lock: borrowing MachineLock) throws -> Switched {
         if plan.verb == "cancel" { return try cancel(plan, holding: lock) }
-        // Before what the plan found: it lasts longer than a filter that can be disabled.
-        try refuseWhileCommitsWait()
-        let refusals = plan.findings.filter(\.isRefusal)
-        if !refusals.isEmpty { throw PointError.refused(refusals) }
+        try check(plan)
         return try changing(holding: lock) { table in
             guard table.revision == plan.revision, table.points.contains(plan.target) else {
                 throw PointError.stalePlan(id: plan.id)

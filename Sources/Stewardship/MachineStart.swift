@@ -1,6 +1,5 @@
 // What is done while the machine starts, in the initramfs, before anything uses `/`: a rollback that waits for that, and the write filter.
 
-internal import Glibc
 internal import Machine
 public import Platform
 public import Reporting

@@ -71,12 +71,7 @@ public struct FilterPlan: Sendable, Hashable {
 
     /// A path as one word: what is no plain character is written as in the kernel's table of mounts.
     static func word(_ path: BytePath) -> String {
-        path.bytes.map { byte in
-            let isPlain = byte > 0x20 && byte < 0x7f && byte != UInt8(ascii: "\\")
-            let digits = String(byte, radix: 8)
-            return isPlain
-                ? String(UnicodeScalar(byte)) : "\\" + String(repeating: "0", count: 3 - digits.count) + digits
-        }.joined()
+        String(decoding: escapedField(path.bytes, isText: true), as: UTF8.self)
     }
 
     static func path(_ word: String) -> BytePath { BytePath(unescapedField(Array(word.utf8)[...])) }

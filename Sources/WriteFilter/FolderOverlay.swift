@@ -19,8 +19,7 @@ enum FolderOverlay {
             try folder.cloneMount().attach(to: Descriptor.open(lower, [.directory, .noFollow]))
             try OverlayLayer.makeMemory(plan.size, at: base.appending("overlay"), for: folder)
             let ground = try Descriptor.open(lower, .directory)
-            // One that cannot be made is missed below.
-            for path in plan.toMake { _ = try? ground.makeFolders(plan.path.remainder(of: path)) }
+            ExceptionMounts.make(plan.toMake, of: plan.path, in: ground)
             try cover(plan, base, exceptions: plan.exceptions)
         } catch {
             try? stop(plan.path)

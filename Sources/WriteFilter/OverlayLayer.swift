@@ -58,6 +58,11 @@ enum OverlayLayer {
 
 /// Folders that pass the filter.
 enum ExceptionMounts {
+    /// Makes those that were not there when they were decided. One that cannot be made is missed by `letPass`.
+    static func make(_ paths: Set<BytePath>, of place: BytePath, in ground: Descriptor) {
+        for path in paths { _ = try? ground.makeFolders(place.remainder(of: path)) }
+    }
+
     /// Mounts them; one that is missing is made read-only, so that nothing is written there that would be forgotten.
     /// - Parameters:
     ///   - place: the filtered place.

@@ -27,7 +27,7 @@ struct RootCover {
         do { return try build() } catch {
             // What was built goes with what is mounted in it; the machine is as it was.
             for name in ["new", "small", "overlay", "lower"] { unmountTrees(at: base.appending(name)) }
-            try? SessionClone(of: root)?.drop()
+            SessionClone.tryToDrop(of: root)
             throw error
         }
     }
@@ -38,8 +38,7 @@ struct RootCover {
         let nested = try NestedMounts(in: root)
         try Descriptor.open(root, .directory).cloneMount().attach(to: Descriptor.open(lower, [.directory, .noFollow]))
         let ground = try Descriptor.open(lower, .directory)
-        // One that cannot be made is missed below.
-        for path in plan.toMake { _ = try? ground.makeFolders(BytePath("/").remainder(of: path)) }
+        ExceptionMounts.make(plan.toMake, of: "/", in: ground)
         try layer(over: lower, at: new)
         let seen = try Descriptor.open(new, .directory)
         try nested.bring(to: seen)

@@ -42,6 +42,9 @@ struct SessionClone {
         }
     }
 
+    /// Where it cannot go now it takes room until the next start, and nothing else.
+    static func tryToDrop(of root: BytePath) { try? SessionClone(of: root)?.drop() }
+
     /// Makes it and mounts it.
     func make(of root: BytePath, at place: BytePath) throws {
         switch mount.type {

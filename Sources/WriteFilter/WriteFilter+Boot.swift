@@ -55,7 +55,7 @@ extension WriteFilter {
     private func cover(_ root: BytePath, _ path: BytePath) throws -> [SessionLine] {
         if !hasFolder { throw FilterError.damagedPlan(file: area.folder, reason: "it is no folder") }
         guard let plan = try area.plan(of: "/"), plan.isEnabled else {
-            dropClone(of: root)
+            SessionClone.tryToDrop(of: root)
             return [.mode(.writable)]
         }
         var lines: [SessionLine] = []
@@ -63,7 +63,7 @@ extension WriteFilter {
             do {
                 // One writable start was wanted: it is spent before anything else runs.
                 try forgetService()
-                dropClone(of: root)
+                SessionClone.tryToDrop(of: root)
                 return [.mode(.service)]
             } catch {
                 lines.append(
@@ -72,7 +72,4 @@ extension WriteFilter {
         }
         return try lines + RootCover(plan, over: root, state: (state, path)).put()
     }
-
-    /// What the session before wrote on the disk. Where it cannot go now it takes room until the next start, and nothing else.
-    private func dropClone(of root: BytePath) { try? SessionClone(of: root)?.drop() }
 }

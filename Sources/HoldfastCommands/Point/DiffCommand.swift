@@ -56,9 +56,14 @@ struct DiffCommand: StatefulCommand {
 extension Text {
     /// `3 added, 0 removed, 1 changed, 0 in metadata only`.
     static func counts(of differences: [Difference]) -> String {
-        Difference.Kind.allCases.map { kind in
-            "\(number(UInt64(differences.count { $0.kind == kind }))) \(kind.word)"
-        }.joined(separator: ", ")
+        differences.counts.map { "\(number($0.count)) \($0.kind.word)" }.joined(separator: ", ")
+    }
+}
+
+extension [Difference] {
+    /// How many there are of each kind.
+    var counts: [(kind: Difference.Kind, count: UInt64)] {
+        Difference.Kind.allCases.map { kind in (kind, UInt64(clamping: count { $0.kind == kind })) }
     }
 }
 

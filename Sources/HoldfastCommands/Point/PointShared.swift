@@ -43,10 +43,7 @@ extension Session {
             }
             return .done
         }
-        try tree.refuseWhileCommitsWait()
-        // Nobody is asked what is refused anyway.
-        let refusals = plan.findings.filter(\.isRefusal)
-        if !refusals.isEmpty { throw PointError.refused(refusals) }
+        try tree.check(plan)
         if !console.isJSON { lines(plan, tree, changes).dropLast().forEach(console.note) }
         try confirm(question(plan, tree))
         let lock = try tree.lock()
@@ -110,13 +107,8 @@ extension Session {
     }
 
     private func document(_ plan: Plan, _ changes: [Difference]?) -> [(String, JSON?)] {
-        let counts = changes.map { all in
-            JSON.object(
-                Difference.Kind.allCases.map { kind in (kind.rawValue, .number(UInt64(all.count { $0.kind == kind }))) }
-            )
-        }
-        return [
-            ("changes", counts),
+        [
+            ("changes", changes.map { .object($0.counts.map { ($0.kind.rawValue, .number($0.count)) }) }),
             ("plan", .text(plan.id)), ("verb", .text(plan.verb)), ("target", JSON.point(plan.target)),
             ("keepsBefore", .flag(plan.keepsBefore)), ("discards", .list(plan.discards.map { .text($0.name) })),
             ("keeps", .list(plan.keeps.map { .object(JSON.path($0)) })),

@@ -101,9 +101,7 @@ struct SetupCommand: StatefulCommand {
                     + (found.boot.count == 1 ? " goes" : " go") + " with each point")
         }
         session.console.note("what Holdfast knows will be in \(folder), which no rollback reaches")
-        if let obstacle = found.obstacle {
-            session.console.warning(obstacle.sentence + (obstacle.mend.map { "; \($0)" } ?? ""))
-        }
+        if let obstacle = found.obstacle { session.console.warning(obstacle.advice) }
         try session.confirm("Protect / with restore points?")
         return "/"
     }
@@ -119,9 +117,7 @@ struct SetupCommand: StatefulCommand {
             root: root, state: folder, kind: backend?.kind, boot: boot?.absolute, adopting: adopt?.text,
             progress: session.progress, findings: session.findings)
         let coverage = try tree.coverage() + tree.pointsOfOthers()
-        for finding in coverage {
-            session.console.warning(finding.sentence + (finding.mend.map { "; \($0)" } ?? ""))
-        }
+        for finding in coverage { session.console.warning(finding.advice) }
         let known = try tree.points()
         var made: ProtectedTree.Created?
         // Points that were there already have theirs.

@@ -86,6 +86,8 @@ struct FoundPoint: Hashable, Sendable {
     var handle: String
     /// Seconds since 1970.
     var time: Int64
+    /// Rises with each that is made: several are made within a second.
+    var number: UInt64
 }
 
 /// What a backend has to remember of a switch.

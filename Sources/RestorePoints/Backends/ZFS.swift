@@ -13,6 +13,8 @@ struct ZFSObject: Hashable, Sendable {
     var origin: String
     /// The transaction group in which it was made: later ones are larger.
     var made: UInt64
+    /// Seconds since 1970.
+    var time: Int64
     /// Whether it only waits for its last clone to go.
     var isLeaving: Bool
 
@@ -41,12 +43,12 @@ package enum ZFS {
     static func list(_ kind: String, below dataset: String) throws -> [ZFSObject] {
         try run(
             "zfs", "list", "-Hp", "-r", "-t", "\(kind)", "-o",
-            "name,guid,\(treeProperty),origin,createtxg,defer_destroy", "\(dataset)"
+            "name,guid,\(treeProperty),origin,createtxg,defer_destroy,creation", "\(dataset)"
         ).compactMap {
             let fields = $0.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
-            guard fields.count == 6, let made = UInt64(fields[4]) else { return nil }
+            guard fields.count == 7, let made = UInt64(fields[4]), let time = Int64(fields[6]) else { return nil }
             return ZFSObject(
-                name: fields[0], guid: fields[1], tree: fields[2], origin: fields[3], made: made,
+                name: fields[0], guid: fields[1], tree: fields[2], origin: fields[3], made: made, time: time,
                 isLeaving: fields[5] == "on")
         }
     }

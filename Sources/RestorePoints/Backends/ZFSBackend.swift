@@ -121,10 +121,10 @@ final class ZFSBackend: Backend {
         for snapshot in try ZFS.list("snapshot", below: container) {
             guard let name = snapshot.snapshot, name.hasPrefix(Self.prefix), !snapshot.isLeaving,
                 let id = RestorePoint.identifier(Array(name.utf8.dropFirst(Self.prefix.utf8.count))),
-                let tree = RestorePoint.identifier(Array(snapshot.tree.utf8)),
-                let time = try ZFS.run("zfs", "get", "-Hpo", "value", "creation", "\(snapshot.name)").first
+                let tree = RestorePoint.identifier(Array(snapshot.tree.utf8))
             else { continue }
-            result[tree, default: []].append(FoundPoint(id: id, handle: snapshot.guid, time: Int64(time) ?? 0))
+            result[tree, default: []].append(
+                FoundPoint(id: id, handle: snapshot.guid, time: snapshot.time, number: snapshot.made))
         }
         return result
     }
