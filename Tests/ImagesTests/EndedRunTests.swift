@@ -111,6 +111,23 @@ import Testing
         #expect(try latest == last.id)
     }
 
+    @Test("A first copy that was cut at any length is told as what a killed run leaves, and the image counts")
+    func tornIsTold() throws {
+        let root = try plant.root(unfinished.id)
+        let whole = try readWhole(plant.file(root.name.second), limit: 1 << 20)
+        for length in [0, 1, 60, 300, whole.count - 1] {
+            try plant.overwrite(root.name.text, Array(whole.prefix(length)))
+            let said = Said()
+            let report = try plant.owned().verify(
+                image: nil, readData: false, progress: Progress(), findings: Findings { said.reasons.append($0.reason) }
+            )
+            #expect(report.findings == 1)
+            #expect(
+                said.reasons.allSatisfy { $0.contains("was finished, or this copy was cut off since") }, "\(length)")
+            #expect(try latest == unfinished.id)
+        }
+    }
+
     @Test(
         "A first copy that was cut is replaced, and where nothing can be removed the run goes on beside it",
         arguments: [true, false])

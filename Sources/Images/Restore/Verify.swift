@@ -151,27 +151,7 @@ final class Verifier: @unchecked Sendable {
                 return nil
             }
             let root = try ImageRoot(reader)
-            if object.first == nil {
-                // Its machine's to finish; or somebody took the first copy of one that was finished, and it counts no more.
-                damaged(
-                    name.text,
-                    "this copy is missing; the other copy is whole. Either its run ended before it was finished, or this copy was removed "
-                        + "since: it restores by its id alone"
-                )
-                incomplete.insert(name.id)
-            }
-            for copy in object.first == nil ? [name.second] : name.both {
-                guard let bytes = try store.objects.read(copy, limit: Format.maximumRootLength) else {
-                    damaged(copy, "this copy is missing; the other one is whole")
-                    continue
-                }
-                do {
-                    let alone = try ObjectReader(
-                        [MemorySource(bytes)], subject: copy, keyring: store.keyring, name: name)
-                    _ = try ImageRoot(alone)
-                    try alone.checkEnds()
-                } catch { damaged(copy, "\(error); the other copy is whole") }
-            }
+            try checkCopies(of: object)
             if let objection = store.objection(to: root) {
                 damaged(name.text, objection)
                 return nil
@@ -189,6 +169,39 @@ final class Verifier: @unchecked Sendable {
             if (try? store.isLeftover(object)) == true { return nil }
             damaged(name.text, "\(error)")
             return nil
+        }
+    }
+
+    /// Names what is wrong with either copy of a root that is whole in both together.
+    private func checkCopies(of object: ListedObject) throws {
+        let name = object.name
+        let ended = "Either its run ended before it was finished, or this copy was"
+        if object.first == nil {
+            // Its machine's to finish; or somebody took the first copy of one that was finished, and it counts no more.
+            damaged(
+                name.text,
+                "this copy is missing; the other copy is whole. \(ended) removed since: it restores by its id alone")
+            incomplete.insert(name.id)
+        }
+        for copy in object.first == nil ? [name.second] : name.both {
+            guard let bytes = try store.objects.read(copy, limit: Format.maximumRootLength) else {
+                damaged(copy, "this copy is missing; the other one is whole")
+                continue
+            }
+            do {
+                let alone = try ObjectReader([MemorySource(bytes)], subject: copy, keyring: store.keyring, name: name)
+                _ = try ImageRoot(alone)
+                try alone.checkEnds()
+            } catch {
+                // The first copy is written last: a run that is killed meanwhile leaves its beginning, and the machine's next one the rest.
+                if copy == name.text, let second = try store.objects.read(name.second, limit: Format.maximumRootLength),
+                    bytes.count < second.count, second.starts(with: bytes)
+                {
+                    damaged(copy, "this copy ends too early; the other copy is whole. \(ended) cut off since")
+                } else {
+                    damaged(copy, "\(error); the other copy is whole")
+                }
+            }
         }
     }
 
