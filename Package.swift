@@ -24,7 +24,7 @@ var targets: [Target] = [
     .target(name: "Platform", dependencies: ["Reporting", "CLinux"], swiftSettings: swiftSettings),
     .target(
         name: "Cryptography", dependencies: ["Reporting", "CCrypto", "CSodium", "CLinux"], swiftSettings: swiftSettings),
-    .target(name: "Machine", dependencies: ["Platform", "Reporting"], swiftSettings: swiftSettings),
+    .target(name: "Machine", dependencies: ["Platform", "Cryptography", "Reporting"], swiftSettings: swiftSettings),
     .target(name: "AuditLog", dependencies: ["Platform", "Cryptography"], swiftSettings: swiftSettings),
     .target(name: "Stores", dependencies: ["Platform", "Reporting"], swiftSettings: swiftSettings),
     .target(

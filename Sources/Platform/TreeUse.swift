@@ -73,6 +73,24 @@ public struct TreeUse: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
+    /// What is mounted in an open folder, in whatever namespace: with the folder, it would go out of sight.
+    public static func mounts(in folder: Descriptor, at path: BytePath) throws(SystemError) -> [Mount] {
+        guard let own = try Mount.holding(folder), path == own.point || path.isBelow(own.point) else { return [] }
+        let inside = own.pathInFileSystem(of: path)
+        var found: [Mount] = []
+        for (_, mounts) in Mount.allNamespaces() {
+            let holders = Dictionary(mounts.map { ($0.id, $0) }) { first, _ in first }
+            for mount in mounts {
+                guard let holder = holders[mount.parent], holder.device == own.device, holder.id != mount.id,
+                    holder.pathInFileSystem(of: mount.point).isBelow(inside),
+                    !found.contains(where: { $0.point == mount.point })
+                else { continue }
+                found.append(mount)
+            }
+        }
+        return found
+    }
+
     /// The folder, or one in it, mounted somewhere else, in whatever namespace: a container that was given a part of it.
     private static func mounts(of folder: Descriptor, at path: BytePath) throws(SystemError) -> [TreeUse] {
         guard let own = try Mount.holding(folder), path == own.point || path.isBelow(own.point) else { return [] }

@@ -2,7 +2,7 @@
 
 internal import Boot
 public import Images
-internal import Machine
+public import Machine
 public import Platform
 public import Reporting
 
@@ -23,7 +23,6 @@ public enum PointError: Explained {
     case isPinned(name: String)
     case noFactoryPoint
     case nothingToUndo
-    case stalePlan(id: String)
     case pending(target: String)
     /// A commit of the write filter waits for the next start.
     case commitsWait(path: BytePath)
@@ -62,8 +61,6 @@ public enum PointError: Explained {
         case .isPinned(let name): "\(name) is pinned"
         case .noFactoryPoint: "there is no factory point"
         case .nothingToUndo: "there is no rollback to undo"
-        case .stalePlan(let id):
-            "the plan \(printable(id.utf8)) no longer fits: the points or the tree have changed since"
         case .pending(let target): "the rollback to \(target) is pending until the next boot"
         case .commitsWait(let path): "what was committed of \(path) waits for the next start"
         case .locked: "another command is changing this machine"
@@ -105,7 +102,6 @@ public enum PointError: Explained {
         case .isFactory: "repeat with --factory if it is really to go"
         case .isPinned(let name): "`holdfast unpin \(name)` first"
         case .noFactoryPoint: "`holdfast create NAME --factory` makes one"
-        case .stalePlan: "look at the plan again with --dry-run"
         case .pending: "reboot, or take it back with `holdfast undo`"
         case .commitsWait: "reboot first"
         case .locked: "wait until it has ended"
@@ -132,7 +128,7 @@ public enum PointError: Explained {
         case .badName, .nameTaken, .unknownPoint, .nothingToUndo, .noFactoryPoint, .notSetUp, .alreadySetUp,
             .unknownSetUp:
             2
-        case .otherPoints, .noBackend, .notThere, .isFactory, .isPinned, .stalePlan, .pending, .refused, .notPermitted,
+        case .otherPoints, .noBackend, .notThere, .isFactory, .isPinned, .pending, .refused, .notPermitted,
             .damagedState,
             .newerState, .commitsWait, .locked:
             4
@@ -156,6 +152,7 @@ public enum PointError: Explained {
         case let error as PointError: error
         case let error as Interrupted: error
         case let error as BootError: error
+        case let error as StalePlan: error
         case let error as SystemError:
             error.isPermission
                 ? PointError.notPermitted("\(error.operation) \(error.subject)") : PointError.system(error)

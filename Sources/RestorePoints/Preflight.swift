@@ -4,26 +4,6 @@ internal import Glibc
 internal import Machine
 internal import Platform
 
-/// Something about the machine that would make a point or a rollback untrue, or that somebody ought to know.
-public struct Preflight: Sendable, Hashable {
-    /// Stable, for programs: `nested-subvolumes`.
-    public var code: String
-    public var sentence: String
-    public var mend: String?
-    /// Whether it stops the command, or is only said.
-    public var isRefusal: Bool
-
-    /// What it is, and what mends it.
-    public var advice: String { sentence + (mend.map { "; \($0)" } ?? "") }
-
-    public init(_ code: String, _ sentence: String, mend: String? = nil, isRefusal: Bool) {
-        self.code = code
-        self.sentence = sentence
-        self.mend = mend
-        self.isRefusal = isRefusal
-    }
-}
-
 extension Preflight {
     /// What every change of a tree wants: room, and the right to write.
     static func common(_ root: BytePath) throws -> [Preflight] {
@@ -84,6 +64,17 @@ extension Preflight {
                 "busy", "it is in use in \(root): " + users.prefix(5).map(\.description).joined(separator: ", "),
                 mend: "stop that first; a shell that stands in it leaves with `cd /`", isRefusal: true)
         ]
+    }
+
+    /// What is mounted in a tree that is exchanged whole: it would stay in the state that is left, where nobody sees it.
+    static func mountedInside(_ root: BytePath, at place: BytePath) throws -> [Preflight] {
+        try TreeUse.mounts(in: Descriptor.open(place, .directory), at: place)
+            .filter { !FilterMounts.isSession($0) }
+            .map { mount in
+                Preflight(
+                    "mounted-inside", "\(mount.source) is mounted at \(mount.point), and would go out of sight with \(root)",
+                    mend: "`umount \(mount.point)` first, and mount it again afterwards", isRefusal: true)
+            }
     }
 
     /// Swap files in a tree: a snapshot of them cannot be made, or an image of them is worth nothing.

@@ -253,19 +253,34 @@ public final class ProtectedTree {
         }
     }
 
-    /// Deletes points; the live tree stays as it is.
+    /// The plan of deleting points.
     /// - Parameter factory: whether factory points may go.
-    public func destroy(_ names: [String], factory: Bool, holding lock: borrowing MachineLock) throws {
-        try changing(holding: lock) { table in
-            let points = try names.map { name in
-                guard let point = table.points.first(where: { $0.name == name }) else {
-                    throw PointError.unknownPoint(name: name)
-                }
-                if point.isPinned { throw PointError.isPinned(name: name) }
-                if point.isFactory && !factory { throw PointError.isFactory(name: name) }
-                return point
+    public func planDestroy(_ names: [String], factory: Bool) throws -> DestroyPlan {
+        try translated { try planDestroy(names, factory: factory, area.readTable()) }
+    }
+
+    private func planDestroy(_ names: [String], factory: Bool, _ table: StateArea.Table) throws -> DestroyPlan {
+        let points = try names.map { name in
+            guard let point = table.points.first(where: { $0.name == name }) else {
+                throw PointError.unknownPoint(name: name)
             }
-            try remove(Set(points.map(\.id)), from: &table)
+            if point.isPinned { throw PointError.isPinned(name: name) }
+            if point.isFactory && !factory { throw PointError.isFactory(name: name) }
+            return point
+        }
+        return DestroyPlan(
+            points: points, endsUndo: points.contains { $0.id == table.undo }, factory: factory, tree: configuration.id)
+    }
+
+    /// Deletes points; the live tree stays as it is.
+    public func destroy(_ plan: DestroyPlan, holding lock: borrowing MachineLock) throws {
+        try changing(holding: lock) { table in
+            let now: DestroyPlan
+            do { now = try planDestroy(plan.points.map(\.name), factory: plan.factory, table) } catch let error
+                as PointError
+            { throw StalePlan(id: plan.id, reason: error.sentence) }
+            try plan.check(isStill: now)
+            try remove(Set(plan.points.map(\.id)), from: &table)
         }
     }
 

@@ -14,43 +14,54 @@ extension ProtectedTree {
     // MARK: Planning
 
     /// The plan of a rollback to a point.
-    public func planRollback(to target: RestorePoint, discardNewer: Bool) throws -> Plan {
-        try translated {
-            try refuseWhilePending()
-            let table = try area.readTable()
-            let newer = table.points.drop { $0.id != target.id }.dropFirst()
-            return try plan(
-                "rollback", target, table, discards: discardNewer ? newer.filter { !$0.isPinned && !$0.isFactory } : [])
-        }
+    public func planRollback(to target: RestorePoint, discardNewer: Bool) throws -> SwitchPlan {
+        try translated { try plan(.rollback(to: target, discardNewer: discardNewer), area.readTable()) }
     }
 
     /// The plan of the way back from the last rollback.
-    public func planUndo() throws -> Plan {
-        try translated {
-            let table = try area.readTable()
-            if let journal = try area.readJournal(), journal.waits {
-                return try plan("cancel", journal.target, table, discards: [])
-            }
-            guard let target = table.points.first(where: { $0.id == table.undo }) else {
-                throw PointError.nothingToUndo
-            }
-            return try plan("undo", target, table, discards: [])
-        }
-    }
+    public func planUndo() throws -> SwitchPlan { try translated { try plan(.undo, area.readTable()) } }
 
     /// The plan of a factory reset.
     /// - Parameters:
     ///   - name: nil: the newest factory point.
     ///   - forTransfer: discards every other point.
     ///   - keep: what of the state of now goes into that state.
-    public func planFactoryReset(to name: String?, keep: Set<KeepSet> = [], forTransfer: Bool) throws -> Plan {
+    public func planFactoryReset(
+        to name: String?, keep: Set<KeepSet> = [], forTransfer: Bool
+    ) throws -> SwitchPlan {
         try translated {
-            try refuseWhilePending()
-            let table = try area.readTable()
+            try plan(.factoryReset(to: name, keep: keep, forTransfer: forTransfer), area.readTable())
+        }
+    }
+
+    private func plan(_ request: SwitchRequest, _ table: StateArea.Table) throws -> SwitchPlan {
+        let journal = try area.readJournal().flatMap { $0.waits ? $0 : nil }
+        func plan(
+            _ verb: String, _ target: RestorePoint, discards: some Collection<RestorePoint> = [],
+            keepsBefore: Bool = true
+        ) throws -> SwitchPlan {
+            SwitchPlan(
+                verb: verb, target: target, discards: Array(discards), keepsBefore: keepsBefore,
+                findings: verb == "cancel" ? [] : try preflight(target), request: request, revision: table.revision,
+                tree: configuration.id)
+        }
+        switch request {
+        case .undo:
+            if let journal { return try plan("cancel", journal.target) }
+            guard let target = table.points.first(where: { $0.id == table.undo }) else {
+                throw PointError.nothingToUndo
+            }
+            return try plan("undo", target)
+        case _ where journal != nil: throw PointError.pending(target: journal?.target.name ?? "")
+        case .rollback(let target, let discardNewer):
+            let newer = table.points.drop { $0.id != target.id }.dropFirst()
+            return try plan(
+                "rollback", target, discards: discardNewer ? newer.filter { !$0.isPinned && !$0.isFactory } : [])
+        case .factoryReset(let name, let keep, let forTransfer):
             let target =
                 try name.map(point) ?? table.points.last { $0.isFactory } ?? { throw PointError.noFactoryPoint }()
             var plan = try plan(
-                "factory-reset", target, table, discards: forTransfer ? table.points.filter { !$0.isFactory } : [],
+                "factory-reset", target, discards: forTransfer ? table.points.filter { !$0.isFactory } : [],
                 keepsBefore: !forTransfer)
             let live = try Descriptor.open(place, .directory)
             plan.keeps = KeepSet.allCases.filter(keep.contains).flatMap { $0.paths(in: live) }
@@ -58,35 +69,35 @@ extension ProtectedTree {
         }
     }
 
+    private func preflight(_ target: RestorePoint) throws -> [Preflight] {
+        try Preflight.common(place) + Preflight.packages(in: place, isRefusal: true)
+            + Preflight.filterInTheWay(root, place) + backend.preflightRollback(to: target.handle)
+    }
+
     /// - Throws: where a plan cannot be carried out as things are: nobody need be asked then.
-    public func check(_ plan: Plan) throws {
+    public func check(_ plan: SwitchPlan) throws {
         try translated {
-            // What was committed of a filtered place belongs to the state of now, and is brought to it by the next start: until then there is
-            // no going back. It comes before what the plan found: it lasts longer than a filter that can be disabled.
-            if let place = try WaitingCommits.places(state).first { throw PointError.commitsWait(path: place) }
+            // It comes before what the plan found: it lasts longer than a filter that can be disabled.
+            try refuseWhileCommitsWait()
             let refusals = plan.findings.filter(\.isRefusal)
             if !refusals.isEmpty { throw PointError.refused(refusals) }
         }
     }
 
-    private func refuseWhilePending() throws {
-        if let journal = try area.readJournal(), journal.waits {
-            throw PointError.pending(target: journal.target.name)
-        }
+    /// What was committed of a filtered place belongs to the state of now, and is brought to it by the next start: until then there is no
+    /// going back.
+    private func refuseWhileCommitsWait() throws {
+        if let place = try WaitingCommits.places(state).first { throw PointError.commitsWait(path: place) }
     }
 
-    private func plan(
-        _ verb: String, _ target: RestorePoint, _ table: StateArea.Table, discards: some Collection<RestorePoint>,
-        keepsBefore: Bool = true
-    ) throws -> Plan {
-        Plan(
-            verb: verb, target: target, discards: Array(discards), keepsBefore: keepsBefore,
-            findings: verb == "cancel"
-                ? []
-                : try Preflight.common(place) + Preflight.packages(in: place, isRefusal: true)
-                    + Preflight.filterInTheWay(root, place) + backend.preflightRollback(to: target.handle),
-            revision: table.revision,
-            tree: configuration.id)
+    /// Makes a plan once more, and compares.
+    /// - Throws: `StalePlan`
+    private func check(isStill plan: SwitchPlan, _ table: StateArea.Table) throws {
+        do { try refuseWhileCommitsWait() } catch let error as PointError {
+            throw StalePlan(id: plan.id, reason: error.sentence)
+        }
+        // A target that is gone makes another table.
+        try plan.check(isStill: self.plan(plan.request, table))
     }
 
     // MARK: Switching
@@ -104,13 +115,12 @@ extension ProtectedTree {
     }
 
     /// Carries out a plan, if it still fits.
-    public func carryOut(_ plan: Plan, user: String, holding lock: borrowing MachineLock) throws -> Switched {
+    public func carryOut(_ plan: SwitchPlan, user: String, holding lock: borrowing MachineLock) throws -> Switched {
         if plan.verb == "cancel" { return try cancel(plan, holding: lock) }
-        try check(plan)
+        let refusals = plan.findings.filter(\.isRefusal)
+        if !refusals.isEmpty { throw PointError.refused(refusals) }
         return try changing(holding: lock) { table in
-            guard table.revision == plan.revision, table.points.contains(plan.target) else {
-                throw PointError.stalePlan(id: plan.id)
-            }
+            try check(isStill: plan, table)
             let time = Timestamp.now().seconds
             var before = RestorePoint(
                 id: try Self.randomIdentifier(),
@@ -220,12 +230,12 @@ extension ProtectedTree {
         try area.write(journal)
     }
 
-    private func cancel(_ plan: Plan, holding lock: borrowing MachineLock) throws -> Switched {
+    private func cancel(_ plan: SwitchPlan, holding lock: borrowing MachineLock) throws -> Switched {
         try check(lock)
         return try translated {
-            guard let journal = try area.readJournal(), journal.waits else { throw PointError.stalePlan(id: plan.id) }
+            guard let journal = try area.readJournal(), journal.waits else { throw StalePlan(id: plan.id) }
             if let change = journal.change {
-                if try backend.isEffective(change) { throw PointError.stalePlan(id: plan.id) }
+                if try backend.isEffective(change) { throw StalePlan(id: plan.id) }
                 try backend.abandon(change)
             }
             _ = try boot.bring(to: journal.before.boot ?? [])

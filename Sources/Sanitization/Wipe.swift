@@ -109,7 +109,7 @@ public struct Wipe {
     }
 
     /// - Throws: `WipeError.inUse`, `.readOnly`
-    private static func refuseUse(of device: BlockDevice) throws {
+    static func refuseUse(of device: BlockDevice) throws {
         if device.isReadOnly { throw WipeError.readOnly(device: device.name) }
         var uses = device.uses()
         // Whoever looks at all devices, as udev and losetup do, has them open for a moment.
@@ -159,6 +159,7 @@ public struct Wipe {
     }
 
     private func wipe(_ progress: Progress, _ beforeVerification: () -> Void) throws -> WipeReport {
+        try checkStill()
         // Held from the last look to the end: nobody mounts it meanwhile.
         let open = try hold()
         let facts = try open.blockFacts()

@@ -1,5 +1,6 @@
 // Everything that can go wrong with a wipe, as sentences: what happened, to what, why, and what mends it.
 
+internal import Machine
 public import Platform
 public import Reporting
 
@@ -110,6 +111,7 @@ public enum WipeError: Explained {
         switch error {
         case let error as WipeError: error
         case let error as Interrupted: error
+        case let error as StalePlan: error
         case let error as SystemError: WipeError.system(error)
         default: WipeError.library("\(error)")
         }

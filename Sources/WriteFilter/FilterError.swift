@@ -1,5 +1,6 @@
 // Everything that can go wrong with a write filter, as sentences: what happened, to what, why, and what mends it.
 
+internal import Machine
 public import Platform
 public import Reporting
 public import RestorePoints
@@ -109,6 +110,7 @@ public enum FilterError: Explained {
         switch error {
         case let error as FilterError: error
         case let error as Interrupted: error
+        case let error as StalePlan: error
         case let error as PointError: FilterError.point(error)
         case let error as SystemError:
             error.isPermission

@@ -152,54 +152,31 @@ extension WriteFilter {
     /// Keeps what a session wrote, or deleted, at some paths. Durable on return.
     /// - Parameters:
     ///   - paths: in one filtered place; nil: everything in it.
+    ///   - asked: the id of the plan that is meant; nil: what is there now.
     ///   - findings: gets what could not be kept, or not be brought to the disk.
     public func commit(
-        _ paths: [BytePath]?, in place: BytePath, progress: Progress, findings: Findings,
+        _ paths: [BytePath]?, in place: BytePath, asked: String? = nil, progress: Progress, findings: Findings,
         holding lock: borrowing MachineLock
     ) throws -> Committed {
         try changing(holding: lock) {
-            guard let lower = FilterMounts.lower(of: place), let plan = try area.plan(of: place) else {
-                throw FilterError.notActive(path: place)
-            }
-            if let pending = try ProtectedTree.pending(state: state), pending.isWaiting {
-                throw FilterError.pendingRollback(target: pending.target.name)
-            }
-            let found = try stage(paths ?? [place], plan, lower: lower, progress: progress, findings: findings)
-            if found.isEmpty { return Committed(changes: 0, isApplied: true) }
-            if place == "/" { return Committed(changes: found.count, isApplied: false) }
-            return try bringBelow(plan, found.count, findings)
+            let (count, decided) = try stage(paths, in: place, asked, progress, findings)
+            if count == 0 { return Committed(changes: 0, isApplied: true) }
+            if place == "/" { return Committed(changes: count, isApplied: false) }
+            return try bringBelow(decided, count, findings)
         }
     }
 
     /// Its descriptors are gone on return: they would hold the overlay.
     private func stage(
-        _ paths: [BytePath], _ plan: FilterPlan, lower: BytePath, progress: Progress, findings: Findings
-    ) throws -> ChangeSet {
-        let seen = try Descriptor.openWithoutLinks(plan.path, .directory)
-        var changes = try Changes(plan.path, seen: seen, ground: Descriptor.open(lower, .directory))
-        for path in paths {
-            try check(path, plan)
-            try changes.add(path)
+        _ paths: [BytePath]?, in place: BytePath, _ asked: String?, _ progress: Progress, _ findings: Findings
+    ) throws -> (count: Int, decided: FilterPlan) {
+        let (plan, seen) = try plan(commit: paths, in: place)
+        try plan.require(asked)
+        if !plan.found.isEmpty {
+            _ = try StagedCommit(area: area, place: place, progress: progress).stage(
+                plan.found, of: seen, findings: findings)
         }
-        if !changes.found.isEmpty {
-            _ = try StagedCommit(area: area, place: plan.path, progress: progress).stage(
-                changes.found, of: seen, findings: findings)
-        }
-        return changes.found
-    }
-
-    private func check(_ path: BytePath, _ plan: FilterPlan) throws {
-        guard path == plan.path || path.isBelow(plan.path) else {
-            throw FilterError.notCommittable(path: path, reason: "it is not in \(plan.path)")
-        }
-        for exception in plan.exceptions where path == exception || path.isBelow(exception) {
-            throw FilterError.notCommittable(
-                path: path, reason: "it is in the exception \(exception), and stays anyway")
-        }
-        for small in plan.small where path == small.path || path.isBelow(small.path) {
-            throw FilterError.notCommittable(
-                path: path, reason: "\(small.path) has an overlay of its own, which is never kept")
-        }
+        return (plan.found.isEmpty ? 0 : plan.found.count, plan.decided)
     }
 
     /// The lower folder of an overlay that is there is never changed: the overlay goes for a moment, and comes back with all that it
@@ -217,23 +194,22 @@ extension WriteFilter {
 
     /// Forgets now what can be forgotten without a restart: the overlays of folders that nothing uses.
     /// - Returns: the places whose writes are forgotten, and those that forget them at the next start, with what uses them.
-    public func discard(_ place: BytePath?, holding lock: borrowing MachineLock) throws -> (
+    public func discard(_ plan: ForgetPlan, holding lock: borrowing MachineLock) throws -> (
         now: [BytePath], later: [(path: BytePath, users: [TreeUse])]
     ) {
         try changing(holding: lock) {
+            try plan.check(isStill: planDiscard(plan.asked))
             var (now, later): ([BytePath], [(path: BytePath, users: [TreeUse])]) = ([], [])
-            let plans = try area.plans().filter { place == nil || $0.path == place }
-            if let place, plans.isEmpty { throw FilterError.notDecided(path: place) }
-            for plan in plans where FilterMounts.lower(of: plan.path) != nil {
-                if plan.path == "/" {
+            for place in plan.places {
+                if place.path == "/" {
                     later.append(("/", []))
                     continue
                 }
                 do {
-                    try FolderOverlay.stop(plan.path)
-                    if plan.isEnabled { try FolderOverlay.start(plan) }
-                    now.append(plan.path)
-                } catch FilterError.busy(_, let users) { later.append((plan.path, users)) }
+                    try FolderOverlay.stop(place.path)
+                    if place.decided.isEnabled { try FolderOverlay.start(place.decided) }
+                    now.append(place.path)
+                } catch FilterError.busy(_, let users) { later.append((place.path, users)) }
             }
             return (now, later)
         }

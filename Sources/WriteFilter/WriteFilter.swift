@@ -258,12 +258,14 @@ public struct WriteFilter {
     /// Has a place writable again: `/` from the next start on, a folder at once where nothing uses it.
     /// - Returns: whether it is already, and what it has to wait for.
     public func disable(
-        _ place: BytePath, holding lock: borrowing MachineLock
+        _ plan: ForgetPlan, holding lock: borrowing MachineLock
     ) throws -> (isWritable: Bool, users: [TreeUse]) {
         try changing(holding: lock) {
-            guard var plan = try area.plan(of: place) else { throw FilterError.notDecided(path: place) }
-            plan.isEnabled = false
-            try area.write(plan)
+            guard let place = plan.asked else { return (true, []) }
+            try plan.check(isStill: planDisable(place))
+            guard var decided = try area.plan(of: place) else { throw FilterError.notDecided(path: place) }
+            decided.isEnabled = false
+            try area.write(decided)
             try forgetService()
             if place == "/" { return (FilterSession(path: "/").mode != .overlay, []) }
             do {

@@ -1,6 +1,7 @@
 // Layouts of btrfs on which rollbacks of other tools go wrong: mounted subvolumes, nested ones, programs at work.
 
 import Images
+import Machine
 import Platform
 import Reporting
 import RestorePoints

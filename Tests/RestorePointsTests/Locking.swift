@@ -9,11 +9,13 @@ extension ProtectedTree {
         try create(request, user: user, holding: lock())
     }
 
-    func destroy(_ names: [String], factory: Bool) throws { try destroy(names, factory: factory, holding: lock()) }
+    func destroy(_ names: [String], factory: Bool) throws {
+        try destroy(planDestroy(names, factory: factory), holding: lock())
+    }
 
     func setPinned(_ isPinned: Bool, _ name: String) throws { try setPinned(isPinned, name, holding: lock()) }
 
-    func carryOut(_ plan: Plan, user: String) throws -> Switched { try carryOut(plan, user: user, holding: lock()) }
+    func carryOut(_ plan: SwitchPlan, user: String) throws -> Switched { try carryOut(plan, user: user, holding: lock()) }
 
     @discardableResult
     func recover() throws -> Recovery { try recover(holding: lock()) }

@@ -3,6 +3,7 @@
 import Cryptography
 import Glibc
 import Images
+import Machine
 import Platform
 import Reporting
 import RestorePoints

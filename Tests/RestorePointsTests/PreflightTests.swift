@@ -2,6 +2,7 @@
 
 import Glibc
 import Images
+import Machine
 import Platform
 import Reporting
 import RestorePoints

@@ -1,6 +1,7 @@
 // The same semantics on every backend: each test runs against all of them.
 
 import Images
+import Machine
 import Platform
 import RestorePoints
 import TestSupport
@@ -182,7 +183,7 @@ struct SemanticsTests {
         #expect(try tree.planRollback(to: one, discardNewer: true).id != plan.id)
         spoil(place)
         let before = place.look()
-        #expect(throws: PointError.self) { try tree.carryOut(plan, user: "test") }
+        #expect(throws: StalePlan.self) { try tree.carryOut(plan, user: "test") }
         #expect(place.look() == before)
     }
 

@@ -54,7 +54,7 @@ struct TrustTests {
         tree = try place.open()
         for (verb, body): (String, () throws -> Void) in [
             ("create", { try self.make(tree, "three") }),
-            ("destroy", { try tree.destroy(["one"], factory: true, holding: tree.lock()) }),
+            ("destroy", { try tree.destroy(tree.planDestroy(["one"], factory: true), holding: tree.lock()) }),
             ("recover", { try tree.recover(holding: tree.lock()) }),
             ("undo", { _ = try tree.planUndo() }),
         ] {
@@ -80,7 +80,7 @@ struct TrustTests {
         shell("cd \(place.state); cp old/* .")
         place.write("a", "3")
         try make(tree, "three")
-        try tree.destroy(["three"], factory: false, holding: tree.lock())
+        try tree.destroy(tree.planDestroy(["three"], factory: false), holding: tree.lock())
         #expect(Set(before).isSubset(of: Set(held(place).split(separator: "\n"))))
     }
 

@@ -60,7 +60,7 @@ struct FilterCrashTests {
             try place.enable()
             let names = try ProtectedTree.points(state: place.state).map(\.name)
             let tree = try ProtectedTree.open(state: place.state, progress: Progress(), findings: Findings())
-            try tree.destroy(names, factory: true, holding: tree.lock())
+            try tree.destroy(tree.planDestroy(names, factory: true), holding: tree.lock())
             shell("cd \(place.root); \(new)")
             return isWhole
         }
@@ -94,7 +94,7 @@ struct FilterCrashTests {
             isWhole = isWhole && isAdded && isDisabled
             let names = try ProtectedTree.points(state: place.state).map(\.name)
             let tree = try ProtectedTree.open(state: place.state, progress: Progress(), findings: Findings())
-            try tree.destroy(names, factory: true, holding: tree.lock())
+            try tree.destroy(tree.planDestroy(names, factory: true), holding: tree.lock())
             shell("rm -r \(place.state)/filter")
             return isWhole
         }

@@ -82,3 +82,13 @@ final class FilteredPlace {
             """)
     }
 }
+
+extension WriteFilter {
+    func discard(_ place: BytePath?, holding lock: borrowing MachineLock) throws -> (
+        now: [BytePath], later: [(path: BytePath, users: [TreeUse])]
+    ) { try discard(planDiscard(place), holding: lock) }
+
+    func disable(
+        _ place: BytePath, holding lock: borrowing MachineLock
+    ) throws -> (isWritable: Bool, users: [TreeUse]) { try disable(planDisable(place), holding: lock) }
+}

@@ -105,18 +105,24 @@ struct FilterDisableCommand: StatefulCommand {
         discussion: "What this session wrote is forgotten all the same, unless it is committed first.")
 
     @OptionGroup var place: FilterPathOption
+    @OptionGroup var plan: PlanOptions
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
-    func isRecorded(in session: Session) -> Bool { true }
+    func isRecorded(in session: Session) -> Bool { !plan.dryRun }
 
     func perform(_ session: Session) throws -> Outcome {
         let filter = filter(session)
         let place = try place.place(in: filter)
-        if place != "/", FilterMounts.lower(of: place) != nil {
-            try session.confirm("Forget what this session wrote in \(place), and did not commit?")
-        }
-        let (isWritable, users) = try filter.disable(place, holding: filter.lock())
+        let plan = try filter.planDisable(place)
+        let question =
+            plan.places.contains { $0.isActive && $0.path != "/" }
+            ? "Forget what this session wrote in \(place), and did not commit?" : nil
+        guard
+            try session.agree(
+                to: plan, self.plan, lines: Text.lines(of: plan), members: JSON.members(of: plan), question: question)
+        else { return .done }
+        let (isWritable, users) = try filter.disable(plan, holding: filter.lock())
         var lines = [isWritable ? "\(place) is writable now" : "\(place) is writable from the next start on"]
         if !users.isEmpty { lines.append("not yet, since it is in use by " + Text.users(users)) }
         session.show(JSON.path(place, key: "path") + [("writable", .flag(isWritable))], summary: lines)

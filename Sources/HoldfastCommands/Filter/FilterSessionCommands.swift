@@ -11,12 +11,14 @@ struct FilterCommitCommand: StatefulCommand {
         commandName: "commit", abstract: "Keep what this session wrote, or deleted, at some paths.",
         discussion: """
             It is durable when the command returns. In / it is brought to the disk at the next start, before anything runs; in a \
-            filtered folder at once, where no program works in it.
+            filtered folder at once, where no program works in it. `--all --dry-run` lists what this session has changed, which \
+            is what the next start forgets.
             """)
 
     @Argument(help: "Files and folders.") var paths: [PathArgument] = []
     @Flag(help: "Everything that this session changed.") var all = false
     @OptionGroup var place: FilterPathOption
+    @OptionGroup var plan: PlanOptions
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
@@ -24,15 +26,22 @@ struct FilterCommitCommand: StatefulCommand {
         if paths.isEmpty != all { throw ValidationError("Give paths, or --all.") }
     }
 
-    func isRecorded(in session: Session) -> Bool { true }
+    func isRecorded(in session: Session) -> Bool { !plan.dryRun }
 
     func perform(_ session: Session) throws -> Outcome {
         let filter = filter(session)
+        let paths = all ? nil : try paths.map { try $0.absolute }
+        let place = try place.place(of: self.paths, in: filter)
+        if plan.dryRun {
+            let plan = try session.working { try filter.planCommit(paths, in: place) }
+            _ = try session.agree(
+                to: plan, self.plan, lines: Text.lines(of: plan), members: JSON.members(of: plan), question: nil)
+            return .done
+        }
         let committed = try session.working {
             try filter.commit(
-                all ? nil : paths.map { try $0.absolute }, in: place.place(of: paths, in: filter),
-                progress: session.progress,
-                findings: session.findings, holding: filter.lock())
+                paths, in: place, asked: plan.plan, progress: session.progress, findings: session.findings,
+                holding: filter.lock())
         }
         let count = Text.counted(UInt64(committed.changes), "change", "changes")
         var lines: [String]
@@ -44,6 +53,9 @@ struct FilterCommitCommand: StatefulCommand {
             lines = ["\(count) kept; brought to the disk at the next start"]
         }
         if !committed.users.isEmpty { lines.append("it is in use: " + Text.users(committed.users)) }
+        if !all {
+            lines.append("what else this session changed is still forgotten: `holdfast filter commit --all --dry-run` lists it")
+        }
         session.show(
             [("changes", .number(UInt64(committed.changes))), ("applied", .flag(committed.isApplied))]
                 + session.console.findingMembers, summary: lines)
@@ -58,15 +70,21 @@ struct FilterDiscardCommand: StatefulCommand {
     @Option(help: ArgumentHelp("The filtered folder (default: all).", valueName: "dir"))
     var path: PathArgument?
 
+    @OptionGroup var plan: PlanOptions
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
-    func isRecorded(in session: Session) -> Bool { true }
+    func isRecorded(in session: Session) -> Bool { !plan.dryRun }
 
     func perform(_ session: Session) throws -> Outcome {
         let filter = filter(session)
-        try session.confirm("Forget what this session wrote?")
-        let (now, later) = try filter.discard(path?.absolute, holding: filter.lock())
+        let plan = try filter.planDiscard(path?.absolute)
+        guard
+            try session.agree(
+                to: plan, self.plan, lines: Text.lines(of: plan), members: JSON.members(of: plan),
+                question: plan.places.isEmpty ? nil : "Forget what this session wrote?")
+        else { return .done }
+        let (now, later) = try filter.discard(plan, holding: filter.lock())
         var lines = now.map { "\($0) is as it was protected" }
         lines += later.map {
             "\($0.path) forgets at the next start"

@@ -21,23 +21,33 @@ struct KeyRemoveCommand: HoldfastCommand {
     @Option(help: ArgumentHelp("The store.", valueName: "store"))
     var from: StoreArgument
 
+    @OptionGroup var plan: PlanOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
-    func isRecorded(in session: Session) -> Bool { true }
+    func isRecorded(in session: Session) -> Bool { !plan.dryRun }
 
     func perform(_ session: Session) throws -> Outcome {
         let store = try session.openGoverned(from)
-        try store.checkRemoval(of: [recipient])
-        // One whom no record lists has key files of a change that was cut off.
-        let listed = store.readers.first { $0.name == recipient }
+        let plan = try store.planRemoval(of: recipient)
+        let listed = plan.listed
         let shown = listed?.shown ?? Text.safe(recipient)
         let isPassphrase = recipient == "passphrase"
         let consequence =
             isPassphrase
             ? "holdfast will open nothing of it with that one any more; whoever knows it and has the store can still get at what was written before, and at nothing later."
             : "It will open nothing that is written from now on."
-        try session.confirm("Remove \(shown) from \(store.subject)? \(consequence)")
-        try store.remove(recipient: recipient) { try session.keptPassphrase(of: store.subject) }
+        guard
+            try session.agree(
+                to: plan, self.plan,
+                lines: [
+                    "\(shown) is taken out of \(store.subject), which gets new keys",
+                    "these open it from then on: " + plan.staying.map(\.shown).joined(separator: ", "),
+                ],
+                members: [
+                    ("recipient", .text(recipient)), ("staying", .list(plan.staying.map { .text($0.name) })),
+                ], question: "Remove \(shown) from \(store.subject)? \(consequence)")
+        else { return .done }
+        try store.remove(plan) { try session.keptPassphrase(of: store.subject) }
         session.show(
             [("recipient", .text(recipient))],
             summary: [

@@ -15,17 +15,28 @@ struct DestroyCommand: StatefulCommand {
     @Flag(help: "Factory points, too.")
     var factory = false
 
+    @OptionGroup var plan: PlanOptions
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
-    func isRecorded(in session: Session) -> Bool { true }
+    func isRecorded(in session: Session) -> Bool { !plan.dryRun }
 
     func perform(_ session: Session) throws -> Outcome {
         let tree = try state.open(session)
-        for name in names { _ = try tree.point(named: name) }
-        try session.confirm("Delete \(names.joined(separator: ", "))? Nobody can go back there then.")
+        let plan = try tree.planDestroy(names, factory: factory)
+        var lines = plan.points.map { point in
+            let time = Text.time(Timestamp(seconds: point.time, nanoseconds: 0))
+            return "\(point.name) of \(time) goes" + (point.message.isEmpty ? "" : ": \(Text.safe(point.message))")
+        }
+        if plan.endsUndo { lines.append("`holdfast undo` has nothing to return to then") }
+        let question = "Delete \(names.joined(separator: ", "))? Nobody can go back there then."
+        guard
+            try session.agree(
+                to: plan, self.plan, lines: lines, members: [("points", .list(plan.points.map(JSON.point)))],
+                question: question)
+        else { return .done }
         let lock = try tree.lock()
-        try session.working { try tree.destroy(names, factory: factory, holding: lock) }
+        try session.working { try tree.destroy(plan, holding: lock) }
         session.show(
             [("destroyed", .list(names.map(JSON.text)))], summary: ["destroyed " + names.joined(separator: ", ")])
         return .done

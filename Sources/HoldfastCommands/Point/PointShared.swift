@@ -31,21 +31,21 @@ protocol StatefulCommand: HoldfastCommand {
 }
 
 extension Session {
-    /// Shows a plan, asks for it, carries it out and tells what came of it; with `dryRun` the plan alone.
-    func carryOut(_ plan: Plan, on tree: ProtectedTree, dryRun: Bool, reboot: Bool = false) throws -> Outcome {
-        for finding in plan.findings where !finding.isRefusal { console.warning(finding.sentence) }
+    /// Shows a plan, asks for it, carries it out and tells what came of it.
+    func carryOut(
+        _ plan: SwitchPlan, on tree: ProtectedTree, _ options: PlanOptions?, reboot: Bool = false
+    ) throws -> Outcome {
+        try plan.require(options?.plan)
+        let isDryRun = options?.dryRun == true
+        if !isDryRun { try tree.check(plan) }
         // What somebody is about to confirm has the sum of it; a script that answers beforehand does not wait for that.
-        let changes = plan.verb == "cancel" || (global.isYes && !dryRun) ? nil : try changes(plan, tree)
-        if dryRun {
-            show(document(plan, changes), summary: lines(plan, tree, changes))
-            for finding in plan.findings where finding.isRefusal {
-                console.warning("it would be refused: \(finding.sentence)")
-            }
-            return .done
-        }
-        try tree.check(plan)
-        if !console.isJSON { lines(plan, tree, changes).dropLast().forEach(console.note) }
-        try confirm(question(plan, tree))
+        let isShown = plan.verb != "cancel" && (isDryRun || !global.isYes)
+        let changes = isShown ? try changes(plan, tree) : nil
+        guard
+            try agree(
+                to: plan, options, lines: lines(plan, tree, changes), members: document(plan, changes),
+                question: question(plan, tree))
+        else { return .done }
         let lock = try tree.lock()
         let switched = try working { try tree.carryOut(plan, user: HostFacts.userName, holding: lock) }
         show(document(switched), summary: lines(switched))
@@ -67,7 +67,7 @@ extension Session {
     }
 
     /// nil where it cannot be told: whether the plan can be carried out is found out by that, and not here.
-    private func changes(_ plan: Plan, _ tree: ProtectedTree) throws -> [Difference]? {
+    private func changes(_ plan: SwitchPlan, _ tree: ProtectedTree) throws -> [Difference]? {
         do { return try working { try tree.diff(from: nil, to: plan.target, content: false) } } catch {
             if error is Interrupted { throw error }
             console.warning("what changes by that cannot be told: \(Problem(error).message)")
@@ -75,18 +75,16 @@ extension Session {
         }
     }
 
-    private func question(_ plan: Plan, _ tree: ProtectedTree) -> String {
+    private func question(_ plan: SwitchPlan, _ tree: ProtectedTree) -> String {
         switch plan.verb {
         case "cancel": "Take back the rollback to \(plan.target.name) that waits for the next boot?"
         default: "Bring \(tree.root) back to \(plan.target.name)?"
         }
     }
 
-    private func lines(_ plan: Plan, _ tree: ProtectedTree, _ changes: [Difference]?) -> [String] {
+    private func lines(_ plan: SwitchPlan, _ tree: ProtectedTree, _ changes: [Difference]?) -> [String] {
         if plan.verb == "cancel" {
-            return [
-                "the rollback to \(plan.target.name), which waits for the next boot, is taken back", "plan \(plan.id)",
-            ]
+            return ["the rollback to \(plan.target.name), which waits for the next boot, is taken back"]
         }
         var lines = [
             "\(tree.root) goes back to \(plan.target.name) of \(Text.time(Timestamp(seconds: plan.target.time, nanoseconds: 0)))"
@@ -102,17 +100,15 @@ extension Session {
         if !plan.keeps.isEmpty {
             lines.append("kept as they are: " + plan.keeps.map(\.description).joined(separator: ", "))
         }
-        lines.append("plan \(plan.id)")
         return lines
     }
 
-    private func document(_ plan: Plan, _ changes: [Difference]?) -> [(String, JSON?)] {
+    private func document(_ plan: SwitchPlan, _ changes: [Difference]?) -> [(String, JSON?)] {
         [
             ("changes", changes.map { .object($0.counts.map { ($0.kind.rawValue, .number($0.count)) }) }),
-            ("plan", .text(plan.id)), ("verb", .text(plan.verb)), ("target", JSON.point(plan.target)),
+            ("target", JSON.point(plan.target)),
             ("keepsBefore", .flag(plan.keepsBefore)), ("discards", .list(plan.discards.map { .text($0.name) })),
             ("keeps", .list(plan.keeps.map { .object(JSON.path($0)) })),
-            ("findings", .list(plan.findings.map(JSON.preflight))),
         ]
     }
 

@@ -58,7 +58,7 @@ struct RestorepointCommand: ParsableCommand {
             let target = try name.map(tree.point) ?? RollbackCommand.choose(tree, session)
             session.console.result("the following will be reset to \(target.name):\n\(tree.root)\n")
             let outcome = try session.carryOut(
-                tree.planRollback(to: target, discardNewer: false), on: tree, dryRun: false, reboot: true)
+                tree.planRollback(to: target, discardNewer: false), on: tree, nil, reboot: true)
             session.console.result("nothing was deleted: newer points and the state that was left are still there\n")
             return outcome
         }
@@ -74,10 +74,10 @@ struct RestorepointCommand: ParsableCommand {
 
         func perform(_ session: Session) throws -> Outcome {
             let tree = try state.open(session)
-            _ = try tree.point(named: name)
+            let plan = try tree.planDestroy([name], factory: false)
             try session.confirm("Destroy \(name)? All live data stays.")
             let lock = try tree.lock()
-            try session.working { try tree.destroy([name], factory: false, holding: lock) }
+            try session.working { try tree.destroy(plan, holding: lock) }
             return .done
         }
     }

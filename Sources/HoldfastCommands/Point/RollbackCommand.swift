@@ -16,32 +16,24 @@ struct RollbackCommand: StatefulCommand {
     @Argument(help: "The point.")
     var name: String?
 
-    @Flag(help: "Show the plan and do nothing.")
-    var dryRun = false
-
-    @Option(
-        help: ArgumentHelp(
-            "Do what a dry run has shown, or refuse where other points are there since.", valueName: "id"))
-    var plan: String?
-
     @Flag(help: "Discard the points that are newer; pinned and factory points stay.")
     var discardNewer = false
 
     @Flag(help: "Restart the machine where it takes effect only then.")
     var reboot = false
 
+    @OptionGroup var plan: PlanOptions
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
-    func isRecorded(in session: Session) -> Bool { !dryRun }
+    func isRecorded(in session: Session) -> Bool { !plan.dryRun }
 
     func perform(_ session: Session) throws -> Outcome {
         let tree = try state.open(session)
-        if !dryRun, let outcome = try session.finishInterrupted(tree, "rollback", to: name) { return outcome }
+        if !plan.dryRun, let outcome = try session.finishInterrupted(tree, "rollback", to: name) { return outcome }
         let target = try name.map(tree.point) ?? Self.choose(tree, session)
-        let plan = try tree.planRollback(to: target, discardNewer: discardNewer)
-        if let asked = self.plan, asked != plan.id { throw PointError.stalePlan(id: asked) }
-        return try session.carryOut(plan, on: tree, dryRun: dryRun, reboot: reboot)
+        return try session.carryOut(
+            tree.planRollback(to: target, discardNewer: discardNewer), on: tree, plan, reboot: reboot)
     }
 
     /// Asks, by a numbered list, the newest first.
@@ -64,18 +56,16 @@ struct UndoCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
         commandName: "undo", abstract: "Return to the state that the last rollback left; repeated, back again.")
 
-    @Flag(help: "Show the plan and do nothing.")
-    var dryRun = false
-
+    @OptionGroup var plan: PlanOptions
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
-    func isRecorded(in session: Session) -> Bool { !dryRun }
+    func isRecorded(in session: Session) -> Bool { !plan.dryRun }
 
     func perform(_ session: Session) throws -> Outcome {
         let tree = try state.open(session)
-        if !dryRun, let outcome = try session.finishInterrupted(tree, "undo", to: nil) { return outcome }
-        return try session.carryOut(tree.planUndo(), on: tree, dryRun: dryRun)
+        if !plan.dryRun, let outcome = try session.finishInterrupted(tree, "undo", to: nil) { return outcome }
+        return try session.carryOut(tree.planUndo(), on: tree, plan)
     }
 }
 
@@ -102,21 +92,18 @@ struct FactoryResetCommand: StatefulCommand {
     @Flag(help: "Leave nothing of the owner: every other point and the state of now go, for good.")
     var forTransfer = false
 
-    @Flag(help: "Show the plan and do nothing.")
-    var dryRun = false
-
+    @OptionGroup var plan: PlanOptions
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
-    func isRecorded(in session: Session) -> Bool { !dryRun }
+    func isRecorded(in session: Session) -> Bool { !plan.dryRun }
 
     func perform(_ session: Session) throws -> Outcome {
         let tree = try state.open(session)
-        if !dryRun, let outcome = try session.finishInterrupted(tree, "factory-reset", to: to) { return outcome }
+        if !plan.dryRun, let outcome = try session.finishInterrupted(tree, "factory-reset", to: to) { return outcome }
         let outcome = try session.carryOut(
-            tree.planFactoryReset(to: to, keep: Set(keep.map(\.set)), forTransfer: forTransfer), on: tree,
-            dryRun: dryRun)
-        if !dryRun { session.console.warning("the passwords of that state are back: set them anew") }
+            tree.planFactoryReset(to: to, keep: Set(keep.map(\.set)), forTransfer: forTransfer), on: tree, plan)
+        if !plan.dryRun { session.console.warning("the passwords of that state are back: set them anew") }
         return outcome
     }
 }

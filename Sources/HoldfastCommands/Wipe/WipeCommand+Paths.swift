@@ -20,8 +20,6 @@ extension WipeCommand {
 
     private func wipeFiles(_ session: Session) throws -> Outcome {
         let wipe = try PathWipe(device.absolute)
-        session.console.note(
-            "\(device.path): \(Text.counted(wipe.files, "entry", "entries")), \(Text.size(wipe.bytes))")
         for reason in wipe.reach.reasons { session.console.warning(reason) }
         if wipe.linked > 0 {
             session.console.warning(
@@ -30,7 +28,15 @@ extension WipeCommand {
         }
         let holders = holders(of: wipe.path, session)
         for holder in holders { session.console.warning(holder) }
-        try session.confirm("Wipe \(device.path)?")
+        guard
+            try session.agree(
+                to: wipe, plan,
+                lines: ["\(device.path): \(Text.counted(wipe.files, "entry", "entries")), \(Text.size(wipe.bytes))"],
+                members: JSON.path(wipe.path, key: "path") + [
+                    ("entries", .number(wipe.files)), ("bytes", .number(wipe.bytes)),
+                    ("reasons", .list((wipe.reach.reasons + holders).map(JSON.text))),
+                ], question: "Wipe \(device.path)?")
+        else { return .done }
         var report = try session.working { try wipe.run(session.progress) }
         report.reasons += holders
         return show(report, "wiped \(device.path)", session)
@@ -39,9 +45,14 @@ extension WipeCommand {
     private func wipeFreeSpace(_ session: Session) throws -> Outcome {
         let wipe = try FreeSpaceWipe(
             device.absolute, reserve: reserve?.bytes, state: state.places(session).state)
-        session.console.note("\(device.path): \(Text.size(wipe.free)) are free")
         for reason in wipe.reach.reasons { session.console.warning(reason) }
-        try session.confirm("Fill and wipe what is free there?")
+        guard
+            try session.agree(
+                to: wipe, plan, lines: ["\(device.path): \(Text.size(wipe.free)) are free"],
+                members: JSON.path(wipe.path, key: "path") + [
+                    ("free", .number(wipe.free)), ("reasons", .list(wipe.reach.reasons.map(JSON.text))),
+                ], question: "Fill and wipe what is free there?")
+        else { return .done }
         let report = try session.working { try wipe.run(session.progress) }
         return show(report, "wiped what is free on \(device.path)", session)
     }

@@ -114,6 +114,7 @@ struct WipeCommand: StatefulCommand {
     @Flag(help: "Begin an interrupted wipe anew.")
     var restart = false
 
+    @OptionGroup var plan: PlanOptions
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
@@ -126,7 +127,7 @@ struct WipeCommand: StatefulCommand {
         }
     }
 
-    func isRecorded(in session: Session) -> Bool { true }
+    func isRecorded(in session: Session) -> Bool { !plan.dryRun }
 
     func perform(_ session: Session) throws -> Outcome {
         let place = try device.absolute
@@ -147,7 +148,7 @@ struct WipeCommand: StatefulCommand {
                 "--field \(Text.safe(field.key)) is what the device says or what was done to it, and nobody sets that",
                 hint: "say what is to be known of it with another field, as property=…")
         }
-        try confirmDevice(wipe, session)
+        guard try isConfirmed(wipe, session) else { return .done }
         // What would keep a certificate from being written shows before hours of work, not after.
         if let certificate {
             _ = try Certificate.key(state: state.places(session).state)
@@ -217,32 +218,43 @@ struct WipeCommand: StatefulCommand {
     }
 
     /// Shows what is about to happen, and has the serial number typed.
-    private func confirmDevice(_ wipe: Wipe, _ session: Session) throws {
+    /// - Returns: whether it is to be done; not after a dry run.
+    private func isConfirmed(_ wipe: Wipe, _ session: Session) throws -> Bool {
         let device = wipe.device
-        let facts = [device.kind.rawValue, device.model].filter { !$0.isEmpty }.joined(separator: " ")
-        let serial = device.serial.isEmpty ? "none" : Text.safe(device.serial)
-        session.console.note(
-            "\(device.name): \(Text.safe(facts)), serial number \(serial), \(Text.size(device.size))")
-        switch wipe.method {
-        case .overwrite:
-            session.console.note(
-                "\(Text.counted(UInt64(passes), "pass", "passes")) of \(wipe.request.pattern), then \(wipe.request.verification.rawValue) verification"
-                    + (wipe.estimate.map { ", \(Text.duration(UInt64($0.rounded(.up)))) or more" } ?? "")
-            )
-        case .firmware(let ability):
-            let time = ability.seconds.map { ", some \(max(1, $0 / 60)) min as the drive says" } ?? ""
-            session.console.note(
-                "\(ability.technique.rawValue) by the drive's firmware (\(ability.level.rawValue))\(time)")
-        }
-        if wipe.method == .overwrite, let (pass, position) = try wipe.interrupted, !restart {
-            session.console.note(
-                pass == passes
-                    ? "it was interrupted while it was read back, which begins anew"
-                    : "it was interrupted in pass \(pass + 1) and goes on at \(Text.size(position))")
+        let members: [(String, JSON?)] = [
+            ("device", .text(device.name)), ("serial", .text(device.serial)), ("model", .text(device.model)),
+            ("bytes", .number(device.size)), ("confirmation", .text(device.confirmation)),
+        ]
+        guard try session.agree(to: wipe, plan, lines: lines(wipe), members: members, question: nil) else {
+            return false
         }
         let given = try confirm ?? session.typed("Everything on it will be gone. Its serial number, or else its name")
         guard given == device.confirmation else {
             throw WipeError.notConfirmed(device: device.name, wanted: device.confirmation)
         }
+        return true
+    }
+
+    private func lines(_ wipe: Wipe) throws -> [String] {
+        let device = wipe.device
+        let facts = [device.kind.rawValue, device.model].filter { !$0.isEmpty }.joined(separator: " ")
+        let serial = device.serial.isEmpty ? "none" : Text.safe(device.serial)
+        var lines = ["\(device.name): \(Text.safe(facts)), serial number \(serial), \(Text.size(device.size))"]
+        switch wipe.method {
+        case .overwrite:
+            lines.append(
+                "\(Text.counted(UInt64(passes), "pass", "passes")) of \(wipe.request.pattern), then \(wipe.request.verification.rawValue) verification"
+                    + (wipe.estimate.map { ", \(Text.duration(UInt64($0.rounded(.up)))) or more" } ?? ""))
+        case .firmware(let ability):
+            let time = ability.seconds.map { ", some \(max(1, $0 / 60)) min as the drive says" } ?? ""
+            lines.append("\(ability.technique.rawValue) by the drive's firmware (\(ability.level.rawValue))\(time)")
+        }
+        if wipe.method == .overwrite, let (pass, position) = try wipe.interrupted, !restart {
+            lines.append(
+                pass == passes
+                    ? "it was interrupted while it was read back, which begins anew"
+                    : "it was interrupted in pass \(pass + 1) and goes on at \(Text.size(position))")
+        }
+        return lines
     }
 }

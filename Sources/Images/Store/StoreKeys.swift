@@ -227,7 +227,7 @@ extension Store {
         _ = try recipients(of: reopened(isWriting: false).chain.newest, after: KeyTurn(without: Set(names)))
     }
 
-    private func recipients(of newest: StoreRecord, after change: KeyTurn) throws -> [StoreReader] {
+    func recipients(of newest: StoreRecord, after change: KeyTurn) throws -> [StoreReader] {
         for name in change.without
         where try !newest.recipients.contains(where: { $0.name == name }) && !isUnlisted(name) {
             throw ImageError.unknownRecipient(recipient: name, store: subject)
@@ -240,7 +240,7 @@ extension Store {
 
     /// Takes a recipient's right to open what is written from now on: a new epoch, with keys for everybody else.
     /// - Parameter passphrase: the store's, asked for where somebody opens it with one and stays.
-    public func remove(recipient: String, passphrase: () throws -> Secret?) throws {
+    func remove(recipient: String, passphrase: () throws -> Secret?) throws {
         do { _ = try turn(KeyTurn(without: [recipient]), passphrase: passphrase) } catch ImageError.keysChanging {
             // What was cut off, and is announced now, may have been this very change.
             let (before, now) = (chain.newest, try reopened().chain.newest)

@@ -1,5 +1,6 @@
 // What a file system has to be able to do for restore points. Commands, plans and the journal know this protocol only.
 
+internal import Machine
 internal import Platform
 
 public enum BackendKind: String, Codable, Sendable, CaseIterable {

@@ -1,5 +1,6 @@
 // What a btrfs has to be like for points and rollbacks of a subvolume: what they leave out, and what would make a rollback untrue or stop it half-way.
 
+internal import Machine
 internal import Platform
 internal import Reporting
 
@@ -88,6 +89,7 @@ extension BtrfsBackend {
         if mounts.isEmpty {
             // No mount of its own: programs that work in it would go on in the state that is left.
             findings += try Preflight.busy(root, at: place, isWhole: true)
+            findings += try Preflight.mountedInside(root, at: place)
         }
         return findings
     }

@@ -243,7 +243,7 @@ final class ZFSBackend: Backend {
     }
 
     private func preflightUse() throws -> [Preflight] {
-        try Preflight.busy(root, at: place, isWhole: true)
+        try Preflight.busy(root, at: place, isWhole: true) + Preflight.mountedInside(root, at: place)
     }
 
     private func bootDataset() throws -> String {

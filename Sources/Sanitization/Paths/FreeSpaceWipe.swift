@@ -2,6 +2,7 @@
 
 internal import Cryptography
 internal import Glibc
+internal import Machine
 public import Platform
 public import Reporting
 
@@ -11,6 +12,7 @@ public struct FreeSpaceWipe {
     /// Bytes that are to stay free for those who work there meanwhile.
     public let reserve: UInt64
     public let free: UInt64
+    let identity: FileIdentity
     /// The names of folders that are to go: whatever has such a name and is not recorded here is somebody's own.
     private let records: BytePath
 
@@ -28,6 +30,7 @@ public struct FreeSpaceWipe {
             self.path = path
             self.reserve = reserve ?? 0
             let folder = try Descriptor.open(path, .directory)
+            identity = FileIdentity(try folder.status())
             guard let mount = try Mount.holding(folder) else {
                 throw WipeError.notAPath(path: path, reason: "it is on no file system that can be told")
             }
@@ -47,6 +50,9 @@ public struct FreeSpaceWipe {
 
     private func wipe(_ progress: Progress) throws -> PathWipeReport {
         let parent = try Descriptor.open(path, .directory)
+        guard FileIdentity(try parent.status()) == identity else {
+            throw StalePlan(id: id, reason: "\(path) is another folder by now")
+        }
         // What an interrupted one left.
         try removeLeftovers(parent)
         let name = Self.prefix + Array(hexadecimal(try SecureRandom.bytes(6)).utf8)

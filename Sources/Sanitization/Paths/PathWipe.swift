@@ -32,6 +32,7 @@ public struct PathWipe {
     /// Files that have names elsewhere, too: what they hold is gone there as well.
     public let linked: UInt64
 
+    let identity: FileIdentity
     private let folder: Descriptor
     private let name: [UInt8]
 
@@ -47,6 +48,7 @@ public struct PathWipe {
             let path = BytePath(try folder.pathNow()).appending(name)
             self.path = path
             let status = try folder.status(of: name)
+            identity = FileIdentity(status)
             guard status.kind == .file || status.kind == .directory else {
                 throw WipeError.notAPath(path: path, reason: "it is neither a file nor a folder")
             }
@@ -62,6 +64,10 @@ public struct PathWipe {
                 throw WipeError.inUse(
                     device: path.description,
                     uses: users.map { $0.process == nil ? "\($0)" : "it is in use by \($0)" })
+            }
+            if let mount = try TreeUse.mounts(in: folder.open(name, .place), at: path).first {
+                throw WipeError.inUse(
+                    device: path.description, uses: ["\(mount.source) is mounted at \(mount.point)"])
             }
             var (files, bytes) = (UInt64(0), UInt64(0))
             var names: [FileIdentity: (seen: UInt32, all: UInt32)] = [:]
@@ -86,6 +92,7 @@ public struct PathWipe {
     /// First all content and the names below go; then, once that has come to its place on the medium, the entries. Up to the very last
     /// step it is found by its name: whatever ends this, the same command takes the rest.
     private func wipe(_ progress: Progress) throws -> PathWipeReport {
+        try checkStill()
         var report = PathWipeReport(reasons: reach.reasons, notes: reach.notes)
         progress.expect(bytes: bytes, items: 0)
         if linked > 0 { report.notes.append("\(linked) files had names elsewhere, too, and hold nothing there now") }

@@ -1,0 +1,46 @@
+// What a wipe is going to do, as a plan: of a device, of files, of free space.
+
+public import Machine
+internal import Platform
+internal import Reporting
+
+extension Wipe: Plan {
+    public var verb: String { "wipe" }
+
+    public var basis: [String] {
+        let kind: String
+        switch method {
+        case .overwrite: kind = "overwrite"
+        case .firmware(let ability): kind = ability.technique.rawValue
+        }
+        return [
+            device.name, device.serial, device.model, "\(device.size)", kind, request.level.rawValue,
+            "\(request.pattern)", "\(request.passes)", request.verification.rawValue,
+            "\(request.isDiscarded) \(request.isRestart)",
+        ]
+    }
+
+    /// - Throws: `StalePlan`, where something uses the device by now.
+    func checkStill() throws {
+        do { try Self.refuseUse(of: device) } catch let error as WipeError {
+            throw StalePlan(id: id, reason: error.sentence)
+        }
+    }
+}
+
+extension PathWipe: Plan {
+    public var verb: String { "wipe" }
+    public var basis: [String] { ["\(identity)", hexadecimal(path.bytes), "\(files) \(linked)"] + reach.reasons }
+
+    /// - Throws: `StalePlan`, where it is something else by now, or in use.
+    func checkStill() throws {
+        do { try check(isStill: PathWipe(path)) } catch let error as WipeError {
+            throw StalePlan(id: id, reason: error.sentence)
+        }
+    }
+}
+
+extension FreeSpaceWipe: Plan {
+    public var verb: String { "wipe" }
+    public var basis: [String] { ["free space", "\(identity)", hexadecimal(path.bytes), "\(reserve)"] + reach.reasons }
+}
