@@ -75,7 +75,7 @@ var targets: [Target] = [
         exclude: ["slow-folder.py"], swiftSettings: swiftSettings),
     .testTarget(
         name: "ImagesTests",
-        dependencies: ["TestSupport", "Images", "Stores", "Platform", "Cryptography", "Reporting"],
+        dependencies: ["TestSupport", "Images", "Stores", "Machine", "Platform", "Cryptography", "Reporting"],
         swiftSettings: swiftSettings),
     .testTarget(
         name: "RestorePointsTests",
@@ -94,7 +94,7 @@ var targets: [Target] = [
         swiftSettings: swiftSettings),
     .testTarget(
         name: "SanitizationTests",
-        dependencies: ["TestSupport", "holdfast", "Sanitization", "Platform", "Cryptography", "Reporting"],
+        dependencies: ["TestSupport", "holdfast", "Sanitization", "Machine", "Platform", "Cryptography", "Reporting"],
         swiftSettings: swiftSettings),
     .testTarget(
         name: "CommandTests", dependencies: ["TestSupport", "holdfast", "HoldfastCommands", "Platform"],

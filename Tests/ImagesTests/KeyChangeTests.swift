@@ -1,6 +1,7 @@
 // Who lost a right has lost it, on every copy of the store; who keeps one keeps it.
 
 import Cryptography
+import Machine
 import Platform
 import Reporting
 import Stores
@@ -86,6 +87,24 @@ import Testing
         let image = try plant.backup(plant.tree(), on: a)
         #expect(throws: (any Error).self) { try plant.restore(image.id.description, as: credentials) }
         #expect(try plant.restore(image.id.description).findings == 0)
+    }
+
+    @Test("The removal of a recipient is stale once the store's keys are others, and is done by a new plan")
+    func staleRemoval() throws {
+        let (plant, _, _) = try plant()
+        let (one, two) = (try AgeIdentity.generate(), try AgeIdentity.generate())
+        for identity in [one, two] { try plant.owned().add(.age(identity.recipient), governs: false) }
+        let name = one.recipient.string
+        let plan = try plant.owned().planRemoval(of: name)
+        #expect(plan.listed?.name == name && !plan.staying.contains { $0.name == name })
+        #expect(try plant.owned().planRemoval(of: name).id == plan.id)
+        try plant.owned().remove(recipient: two.recipient.string) { nil }
+        #expect(throws: StalePlan.self) { try plant.owned().remove(plan) { nil } }
+        let next = try plant.owned().planRemoval(of: name)
+        #expect(next.id != plan.id)
+        try plant.owned().remove(next) { nil }
+        // Once it is done, nobody does it again.
+        #expect(throws: StalePlan.self) { try plant.owned().remove(next) { nil } }
     }
 
     @Test(

@@ -1,6 +1,7 @@
 // Wiping files and free space: what is left on the device, as an independent search finds it, and what is said of it.
 
 import Glibc
+import Machine
 import Platform
 import Reporting
 import Sanitization
@@ -50,6 +51,30 @@ struct PathWipeTests {
         /// Why it is not achieved; nil where nothing is left.
         var reason: String?
         var description: String { "\(make) \(options)" }
+    }
+
+    /// What may happen to a folder between the plan of its wipe and the wipe: how, and how it ends.
+    static let races = [
+        ("losetup -f --show secret/empty/image > loop", "losetup -d $(cat loop)"),
+        ("mount -t tmpfs none secret/empty", "umount secret/empty"),
+        ("mv secret other; mkdir secret", "rm -r secret; mv other secret"),
+        ("echo more > secret/more", "rm secret/more"),
+        ("echo x > elsewhere; ln elsewhere secret/x", "rm secret/x elsewhere"),
+        ("(exec 9<secret/file; exec sleep 4070) >/dev/null 2>&1 & sleep 0.5", "pkill -f 'sleep 4070'; sleep 0.3"),
+    ]
+
+    @Test(
+        "A folder that came into use, or became another, after its wipe was planned is left as it is", arguments: races)
+    func stale(_ happens: String, _ ends: String) throws {
+        let volume = try Volume("mkfs.ext4 -q")
+        shell("cd \(volume.mount); mkdir -p secret/empty; truncate -s 1M secret/empty/image; echo secret > secret/file")
+        let wipe = try PathWipe(volume.mount.appending("secret"))
+        shell("cd \(volume.mount); \(happens)")
+        #expect(throws: StalePlan.self) { try wipe.run(Progress()) }
+        shell("cd \(volume.mount); \(ends)")
+        #expect(shell("cd \(volume.mount)/secret; cat file; find . | wc -l") == "secret\n4\n")
+        _ = try PathWipe(volume.mount.appending("secret")).run(Progress())
+        #expect(!exists(volume.mount.appending("secret")))
     }
 
     static let cases = [

@@ -1,6 +1,7 @@
 // Wiping: what is left, what is refused, what an interruption costs, and what is found when something is not as it was written.
 
 import Glibc
+import Machine
 import Platform
 import Reporting
 import Sanitization
@@ -40,6 +41,24 @@ struct WipeTests {
         case .random: #expect(shell("gzip -1 < \(loop.file) | wc -c").dropLast().count >= 8)
         }
         #expect(shell("ls \(loop.state)/wipe") == "", "what was known of the job goes with it")
+    }
+
+    @Test("A device that came into use after its wipe was planned is left as it is, and the plan is stale")
+    func stale() throws {
+        let uses = [
+            ("mkfs.ext4 -q $d; mount $d $m", "umount $m"), ("mkswap -q $d; swapon $d", "swapoff $d"),
+            ("losetup -f --show $d > $m/../loop", "losetup -d $(cat $m/../loop)"),
+        ]
+        for (use, undo) in uses {
+            let loop = try LoopDevice(20 << 20)
+            let wipe = try Wipe(loop.path, request(), state: loop.state)
+            let words = "d=\(loop.path); m=\(loop.scratch)/mount; "
+            shell("\(words)\(use); sync; cp \(loop.file) \(loop.scratch)/before")
+            #expect(throws: StalePlan.self, "\(use)") { try wipe.run(Progress()) }
+            shell("\(words)\(undo); sync")
+            #expect(shell("cmp -i 12M -n 4M \(loop.file) \(loop.scratch)/before; ls \(loop.state)/wipe 2>/dev/null") == "")
+            #expect(try Wipe(loop.path, request(), state: loop.state).run(Progress()).isAchieved)
+        }
     }
 
     @Test("What is in use is refused, with the reason, and nothing is written")

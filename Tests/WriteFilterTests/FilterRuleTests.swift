@@ -17,6 +17,60 @@ struct FilterRuleTests {
         } catch let error as FilterError { return (error.exitStatus, error.mend) } catch { return (-1, nil) }
     }
 
+    @Test("A commit of a plan keeps what the plan lists; once something else has changed, it is stale")
+    func staleCommit() throws {
+        let place = try FilteredPlace()
+        shell("cd \(place.root); mkdir in; echo 1 > in/a; echo 1 > in/b; echo 1 > in/c")
+        try place.setUp()
+        try place.enable()
+        shell("cd \(place.root)/in; echo 2 > a; rm b; chmod 700 .; mkdir d; touch d/e")
+        let plan = try place.filter.planCommit(nil, in: place.root)
+        #expect(
+            plan.changes.map {
+                "\($0.kind.rawValue) \(String(decoding: place.root.remainder(of: $0.path), as: UTF8.self))"
+            } == [
+                "attributes in", "written in/a", "deleted in/b", "written in/d",
+            ])
+        #expect(try place.filter.planCommit(nil, in: place.root).id == plan.id)
+        shell("cd \(place.root)/in; echo 2 > c")
+        func commit() throws -> WriteFilter.Committed {
+            try place.filter.commit(
+                nil, in: place.root, asked: plan.id, progress: Progress(), findings: Findings(),
+                holding: place.filter.lock())
+        }
+        #expect(throws: StalePlan.self) { try commit() }
+        #expect(shell("cat \(place.lower)/in/a") == "1\n")
+        shell("cd \(place.root)/in; rm c")
+        #expect(throws: StalePlan.self) { try commit() }
+    }
+
+    @Test("What is discarded is what was planned: a program that came between, or another filter, makes it stale")
+    func staleDiscard() throws {
+        let place = try FilteredPlace()
+        shell("mkdir \(place.root)/in; echo 1 > \(place.root)/in/a")
+        try place.setUp()
+        try place.enable()
+        shell("echo 2 > \(place.root)/in/a")
+        for plan in [try place.filter.planDiscard(place.root), try place.filter.planDisable(place.root)] {
+            shell("(exec 9<\(place.root)/in/a; exec sleep 4071) >/dev/null 2>&1 & sleep 0.5")
+            defer { shell("pkill -f 'sleep 4071'; sleep 0.3") }
+            #expect(throws: StalePlan.self) {
+                if plan.verb == "discard" {
+                    _ = try place.filter.discard(plan, holding: place.filter.lock())
+                } else {
+                    _ = try place.filter.disable(plan, holding: place.filter.lock())
+                }
+            }
+            #expect(shell("cat \(place.root)/in/a") == "2\n")
+            #expect(try place.status.plan.isEnabled)
+        }
+        let plan = try place.filter.planDiscard(nil)
+        _ = try place.filter.addExceptions(
+            [place.root.appending("in")], nil, to: place.root, holding: place.filter.lock())
+        #expect(throws: StalePlan.self) { try place.filter.discard(plan, holding: place.filter.lock()) }
+        #expect(shell("cat \(place.root)/in/a") == "2\n")
+    }
+
     @Test("What else failed under a filter is told in its own words, with its mend and exit status")
     func underlying() {
         let cause = FilterError.notDecided(path: "/srv")
