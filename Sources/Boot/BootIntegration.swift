@@ -35,7 +35,7 @@ public enum BootIntegration {
         guard state.isPlainInScripts else { return }
         let line = """
             // Made by `holdfast setup`: what is installed while a rollback waits for the next boot would be left behind by it.
-            DPkg::Pre-Invoke {"if [ -e \(state)/journal.json ]; then echo 'holdfast: a rollback waits for the next boot; restart, or take it back with `holdfast undo`' >&2; exit 1; fi";};
+            DPkg::Pre-Invoke {"if [ -e \(state)/journal/rollback.json ] || [ -e \(state)/journal.json ]; then echo 'holdfast: a rollback waits for the next boot; restart, or take it back with `holdfast undo`' >&2; exit 1; fi";};
 
             """
         try replaceFile(packageGuard, Array(line.utf8), mode: 0o644)

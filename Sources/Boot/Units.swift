@@ -33,7 +33,8 @@ public enum Units {
             RequiresMountsFor=\(state)\(root.isPlainInScripts ? " \(root)" : "")
             After=systemd-remount-fs.service zfs-mount.service boot.mount boot-efi.mount efi.mount
             Before=local-fs.target
-            ConditionPathExists=\(state)/journal.json
+            ConditionPathExists=|\(state)/journal/rollback.json
+            ConditionPathExists=|\(state)/journal.json
 
             [Service]
             Type=oneshot

@@ -24,6 +24,8 @@ public enum PointError: Explained {
     case noFactoryPoint
     case nothingToUndo
     case pending(target: String)
+    /// Taking back the protection was interrupted.
+    case endsProtection(root: BytePath)
     /// A commit of the write filter waits for the next start.
     case commitsWait(path: BytePath)
     case locked
@@ -62,6 +64,7 @@ public enum PointError: Explained {
         case .noFactoryPoint: "there is no factory point"
         case .nothingToUndo: "there is no rollback to undo"
         case .pending(let target): "the rollback to \(target) is pending until the next boot"
+        case .endsProtection(let root): "the protection of \(root) was being taken back, which was interrupted"
         case .commitsWait(let path): "what was committed of \(path) waits for the next start"
         case .locked: "another command is changing this machine"
         case .damagedState(let file, let reason): "\(file) is damaged: \(reason)"
@@ -103,6 +106,7 @@ public enum PointError: Explained {
         case .isPinned(let name): "`holdfast unpin \(name)` first"
         case .noFactoryPoint: "`holdfast create NAME --factory` makes one"
         case .pending: "reboot, or take it back with `holdfast undo`"
+        case .endsProtection: "repeat `holdfast setup --remove`, which goes on"
         case .commitsWait: "reboot first"
         case .locked: "wait until it has ended"
         case .damagedState(let file, _):
@@ -130,7 +134,7 @@ public enum PointError: Explained {
             2
         case .otherPoints, .noBackend, .notThere, .isFactory, .isPinned, .pending, .refused, .notPermitted,
             .damagedState,
-            .newerState, .commitsWait, .locked:
+            .newerState, .endsProtection, .commitsWait, .locked:
             4
         case .unreadable, .notKept, .bootNotBrought, .program, .hookFailed, .library: 1
         case .damagedPoint, .lostPoint: 4

@@ -72,7 +72,8 @@ extension Preflight {
             .filter { !FilterMounts.isSession($0) }
             .map { mount in
                 Preflight(
-                    "mounted-inside", "\(mount.source) is mounted at \(mount.point), and would go out of sight with \(root)",
+                    "mounted-inside",
+                    "\(mount.source) is mounted at \(mount.point), and would go out of sight with \(root)",
                     mend: "`umount \(mount.point)` first, and mount it again afterwards", isRefusal: true)
             }
     }

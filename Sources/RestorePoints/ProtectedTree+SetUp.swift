@@ -86,6 +86,8 @@ extension ProtectedTree {
                 findings: findings,
                 boot: BootFolders(configuration.boot, state: state, progress: progress, findings: findings),
                 ground: .running)
+            // A crash from here to the configuration leaves it not set up, and repeating this goes on.
+            try area.write(StateArea.SetUpRecord(isEnd: false))
             if earlier == nil {
                 var table = try adopted.map { try tree.table(adopting: $0) } ?? StateArea.Table()
                 try area.write(&table)
@@ -95,6 +97,7 @@ extension ProtectedTree {
             // From here on it is set up.
             try area.write(configuration)
             try area.forgetRemoved()
+            try area.removeSetUp()
             return tree
         } catch { throw PointError.wrapping(error) }
     }
@@ -140,11 +143,17 @@ extension ProtectedTree {
     /// Ends the protection of the tree, which stays as it is. So does the rest of the state: log, keys, configuration.
     /// - Parameter keepingPoints: they stay where they are, and another set-up of the same tree has them again.
     public func endProtection(keepingPoints: Bool, holding lock: borrowing MachineLock) throws {
-        try changing(holding: lock) { table in
-            if !keepingPoints { try remove(Set(table.points.map(\.id)), from: &table) }
+        try changing(holding: lock, isEnd: true) { table in
+            // Until it is at its end, nothing else is done with what may be gone by half.
+            try area.write(StateArea.SetUpRecord(isEnd: true))
+            if !keepingPoints {
+                try remove(Set(table.points.map(\.id)), from: &table)
+                try backend.leave()
+            }
             // A crash from here on leaves it set up, and repeating this ends it.
             try BootIntegration.remove(root: root, state: state)
             try area.setRemoved(keepingPoints: keepingPoints)
+            try area.removeSetUp()
         }
     }
 }

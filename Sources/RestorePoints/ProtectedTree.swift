@@ -132,7 +132,7 @@ public final class ProtectedTree {
 
     public static func pending(state: BytePath) throws -> Pending? {
         do {
-            guard let journal = try StateArea(folder: state).readJournal() else { return nil }
+            guard let journal = try StateArea(folder: state).readSwitch() else { return nil }
             return Pending(
                 target: journal.target, isWaiting: journal.waits,
                 isMissed: journal.waits && journal.boot != HostFacts.bootIdentifier)
@@ -325,11 +325,17 @@ public final class ProtectedTree {
     }
 
     /// Does one change at a time, after whatever an earlier one left undone.
+    /// - Parameter isEnd: protection is taken back.
     func changing<Result>(
-        holding lock: borrowing MachineLock, _ body: (inout StateArea.Table) throws -> Result
+        holding lock: borrowing MachineLock, isEnd: Bool = false, _ body: (inout StateArea.Table) throws -> Result
     ) throws -> Result {
         try check(lock)
         return try translated {
+            if let record = try area.readSetUp() {
+                if record.isEnd, !isEnd { throw PointError.endsProtection(root: root) }
+                // It was at its end, but for this.
+                if !record.isEnd { try area.removeSetUp() }
+            }
             var table = try area.readTable()
             if case .finished(let switched) = try recover(&table), switched.isPending {
                 throw PointError.pending(target: switched.target.name)

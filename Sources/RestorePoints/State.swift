@@ -15,8 +15,7 @@ struct StateArea: Sendable {
     private var tableFile: BytePath { folder.appending("points.json") }
     /// The same once more: points that no table names are nobody's.
     private var secondTableFile: BytePath { folder.appending("points.2.json") }
-    private var unfinishedFile: BytePath { folder.appending("unfinished.json") }
-    private var journalFile: BytePath { folder.appending("journal.json") }
+    private var journal: Journal { Journal(state: folder) }
 
     var isSetUp: Bool { exists(configurationFile) }
 
@@ -63,7 +62,7 @@ struct StateArea: Sendable {
     }
 
     /// A switch that is under way.
-    struct Journal: Codable, Sendable {
+    struct SwitchRecord: Codable, Sendable {
         enum Stage: String, Codable, Sendable {
             /// Decided; everything else is done at the next boot, before anything uses the tree.
             case scheduled
@@ -95,6 +94,13 @@ struct StateArea: Sendable {
 
         /// Whether the next boot, or the next mount, has to come before anything more can happen.
         var waits: Bool { stage == .scheduled || stage == .pending }
+    }
+
+    /// A set-up, or the end of one, that is under way.
+    struct SetUpRecord: Codable, Sendable {
+        var version = StateArea.version
+        /// Whether protection is being taken back.
+        var isEnd: Bool
     }
 
     // MARK: Reading and writing
@@ -147,30 +153,28 @@ struct StateArea: Sendable {
         return nil
     }
 
-    func readUnfinished() throws -> Unfinished { try read(unfinishedFile) ?? Unfinished() }
-    func readJournal() throws -> Journal? { try read(journalFile) }
+    func readUnfinished() throws -> Unfinished { try read(journal.path(of: .points)) ?? Unfinished() }
+    func readSwitch() throws -> SwitchRecord? { try read(journal.path(of: .rollback)) }
+    func readSetUp() throws -> SetUpRecord? { try read(journal.path(of: .setup)) }
 
     func write(_ configuration: Configuration) throws { try write(configuration, to: configurationFile) }
-    func write(_ journal: Journal) throws { try write(journal, to: journalFile) }
+    func write(_ record: SwitchRecord) throws { try write(record, as: .rollback) }
+    func write(_ record: SetUpRecord) throws { try write(record, as: .setup) }
+    func write(_ unfinished: Unfinished) throws { try write(unfinished, as: .points) }
+    private func write(_ record: some Encodable, as entry: Journal.Entry) throws {
+        try journal.make()
+        try write(record, to: journal.path(of: entry))
+    }
     func write(_ table: inout Table) throws {
         table.revision += 1
         // Whichever is newer counts: a crash between the two leaves the change done.
         try write(table, to: tableFile)
         try write(table, to: secondTableFile)
     }
-    func write(_ unfinished: Unfinished) throws { try write(unfinished, to: unfinishedFile) }
-    var hasUnfinished: Bool { exists(unfinishedFile) }
-    func removeUnfinished() throws {
-        guard exists(unfinishedFile) else { return }
-        try removeFile(unfinishedFile)
-        try synchronizeFolder(folder)
-    }
-
-    func removeJournal() throws {
-        guard exists(journalFile) else { return }
-        try removeFile(journalFile)
-        try synchronizeFolder(folder)
-    }
+    var hasUnfinished: Bool { exists(journal.path(of: .points)) }
+    func removeUnfinished() throws { try journal.remove(.points) }
+    func removeSwitch() throws { try journal.remove(.rollback) }
+    func removeSetUp() throws { try journal.remove(.setup) }
 
     private struct Version: Decodable { var version: Int }
 

@@ -35,7 +35,7 @@ extension ProtectedTree {
     }
 
     private func plan(_ request: SwitchRequest, _ table: StateArea.Table) throws -> SwitchPlan {
-        let journal = try area.readJournal().flatMap { $0.waits ? $0 : nil }
+        let journal = try area.readSwitch().flatMap { $0.waits ? $0 : nil }
         func plan(
             _ verb: String, _ target: RestorePoint, discards: some Collection<RestorePoint> = [],
             keepsBefore: Bool = true
@@ -87,7 +87,7 @@ extension ProtectedTree {
     /// What was committed of a filtered place belongs to the state of now, and is brought to it by the next start: until then there is no
     /// going back.
     private func refuseWhileCommitsWait() throws {
-        if let place = try WaitingCommits.places(state).first { throw PointError.commitsWait(path: place) }
+        if let place = try Journal(state: state).placesOfCommits().first { throw PointError.commitsWait(path: place) }
     }
 
     /// Makes a plan once more, and compares.
@@ -117,8 +117,7 @@ extension ProtectedTree {
     /// Carries out a plan, if it still fits.
     public func carryOut(_ plan: SwitchPlan, user: String, holding lock: borrowing MachineLock) throws -> Switched {
         if plan.verb == "cancel" { return try cancel(plan, holding: lock) }
-        let refusals = plan.findings.filter(\.isRefusal)
-        if !refusals.isEmpty { throw PointError.refused(refusals) }
+        if plan.findings.contains(where: \.isRefusal) { try check(plan) }
         return try changing(holding: lock) { table in
             try check(isStill: plan, table)
             let time = Timestamp.now().seconds
@@ -136,7 +135,7 @@ extension ProtectedTree {
             before.boot = try boot.keep(table.points, name: before.id)
             var discards = plan.discards.map(\.id)
             if !plan.keepsBefore { discards.append(before.id) }
-            var journal = StateArea.Journal(
+            var journal = StateArea.SwitchRecord(
                 stage: .preparing, verb: plan.verb, target: plan.target, before: before, discards: discards,
                 change: nil, keeps: plan.keeps.isEmpty ? nil : plan.keeps.map { hexadecimal($0.bytes) },
                 boot: HostFacts.bootIdentifier)
@@ -154,7 +153,7 @@ extension ProtectedTree {
                     target: plan.target.handle, before: before.id, keeping: plan.keeps)
             } catch {
                 // What cannot be taken away now goes with the next command: the journal names it until then.
-                if (try? backend.discard(before.id)) != nil { try area.removeJournal() }
+                if (try? backend.discard(before.id)) != nil { try area.removeSwitch() }
                 throw error
             }
             journal.stage = .committing
@@ -166,7 +165,7 @@ extension ProtectedTree {
 
     /// Goes on with a switch. One whose step failed is taken back at once: carried out later by another command, it would come when nobody
     /// expects it, and one that can never succeed would be in the way of everything.
-    private func proceed(_ journal: inout StateArea.Journal, _ table: inout StateArea.Table) throws -> Switched {
+    private func proceed(_ journal: inout StateArea.SwitchRecord, _ table: inout StateArea.Table) throws -> Switched {
         do { return try goOn(&journal, &table) } catch {
             // Whoever interrupts it has the next command go on.
             if !(error is Interrupted) { try takeBack(journal) }
@@ -175,16 +174,16 @@ extension ProtectedTree {
     }
 
     /// One that has happened stays, and what cannot be taken back now stays under way.
-    private func takeBack(_ journal: StateArea.Journal) throws {
+    private func takeBack(_ journal: StateArea.SwitchRecord) throws {
         guard journal.stage == .committing, let change = journal.change else { return }
         // The next command tries again where this fails, too.
         guard (try? backend.abandon(change)) != nil else { return }
         _ = try? boot.bring(to: journal.before.boot ?? [])
-        try area.removeJournal()
+        try area.removeSwitch()
     }
 
     /// Takes a switch from `committing` to its end, or to the point where it waits for the next boot.
-    private func goOn(_ journal: inout StateArea.Journal, _ table: inout StateArea.Table) throws -> Switched {
+    private func goOn(_ journal: inout StateArea.SwitchRecord, _ table: inout StateArea.Table) throws -> Switched {
         guard let change = journal.change else {
             throw PointError.damagedState(file: area.folder, reason: "the journal says nothing of the change")
         }
@@ -216,7 +215,7 @@ extension ProtectedTree {
                 verb: journal.verb, target: journal.target, before: nil, isPending: true, findings: journal.findings)
         }
         try remove(Set(journal.discards), from: &table)
-        try area.removeJournal()
+        try area.removeSwitch()
         return Switched(
             verb: journal.verb, target: journal.target, before: journal.discards.contains(before.id) ? nil : before,
             isPending: false,
@@ -224,7 +223,7 @@ extension ProtectedTree {
     }
 
     /// Brings a separate /boot, and an EFI system partition, into the target's state, as soon as they are there.
-    private func bringBoot(_ journal: inout StateArea.Journal) throws {
+    private func bringBoot(_ journal: inout StateArea.SwitchRecord) throws {
         guard let kept = journal.target.boot, !kept.isEmpty, journal.bootIsBrought != true else { return }
         journal.bootIsBrought = try boot.bring(to: kept)
         try area.write(journal)
@@ -233,13 +232,13 @@ extension ProtectedTree {
     private func cancel(_ plan: SwitchPlan, holding lock: borrowing MachineLock) throws -> Switched {
         try check(lock)
         return try translated {
-            guard let journal = try area.readJournal(), journal.waits else { throw StalePlan(id: plan.id) }
+            guard let journal = try area.readSwitch(), journal.waits else { throw StalePlan(id: plan.id) }
             if let change = journal.change {
                 if try backend.isEffective(change) { throw StalePlan(id: plan.id) }
                 try backend.abandon(change)
             }
             _ = try boot.bring(to: journal.before.boot ?? [])
-            try area.removeJournal()
+            try area.removeSwitch()
             return Switched(verb: plan.verb, target: journal.target, before: nil, isPending: false, findings: 0)
         }
     }
@@ -266,7 +265,7 @@ extension ProtectedTree {
     }
 
     func recover(_ table: inout StateArea.Table, isBoot: Bool = false) throws -> Recovery {
-        guard var journal = try area.readJournal() else { return .nothing }
+        guard var journal = try area.readSwitch() else { return .nothing }
         switch journal.stage {
         case .scheduled:
             guard isBoot else {
@@ -284,7 +283,7 @@ extension ProtectedTree {
         case .preparing:
             try backend.discard(journal.before.id)
             if let change = journal.change { try backend.abandon(change) }
-            try area.removeJournal()
+            try area.removeSwitch()
             return .cleared(target: journal.target)
         case .committing:
             journal.change?.facts["attempted"] = "yes"

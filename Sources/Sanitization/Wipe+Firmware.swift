@@ -2,6 +2,7 @@
 
 internal import Cryptography
 internal import Glibc
+internal import Machine
 public import Platform
 internal import Reporting
 
@@ -24,7 +25,7 @@ extension Wipe {
 
     /// - Throws: `WipeError.levelNotSupported`, before anything has happened.
     static func method(
-        for request: WipeRequest, of device: BlockDevice, _ jobs: BytePath,
+        for request: WipeRequest, of device: BlockDevice, _ journal: Journal,
         _ replay: (kind: BlockDevice.Kind, channel: any FirmwareChannel)?
     ) throws -> WipeMethod {
         func refuse(_ reason: String) -> WipeError {
@@ -48,7 +49,7 @@ extension Wipe {
         let abilities = try drive.abilities()
         let reaching = abilities.filter { $0.level >= request.level && (wanted == nil || wanted == $0.technique) }
         // What hinders may be what an interrupted erase of ours left.
-        let job = try WipeJob.read(WipeJob.file(in: jobs, for: device))
+        let job = try WipeJob.read(WipeJob.file(in: journal, for: device))
         if let job, job.isOf(device), job.stage == .erasing,
             let own = reaching.first(where: { $0.technique == job.technique })
         {

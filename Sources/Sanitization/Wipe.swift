@@ -3,6 +3,7 @@
 
 internal import Cryptography
 internal import Glibc
+internal import Machine
 public import Platform
 public import Reporting
 
@@ -83,7 +84,7 @@ public struct Wipe {
     public let device: BlockDevice
     public let request: WipeRequest
     public let method: WipeMethod
-    let jobs: BytePath
+    let journal: Journal
     /// For tests: what speaks for the firmware of a drive of some kind.
     let replay: (kind: BlockDevice.Kind, channel: any FirmwareChannel)?
 
@@ -101,10 +102,10 @@ public struct Wipe {
         self.device = device
         self.request = request
         self.replay = replay
-        jobs = state.appending("wipe")
+        journal = Journal(state: state)
         try Self.refuseUse(of: device)
         do {
-            method = try Self.method(for: request, of: device, jobs, replay)
+            method = try Self.method(for: request, of: device, journal, replay)
         } catch { throw WipeError.wrapping(error) }
     }
 
@@ -123,7 +124,7 @@ public struct Wipe {
     /// The wipe of this device that was interrupted, as far as it came; with all passes written it is being read back.
     public var interrupted: (pass: Int, position: UInt64)? {
         get throws {
-            guard let job = try WipeJob.read(WipeJob.file(in: jobs, for: device)), job.isOf(device),
+            guard let job = try WipeJob.read(WipeJob.file(in: journal, for: device)), job.isOf(device),
                 try isThisOne(job, Descriptor.openUncached(device.path))
             else { return nil }
             return (job.pass, job.position)
@@ -166,7 +167,7 @@ public struct Wipe {
         guard BlockDevice.at(device.path) == device, facts.bytes == device.size else {
             throw WipeError.changed(device: device.name)
         }
-        let file = WipeJob.file(in: jobs, for: device)
+        let file = WipeJob.file(in: journal, for: device)
         var job = try begin(file, open)
         if case .firmware(let ability) = method {
             return try erase(ability, open, facts.sector, &job, file, progress)
@@ -262,10 +263,10 @@ public struct Wipe {
 
     /// What is in memory is gone with the power, and the drive's password with it.
     private func refuseMemory() throws {
-        try makeFolders(jobs)
-        let mount = try Mount.holding(Descriptor.open(jobs, .directory))
+        try journal.make()
+        let mount = try Mount.holding(Descriptor.open(journal.folder, .directory))
         if let mount, ["tmpfs", "ramfs", "overlay"].contains(mount.type) {
-            throw WipeError.recordInMemory(folder: jobs)
+            throw WipeError.recordInMemory(folder: journal.folder)
         }
     }
 

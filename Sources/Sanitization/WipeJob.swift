@@ -2,6 +2,7 @@
 
 internal import Cryptography
 internal import FoundationEssentials
+internal import Machine
 internal import Platform
 
 /// A range of a device, in bytes.
@@ -62,10 +63,10 @@ struct WipeJob: Codable {
 
     /// A device that was pulled and plugged in again may have another name: where it has a serial number, that and the partition tell which
     /// one it is.
-    static func file(in folder: BytePath, for device: BlockDevice) -> BytePath {
+    static func file(in journal: Journal, for device: BlockDevice) -> BytePath {
         let part = device.disk.map { device.name.dropFirst($0.count) } ?? ""
         let identity = device.serial.isEmpty ? device.name : "\(device.serial) \(part)"
-        return folder.appending(hexadecimal(Array(identity.utf8)) + ".json")
+        return journal.path(of: .wipe(device: Array(identity.utf8)))
     }
 
     static func read(_ file: BytePath) throws -> WipeJob? {
@@ -78,7 +79,7 @@ struct WipeJob: Codable {
     }
 
     func write(_ file: BytePath) throws {
-        try makeFolders(file.parent)
+        try makeFolders(file.parent, mode: 0o755)
         try replaceFile(file, Array(try JSONEncoder().encode(self)))
     }
 

@@ -10,12 +10,27 @@ public struct MachineStatus: Sendable {
     public var filters: [WriteFilter.Status]
     /// Why nothing is known of the filters, though something may be.
     public var filterProblem: String?
+    /// What else is under way or was interrupted, in sentences.
+    public var underWay: [String] = []
 
     /// How it is now.
     public static func now(_ places: Places) throws -> MachineStatus {
-        let tree = try ProtectedTree.overview(state: places.state)
-        do {
-            return MachineStatus(tree: tree, filters: try WriteFilter(state: places.state).status(consumers: 0))
-        } catch { return MachineStatus(tree: tree, filters: [], filterProblem: "\(error)") }
+        var status = MachineStatus(tree: try ProtectedTree.overview(state: places.state), filters: [])
+        do { status.filters = try WriteFilter(state: places.state).status(consumers: 0) } catch {
+            status.filterProblem = "\(error)"
+        }
+        status.underWay = try Journal(state: places.state).entries().compactMap(sentence)
+        return status
+    }
+
+    /// nil: it is told elsewhere.
+    private static func sentence(_ entry: Journal.Entry) -> String? {
+        switch entry {
+        case .rollback, .points, .commit: nil
+        case .setup: "a set-up, or the end of one, was interrupted; the same `holdfast setup` goes on"
+        case .wipe(let device): "the wipe of \(printable(device)) is not at its end; the same `holdfast wipe` goes on"
+        case .freeSpace:
+            "free space is being wiped, or that was interrupted; the same `holdfast wipe` gives the room back"
+        }
     }
 }

@@ -139,7 +139,7 @@ public struct FilterPlan: Sendable, Hashable {
 struct FilterArea {
     let folder: BytePath
 
-    init(state: BytePath) { folder = WaitingCommits.folder(of: state) }
+    init(state: BytePath) { folder = state.appending("filter") }
 
     /// One writable boot is wanted. Whoever starts takes it away first.
     var serviceToken: BytePath { folder.appending("service") }

@@ -1,7 +1,7 @@
 // What is to stay of a session: kept in the state first, durable on return, and brought below the overlay when nothing uses it, which
 // is at the start of the machine, or while a folder's overlay is away for a moment.
 //
-//     <state>/filter/commit-<place>-<number>/
+//     <state>/journal/commit-<place>-<number>/
 //         parts.hf, identity    what comes (see KeptParts)
 //         list                  what is done, a line each: delete, whole or alone, and the path below the place in hexadecimal digits
 
@@ -12,32 +12,22 @@ internal import Reporting
 internal import RestorePoints
 
 struct StagedCommit {
-    let area: FilterArea
+    let journal: Journal
     /// The filtered place.
     let place: BytePath
     var progress = Progress()
-
-    private var prefix: String { WaitingCommits.prefix(of: place) }
-
-    /// The names of those that wait, oldest first.
-    static func waiting(_ area: FilterArea, for place: BytePath) throws -> [String] {
-        let prefix = WaitingCommits.prefix(of: place)
-        guard exists(area.folder) else { return [] }
-        let names = try DirectoryListing(of: Descriptor.open(area.folder, .directory))
-        return (0..<names.count).map { String(decoding: names[$0], as: UTF8.self) }.filter { $0.hasPrefix(prefix) }
-            .sorted { (Int($0.dropFirst(prefix.count)) ?? 0) < (Int($1.dropFirst(prefix.count)) ?? 0) }
-    }
 
     // MARK: Keeping it
 
     /// Keeps what is to stay; on return it is durable, and it is brought below sooner or later. A crash before leaves nothing.
     /// - Returns: how many entries could not be read; each was named, and stays as it is on the disk.
     func stage(_ changes: ChangeSet, of seen: Descriptor, findings: Findings) throws -> UInt64 {
-        let folder = try Descriptor.open(area.folder, .directory)
+        try journal.make()
+        let folder = try Descriptor.open(journal.folder, .directory)
         let staging = Array("staging".utf8)
         try folder.removeTree(staging)
         try folder.makeDirectory(staging)
-        let path = area.folder.appending(staging)
+        let path = journal.folder.appending(staging)
         let missed = try KeptParts(in: path).keep(
             changes.parts, of: seen, named: place, progress: progress, findings: findings)
         var lines: [String] = []
@@ -45,9 +35,10 @@ struct StagedCommit {
             lines += paths.map { "\(word) \(hexadecimal($0))\n" }.sorted()
         }
         try replaceFile(path.appending("list"), Array((lines.joined() + "end\n").utf8))
-        let last = try Self.waiting(area, for: place).last.flatMap { Int($0.dropFirst(prefix.count)) } ?? 0
+        var number: UInt64 = 1
+        if case .commit(_, let last) = try journal.commits(of: place).last { number = last &+ 1 }
         // The commit point.
-        try renameFile(path, to: area.folder.appending("\(prefix)\(last + 1)"))
+        try renameFile(path, to: journal.folder.appending(Journal.Entry.commit(place: place, number: number).name))
         return missed
     }
 
@@ -56,14 +47,14 @@ struct StagedCommit {
     /// Brings everything that waits for a place to where the place itself is. Whatever interrupts it, the next call goes on; what cannot be
     /// brought is named, and the commit is done with.
     /// - Parameter ground: the place as it is below the overlay.
-    static func apply(_ area: FilterArea, for place: BytePath, on ground: Descriptor, findings: Findings) throws {
-        for name in try waiting(area, for: place) {
-            try StagedCommit(area: area, place: place).apply(name, ground, findings)
+    static func apply(_ journal: Journal, for place: BytePath, on ground: Descriptor, findings: Findings) throws {
+        for entry in try journal.commits(of: place) {
+            try StagedCommit(journal: journal, place: place).apply(entry, ground, findings)
         }
     }
 
-    private func apply(_ name: String, _ ground: Descriptor, _ findings: Findings) throws {
-        let folder = area.folder.appending(name)
+    private func apply(_ entry: Journal.Entry, _ ground: Descriptor, _ findings: Findings) throws {
+        let folder = journal.path(of: entry)
         let changes = try Self.read(folder.appending("list"))
         for path in changes.deletes.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
             let path = BytePath(path)
@@ -84,9 +75,9 @@ struct StagedCommit {
             findings: findings)
         try ground.synchronizeFileSystem()
         // From here on it is done: a crash before repeats what has been done, to the same end; one after it leaves what nobody names.
-        let (all, done) = (try Descriptor.open(area.folder, .directory), Array("done".utf8))
+        let (all, done) = (try Descriptor.open(folder.parent, .directory), Array("done".utf8))
         try all.removeTree(done)
-        try renameFile(folder, to: area.folder.appending(done))
+        try renameFile(folder, to: folder.parent.appending(done))
         try all.removeTree(done)
     }
 

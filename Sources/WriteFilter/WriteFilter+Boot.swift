@@ -17,7 +17,7 @@ extension WriteFilter {
     /// Whether it changes anything that stays: then it is on record.
     public var changesRoot: Bool {
         get throws {
-            try translated { try exists(area.serviceToken) || !StagedCommit.waiting(area, for: "/").isEmpty }
+            try translated { try exists(area.serviceToken) || !journal.commits(of: "/").isEmpty }
         }
     }
 
@@ -34,7 +34,7 @@ extension WriteFilter {
             var lines = alarms.map(SessionLine.alarm)
             _ = try FilterMounts.makeBase(of: "/")
             do {
-                try StagedCommit.apply(area, for: "/", on: Descriptor.open(root, .directory), findings: findings)
+                try StagedCommit.apply(journal, for: "/", on: Descriptor.open(root, .directory), findings: findings)
             } catch {
                 lines.append(
                     .alarm(

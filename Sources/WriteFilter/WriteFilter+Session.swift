@@ -42,7 +42,7 @@ extension WriteFilter {
         }
         if FilterMounts.lower(of: place) != nil || FilterMounts.forgets(place) != nil { return }
         try StagedCommit.apply(
-            area, for: place, on: Descriptor.openWithoutLinks(place, .directory), findings: findings)
+            journal, for: place, on: Descriptor.openWithoutLinks(place, .directory), findings: findings)
         if plan.isEnabled, !isService {
             try FolderOverlay.start(plan)
             try noteMade(plan)
@@ -173,7 +173,7 @@ extension WriteFilter {
         let (plan, seen) = try plan(commit: paths, in: place)
         try plan.require(asked)
         if !plan.found.isEmpty {
-            _ = try StagedCommit(area: area, place: place, progress: progress).stage(
+            _ = try StagedCommit(journal: journal, place: place, progress: progress).stage(
                 plan.found, of: seen, findings: findings)
         }
         return (plan.found.isEmpty ? 0 : plan.found.count, plan.decided)
@@ -186,7 +186,7 @@ extension WriteFilter {
             try FolderOverlay.pausing(plan) {
                 let lower = FilterMounts.base(of: plan.path).appending("lower")
                 try StagedCommit.apply(
-                    area, for: plan.path, on: Descriptor.open(lower, .directory), findings: findings)
+                    journal, for: plan.path, on: Descriptor.open(lower, .directory), findings: findings)
             }
             return Committed(changes: count, isApplied: true)
         } catch FilterError.busy(_, let users) { return Committed(changes: count, isApplied: false, users: users) }

@@ -10,6 +10,7 @@ public import RestorePoints
 public struct WriteFilter {
     let state: BytePath
     let area: FilterArea
+    var journal: Journal { Journal(state: state) }
 
     /// - Parameter state: the folder with the state of restore points.
     public init(state: BytePath) {
@@ -66,7 +67,7 @@ public struct WriteFilter {
                     plan: plan, session: session, consumption: .now(of: plan.path),
                     consumers: session.mode == .overlay ? Consumer.largest(consumers, of: plan.path) : [],
                     isServiceNext: exists(area.serviceToken),
-                    waitingCommits: try StagedCommit.waiting(area, for: plan.path).count,
+                    waitingCommits: try journal.commits(of: plan.path).count,
                     alarms: alarms(plan, session))
             }
         }

@@ -119,6 +119,47 @@ struct CrashTests {
     }
 
     @Test(
+        "The end of a protection that is killed anywhere is ended by the same command, and the tree stays as it is",
+        arguments: SemanticsTests.kinds)
+    func endOfProtection(_ kind: BackendKind) throws {
+        let place = try Place(kind)
+        fill(place)
+        let state = place.look()
+        func holdfast(_ words: String) -> Int32 {
+            Int32(
+                shell(
+                    "\(builtProgram) \(words) --state \(place.state) --yes --quiet >\(place.scratch)/out 2>&1; echo -n $?"
+                )) ?? -1
+        }
+        let places = try forEachPlace(of: Self.changes, step: 5) { call, number in
+            let what = "killed at \(call) \(number)"
+            try #require(holdfast("setup --root \(place.root)") == 0, "\(what)")
+            let choice = number % 2 == 0 ? "keep" : "destroy"
+            let isWhole = run("setup --remove --points \(choice)", place, killedAt: call, number)
+            if !isWhole, exists(place.state.appending("protected.json")) {
+                // Nothing else is begun with what may be gone by half.
+                let isBegun = exists(place.state.appending("journal/setup.json"))
+                try #require(holdfast("create x") == (isBegun ? 4 : 0), "\(what)")
+                try #require(holdfast("setup --remove --points \(choice)") == 0, "\(what)")
+            }
+            if choice == "keep" {
+                // Another set-up has them again, and this time they go.
+                try #require(holdfast("setup --root \(place.root)") == 0, "\(what)")
+                try #require(try place.open().points().first?.name == "factoryreset", "\(what)")
+                try #require(holdfast("setup --remove --points destroy") == 0, "\(what)")
+            }
+            try #require(!exists(place.state.appending("protected.json")) && place.look() == state, "\(what)")
+            if kind == .btrfs {
+                try #require(!exists(place.scratch.appending("mount/@holdfast")), "\(what): points stay")
+            }
+            shell("chattr -R -f -ia \(place.state); rm -rf \(place.state)")
+            return isWhole
+        }
+        print("\(kind): an end of a protection killed at \(places) places")
+        #expect(places > 3)
+    }
+
+    @Test(
         "A point that is destroyed, killed anywhere, is there or gone, and nothing else is",
         arguments: SemanticsTests.kinds)
     func destroy(_ kind: BackendKind) throws {

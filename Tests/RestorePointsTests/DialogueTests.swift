@@ -133,6 +133,7 @@ struct DialogueTests {
             ("echo '{' > state/points.json; echo '{' > state/points.2.json; holdfast status $S", 4),
             ("rm state/points*.json; holdfast create x $S", 4),
             ("echo '{\"version\": 9}' > state/points.json; holdfast create x $S", 4),
+            ("mkdir -p state/journal; echo '{' > state/journal/rollback.json; holdfast create x $S", 4),
             ("echo '{' > state/journal.json; holdfast create x $S", 4),
             ("setpriv --reuid 65534 --clear-groups holdfast create x $S", 4),
             ("holdfast setup --root /nowhere --state other", 1),

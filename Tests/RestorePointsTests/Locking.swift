@@ -15,7 +15,9 @@ extension ProtectedTree {
 
     func setPinned(_ isPinned: Bool, _ name: String) throws { try setPinned(isPinned, name, holding: lock()) }
 
-    func carryOut(_ plan: SwitchPlan, user: String) throws -> Switched { try carryOut(plan, user: user, holding: lock()) }
+    func carryOut(_ plan: SwitchPlan, user: String) throws -> Switched {
+        try carryOut(plan, user: user, holding: lock())
+    }
 
     @discardableResult
     func recover() throws -> Recovery { try recover(holding: lock()) }

@@ -144,7 +144,7 @@ struct FirmwareTests {
         let drive = try replay("sata-password-found", loop)
         #expect(end("", nil, loop, drive) == .achieved(.purge))
         #expect(drive.hasSent(ata: 0xf2) && drive.hasSent(ata: 0xf6))
-        #expect(shell("ls \(loop.state)/wipe") == "")
+        #expect(shell("ls \(loop.state)/journal") == "")
     }
 
     @Test("A security erase whose password a power cut would lose is refused, and no password is set")

@@ -40,7 +40,7 @@ struct WipeTests {
             #expect(shell("tr -d '\\\(String(byte, radix: 8))' < \(loop.file) | wc -c") == "0\n")
         case .random: #expect(shell("gzip -1 < \(loop.file) | wc -c").dropLast().count >= 8)
         }
-        #expect(shell("ls \(loop.state)/wipe") == "", "what was known of the job goes with it")
+        #expect(shell("ls \(loop.state)/journal") == "", "what was known of the job goes with it")
     }
 
     @Test("A device that came into use after its wipe was planned is left as it is, and the plan is stale")
@@ -56,7 +56,9 @@ struct WipeTests {
             shell("\(words)\(use); sync; cp \(loop.file) \(loop.scratch)/before")
             #expect(throws: StalePlan.self, "\(use)") { try wipe.run(Progress()) }
             shell("\(words)\(undo); sync")
-            #expect(shell("cmp -i 12M -n 4M \(loop.file) \(loop.scratch)/before; ls \(loop.state)/wipe 2>/dev/null") == "")
+            #expect(
+                shell("cmp -i 12M -n 4M \(loop.file) \(loop.scratch)/before; ls \(loop.state)/journal 2>/dev/null")
+                    == "")
             #expect(try Wipe(loop.path, request(), state: loop.state).run(Progress()).isAchieved)
         }
     }
@@ -242,11 +244,11 @@ struct WipeTests {
         stopper.wait()
         let interrupted = try #require(try Wipe(loop.path, request(), state: loop.state).interrupted)
         #expect(interrupted.position > 0)
-        let job = shell("cat \(loop.state)/wipe/*.json")
+        let job = shell("cat \(loop.state)/journal/wipe-*.json")
         #expect(try Wipe(loop.path, request(), state: loop.state).run(Progress()).interruptions == 1)
         // Another one of the same size has the name now.
         shell(
-            "cat > \(loop.state)/wipe/$(printf \(loop.name) | od -An -tx1 | tr -d ' \n').json <<'E'\n\(job)\nE\ncat \(loop.scratch)/other >\(loop.path); sync"
+            "cat > \(loop.state)/journal/wipe-$(printf \(loop.name) | od -An -tx1 | tr -d ' \n').json <<'E'\n\(job)\nE\ncat \(loop.scratch)/other >\(loop.path); sync"
         )
         #expect(try Wipe(loop.path, request(), state: loop.state).interrupted == nil)
         let report = try Wipe(loop.path, request(), state: loop.state).run(Progress())

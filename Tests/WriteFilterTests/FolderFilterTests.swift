@@ -29,6 +29,25 @@ struct FolderFilterTests {
             """)
     }
 
+    @Test("What the first program had under way, in the places that it had then, is brought to its end")
+    func formerPlaces() throws {
+        let place = try FilteredPlace()
+        fill(place)
+        try place.setUp()
+        try place.enable()
+        shell("echo kept > \(place.root)/kept; exec 9<\(place.root)/kept; sleep 4072 >/dev/null 2>&1 & sleep 0.3")
+        #expect(try !place.commit(nil).isApplied)
+        shell("pkill -f 'sleep 4072'; cd \(place.state); mv journal/commit-* filter/")
+        #expect(try place.status.waitingCommits == 1)
+        let tree = try ProtectedTree.open(state: place.state, progress: Progress(), findings: Findings())
+        let point = try #require(try tree.points().last)
+        #expect(throws: PointError.self) { try tree.check(tree.planRollback(to: point, discardNewer: false)) }
+        place.leave()
+        #expect(try place.start() == [])
+        #expect(shell("cat \(place.lower)/kept") == "kept\n")
+        #expect(shell("ls \(place.state)/filter \(place.state)/journal | grep commit-") == "")
+    }
+
     @Test("A commit keeps names with a backslash and names that are no text, and hooks are told them, byte for byte")
     func slash() throws {
         let place = try FilteredPlace()

@@ -54,7 +54,8 @@ struct FilterCommitCommand: StatefulCommand {
         }
         if !committed.users.isEmpty { lines.append("it is in use: " + Text.users(committed.users)) }
         if !all {
-            lines.append("what else this session changed is still forgotten: `holdfast filter commit --all --dry-run` lists it")
+            lines.append(
+                "what else this session changed is still forgotten: `holdfast filter commit --all --dry-run` lists it")
         }
         session.show(
             [("changes", .number(UInt64(committed.changes))), ("applied", .flag(committed.isApplied))]

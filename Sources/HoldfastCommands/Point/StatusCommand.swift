@@ -39,6 +39,7 @@ struct StatusCommand: StatefulCommand {
                         ("damage", protected.damage.map { .text($0.description) }),
                         ("interrupted", pending.map { .flag(!$0.isWaiting) }),
                         ("missed", pending.map { .flag($0.isMissed) }),
+                        ("underWay", .list(status.underWay.map(JSON.text))),
                         ("filters", .list(filters.map { .object(JSON.filter($0)) })),
                     ]))
         } else {
@@ -51,6 +52,7 @@ struct StatusCommand: StatefulCommand {
                 )
             }
         }
+        status.underWay.forEach(session.console.warning)
         if let problem = status.filterProblem {
             session.console.warning("what the write filter does cannot be read: \(problem)")
         }

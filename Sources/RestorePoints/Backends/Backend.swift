@@ -39,6 +39,9 @@ protocol Backend: AnyObject {
     /// Gives back the space of what was destroyed, and views of backups that have ended.
     func tidy() throws
 
+    /// Takes away where points were kept, once there are none and nobody will make any.
+    func leave() throws
+
     /// The tree as it was at a point, read-only, for `diff` and backups; nil for the live tree.
     func listing(of handle: String?) throws -> any TreeListing
 
@@ -77,6 +80,7 @@ extension Backend {
     var facts: [String: String] { [:] }
     var appliesAtBoot: Bool { false }
     func check(target: String) throws {}
+    func leave() throws {}
     func preflightCreate() throws -> [Preflight] { [] }
     func found() throws -> [String: [FoundPoint]] { [:] }
 }

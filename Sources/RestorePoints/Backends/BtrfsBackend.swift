@@ -160,6 +160,17 @@ final class BtrfsBackend: Backend {
         }
     }
 
+    func leave() throws {
+        try tidy()
+        let all = try top.open(Self.container, .directory)
+        // What somebody else has put there keeps it.
+        for (folder, name) in [(all, tree), (top, Self.container)] {
+            do throws(SystemError) { try folder.remove(name, directory: true) } catch {
+                guard error.code == ENOTEMPTY || error.isAbsent else { throw error }
+            }
+        }
+    }
+
     private static let viewPrefix = "view-"
 
     func snapshot(of handle: String?) throws -> Snapshot? {

@@ -3,9 +3,9 @@
 // A switch is decided by the journal: once it says `committing`, the tree is brought into the target's state, again and again
 // if need be, until it is. Only what differs is touched. `/` is switched at boot, before anything uses it.
 
-internal import Machine
 internal import Boot
 internal import Images
+internal import Machine
 internal import Platform
 internal import Reporting
 

@@ -13,8 +13,8 @@ public struct FreeSpaceWipe {
     public let reserve: UInt64
     public let free: UInt64
     let identity: FileIdentity
-    /// The names of folders that are to go: whatever has such a name and is not recorded here is somebody's own.
-    private let records: BytePath
+    /// Names the folders that are to go: whatever has such a name and is not recorded there is somebody's own.
+    private let journal: Journal
 
     private static let prefix = Array(".holdfast-wipe-".utf8)
     /// The length of one file that takes space; some file systems have no larger ones.
@@ -25,7 +25,7 @@ public struct FreeSpaceWipe {
     ///   - state: where it is remembered what an interrupted one leaves.
     /// - Throws: `WipeError`, also where the machine runs from the file system and nothing is to stay free.
     public init(_ path: BytePath, reserve: UInt64?, state: BytePath) throws {
-        records = state.appending("wipe").appending("free-space")
+        journal = Journal(state: state)
         do {
             self.path = path
             self.reserve = reserve ?? 0
@@ -56,8 +56,8 @@ public struct FreeSpaceWipe {
         // What an interrupted one left.
         try removeLeftovers(parent)
         let name = Self.prefix + Array(hexadecimal(try SecureRandom.bytes(6)).utf8)
-        try makeFolders(records)
-        try writeNew(records.appending(name), [])
+        try journal.make()
+        try writeNew(journal.path(of: .freeSpace(name: name)), [])
         // Whatever ends this, the space is given back; what a kill leaves goes with the next call.
         defer { try? removeLeftovers(parent) }
         try parent.makeDirectory(name)
@@ -172,16 +172,13 @@ public struct FreeSpaceWipe {
     }
 
     private func removeLeftovers(_ parent: Descriptor) throws {
-        guard exists(records) else { return }
-        let names = try DirectoryListing(of: Descriptor.open(records, .directory))
-        for index in 0..<names.count {
-            let name = names[index]
+        for case .freeSpace(let name) in try journal.entries() {
             // One that is in another folder, or on a medium that is away, waits for its turn.
             guard let folder = try Self.own(name, in: parent) else { continue }
             let files = try DirectoryListing(of: folder)
             for file in 0..<files.count { try folder.remove(files[file]) }
             try parent.remove(name, directory: true)
-            try removeFile(records.appending(name))
+            try journal.remove(.freeSpace(name: name))
         }
         try parent.synchronize()
     }
