@@ -18,7 +18,8 @@ public enum PointError: Explained {
     case notThere(root: BytePath, reason: String)
     case badName(name: String, reason: String)
     case nameTaken(name: String)
-    case unknownPoint(name: String)
+    /// With the name of one that is there and much like it.
+    case unknownPoint(name: String, near: String?)
     case isFactory(name: String)
     case isPinned(name: String)
     case noFactoryPoint
@@ -58,7 +59,7 @@ public enum PointError: Explained {
         case .notThere(let root, let reason): "\(root) is not the tree that is protected: \(reason)"
         case .badName(let name, let reason): "\(printable(name.utf8)) cannot be a point's name: \(reason)"
         case .nameTaken(let name): "there is a point \(name) already"
-        case .unknownPoint(let name): "there is no point \(printable(name.utf8))"
+        case .unknownPoint(let name, _): "there is no point \(printable(name.utf8))"
         case .isFactory(let name): "\(name) is a factory point"
         case .isPinned(let name): "\(name) is pinned"
         case .noFactoryPoint: "there is no factory point"
@@ -101,7 +102,8 @@ public enum PointError: Explained {
                 : "`holdfast setup` protects this machine, `holdfast setup --root DIR` a folder"
         case .notThere(let root, _): "mount it (`mount \(root)`, where /etc/fstab knows it)"
         case .nameTaken: "take another name, or `holdfast destroy` that one first"
-        case .unknownPoint: "`holdfast status` lists the points"
+        case .unknownPoint(_, let near):
+            (near.map { "did you mean the point \($0)? " } ?? "") + "`holdfast status` lists them"
         case .isFactory: "repeat with --factory if it is really to go"
         case .isPinned(let name): "`holdfast unpin \(name)` first"
         case .noFactoryPoint: "`holdfast create NAME --factory` makes one"

@@ -174,10 +174,12 @@ public final class ProtectedTree {
 
     /// The point of that name.
     public func point(named name: String) throws -> RestorePoint {
-        guard let point = try points().first(where: { $0.name == name }) else {
-            throw PointError.unknownPoint(name: name)
-        }
-        return point
+        try Self.point(named: name, in: points())
+    }
+
+    private static func point(named name: String, in points: [RestorePoint]) throws(PointError) -> RestorePoint {
+        if let point = points.first(where: { $0.name == name }) { return point }
+        throw .unknownPoint(name: name, near: Self.name(near: name, among: points))
     }
 
     /// The points that have something at a path, which is absolute and in the tree.
@@ -261,9 +263,7 @@ public final class ProtectedTree {
 
     private func planDestroy(_ names: [String], factory: Bool, _ table: StateArea.Table) throws -> DestroyPlan {
         let points = try names.map { name in
-            guard let point = table.points.first(where: { $0.name == name }) else {
-                throw PointError.unknownPoint(name: name)
-            }
+            let point = try Self.point(named: name, in: table.points)
             if point.isPinned { throw PointError.isPinned(name: name) }
             if point.isFactory && !factory { throw PointError.isFactory(name: name) }
             return point
@@ -316,10 +316,10 @@ public final class ProtectedTree {
     /// A pinned point is not destroyed.
     public func setPinned(_ isPinned: Bool, _ name: String, holding lock: borrowing MachineLock) throws {
         try changing(holding: lock) { table in
-            guard let index = table.points.firstIndex(where: { $0.name == name }) else {
-                throw PointError.unknownPoint(name: name)
+            let point = try Self.point(named: name, in: table.points)
+            for index in table.points.indices where table.points[index].id == point.id {
+                table.points[index].isPinned = isPinned
             }
-            table.points[index].isPinned = isPinned
             try area.write(&table)
         }
     }

@@ -53,6 +53,29 @@ struct DialogueTests {
         #expect(exists(place.root.appending("new")))
     }
 
+    @Test(
+        "Commands that are named can be typed as they stand, mistyped names meet what was meant, tables fit 80 columns")
+    func words() throws {
+        let place = try Place(.tree)
+        place.write("file", "1")
+        _ = run(
+            "holdfast setup --root plant $S; holdfast create Commissioning --message \"$(printf %90s x)\" $S", place)
+        let mistyped = run("holdfast rollback commisioning $S", place)
+        #expect(
+            mistyped == [
+                "error: there is no point commisioning",
+                "hint: did you mean the point Commissioning? `holdfast status --state \(place.state)` lists them", "2",
+            ])
+        let value = run("holdfast filter enable --overlay disc $S", place)
+        #expect(value.contains { $0.contains("'memory' and 'disk'") } && value.last == "2", "\(value)")
+        place.write("file", "2")
+        _ = run("holdfast create later $S; holdfast rollback Commissioning --yes $S", place)
+        // Of the point that the tree stands on, and not of the one that the rollback has made.
+        #expect(run("holdfast diff $S 2>&1", place).contains { $0.hasPrefix("Commissioning → now: 0 added") })
+        let table = run("script -qec 'stty cols 80; holdfast status --state \(place.state)' /dev/null", place)
+        #expect(table.contains { $0.contains("before-rollback.") } && table.allSatisfy { $0.count <= 80 }, "\(table)")
+    }
+
     @Test("A rollback that is refused is refused before anybody is asked, and names the filter that is in the way")
     func refusedFirst() throws {
         let place = try Place(.tree)

@@ -29,6 +29,8 @@ struct FilterPathOption: ParsableArguments {
 struct OverlayArgument: ExpressibleByArgument {
     var kind: FilterPlan.Overlay
 
+    static var allValueStrings: [String] { [FilterPlan.Overlay.memory, .disk].map(\.rawValue) }
+
     init?(argument: String) {
         guard let kind = FilterPlan.Overlay(rawValue: argument) else { return nil }
         self.kind = kind
@@ -37,6 +39,8 @@ struct OverlayArgument: ExpressibleByArgument {
 
 struct ExceptionSetArgument: ExpressibleByArgument {
     var set: ExceptionSet
+
+    static var allValueStrings: [String] { ExceptionSet.allCases.map(\.rawValue) }
 
     init?(argument: String) {
         guard let set = ExceptionSet(rawValue: argument) else { return nil }

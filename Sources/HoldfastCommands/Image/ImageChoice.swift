@@ -41,7 +41,7 @@ extension Session {
         return shown[try choose("Restore which image?", from: lines, names: names)]
     }
 
-    private var columnsOfTerminal: Int { [1, 2, 0].map(terminalColumns).first { $0 > 0 } ?? 80 }
+    var columnsOfTerminal: Int { [1, 2, 0].map(terminalColumns).first { $0 > 0 } ?? 80 }
 }
 
 extension ImageSummary {

@@ -17,6 +17,7 @@ final class Console: @unchecked Sendable {
     /// Whether anybody watches long work.
     var showsProgress: Bool { !isQuiet && (isJSON || isErrorTerminal) }
     private let isColoured: Bool
+    private let named: NamedCommands?
     private let monitor = Monitor()
     private var line = ""
     private var isPaused = false
@@ -24,7 +25,8 @@ final class Console: @unchecked Sendable {
     private var findingCount = 0
     private var outputFailure: CInt = 0
 
-    init(isJSON: Bool, isQuiet: Bool = false, isVerbose: Bool = false) {
+    init(isJSON: Bool, isQuiet: Bool = false, isVerbose: Bool = false, named: NamedCommands? = nil) {
+        self.named = named
         self.isJSON = isJSON
         self.isQuiet = isQuiet
         self.isVerbose = isVerbose
@@ -32,6 +34,9 @@ final class Console: @unchecked Sendable {
             isErrorTerminal && HostFacts.environment("NO_COLOR") == nil
             && HostFacts.environment("TERM") != "dumb"
     }
+
+    /// A text whose commands can be typed as they stand.
+    func completing(_ text: String) -> String { named?.completing(text) ?? text }
 
     // MARK: Standard output
 
@@ -104,7 +109,7 @@ final class Console: @unchecked Sendable {
     private func message(_ label: String, _ text: String, colour: String? = nil) {
         let start = if isColoured, let colour { "\u{1b}[\(colour)m\(label)\u{1b}[0m" } else { label }
         _ = monitor.withLock {
-            write((line.isEmpty ? "" : "\r\u{1b}[K") + start + Text.safe(text) + "\n" + line, to: 2)
+            write((line.isEmpty ? "" : "\r\u{1b}[K") + start + Text.safe(completing(text)) + "\n" + line, to: 2)
         }
     }
 

@@ -4,10 +4,13 @@ struct Table {
     enum Alignment { case left, right }
 
     private let alignments: [Alignment]
+    private let lessNeeded: [Int]
     private var rows: [[String]]
 
-    init(_ columns: [(title: String, alignment: Alignment)]) {
+    /// - Parameter lessNeeded: columns that are left out where a terminal is too narrow, the first of them first.
+    init(_ columns: [(title: String, alignment: Alignment)], lessNeeded: [Int] = []) {
         alignments = columns.map(\.alignment)
+        self.lessNeeded = lessNeeded
         rows = [columns.map(\.title)]
     }
 
@@ -19,11 +22,16 @@ struct Table {
     /// The same on a terminal of so many columns: the last column gives way.
     func text(columns: Int) -> String {
         let widths = alignments.indices.map { column in rows.map { Text.width($0[column]) }.max() ?? 0 }
+        var shown = Array(alignments.indices)
+        for column in lessNeeded where shown.reduce(0, { $0 + widths[$1] + 2 }) - 2 > columns {
+            shown.removeAll { $0 == column }
+        }
         return rows.map { row in
             var line = ""
-            for (column, cell) in row.enumerated() {
+            for column in shown {
+                let cell = row[column]
                 let padding = String(repeating: " ", count: widths[column] - Text.width(cell))
-                if column > 0 { line += "  " }
+                if column != shown.first { line += "  " }
                 line += alignments[column] == .left ? cell + padding : padding + cell
             }
             line = Text.shortened(line, to: columns)

@@ -10,7 +10,7 @@ struct DiffCommand: StatefulCommand {
         commandName: "diff", abstract: "Compare two points, or a point with the live tree.",
         discussion: "Each line: + added, - removed, * changed, m only owner, mode, time, attributes or flags.")
 
-    @Argument(help: "The older state (default: the newest point).")
+    @Argument(help: "The older state (default: the point that `status` marks with here).")
     var from: String?
 
     @Argument(help: "The newer state (default: the live tree).")
@@ -24,7 +24,9 @@ struct DiffCommand: StatefulCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         let tree = try state.open(session)
-        guard let old = try from.map(tree.point) ?? tree.points().last else {
+        let points = try tree.points()
+        let base = try ProtectedTree.base(state: tree.state)
+        guard let old = try from.map(tree.point) ?? points.first(where: { $0.id == base }) ?? points.last else {
             throw Problem.usage("there is no point to compare with", hint: "`holdfast create` makes one")
         }
         let new = try to.map(tree.point)

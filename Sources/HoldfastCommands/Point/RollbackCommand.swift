@@ -43,11 +43,13 @@ struct RollbackCommand: StatefulCommand {
             throw Problem.usage("there is no point to go back to", hint: "`holdfast create` makes one")
         }
         let now = Timestamp.now().seconds
-        let lines = points.enumerated().map { number, point in
-            let time = Timestamp(seconds: point.time, nanoseconds: 0)
-            return
-                "\(number + 1)  \(point.name)  \(Text.time(time))  \(Text.age(now - point.time))  \(Text.safe(point.message))"
+        var table = Table(
+            [("", .right), ("NAME", .left), ("TIME", .left), ("AGE", .right), ("MESSAGE", .left)], lessNeeded: [2])
+        for (number, point) in points.enumerated() {
+            let time = Text.time(Timestamp(seconds: point.time, nanoseconds: 0))
+            table.add(["\(number + 1)", point.name, time, Text.age(now - point.time), Text.safe(point.message)])
         }
+        let lines = table.text(columns: session.columnsOfTerminal).split(separator: "\n").map(String.init)
         return points[try session.choose("Back to which point?", from: lines, names: points.map(\.name))]
     }
 }
@@ -71,6 +73,8 @@ struct UndoCommand: StatefulCommand {
 
 struct KeepArgument: ExpressibleByArgument {
     var set: KeepSet
+
+    static var allValueStrings: [String] { KeepSet.allCases.map(\.rawValue) }
 
     init?(argument: String) {
         guard let set = KeepSet(rawValue: argument) else { return nil }
@@ -103,7 +107,9 @@ struct FactoryResetCommand: StatefulCommand {
         if !plan.dryRun, let outcome = try session.finishInterrupted(tree, "factory-reset", to: to) { return outcome }
         let outcome = try session.carryOut(
             tree.planFactoryReset(to: to, keep: Set(keep.map(\.set)), forTransfer: forTransfer), on: tree, plan)
-        if !plan.dryRun { session.console.warning("the passwords of that state are back: set them anew") }
+        if !plan.dryRun, tree.root == "/" {
+            session.console.warning("the passwords of that state are back: set them anew")
+        }
         return outcome
     }
 }

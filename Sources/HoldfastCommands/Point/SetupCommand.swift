@@ -10,6 +10,8 @@ internal import WriteFilter
 struct BackendArgument: ExpressibleByArgument {
     var kind: BackendKind
 
+    static var allValueStrings: [String] { BackendKind.allCases.map(\.rawValue) }
+
     init?(argument: String) {
         guard let kind = BackendKind(rawValue: argument) else { return nil }
         self.kind = kind

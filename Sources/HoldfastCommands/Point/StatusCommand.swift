@@ -9,7 +9,8 @@ internal import WriteFilter
 
 struct StatusCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "List the restore points and what is pending.")
+        commandName: "status", abstract: "List the restore points and what is pending.",
+        discussion: "`here` is the point in whose state the tree was last: it was made or gone back to.")
 
     @Flag(help: "Show what each point would free if it alone were destroyed.")
     var space = false
@@ -76,7 +77,7 @@ struct StatusCommand: StatefulCommand {
     private func table(_ points: [RestorePoint], _ freed: [String: UInt64]?, _ base: String?) -> String {
         var table = Table(
             [("NAME", .left), ("TIME", .left), ("AGE", .right), ("BY", .left)]
-                + (freed == nil ? [] : [("FREES", .right)]) + [("", .left), ("MESSAGE", .left)])
+                + (freed == nil ? [] : [("FREES", .right)]) + [("", .left), ("MESSAGE", .left)], lessNeeded: [3, 1])
         let now = Timestamp.now().seconds
         for point in points {
             let marks = [
@@ -92,6 +93,7 @@ struct StatusCommand: StatefulCommand {
                     Text.safe(([point.message] + tags).filter { !$0.isEmpty }.joined(separator: " ")),
                 ])
         }
-        return table.text
+        let columns = terminalColumns(1)
+        return table.text(columns: columns > 0 ? columns : .max)
     }
 }

@@ -58,7 +58,9 @@ private func run(
     _ command: any HoldfastCommand, _ arguments: [String], verb: [String], progress: Progress
 ) -> Int32 {
     let options = command.global
-    let console = Console(isJSON: options.json, isQuiet: options.quiet, isVerbose: options.verbose)
+    let console = Console(
+        isJSON: options.json, isQuiet: options.quiet, isVerbose: options.verbose,
+        named: NamedCommands(command, in: RootCommand.self))
     do {
         do { try command.check() } catch let error as ValidationError {
             throw Problem.usage(
@@ -121,6 +123,7 @@ private func report(_ problem: Problem, on console: Console) {
         problem.message = message
         problem.hint = "that is a private key; what is given to others is the public one, age1…"
     }
+    problem.hint = problem.hint.map(console.completing)
     console.error(problem)
     if console.isJSON { console.document(.object([("error", problem.document)] + console.findingMembers)) }
 }

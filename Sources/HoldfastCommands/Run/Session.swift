@@ -365,7 +365,7 @@ final class Session: Sendable {
             if outputIsData {
                 summary.forEach(console.note)
             } else {
-                summary.forEach { console.result(Text.safe($0) + "\n") }
+                summary.forEach { console.result(Text.safe(console.completing($0)) + "\n") }
             }
         }
     }

@@ -19,6 +19,8 @@ struct WipePatternArgument: ExpressibleByArgument {
 struct VerificationArgument: ExpressibleByArgument {
     var verification: WipeRequest.Verification
 
+    static var allValueStrings: [String] { [WipeRequest.Verification.full, .sample].map(\.rawValue) }
+
     init?(argument: String) {
         guard let verification = WipeRequest.Verification(rawValue: argument) else { return nil }
         self.verification = verification
@@ -28,6 +30,8 @@ struct VerificationArgument: ExpressibleByArgument {
 struct LevelArgument: ExpressibleByArgument {
     var level: WipeLevel
 
+    static var allValueStrings: [String] { [WipeLevel.clear, .purge].map(\.rawValue) }
+
     init?(argument: String) {
         guard let level = WipeLevel(rawValue: argument) else { return nil }
         self.level = level
@@ -36,6 +40,8 @@ struct LevelArgument: ExpressibleByArgument {
 
 struct TechniqueArgument: ExpressibleByArgument {
     var technique: WipeRequest.Technique
+
+    static var allValueStrings: [String] { ["overwrite"] + FirmwareTechnique.allCases.map(\.rawValue) }
 
     init?(argument: String) {
         if argument == "overwrite" {
