@@ -279,7 +279,7 @@ public struct AuditLog: Sendable {
     public func records() throws -> [AuditRecord] {
         var result: [AuditRecord] = []
         for file in try files() {
-            for line in try readWhole(file, limit: 1 << 30).split(separator: UInt8(ascii: "\n")) {
+            for line in try readRegular(file, limit: 1 << 30).split(separator: UInt8(ascii: "\n")) {
                 if let line = AuditLine(parsing: line) { result.append(line.record) }
             }
         }

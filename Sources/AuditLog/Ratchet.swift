@@ -33,7 +33,7 @@ struct RatchetFile {
     func read() throws -> Ratchet? {
         var bytes: [UInt8]
         do throws(SystemError) {
-            bytes = try readWhole(path, limit: 4096)
+            bytes = try readRegular(path, limit: 4096)
         } catch {
             if error.isAbsent { return nil }
             throw error

@@ -78,7 +78,7 @@ extension AuditLog {
         // One that is missing, or cannot be read, is a finding of its own.
         var chain = Chain(origin: try? originKey(), anchors: anchors)
         for file in try files() {
-            let bytes = try readWhole(file, limit: 1 << 30)
+            let bytes = try readRegular(file, limit: 1 << 30)
             var lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
             // Behind the last newline stands nothing, or what an interrupted writer left.
             let rest = lines.popLast() ?? []
@@ -96,7 +96,7 @@ extension AuditLog {
     }
 
     private func originKey() throws -> String {
-        String(decoding: try readWhole(origin, limit: 256).prefix { $0 > 0x20 }, as: UTF8.self)
+        String(decoding: try readRegular(origin, limit: 256).prefix { $0 > 0x20 }, as: UTF8.self)
     }
 }
 

@@ -28,7 +28,7 @@ public enum Initramfs {
         let isScriptNew = try place(script, text)
         // Says which script the initramfs has, once it has it: what was interrupted before is done again.
         let marker = marker(state)
-        if !isHookNew, !isScriptNew, !isDistrusted, exists(marker), try readWhole(marker, limit: 1 << 20) == text {
+        if !isHookNew, !isScriptNew, !isDistrusted, exists(marker), try readRegular(marker, limit: 1 << 20) == text {
             return
         }
         try makeAnew()
@@ -57,7 +57,7 @@ public enum Initramfs {
     /// - Returns: whether it is another one than before.
     private static func place(_ name: String, _ text: [UInt8]) throws -> Bool {
         let file = tools.appending(name)
-        if try exists(file) && readWhole(file, limit: 1 << 20) == text { return false }
+        if try exists(file) && readRegular(file, limit: 1 << 20) == text { return false }
         try makeFolders(file.parent, mode: 0o755)
         try replaceFile(file, text, mode: 0o755)
         return true

@@ -26,7 +26,7 @@ public struct ProgramCopy {
         let name = try fingerprint([program] + libraries)
         let text = Self.text(
             copy: name, loader: libraries.map(\.lastComponent).first { $0.starts(with: Array("ld-".utf8)) })
-        if try exists(script) && readWhole(script, limit: 1 << 16) == text { return }
+        if try exists(script) && readRegular(script, limit: 1 << 16) == text { return }
         // A crash from here to the script leaves a folder that the next call writes again or removes.
         let copy = folder.appending(name)
         try makeFolders(copy, mode: 0o755)

@@ -118,7 +118,7 @@ public enum Units {
             (recovery, "local-fs.target"), (filter, "local-fs.target"), (watch + ".service", "timers.target"),
         ] {
             let unit = folder.appending(name)
-            guard exists(unit), try readWhole(unit, limit: 1 << 16).contains(call) else { continue }
+            guard exists(unit), try readRegular(unit, limit: 1 << 16).contains(call) else { continue }
             let also = name.hasPrefix(watch) ? [watch + ".timer"] : []
             // The links first: a crash leaves a unit that nothing starts, and the next call goes on.
             for name in also + [name] {

@@ -249,7 +249,7 @@ public enum ImageError: Explained, Hashable {
         case .noSuchImage, .noSuchSeries:
             "`holdfast images --from STORE` lists them, with the same `--identity`"
         case .ambiguousImage: "give the id, or more of it; for `latest` also `--series` or `--host`"
-        case .noSuchPath: "`holdfast restore --dry-run --verbose` lists the paths"
+        case .noSuchPath: "the same command with --dry-run --verbose, and without --only, lists the paths"
         case .otherHardware:
             "if both are one series, say so in \(HardwareSeries.standardPath); otherwise, if you mean it, repeat with `--other-hardware`"
         case .notSeekable: "write it to a file first"

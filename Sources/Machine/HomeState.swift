@@ -29,14 +29,14 @@ extension Places {
         let (key, newKey) = (old.appending("writer.key"), new.appending("writer.key"))
         var hasMoved = false
         if exists(key) {
-            let bytes = try readWhole(key, limit: 1 << 16)
+            let bytes = try readRegular(key, limit: 1 << 16)
             if !exists(newKey) {
                 try makeFolders(new)
                 try replaceFile(newKey, bytes)
                 hasMoved = true
             }
             // Another key of the same store stays where it is: somebody made it, and nothing says that it is not wanted.
-            if try readWhole(newKey, limit: 1 << 16) == bytes { try removeFile(key) }
+            if try readRegular(newKey, limit: 1 << 16) == bytes { try removeFile(key) }
         }
         let runs = old.appending("runs")
         for name in try list(runs) ?? [] {

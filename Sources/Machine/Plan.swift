@@ -28,7 +28,7 @@ extension Plan {
     /// - Parameter id: what was asked for; nil: any.
     /// - Throws: `StalePlan`, where that is another one.
     public func require(_ id: String?) throws(StalePlan) {
-        if let id, id != self.id { throw StalePlan(id: id) }
+        if let id, id != self.id { throw StalePlan(id: id, reason: "what would be done now is the plan \(self.id)") }
     }
 
     /// - Parameter now: the same, made once more.
@@ -51,7 +51,8 @@ public struct StalePlan: Explained, Hashable {
     }
 
     public var description: String {
-        "the plan \(printable(id.utf8)) no longer fits: " + (reason ?? "something that it rests on has changed since")
+        "the plan \(id.isEmpty ? "without an id" : printable(id.utf8)) no longer fits: "
+            + (reason ?? "something that it rests on has changed since")
     }
     public var mend: String? { "look at the plan again with --dry-run" }
     public var exitStatus: Int32 { 4 }

@@ -34,6 +34,9 @@ public struct BlockDevice: Sendable, Hashable {
     public var disk: String?
     /// Its partitions.
     public var partitions: [String]
+    /// The kernel's number of what is attached by this name: another one once it was taken away, or its medium was changed
+    /// (Documentation/ABI/stable/sysfs-block, diskseq). nil before Linux 5.15.
+    public var sequence: UInt64?
 
     public var path: BytePath { BytePath("/dev/\(name)") }
     /// What somebody types to confirm that this one is meant.
@@ -72,6 +75,7 @@ public struct BlockDevice: Sendable, Hashable {
         disk = isPartition ? String(decoding: BytePath(place).parent.lastComponent, as: UTF8.self) : nil
         partitions = Self.names(in: place).filter { exists(BytePath("\(place)/\($0)/partition")) }.sorted()
         let whole = disk.map { "/sys/class/block/\($0)" } ?? folder
+        sequence = Self.text("\(whole)/diskseq").flatMap { UInt64($0) }
         isReadOnly = Self.text("\(whole)/ro") == "1" || Self.text("\(folder)/ro") == "1"
         kind = Self.kind(disk ?? name, whole, place)
         model = [

@@ -46,7 +46,7 @@ public struct KeptParts: Sendable {
         _ parts: TreeParts, onto tree: Descriptor, named root: BytePath, keptAttributes: String? = nil,
         progress: Progress, findings: Findings
     ) throws -> UInt64 {
-        let identities = try AgeIdentity.identities(inFile: try readWhole(identity, limit: 1 << 12))
+        let identities = try AgeIdentity.identities(inFile: try readRegular(identity, limit: 1 << 12))
         var request = RestoreRequest(target: root)
         request.folder = tree
         request.parts = parts

@@ -101,7 +101,7 @@ public enum PointError: Explained {
                 ? "its points were kept: `holdfast setup` with the same --root and --state has them again"
                 : "`holdfast setup` protects this machine, `holdfast setup --root DIR` a folder"
         case .notThere(let root, _): "mount it (`mount \(root)`, where /etc/fstab knows it)"
-        case .nameTaken: "take another name, or `holdfast destroy` that one first"
+        case .nameTaken(let name): "take another name, or `holdfast destroy \(name)` first"
         case .unknownPoint(_, let near):
             (near.map { "did you mean the point \($0)? " } ?? "") + "`holdfast status` lists them"
         case .isFactory: "repeat with --factory if it is really to go"

@@ -75,11 +75,11 @@ extension ProtectedTree {
                 ?? StateArea.Configuration(
                     id: adopted ?? randomIdentifier(), root: root.description, rootBytes: hexadecimal(root.bytes),
                     backend: kind)
+            // Whoever reads the state of `/` has it from there.
+            configuration.home = root == "/" ? nil : try TreeHome(of: folder)
             let backend = try makeBackend(
                 configuration, ground: .running, state: state, progress: progress, findings: findings)
             configuration.facts = backend.facts
-            // Whoever reads the state of `/` has it from there.
-            configuration.home = root == "/" ? nil : try TreeHome(of: folder)
             configuration.boot = boot.map { [BootPlace($0)] } ?? (root == "/" ? BootPlace.ofThisMachine : [])
             let tree = ProtectedTree(
                 area: area, configuration: configuration, backend: backend, progress: progress,
@@ -140,10 +140,17 @@ extension ProtectedTree {
 
     // MARK: Taking it back
 
-    /// Ends the protection of the tree, which stays as it is. So does the rest of the state: log, keys, configuration.
+    /// The plan of ending the protection.
     /// - Parameter keepingPoints: they stay where they are, and another set-up of the same tree has them again.
-    public func endProtection(keepingPoints: Bool, holding lock: borrowing MachineLock) throws {
+    public func planEnd(keepingPoints: Bool) throws -> EndPlan {
+        EndPlan(points: try points(), keepsPoints: keepingPoints, tree: configuration.id)
+    }
+
+    /// Ends the protection of the tree, which stays as it is. So does the rest of the state: log, keys, configuration.
+    public func endProtection(_ plan: EndPlan, holding lock: borrowing MachineLock) throws {
+        let keepingPoints = plan.keepsPoints
         try changing(holding: lock, isEnd: true) { table in
+            try plan.check(isStill: planEnd(keepingPoints: keepingPoints))
             // Until it is at its end, nothing else is done with what may be gone by half.
             try area.write(StateArea.SetUpRecord(isEnd: true))
             if !keepingPoints {

@@ -52,7 +52,7 @@ public final class ProtectedTree {
             let area = StateArea(folder: state)
             let configuration = try area.readConfiguration()
             let root = configuration.rootPath
-            try configuration.home?.check(root, at: ground.place(of: root))
+            if configuration.home != nil { _ = try configuration.open(at: ground.place(of: root)) }
             return ProtectedTree(
                 area: area, configuration: configuration,
                 backend: try makeBackend(
@@ -75,7 +75,10 @@ public final class ProtectedTree {
             let live = configuration.facts["live"].map { BytePath(decodeHexadecimal($0) ?? []) }
             return try BtrfsBackend(
                 root: root, place: place, tree: configuration.id, live: live, state: state, findings: findings)
-        case .tree: return TreeBackend(root: root, place: place, state: state, progress: progress, findings: findings)
+        case .tree:
+            return TreeBackend(root: root, place: place, state: state, progress: progress, findings: findings) {
+                try configuration.open(at: place)
+            }
         case .zfs:
             return try ZFSBackend(
                 root: root, place: place, tree: configuration.id, facts: configuration.facts, state: state,
@@ -149,6 +152,8 @@ public final class ProtectedTree {
         public var pending: Pending?
         /// What of the state is lost or damaged, where a copy of it is there.
         public var damage: PointError?
+        /// What of it is damaged and has no copy: nothing is changed until that is mended.
+        public var obstacle: PointError?
     }
 
     /// Needs no privilege where the state can be read.
@@ -168,13 +173,19 @@ public final class ProtectedTree {
             return Overview(
                 root: configuration.rootPath, backend: configuration.backend, points: table.points,
                 base: table.points.first { $0.id == table.base }, pending: waiting,
-                damage: area.tableProblem())
+                damage: area.tableProblem(), obstacle: area.unfinishedProblem())
         } catch { throw PointError.wrapping(error) }
     }
 
     /// The point of that name.
     public func point(named name: String) throws -> RestorePoint {
         try Self.point(named: name, in: points())
+    }
+
+    /// The same point, and not another one of its name.
+    static func point(_ point: RestorePoint, in points: [RestorePoint]) throws(PointError) -> RestorePoint {
+        if let known = points.first(where: { $0.id == point.id }) { return known }
+        throw .unknownPoint(name: point.name, near: nil)
     }
 
     private static func point(named name: String, in points: [RestorePoint]) throws(PointError) -> RestorePoint {
@@ -337,14 +348,21 @@ public final class ProtectedTree {
                 if !record.isEnd { try area.removeSetUp() }
             }
             var table = try area.readTable()
-            if case .finished(let switched) = try recover(&table), switched.isPending {
-                throw PointError.pending(target: switched.target.name)
+            switch try recover(&table) {
+            case .nothing: break
+            case .cleared(let target):
+                note("a rollback to \(target.name) was interrupted before it began; nothing has changed by it")
+            case .finished(let switched):
+                if switched.isPending { throw PointError.pending(target: switched.target.name) }
+                note("finished the \(switched.verb) to \(switched.target.name), which was interrupted")
             }
             if area.hasUnfinished { try finishUnfinished() }
             bringProgramCopyUpToDate()
             return try body(&table)
         }
     }
+
+    private func note(_ sentence: String) { findings.add(Finding(.note, subject: "\(root)", sentence)) }
 
     /// What the start of the machine runs goes with the program. An older one reads this state, too, so that failing at it stops nothing; and a session
     /// of the write filter may have a program that the disk does not.

@@ -153,6 +153,14 @@ struct StateArea: Sendable {
         return nil
     }
 
+    /// What says which points were being made or destroyed, where it is damaged.
+    func unfinishedProblem() -> PointError? {
+        do {
+            _ = try readUnfinished()
+            return nil
+        } catch { return .damagedState(file: journal.path(of: .points), reason: "it cannot be read") }
+    }
+
     func readUnfinished() throws -> Unfinished { try read(journal.path(of: .points)) ?? Unfinished() }
     func readSwitch() throws -> SwitchRecord? { try read(journal.path(of: .rollback)) }
     func readSetUp() throws -> SetUpRecord? { try read(journal.path(of: .setup)) }

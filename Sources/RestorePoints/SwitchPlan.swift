@@ -27,11 +27,23 @@ public struct SwitchPlan: Plan, Sendable {
     /// The table of points for which it was made: another one makes another plan.
     let revision: Int
     let tree: String
+    /// What has the tree's path.
+    let folder: FileIdentity
 
     public var basis: [String] {
-        [tree, "\(revision)", target.id, "\(keepsBefore)", discards.map(\.id).joined(separator: " ")]
+        [tree, "\(folder)", "\(revision)", target.id, "\(keepsBefore)", discards.map(\.id).joined(separator: " ")]
             + keeps.map { hexadecimal($0.bytes) }
     }
+}
+
+/// What the end of a protection is going to do.
+public struct EndPlan: Plan, Sendable {
+    public var verb: String { "setup --remove" }
+    public var points: [RestorePoint]
+    public var keepsPoints: Bool
+    let tree: String
+
+    public var basis: [String] { [tree, "\(keepsPoints)"] + points.map(\.id) }
 }
 
 /// What a deletion of points is going to do.

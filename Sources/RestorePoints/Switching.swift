@@ -40,10 +40,11 @@ extension ProtectedTree {
             _ verb: String, _ target: RestorePoint, discards: some Collection<RestorePoint> = [],
             keepsBefore: Bool = true
         ) throws -> SwitchPlan {
-            SwitchPlan(
+            let folder = FileIdentity(try configuration.open(at: place).status())
+            return SwitchPlan(
                 verb: verb, target: target, discards: Array(discards), keepsBefore: keepsBefore,
                 findings: verb == "cancel" ? [] : try preflight(target), request: request, revision: table.revision,
-                tree: configuration.id)
+                tree: configuration.id, folder: folder)
         }
         switch request {
         case .undo:
@@ -54,6 +55,7 @@ extension ProtectedTree {
             return try plan("undo", target)
         case _ where journal != nil: throw PointError.pending(target: journal?.target.name ?? "")
         case .rollback(let target, let discardNewer):
+            _ = try Self.point(target, in: table.points)
             let newer = table.points.drop { $0.id != target.id }.dropFirst()
             return try plan(
                 "rollback", target, discards: discardNewer ? newer.filter { !$0.isPinned && !$0.isFactory } : [])
@@ -70,34 +72,28 @@ extension ProtectedTree {
     }
 
     private func preflight(_ target: RestorePoint) throws -> [Preflight] {
-        try Preflight.common(place) + Preflight.packages(in: place, isRefusal: true)
-            + Preflight.filterInTheWay(root, place) + backend.preflightRollback(to: target.handle)
+        let waiting = try commitThatWaits().map {
+            Preflight("commits-wait", $0.sentence, mend: $0.mend, isRefusal: true)
+        }
+        return try (waiting.map { [$0] } ?? []) + Preflight.common(place)
+            + Preflight.packages(in: place, isRefusal: true) + Preflight.filterInTheWay(root, place)
+            + backend.preflightRollback(to: target.handle)
+    }
+
+    /// What was committed of a filtered place belongs to the state of now, and is brought to it by the next start: until then there is no
+    /// going back.
+    private func commitThatWaits() throws -> PointError? {
+        try Journal(state: state).placesOfCommits().first.map { .commitsWait(path: $0) }
     }
 
     /// - Throws: where a plan cannot be carried out as things are: nobody need be asked then.
     public func check(_ plan: SwitchPlan) throws {
         try translated {
-            // It comes before what the plan found: it lasts longer than a filter that can be disabled.
-            try refuseWhileCommitsWait()
+            // It lasts longer than a filter that can be disabled.
+            if let error = try commitThatWaits() { throw error }
             let refusals = plan.findings.filter(\.isRefusal)
             if !refusals.isEmpty { throw PointError.refused(refusals) }
         }
-    }
-
-    /// What was committed of a filtered place belongs to the state of now, and is brought to it by the next start: until then there is no
-    /// going back.
-    private func refuseWhileCommitsWait() throws {
-        if let place = try Journal(state: state).placesOfCommits().first { throw PointError.commitsWait(path: place) }
-    }
-
-    /// Makes a plan once more, and compares.
-    /// - Throws: `StalePlan`
-    private func check(isStill plan: SwitchPlan, _ table: StateArea.Table) throws {
-        do { try refuseWhileCommitsWait() } catch let error as PointError {
-            throw StalePlan(id: plan.id, reason: error.sentence)
-        }
-        // A target that is gone makes another table.
-        try plan.check(isStill: self.plan(plan.request, table))
     }
 
     // MARK: Switching
@@ -119,7 +115,11 @@ extension ProtectedTree {
         if plan.verb == "cancel" { return try cancel(plan, holding: lock) }
         if plan.findings.contains(where: \.isRefusal) { try check(plan) }
         return try changing(holding: lock) { table in
-            try check(isStill: plan, table)
+            let now: SwitchPlan
+            do { now = try self.plan(plan.request, table) } catch let error as PointError {
+                throw StalePlan(id: plan.id, reason: error.sentence)
+            }
+            try plan.check(isStill: now)
             let time = Timestamp.now().seconds
             var before = RestorePoint(
                 id: try Self.randomIdentifier(),
@@ -260,7 +260,10 @@ extension ProtectedTree {
         try check(lock)
         return try translated {
             var table = try area.readTable()
-            return try recover(&table, isBoot: isBoot)
+            let recovery = try recover(&table, isBoot: isBoot)
+            // At the start it waits for the first command: nothing is in its way.
+            if !isBoot, area.hasUnfinished { try finishUnfinished() }
+            return recovery
         }
     }
 

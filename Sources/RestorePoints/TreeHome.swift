@@ -23,10 +23,9 @@ struct TreeHome: Codable, Hashable, Sendable {
         if !["btrfs", "zfs"].contains(type) { folder = hexadecimal(try tree.pathInFileSystem(of: mount).bytes) }
     }
 
-    /// - Throws: `PointError.notThere` where the tree is not the one of set-up.
-    func check(_ root: BytePath, at place: BytePath) throws {
-        // Whoever reads the state has it from there.
-        if root == "/" { return }
+    /// Opens the tree; whatever has its name later, what is opened is the tree.
+    /// - Throws: `PointError.notThere` where it is not the one of set-up.
+    func open(_ root: BytePath, at place: BytePath) throws -> Descriptor {
         let folder: Descriptor
         do throws(SystemError) { folder = try Descriptor.open(place, .directory) } catch {
             guard error.isAbsent else { throw error }
@@ -42,5 +41,15 @@ struct TreeHome: Codable, Hashable, Sendable {
         if now.folder != self.folder {
             throw PointError.notThere(root: root, reason: "its file system is not mounted there, or elsewhere now")
         }
+        return folder
+    }
+}
+
+extension StateArea.Configuration {
+    /// Opens the tree where it is, or is not any more.
+    func open(at place: BytePath) throws -> Descriptor {
+        // Whoever reads the state of `/` has it from there.
+        guard let home, rootPath != "/" else { return try Descriptor.open(place, .directory) }
+        return try home.open(rootPath, at: place)
     }
 }

@@ -286,7 +286,7 @@ public struct Certificate: Codable, Sendable, Hashable {
             try makeFolders(file.parent, mode: 0o755)
             try replaceFile(file, SigningKey.generate().seed.withUnsafeBytes { Array($0) })
         }
-        let key = try SigningKey(seed: Secret(readWhole(file, limit: 64)))
+        let key = try SigningKey(seed: Secret(readRegular(file, limit: 64)))
         let line = "\(SSHSignature.line(of: key.verifyingKey)) holdfast@\(HostFacts.hostName)\n"
         let publicFile = BytePath(file.bytes + Array(".pub".utf8))
         if !exists(publicFile) { try replaceFile(publicFile, Array(line.utf8), mode: 0o644) }

@@ -71,7 +71,7 @@ struct WipeJob: Codable {
 
     static func read(_ file: BytePath) throws -> WipeJob? {
         guard exists(file) else { return nil }
-        guard let job = try? JSONDecoder().decode(WipeJob.self, from: Data(readWhole(file, limit: 1 << 24))),
+        guard let job = try? JSONDecoder().decode(WipeJob.self, from: Data(readRegular(file, limit: 1 << 24))),
             job.version == 1, job.position <= job.size, (0...35).contains(job.pass), (1...35).contains(job.passes),
             job.bad.allSatisfy({ $0.start <= job.size && $0.length <= job.size })
         else { throw WipeError.damagedRecord(file: file) }

@@ -13,8 +13,11 @@ extension Wipe: Plan {
         case .overwrite: kind = "overwrite"
         case .firmware(let ability): kind = ability.technique.rawValue
         }
+        // What an interrupted one has written, this one goes on with.
+        let begun = (try? interrupted).map { "\($0.pass) \($0.position)" } ?? ""
         return [
-            device.name, device.serial, device.model, "\(device.size)", kind, request.level.rawValue,
+            device.name, "\(device.sequence ?? 0)", begun, device.serial, device.model, "\(device.size)", kind,
+            request.level.rawValue,
             "\(request.pattern)", "\(request.passes)", request.verification.rawValue,
             "\(request.isDiscarded) \(request.isRestart)",
         ]
@@ -30,7 +33,9 @@ extension Wipe: Plan {
 
 extension PathWipe: Plan {
     public var verb: String { "wipe" }
-    public var basis: [String] { ["\(identity)", hexadecimal(path.bytes), "\(files) \(linked)"] + reach.reasons }
+    public var basis: [String] {
+        ["\(identity)", hexadecimal(path.bytes), "\(files) \(linked) \(content)"] + reach.reasons
+    }
 
     /// - Throws: `StalePlan`, where it is something else by now, or in use.
     func checkStill() throws {

@@ -113,7 +113,7 @@ public struct KnownStores {
     /// A file that is not there knows none; one that cannot be read may know any, so nothing is made on its word.
     private func read() throws(SystemError) -> [Known] {
         let bytes: [UInt8]
-        do throws(SystemError) { bytes = try readWhole(file, limit: 1 << 20) } catch {
+        do throws(SystemError) { bytes = try readRegular(file, limit: 1 << 20) } catch {
             guard error.isAbsent else { throw error }
             return []
         }

@@ -19,7 +19,10 @@ public struct MachineStatus: Sendable {
         do { status.filters = try WriteFilter(state: places.state).status(consumers: 0) } catch {
             status.filterProblem = "\(error)"
         }
-        status.underWay = try Journal(state: places.state).entries().compactMap(sentence)
+        let journal = Journal(state: places.state)
+        status.underWay =
+            try journal.placesOfCommits().map { "what was committed of \($0) waits for the next start" }
+            + journal.entries().compactMap(sentence)
         return status
     }
 

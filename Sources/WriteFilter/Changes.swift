@@ -1,5 +1,5 @@
-// What a session has changed: what is seen, held against what is on the disk below. A file that was only touched counts as changed, since
-// its inode is another one or was changed later.
+// What a session has changed: what is seen, held against what is on the disk below. A file that was only touched counts as changed; one
+// that was copied up and is the same, or was committed in this session, does not.
 //
 // Both sides are walked together from descriptor to descriptor, at any depth: whoever owns the folder may rename in it meanwhile.
 
@@ -115,7 +115,7 @@ struct Changes {
         }
         guard status.kind == .directory else {
             if there.kind == .directory { found.deletes.insert(path) }
-            if !isSame(status, there) { found.whole.insert(path) }
+            if try !isSame(name, in: here, status, below, there) { found.whole.insert(path) }
             return nil
         }
         return (try here.open(name, .directory), try below.open(name, .directory))
@@ -180,9 +180,43 @@ struct Changes {
             && attributes(of: here) == attributes(of: below)
     }
 
-    private func isSame(_ here: FileStatus, _ below: FileStatus) -> Bool {
-        here.kind == below.kind && here.size == below.size && here.modified == below.modified
-            && here.changed == below.changed
+    /// One that was committed in this session, or only copied up, has another change time, and is the same all the same.
+    private func isSame(
+        _ name: [UInt8], in here: Descriptor, _ status: FileStatus, _ below: Descriptor, _ there: FileStatus
+    ) throws -> Bool {
+        guard status.kind == there.kind, status.size == there.size, status.modified == there.modified else {
+            return false
+        }
+        if status.changed == there.changed { return true }
+        guard status.mode == there.mode, status.user == there.user, status.group == there.group else { return false }
+        switch status.kind {
+        case .symbolicLink: return try here.readLink(name) == below.readLink(name)
+        case .file:
+            let (one, other) = try (
+                here.open(name, [.noFollow, .nonBlocking]), below.open(name, [.noFollow, .nonBlocking])
+            )
+            // What has the name by now may be something else.
+            guard try one.status().kind == .file, try other.status().kind == .file else { return false }
+            return try attributes(of: one) == attributes(of: other) && Self.haveSameContent(one, other)
+        default: return false
+        }
+    }
+
+    private static func haveSameContent(_ one: Descriptor, _ other: Descriptor) throws -> Bool {
+        let length = 256 << 10
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 2 * length, alignment: 16)
+        defer { buffer.deallocate() }
+        let first = UnsafeMutableRawBufferPointer(rebasing: buffer[..<length])
+        let second = UnsafeMutableRawBufferPointer(rebasing: buffer[length...])
+        var offset: Int64 = 0
+        while true {
+            let count = try one.read(into: first, at: offset)
+            guard try other.read(into: second, at: offset) == count,
+                first[..<count].elementsEqual(second[..<count])
+            else { return false }
+            if count < length { return true }
+            offset += Int64(count)
+        }
     }
 
     private static func join(_ path: [UInt8], _ name: [UInt8]) -> [UInt8] {

@@ -48,7 +48,7 @@ public struct Consumption: Sendable {
 
     /// The first is that of the start, the others are the last twenty.
     private static func samples(of path: BytePath) -> [(time: Int, free: UInt64)] {
-        guard let bytes = try? readWhole(file(of: path), limit: 1 << 16) else { return [] }
+        guard let bytes = try? readRegular(file(of: path), limit: 1 << 16) else { return [] }
         return String(decoding: bytes, as: UTF8.self).split(separator: "\n").compactMap { line in
             let words = line.split(separator: " ")
             guard words.count == 2, let time = Int(words[0]), let free = UInt64(words[1]) else { return nil }

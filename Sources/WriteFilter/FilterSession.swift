@@ -30,7 +30,7 @@ public struct FilterSession: Sendable {
     init(path: BytePath) {
         self.path = path
         mode = FilterMounts.lower(of: path) == nil ? .writable : .overlay
-        guard let bytes = try? readWhole(Self.file(of: path), limit: 1 << 20) else { return }
+        guard let bytes = try? readRegular(Self.file(of: path), limit: 1 << 20) else { return }
         for line in bytes.split(separator: UInt8(ascii: "\n")).compactMap(SessionLine.init) {
             switch line {
             case .mode(let said): if mode == .writable, said == .service { mode = .service }

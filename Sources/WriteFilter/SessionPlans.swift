@@ -9,7 +9,11 @@ internal import RestorePoints
 public struct CommitPlan: Plan, Sendable {
     public var verb: String { "commit" }
     public let place: BytePath
+    /// Commits of before that wait for the next start: what they keep is among the changes still.
+    public let waiting: Int
     let found: ChangeSet
+    /// Of each entry that was written: what it is now, with all that is in it.
+    let marks: [[UInt8]: [String]]
     let decided: FilterPlan
 
     /// An entry that the disk has otherwise.
@@ -23,6 +27,8 @@ public struct CommitPlan: Plan, Sendable {
         }
         public var path: BytePath
         public var kind: Kind
+        /// With what is in it.
+        public var entries: Int = 1
     }
 
     /// In the order of their paths.
@@ -31,14 +37,17 @@ public struct CommitPlan: Plan, Sendable {
             (found.whole, .written), (found.deletes.subtracting(found.whole), .deleted),
             (found.changedFolders, .attributes),
         ]
-        return kinds.flatMap { paths, kind in paths.map { Change(path: place.appending($0), kind: kind) } }
-            .sorted { $0.path.bytes.lexicographicallyPrecedes($1.path.bytes) }
+        return kinds.flatMap { paths, kind in
+            paths.map { Change(path: place.appending($0), kind: kind, entries: marks[$0]?.count ?? 1) }
+        }
+        .sorted { $0.path.bytes.lexicographicallyPrecedes($1.path.bytes) }
     }
 
     /// Of this session alone, and of what it has changed by now.
     public var basis: [String] {
         [hexadecimal(place.bytes), HostFacts.bootIdentifier, decided.text]
             + changes.map { "\($0.kind.rawValue) \(hexadecimal($0.path.bytes))" }
+            + marks.sorted { $0.key.lexicographicallyPrecedes($1.key) }.flatMap { [hexadecimal($0.key)] + $0.value }
     }
 }
 
@@ -56,6 +65,8 @@ public struct ForgetPlan: Plan, Sendable {
         public let isActive: Bool
         /// What it has to wait for until the next start; `/` waits for that anyway.
         public let users: [TreeUse]
+        /// Commits that are brought to the disk all the same.
+        public let waiting: [Journal.Entry]
         let decided: FilterPlan
 
         /// Whether it is forgotten at once.
@@ -64,7 +75,9 @@ public struct ForgetPlan: Plan, Sendable {
 
     public var basis: [String] {
         [HostFacts.bootIdentifier]
-            + places.flatMap { [hexadecimal($0.path.bytes), "\($0.isActive) \($0.isNow)", $0.decided.text] }
+            + places.flatMap {
+                [hexadecimal($0.path.bytes), "\($0.isActive) \($0.isNow)", $0.decided.text] + $0.waiting.map(\.name)
+            }
     }
 }
 
@@ -90,7 +103,48 @@ extension WriteFilter {
             try check(path, decided)
             try changes.add(path)
         }
-        return (CommitPlan(place: place, found: changes.found, decided: decided), seen)
+        return (
+            CommitPlan(
+                place: place, waiting: try journal.commits(of: place).count, found: changes.found,
+                marks: try marks(of: changes.found, seen), decided: decided),
+            seen
+        )
+    }
+
+    /// What each entry that is to be kept is like, so that another content, owner or mode makes another plan.
+    private func marks(of changes: ChangeSet, _ seen: Descriptor) throws -> [[UInt8]: [String]] {
+        var marks: [[UInt8]: [String]] = [:]
+        for path in changes.whole.union(changes.alone) {
+            let (folder, name) =
+                path.isEmpty
+                ? (seen, Array(".".utf8)) : (try seen.openFolder(of: BytePath(path)), BytePath(path).lastComponent)
+            marks[path] = try Self.marks(of: name, in: folder, isWhole: changes.whole.contains(path))
+        }
+        return marks
+    }
+
+    private static func marks(of name: [UInt8], in folder: Descriptor, isWhole: Bool) throws -> [String] {
+        var result: [String] = []
+        var waiting = [(folder, name)]
+        let border = TreeBorder(try folder.status(of: name))
+        while let (folder, name) = waiting.popLast() {
+            let status: FileStatus
+            do throws(SystemError) { status = try folder.status(of: name) } catch {
+                if error.isAbsent { continue }
+                throw error
+            }
+            // A folder's time changes with what is in it, which has marks of its own.
+            let times = status.kind == .directory ? "" : "\(status.modified) \(status.changed)"
+            result.append(
+                "\(hexadecimal(name)) \(status.kind) \(status.size) \(status.mode) \(status.user) \(status.group) \(times)"
+            )
+            guard isWhole, status.kind == .directory, !border.isCrossed(by: status) else { continue }
+            let inner = try folder.open(name, .directory)
+            let names = try DirectoryListing(of: inner)
+            let sorted = (0..<names.count).map { names[$0] }.sorted { $0.lexicographicallyPrecedes($1) }
+            waiting += sorted.map { (inner, $0) }
+        }
+        return result
     }
 
     private func check(_ path: BytePath, _ plan: FilterPlan) throws {
@@ -113,7 +167,8 @@ extension WriteFilter {
         try translated {
             let decided = try area.plans().filter { place == nil || $0.path == place }
             if let place, decided.isEmpty { throw FilterError.notDecided(path: place) }
-            return ForgetPlan(verb: "discard", places: decided.map(forgetting).filter(\.isActive), asked: place)
+            return ForgetPlan(
+                verb: "discard", places: try decided.map { try forgetting($0) }.filter(\.isActive), asked: place)
         }
     }
 
@@ -121,14 +176,15 @@ extension WriteFilter {
     public func planDisable(_ place: BytePath) throws -> ForgetPlan {
         try translated {
             guard let decided = try area.plan(of: place) else { throw FilterError.notDecided(path: place) }
-            return ForgetPlan(verb: "disable", places: [forgetting(decided)], asked: place)
+            return ForgetPlan(verb: "disable", places: [try forgetting(decided)], asked: place)
         }
     }
 
-    private func forgetting(_ decided: FilterPlan) -> ForgetPlan.Place {
+    private func forgetting(_ decided: FilterPlan) throws -> ForgetPlan.Place {
         let isActive = FilterMounts.lower(of: decided.path) != nil
         return ForgetPlan.Place(
             path: decided.path, isActive: isActive,
-            users: isActive && decided.path != "/" ? FolderOverlay.users(of: decided.path) : [], decided: decided)
+            users: isActive && decided.path != "/" ? FolderOverlay.users(of: decided.path) : [],
+            waiting: try journal.commits(of: decided.path), decided: decided)
     }
 }

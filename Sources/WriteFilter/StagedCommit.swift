@@ -82,7 +82,7 @@ struct StagedCommit {
     }
 
     private static func read(_ file: BytePath) throws -> ChangeSet {
-        let text = String(decoding: try readWhole(file, limit: 1 << 28), as: UTF8.self)
+        let text = String(decoding: try readRegular(file, limit: 1 << 28), as: UTF8.self)
         var lines = text.split(separator: "\n")
         guard lines.popLast() == "end" else { throw FilterError.damagedPlan(file: file, reason: "it has no end") }
         var changes = ChangeSet()

@@ -103,7 +103,7 @@ extension WriteFilter {
                     now.percent >= plan.critical ? .critical : now.percent >= plan.warning ? .warning : .normal
                 highest = max(highest, level)
                 let file = FilterMounts.base(of: plan.path).appending("level")
-                let last = (try? readWhole(file, limit: 64)).flatMap {
+                let last = (try? readRegular(file, limit: 64)).flatMap {
                     Level(rawValue: String(decoding: $0, as: UTF8.self))
                 }
                 if last ?? .normal == level { continue }

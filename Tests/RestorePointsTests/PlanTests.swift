@@ -86,6 +86,86 @@ struct PlanTests {
         shell("exec 2>/dev/null; umount -l \(place.root)/filtered")
     }
 
+    @Test(
+        "A folder or a link that takes the tree's place after the plan is neither read nor written",
+        arguments: ["ln -s $PWD/other plant", "cp -a other plant", "true"], [true, false])
+    func swapped(_ swap: String, _ isRollback: Bool) throws {
+        let place = try Place(.tree)
+        place.write("file", "one")
+        let tree = try place.setUp()
+        let one = try tree.create(PointRequest(name: "one"), user: "test").point
+        place.write("file", "two")
+        let plan = try tree.planRollback(to: one, discardNewer: false)
+        shell("cd \(place.scratch); mkdir other; echo important > other/important; mv plant real; \(swap)")
+        if isRollback {
+            #expect(throws: StalePlan.self) { try tree.carryOut(plan, user: "test") }
+        } else if swap.hasPrefix("ln") || swap == "true" {
+            // Another folder of the same place, made by whoever may, is the tree.
+            #expect(throws: PointError.self) { try tree.create(PointRequest(name: "late"), user: "test") }
+            #expect(try tree.points().map(\.name) == ["one"])
+        }
+        #expect(shell("cd \(place.scratch); cat other/important real/file; ls other") == "important\ntwoimportant\n")
+        shell("cd \(place.scratch); rm -rf plant; mv real plant")
+        _ = try tree.carryOut(tree.planRollback(to: one, discardNewer: false), user: "test")
+        #expect(shell("cat \(place.root)/file") == "one")
+    }
+
+    @Test(
+        "A point that was destroyed and made again is another one: the plan is stale", arguments: SemanticsTests.kinds)
+    func remade(_ kind: BackendKind) throws {
+        let place = try Place(kind)
+        place.write("file", "one")
+        let tree = try place.setUp()
+        let one = try tree.create(PointRequest(name: "one"), user: "test").point
+        let plan = try tree.planRollback(to: one, discardNewer: false)
+        try tree.destroy(["one"], factory: false)
+        place.write("file", "two")
+        _ = try tree.create(PointRequest(name: "one"), user: "test")
+        #expect(throws: StalePlan.self) { try tree.carryOut(plan, user: "test") }
+        #expect(shell("cat \(place.root)/file") == "two")
+    }
+
+    @Test("The end of a protection destroys the points that were shown, and no other")
+    func endOfProtection() throws {
+        let place = try Place(.tree)
+        let tree = try place.setUp()
+        _ = try tree.create(PointRequest(name: "one"), user: "test")
+        for keepsPoints in [true, false] {
+            let plan = try tree.planEnd(keepingPoints: keepsPoints)
+            _ = try tree.create(PointRequest(), user: "test")
+            #expect(throws: StalePlan.self) { try tree.endProtection(plan, holding: tree.lock()) }
+        }
+        #expect(try tree.points().count == 3)
+        let shown = Self.run("holdfast setup --remove --points destroy --dry-run $S", place)
+        let id = try #require(shown.first { $0.hasPrefix("plan ") }).dropFirst(5)
+        #expect(shown.last == "0" && Self.run("holdfast setup --remove --dry-run $S", place).last == "2")
+        #expect(Self.run("holdfast setup --remove --points keep --plan \(id) --yes $S", place).last == "4")
+        #expect(Self.run("holdfast setup --remove --points destroy --plan \(id) --yes $S", place).last == "0")
+    }
+
+    @Test(
+        "Something else in the place of what is under way is told by status and by what it stops, and nobody waits for it",
+        arguments: [
+            ("points.json", "mkfifo $J", "3", "1"), ("points.json", "echo { > $J", "3", "4"),
+            ("points.json", "mkdir $J", "3", "1"), ("points.json", "ln -s /dev/zero $J", "3", "1"),
+            ("rollback.json", "mkfifo $J", "1", "1"), ("rollback.json", "echo { > $J", "4", "4"),
+            ("setup.json", "mkfifo $J", "0", "1"), ("commit-2f-1", "mkfifo $J", "0", "0"),
+        ])
+    func oddEntries(_ name: String, _ make: String, _ status: String, _ create: String) throws {
+        let place = try Place(.tree)
+        _ = Self.run("holdfast setup --root $T $S", place)
+        let entry = "J=\(place.state)/journal/\(name); mkdir -p \(place.state)/journal; \(make)"
+        #expect(Self.run(entry, place).last == "0")
+        let shown = Self.run("timeout 20 holdfast status $S", place)
+        #expect(shown.last == status, "\(shown)")
+        let made = Self.run("timeout 20 holdfast create one $S", place)
+        #expect(made.last == create, "\(made)")
+        if name == "points.json" {
+            #expect(shown.contains { $0.contains("is damaged") }, "\(shown)")
+            #expect(Self.run("timeout 20 holdfast recover $S", place).last == create)
+        }
+    }
+
     @Test("A deletion is stale where one of its points is another, pinned or gone by then")
     func destroy() throws {
         let place = try Place(.tree)

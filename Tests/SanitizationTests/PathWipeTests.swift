@@ -59,6 +59,8 @@ struct PathWipeTests {
         ("mount -t tmpfs none secret/empty", "umount secret/empty"),
         ("mv secret other; mkdir secret", "rm -r secret; mv other secret"),
         ("echo more > secret/more", "rm secret/more"),
+        ("echo other > secret/file; sleep 0.01", "echo secret > secret/file"),
+        ("cp secret/file new; mv new secret/file", "true"),
         ("echo x > elsewhere; ln elsewhere secret/x", "rm secret/x elsewhere"),
         ("(exec 9<secret/file; exec sleep 4070) >/dev/null 2>&1 & sleep 0.5", "pkill -f 'sleep 4070'; sleep 0.3"),
     ]

@@ -63,6 +63,29 @@ struct WipeTests {
         }
     }
 
+    @Test("Another device that was attached by the same name is not the one that was planned, and is left as it is")
+    func reattached() throws {
+        let loop = try LoopDevice(20 << 20)
+        let wipe = try Wipe(loop.path, request(), state: loop.state)
+        let id = wipe.id
+        shell(
+            "cd \(loop.scratch); head -c \(20 << 20) /dev/urandom > other; cp other copy; losetup -d \(loop.path); losetup \(loop.path) other"
+        )
+        #expect(throws: WipeError.self) { try wipe.run(Progress()) }
+        #expect(try Wipe(loop.path, request(), state: loop.state).id != id)
+        shell("losetup -d \(loop.path); sync; losetup \(loop.path) \(loop.file)")
+        #expect(shell("cd \(loop.scratch); cmp other copy") == "")
+    }
+
+    @Test("What is no file in the place of a wipe's record is refused, and not waited for")
+    func oddRecord() throws {
+        let loop = try LoopDevice(20 << 20)
+        shell(
+            "mkdir -p \(loop.state)/journal; mkfifo \(loop.state)/journal/wipe-$(printf \(loop.name) | od -An -tx1 | tr -d ' \n').json"
+        )
+        #expect(throws: WipeError.self) { try Wipe(loop.path, request(), state: loop.state).run(Progress()) }
+    }
+
     @Test("What is in use is refused, with the reason, and nothing is written")
     func refusals() throws {
         struct Case { let name, use, undo, reason: String }

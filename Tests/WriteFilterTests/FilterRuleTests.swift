@@ -44,6 +44,61 @@ struct FilterRuleTests {
         #expect(throws: StalePlan.self) { try commit() }
     }
 
+    @Test(
+        "A commit of a plan keeps each entry as it was listed: another content, owner, mode or kind is another plan",
+        arguments: [
+            "echo 3 > new", "chmod 4777 new", "chown 7 new", "ln -sfn /etc/shadow new", "touch folder/b",
+            "echo 2 > folder/a", "chmod 700 folder", "rm -r folder; echo x > folder",
+        ])
+    func staleEntries(_ change: String) throws {
+        let place = try FilteredPlace()
+        shell("echo 1 > \(place.root)/old")
+        try place.setUp()
+        try place.enable()
+        shell("cd \(place.root); echo 2 > new; mkdir folder; echo 1 > folder/a; ln -s a folder/link")
+        let plan = try place.filter.planCommit(nil, in: place.root)
+        #expect(plan.changes.map(\.entries) == [3, 1])
+        #expect(try place.filter.planCommit(nil, in: place.root).id == plan.id)
+        shell("cd \(place.root); \(change)")
+        #expect(throws: StalePlan.self) {
+            try place.filter.commit(
+                nil, in: place.root, asked: plan.id, progress: Progress(), findings: Findings(),
+                holding: place.filter.lock())
+        }
+        #expect(shell("ls \(place.lower)") == "old\n")
+    }
+
+    @Test(
+        "What was committed, or only copied up, is not listed among what the session changed; what differs in anything is"
+    )
+    func listed() throws {
+        let place = try FilteredPlace()
+        shell(
+            "cd \(place.root); for i in 1 2 3 4 5 6; do head -c 300000 /dev/urandom > $i; done; ln -s 1 link; touch -d 2001-01-01 5 6"
+        )
+        try place.setUp()
+        try place.enable()
+        func listed() throws -> [String] {
+            try place.filter.planCommit(nil, in: place.root).changes.map {
+                "\($0.kind.rawValue) \(String(decoding: $0.path.lastComponent, as: UTF8.self))"
+            }
+        }
+        #expect(try listed() == [])
+        // Copied up and back as it was; with another content of the same size and time; with an attribute.
+        shell(
+            """
+            cd \(place.root); chmod 600 1; chmod 644 1; echo new > 2; ln -sfn 2 link; chown 5 3
+            printf x | dd of=5 bs=1 seek=299999 conv=notrunc 2>/dev/null; touch -d 2001-01-01 5; setfattr -n user.k -v v 6 2>/dev/null || chmod 600 6
+            """)
+        #expect(try listed() == ["written 2", "written 3", "written 5", "written 6", "written link"])
+        #expect(try place.commit([place.root.appending("2"), place.root.appending("5")]).isApplied)
+        #expect(try listed() == ["written 3", "written 6", "written link"])
+        #expect(try place.commit(nil).isApplied)
+        #expect(try listed() == [])
+        #expect(try place.commit(nil).changes == 0)
+        #expect(shell("cd \(place.lower); cat 2; readlink link; stat -c %u 3") == "new\n2\n5\n")
+    }
+
     @Test("What is discarded is what was planned: a program that came between, or another filter, makes it stale")
     func staleDiscard() throws {
         let place = try FilteredPlace()
@@ -64,6 +119,12 @@ struct FilterRuleTests {
             #expect(shell("cat \(place.root)/in/a") == "2\n")
             #expect(try place.status.plan.isEnabled)
         }
+        // A commit that waits.
+        shell("(exec 9<\(place.root)/in/a; exec sleep 4073) >/dev/null 2>&1 & sleep 0.5")
+        let disabling = try place.filter.planDisable(place.root)
+        #expect(try !place.commit(nil).isApplied)
+        #expect(throws: StalePlan.self) { try place.filter.disable(disabling, holding: place.filter.lock()) }
+        shell("pkill -f 'sleep 4073'; sleep 0.3; rm -r \(place.state)/journal/commit-*")
         let plan = try place.filter.planDiscard(nil)
         _ = try place.filter.addExceptions(
             [place.root.appending("in")], nil, to: place.root, holding: place.filter.lock())

@@ -75,7 +75,9 @@ struct FilterEnableCommand: StatefulCommand {
                 : "\(plan.path) is filtered from the next start on"
         ]
         if !enabled.users.isEmpty {
-            lines.append("not yet, since it is in use by " + Text.users(enabled.users))
+            lines.append(
+                "not yet, since it is in use by \(Text.users(enabled.users)): stop that and repeat; a shell that stands in it leaves with `cd /`"
+            )
         }
         lines.append(
             plan.overlay == .memory

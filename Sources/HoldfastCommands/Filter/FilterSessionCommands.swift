@@ -11,8 +11,8 @@ struct FilterCommitCommand: StatefulCommand {
         commandName: "commit", abstract: "Keep what this session wrote, or deleted, at some paths.",
         discussion: """
             It is durable when the command returns. In / it is brought to the disk at the next start, before anything runs; in a \
-            filtered folder at once, where no program works in it. `--all --dry-run` lists what this session has changed, which \
-            is what the next start forgets.
+            filtered folder at once, where no program works in it. `--all --dry-run` lists what this session has changed and \
+            the disk does not have.
             """)
 
     @Argument(help: "Files and folders.") var paths: [PathArgument] = []
@@ -54,8 +54,7 @@ struct FilterCommitCommand: StatefulCommand {
         }
         if !committed.users.isEmpty { lines.append("it is in use: " + Text.users(committed.users)) }
         if !all {
-            lines.append(
-                "what else this session changed is still forgotten: `holdfast filter commit --all --dry-run` lists it")
+            lines.append("`holdfast filter commit --all --dry-run` lists what else this session changed")
         }
         session.show(
             [("changes", .number(UInt64(committed.changes))), ("applied", .flag(committed.isApplied))]

@@ -1,6 +1,7 @@
 // Commands that a text names in backquotes can be typed as they stand: where another state was given, they have it, too.
 
 internal import ArgumentParser
+internal import Boot
 internal import Platform
 
 struct NamedCommands: Sendable {
@@ -11,15 +12,10 @@ struct NamedCommands: Sendable {
 
     /// nil where nothing has to be added.
     init?(_ command: any HoldfastCommand, in root: any ParsableCommand.Type) {
-        guard let state = (command as? any StatefulCommand)?.state.state?.path else { return nil }
-        let isPlain = state.bytes.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"):
-                true
-            default: Array("/._-+:@".utf8).contains(byte)
-            }
+        guard let given = (command as? any StatefulCommand)?.state.state, let state = try? given.absolute else {
+            return nil
         }
+        let isPlain = state.isPlainInScripts
         // A quote in it would want more than people read; then the commands stand as they are.
         guard isPlain || !state.bytes.contains(UInt8(ascii: "'")) else { return nil }
         option = " --state " + (isPlain ? state.description : "'\(state)'")

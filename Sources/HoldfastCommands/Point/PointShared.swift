@@ -89,7 +89,12 @@ extension Session {
         var lines = [
             "\(tree.root) goes back to \(plan.target.name) of \(Text.time(Timestamp(seconds: plan.target.time, nanoseconds: 0)))"
         ]
-        if let changes { lines.append("what changes by that: " + Text.counts(of: changes)) }
+        if let changes {
+            lines.append("what changes by that: " + Text.counts(of: changes))
+            if !changes.isEmpty {
+                lines.append("`holdfast diff \(plan.target.name)` lists them, as changes since then")
+            }
+        }
         lines.append(
             plan.keepsBefore
                 ? "the state of now stays as a point, and `holdfast undo` returns to it"

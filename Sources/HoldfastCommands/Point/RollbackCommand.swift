@@ -36,6 +36,9 @@ struct RollbackCommand: StatefulCommand {
             tree.planRollback(to: target, discardNewer: discardNewer), on: tree, plan, reboot: reboot)
     }
 
+    /// What a terminal of 24 lines shows with the question.
+    private static let shownAtOnce = 18
+
     /// Asks, by a numbered list, the newest first.
     static func choose(_ tree: ProtectedTree, _ session: Session) throws -> RestorePoint {
         let points = Array(try tree.points().reversed())
@@ -45,11 +48,14 @@ struct RollbackCommand: StatefulCommand {
         let now = Timestamp.now().seconds
         var table = Table(
             [("", .right), ("NAME", .left), ("TIME", .left), ("AGE", .right), ("MESSAGE", .left)], lessNeeded: [2])
-        for (number, point) in points.enumerated() {
+        for (number, point) in points.prefix(shownAtOnce).enumerated() {
             let time = Text.time(Timestamp(seconds: point.time, nanoseconds: 0))
             table.add(["\(number + 1)", point.name, time, Text.age(now - point.time), Text.safe(point.message)])
         }
-        let lines = table.text(columns: session.columnsOfTerminal).split(separator: "\n").map(String.init)
+        var lines = table.text(columns: session.columnsOfTerminal).split(separator: "\n").map(String.init)
+        if points.count > shownAtOnce {
+            lines.append("… and \(points.count - shownAtOnce) older: `holdfast status` lists all; a name is taken, too")
+        }
         return points[try session.choose("Back to which point?", from: lines, names: points.map(\.name))]
     }
 }

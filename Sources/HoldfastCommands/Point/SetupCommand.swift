@@ -58,18 +58,22 @@ struct SetupCommand: StatefulCommand {
     @Option(help: ArgumentHelp("With --remove: keep the points, or destroy them.", valueName: "keep|destroy"))
     var points: Points?
 
+    @OptionGroup var plan: PlanOptions
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func check() throws {
         if points != nil, !remove { throw ValidationError("--points goes with --remove.") }
+        if plan.dryRun || plan.plan != nil, !remove || points == nil {
+            throw ValidationError("--dry-run and --plan go with --remove --points.")
+        }
         if remove || refresh, root != nil || boot != nil || backend != nil || adopt != nil || (remove && refresh) {
             throw ValidationError(
                 "--remove and --refresh are about the tree that is protected, and take no other option.")
         }
     }
 
-    func isRecorded(in session: Session) -> Bool { true }
+    func isRecorded(in session: Session) -> Bool { !plan.dryRun }
 
     func perform(_ session: Session) throws -> Outcome {
         if FilterMounts.lower(of: "/") != nil { throw FilterError.active(what: "what set-up changes") }
@@ -153,16 +157,18 @@ struct SetupCommand: StatefulCommand {
                 "a write filter is decided for \(first.path)",
                 hint: "`holdfast filter disable --path \(first.path)`, and reboot where it is /")
         }
-        let names = try tree.points().map(\.name)
-        session.console.note("points: " + (names.isEmpty ? "none" : names.joined(separator: ", ")))
-        let choice = try points ?? choose(session)
-        if choice == .destroy {
-            try session.confirm("Take back the protection of \(tree.root), and destroy these points for good?")
-        } else {
-            try session.confirm("Take back the protection of \(tree.root), and keep these points?")
-        }
+        let choice = try points ?? choose(tree, session)
+        let plan = try tree.planEnd(keepingPoints: choice == .keep)
+        let names = plan.points.map(\.name)
+        guard
+            try session.agree(
+                to: plan, self.plan, lines: ["points: " + (names.isEmpty ? "none" : names.joined(separator: ", "))],
+                members: [("points", .list(names.map(JSON.text))), ("kept", .flag(plan.keepsPoints))],
+                question: "Take back the protection of \(tree.root), and "
+                    + (plan.keepsPoints ? "keep these points?" : "destroy these points for good?"))
+        else { return .done }
         let lock = try tree.lock()
-        try session.working { try tree.endProtection(keepingPoints: choice == .keep, holding: lock) }
+        try session.working { try tree.endProtection(plan, holding: lock) }
         session.show(
             JSON.path(tree.root, key: "root") + [
                 ("points", .list(names.map(JSON.text))), ("kept", .flag(choice == .keep)),
@@ -177,7 +183,8 @@ struct SetupCommand: StatefulCommand {
         return .done
     }
 
-    private func choose(_ session: Session) throws -> Points {
+    private func choose(_ tree: ProtectedTree, _ session: Session) throws -> Points {
+        session.console.note("points: " + (try tree.points().map(\.name).joined(separator: ", ")))
         let words: [Points] = [.keep, .destroy]
         let lines = ["1  keep     they stay, and another set-up has them again", "2  destroy  they are gone for good"]
         return words[try session.choose("What is to become of the points?", from: lines, names: words.map(\.rawValue))]

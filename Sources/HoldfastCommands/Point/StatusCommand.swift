@@ -37,6 +37,7 @@ struct StatusCommand: StatefulCommand {
                                 })
                         ),
                         ("pending", pending.map { .text($0.target.name) }),
+                        ("obstacle", protected.obstacle.map { .text($0.description) }),
                         ("damage", protected.damage.map { .text($0.description) }),
                         ("interrupted", pending.map { .flag(!$0.isWaiting) }),
                         ("missed", pending.map { .flag($0.isMissed) }),
@@ -66,12 +67,15 @@ struct StatusCommand: StatefulCommand {
                         ? "the rollback to \(pending.target.name) takes effect at the next boot; `holdfast undo` takes it back"
                         : "the rollback to \(pending.target.name) was interrupted; `holdfast recover` finishes it")
         }
+        if let obstacle = protected.obstacle {
+            session.console.warning("\(obstacle.description), and nothing can be changed until that is mended")
+        }
         if let damage = protected.damage {
             session.console.warning(
                 "\(damage.description); its copy is used, and the next change of a point writes both")
             return .findings
         }
-        return .done
+        return protected.obstacle == nil ? .done : .findings
     }
 
     private func table(_ points: [RestorePoint], _ freed: [String: UInt64]?, _ base: String?) -> String {

@@ -81,7 +81,8 @@ struct CertificateCommand: ParsableCommand {
             }
             var empty = Certificate()
             for field in fields where !empty.set(field.key, to: field.value) {
-                throw ValidationError("A certificate has no field \(field.key).")
+                throw ValidationError(
+                    "A certificate has no field \(field.key); `holdfast certificate record --help` lists them.")
             }
             for wanted in ["serial", "technique", "witness", "operator.name"]
             where !fields.contains(where: { $0.key == wanted && !$0.value.isEmpty }) {

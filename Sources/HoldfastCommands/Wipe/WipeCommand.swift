@@ -129,7 +129,8 @@ struct WipeCommand: StatefulCommand {
         var certificate = Certificate()
         guard reserve == nil || freeSpace else { throw ValidationError("--reserve goes with --free-space.") }
         for field in fields where !certificate.set(field.key, to: field.value) {
-            throw ValidationError("A certificate has no field \(field.key).")
+            throw ValidationError(
+                "A certificate has no field \(field.key); `holdfast certificate record --help` lists them.")
         }
     }
 

@@ -31,7 +31,7 @@ struct LabelCache: Sendable {
         self.root = root
         path = folder.appending("labels")
         // Whatever is wrong with it, it is made again.
-        guard let bytes = try? readWhole(path, limit: 256 << 20), let known = try? Self.decode(bytes, root) else {
+        guard let bytes = try? readRegular(path, limit: 256 << 20), let known = try? Self.decode(bytes, root) else {
             return
         }
         entries = known

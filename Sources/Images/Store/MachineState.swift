@@ -38,7 +38,7 @@ public struct MachineState: Sendable {
         let path = folder(of: store).appending(name)
         let bytes: [UInt8]
         do throws(SystemError) {
-            bytes = try readWhole(path, limit: 1 << 16)
+            bytes = try readRegular(path, limit: 1 << 16)
         } catch {
             if error.code == 2 { return nil }  // ENOENT
             throw ImageError(error)
@@ -58,11 +58,7 @@ public struct MachineState: Sendable {
         let path = folder(of: store).appending("memory")
         let bytes: [UInt8]
         do throws(SystemError) {
-            let file = try Descriptor.open(path, .nonBlocking)
-            guard try file.status().kind == .file else {
-                throw SystemError(EINVAL, "read", path.description, detail: "it is no file")
-            }
-            bytes = try readWhole(file, limit: 64 << 20, named: path.description)
+            bytes = try readRegular(path, limit: 64 << 20)
         } catch {
             if error.isAbsent { return StoreMemory() }
             if error.code == EINVAL { throw ImageError.damagedMemory(path: path.description, detail: error.reason) }

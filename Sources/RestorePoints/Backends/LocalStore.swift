@@ -9,7 +9,7 @@ internal import Reporting
 /// Images of one folder, kept on the machine itself.
 final class LocalStore {
     private let root: BytePath
-    private let place: BytePath
+    private let openRoot: () throws -> Descriptor
     /// What neither an image nor a restore touches.
     private let own: [BytePath]
     private let folder: BytePath
@@ -20,13 +20,14 @@ final class LocalStore {
 
     /// - Parameters:
     ///   - root: the folder of which it holds images.
-    ///   - place: where the folder is read, if not at `root`.
     ///   - area: where store, identity and cache are; made when the first image is.
+    ///   - openingRoot: opens the folder; nil: what has its path.
     init(
-        root: BytePath, place: BytePath? = nil, area: BytePath, own: [BytePath], progress: Progress, findings: Findings
+        root: BytePath, area: BytePath, own: [BytePath], progress: Progress, findings: Findings,
+        openingRoot: (() throws -> Descriptor)? = nil
     ) {
         self.root = root
-        self.place = place ?? root
+        openRoot = openingRoot ?? { try Descriptor.open(root, .directory) }
         self.own = own
         self.progress = progress
         self.findings = findings
@@ -41,7 +42,7 @@ final class LocalStore {
             try makeFolders(identityFile.parent)
             try replaceFile(identityFile, identity.encoded().withUnsafeBytes { Array($0) })
         }
-        let identities = try AgeIdentity.identities(inFile: try readWhole(identityFile, limit: 1 << 12))
+        let identities = try AgeIdentity.identities(inFile: try readRegular(identityFile, limit: 1 << 12))
         if try !Store.exists(folder) {
             _ = try Store.create(
                 folder, recipients: identities.map { .age($0.recipient) }, group: nil, machine: machine)
@@ -54,9 +55,13 @@ final class LocalStore {
     func create(_ name: String) throws -> (handle: String, findings: UInt64) {
         var request = BackupRequest(sources: [root], name: name)
         request.own = own
-        if place != root { request.views[root] = place }
+        // Whatever has the folder's name meanwhile, this is the folder.
+        let folder = try openRoot()
+        request.views[root] = folder.view
         let before = findings.count
-        let report = try open(for: .write).backup(request, progress: progress, findings: findings)
+        let report = try withExtendedLifetime(folder) {
+            try open(for: .write).backup(request, progress: progress, findings: findings)
+        }
         return (report.id.description, findings.count - before)
     }
 
@@ -84,7 +89,8 @@ final class LocalStore {
     /// been seen before.
     /// - Parameter known: an image of what the folder holds.
     func check(_ handle: String, known: String?) throws {
-        var drill = RestoreRequest(target: place)
+        var drill = RestoreRequest(target: root)
+        drill.folder = try openRoot()
         drill.isDryRun = true
         drill.otherHardware = true
         let store = try open(for: .read)
@@ -100,7 +106,7 @@ final class LocalStore {
     func restore(_ handle: String, known: String?, parts: TreeParts? = nil) throws -> UInt64 {
         let store = try open(for: .read)
         var request = RestoreRequest(target: root)
-        if place != root { request.folder = try Descriptor.open(place, .directory) }
+        request.folder = try openRoot()
         request.isExact = true
         request.devices = true
         request.otherHardware = true

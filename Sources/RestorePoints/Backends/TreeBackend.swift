@@ -15,13 +15,19 @@ final class TreeBackend: Backend {
     private let place: BytePath
     private let state: BytePath
     private let store: LocalStore
+    private let open: () throws -> Descriptor
 
-    init(root: BytePath, place: BytePath, state: BytePath, progress: Progress, findings: Findings) {
+    /// - Parameter open: opens the tree, or throws where what has its name is another one.
+    init(
+        root: BytePath, place: BytePath, state: BytePath, progress: Progress, findings: Findings,
+        open: @escaping () throws -> Descriptor
+    ) {
+        self.open = open
         self.root = root
         self.place = place
         self.state = state
         store = LocalStore(
-            root: root, place: place, area: state, own: [state], progress: progress, findings: findings)
+            root: root, area: state, own: [state], progress: progress, findings: findings, openingRoot: open)
     }
 
     // MARK: Points
@@ -36,7 +42,7 @@ final class TreeBackend: Backend {
 
     func listing(of handle: String?) throws -> any TreeListing {
         if let handle { return try store.listing(of: handle) }
-        return try FolderListing(Descriptor.open(place, .directory), isThorough: true, own: [state])
+        return try FolderListing(open(), isThorough: true, own: [state])
     }
 
     func snapshot(of handle: String?) throws -> Snapshot? { nil }

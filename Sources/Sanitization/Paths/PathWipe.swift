@@ -33,6 +33,8 @@ public struct PathWipe {
     public let linked: UInt64
 
     let identity: FileIdentity
+    /// Over what is to go, as it is now: another one once an entry was replaced, or something was written.
+    let content: UInt64
     private let folder: Descriptor
     private let name: [UInt8]
 
@@ -69,19 +71,32 @@ public struct PathWipe {
                 throw WipeError.inUse(
                     device: path.description, uses: ["\(mount.source) is mounted at \(mount.point)"])
             }
-            var (files, bytes) = (UInt64(0), UInt64(0))
+            var (files, bytes, content) = (UInt64(0), UInt64(0), UInt64(0))
             var names: [FileIdentity: (seen: UInt32, all: UInt32)] = [:]
             try Self.walk(folder, name, TreeBorder(status)) { _, _, status in
                 files += 1
+                content &+= Self.mark(of: status)
                 guard status.kind == .file else { return }
                 bytes += status.allocated
                 if status.linkCount > 1 {
                     names[FileIdentity(status), default: (0, status.linkCount)].seen += 1
                 }
             }
-            (self.files, self.bytes) = (files, bytes)
+            (self.files, self.bytes, self.content) = (files, bytes, content)
             linked = UInt64(names.values.count { $0.seen < $0.all })
         } catch { throw WipeError.wrapping(error) }
+    }
+
+    /// The order in which a folder lists its entries plays no part: the marks are added.
+    private static func mark(of status: FileStatus) -> UInt64 {
+        [
+            status.device, status.inode, status.size, UInt64(bitPattern: status.modified.seconds),
+            UInt64(status.modified.nanoseconds), UInt64(bitPattern: status.changed.seconds),
+            UInt64(status.changed.nanoseconds),
+        ].reduce(0) { mark, part in
+            var mixed = SplitMix(state: mark ^ part)
+            return mixed.next()
+        }
     }
 
     /// Wipes it. A stop leaves whole what was not begun; the same command takes the rest.
