@@ -47,18 +47,20 @@ enum FolderOverlay {
         if FilterMounts.lower(of: path) != nil { try uncover(path) }
         for place in ["overlay", "lower"] {
             let place = base.appending(place)
-            while try Mount.at(place) != nil { try letGo(place) }
+            while try Mount.at(place) != nil { try letGo { () throws(SystemError) in try unmount(place) } }
         }
         for name in ["session", "usage", "level"] where exists(base.appending(name)) {
             try removeFile(base.appending(name))
         }
     }
 
-    /// What was on it a moment ago is let go of by the kernel in its own time.
-    private static func letGo(_ place: BytePath) throws(SystemError) {
+    /// What was on it a moment ago is let go of by the kernel in its own time, and whoever looks at all open files holds each for a moment.
+    /// - Parameter path: what has to be in use by nobody meanwhile; nil: that has been seen.
+    private static func letGo(of path: BytePath? = nil, _ unmount: () throws(SystemError) -> Void) throws(SystemError) {
         for attempt in 0... {
-            do throws(SystemError) { return try unmount(place) } catch {
+            do throws(SystemError) { return try unmount() } catch {
                 if error.code != EBUSY || attempt == 40 { throw error }
+                if let path, !users(of: path).isEmpty { throw error }
                 usleep(50_000)
             }
         }
@@ -83,7 +85,9 @@ enum FolderOverlay {
             for mount in inside.reversed() + [cover] {
                 // Its own descriptor would hold it.
                 let clone = try Descriptor.openWithoutLinks(mount.point, .place).cloneMount()
-                try Descriptor.openWithoutLinks(mount.point.parent, .place).unmount(mount.point.lastComponent)
+                try letGo(of: path) { () throws(SystemError) in
+                    try Descriptor.openWithoutLinks(mount.point.parent, .place).unmount(mount.point.lastComponent)
+                }
                 taken.append((mount, clone))
             }
         } catch {

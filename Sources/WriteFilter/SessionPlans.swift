@@ -86,11 +86,14 @@ extension WriteFilter {
     /// - Parameter paths: in one filtered place; nil: everything in it.
     public func planCommit(_ paths: [BytePath]?, in place: BytePath) throws -> CommitPlan {
         guard HostFacts.isRoot else { throw FilterError.notPermitted("see what the write filter keeps back") }
-        return try translated { try plan(commit: paths, in: place).plan }
+        return try translated { try plan(commit: paths, in: place, isShown: true).plan }
     }
 
+    /// - Parameter isShown: its id is asked for, and stands for each entry as it is.
     /// - Returns: with what is seen, whose descriptor holds the overlay.
-    func plan(commit paths: [BytePath]?, in place: BytePath) throws -> (plan: CommitPlan, seen: Descriptor) {
+    func plan(commit paths: [BytePath]?, in place: BytePath, isShown: Bool) throws -> (
+        plan: CommitPlan, seen: Descriptor
+    ) {
         guard let lower = FilterMounts.lower(of: place), let decided = try area.plan(of: place) else {
             throw FilterError.notActive(path: place)
         }
@@ -106,7 +109,7 @@ extension WriteFilter {
         return (
             CommitPlan(
                 place: place, waiting: try journal.commits(of: place).count, found: changes.found,
-                marks: try marks(of: changes.found, seen), decided: decided),
+                marks: isShown ? try marks(of: changes.found, seen) : [:], decided: decided),
             seen
         )
     }
@@ -115,36 +118,41 @@ extension WriteFilter {
     private func marks(of changes: ChangeSet, _ seen: Descriptor) throws -> [[UInt8]: [String]] {
         var marks: [[UInt8]: [String]] = [:]
         for path in changes.whole.union(changes.alone) {
-            let (folder, name) =
-                path.isEmpty
-                ? (seen, Array(".".utf8)) : (try seen.openFolder(of: BytePath(path)), BytePath(path).lastComponent)
-            marks[path] = try Self.marks(of: name, in: folder, isWhole: changes.whole.contains(path))
+            do {
+                let (folder, name) =
+                    path.isEmpty
+                    ? (seen, Array(".".utf8)) : (try seen.openFolder(of: BytePath(path)), BytePath(path).lastComponent)
+                marks[path] = try Self.likeness(of: name, in: folder, isWhole: changes.whole.contains(path))
+            } catch {
+                // What cannot be looked at is for the commit to name.
+                marks[path] = ["\(error)"]
+            }
         }
         return marks
     }
 
-    private static func marks(of name: [UInt8], in folder: Descriptor, isWhole: Bool) throws -> [String] {
-        var result: [String] = []
-        var waiting = [(folder, name)]
-        let border = TreeBorder(try folder.status(of: name))
-        while let (folder, name) = waiting.popLast() {
-            let status: FileStatus
-            do throws(SystemError) { status = try folder.status(of: name) } catch {
-                if error.isAbsent { continue }
-                throw error
-            }
+    private static func likeness(of name: [UInt8], in folder: Descriptor, isWhole: Bool) throws -> [String] {
+        func mark(_ path: [UInt8], _ status: FileStatus) -> String {
             // A folder's time changes with what is in it, which has marks of its own.
             let times = status.kind == .directory ? "" : "\(status.modified) \(status.changed)"
-            result.append(
-                "\(hexadecimal(name)) \(status.kind) \(status.size) \(status.mode) \(status.user) \(status.group) \(times)"
-            )
-            guard isWhole, status.kind == .directory, !border.isCrossed(by: status) else { continue }
-            let inner = try folder.open(name, .directory)
-            let names = try DirectoryListing(of: inner)
-            let sorted = (0..<names.count).map { names[$0] }.sorted { $0.lexicographicallyPrecedes($1) }
-            waiting += sorted.map { (inner, $0) }
+            return
+                "\(hexadecimal(path)) \(status.kind) \(status.size) \(status.mode) \(status.user) \(status.group) \(times)"
         }
-        return result
+        let status = try folder.status(of: name)
+        let border = TreeBorder(status)
+        guard isWhole, status.kind == .directory else { return [mark([], status)] }
+        var rules = TreeWalk.Rules()
+        rules.isBorder = border.isCrossed
+        let walk = try TreeWalk(folder.open(name, .directory), rules: rules)
+        var found = [mark([], status)]
+        while let step = walk.next() {
+            switch step {
+            case .entry(let entry), .enter(let entry, _): found.append(mark(entry.path, entry.status))
+            case .unreadable(let path, let error): found.append("\(hexadecimal(path)) \(error.code)")
+            case .leave: continue
+            }
+        }
+        return found.sorted()
     }
 
     private func check(_ path: BytePath, _ plan: FilterPlan) throws {

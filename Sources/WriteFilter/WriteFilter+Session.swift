@@ -170,7 +170,7 @@ extension WriteFilter {
     private func stage(
         _ paths: [BytePath]?, in place: BytePath, _ asked: String?, _ progress: Progress, _ findings: Findings
     ) throws -> (count: Int, decided: FilterPlan) {
-        let (plan, seen) = try plan(commit: paths, in: place)
+        let (plan, seen) = try plan(commit: paths, in: place, isShown: asked != nil)
         try plan.require(asked)
         if !plan.found.isEmpty {
             _ = try StagedCommit(journal: journal, place: place, progress: progress).stage(
