@@ -65,10 +65,14 @@ public struct RunningProcess: Sendable, Hashable, CustomStringConvertible {
                 target == root.bytes || target.starts(with: root.bytes + [UInt8(ascii: "/")])
             else { return false }
         }
-        guard let file = try? Descriptor.open(BytePath(link), .place), let status = try? file.status() else {
-            return false
-        }
-        return status.device == device
+        // Without a descriptor of its own: that would be a use, which another look at the same time would find.
+        var status = stat()
+        guard link.withCString({ stat($0, &status) }) == 0 else { return false }
+        // As glibc's gnu_dev_major and gnu_dev_minor, which Swift does not see.
+        let number = UInt64(status.st_dev)
+        let major = number >> 8 & 0xfff | number >> 32 & 0xffff_f000
+        let minor = number & 0xff | number >> 12 & 0xffff_ff00
+        return major << 32 | minor == device
     }
 
     private static func name(_ folder: String) -> String {

@@ -37,6 +37,13 @@ public struct KeptParts: Sendable {
         return findings.count - before
     }
 
+    /// Opens and reads all of them, and puts them nowhere. What is damaged is named.
+    public func check(_ parts: TreeParts, named root: BytePath, findings: Findings) throws {
+        var request = RestoreRequest(target: root)
+        request.isDryRun = true
+        try restore(parts, request, progress: Progress(), findings: findings)
+    }
+
     /// Puts them onto a tree, each file whole or not at all. Idempotent.
     /// - Parameters:
     ///   - root: what messages call it.
@@ -46,18 +53,25 @@ public struct KeptParts: Sendable {
         _ parts: TreeParts, onto tree: Descriptor, named root: BytePath, keptAttributes: String? = nil,
         progress: Progress, findings: Findings
     ) throws -> UInt64 {
-        let identities = try AgeIdentity.identities(inFile: try readRegular(identity, limit: 1 << 12))
         var request = RestoreRequest(target: root)
         request.folder = tree
-        request.parts = parts
         request.keptAttributes = keptAttributes
+        let before = findings.count
+        try restore(parts, request, progress: progress, findings: findings)
+        return findings.count - before
+    }
+
+    private func restore(
+        _ parts: TreeParts, _ request: RestoreRequest, progress: Progress, findings: Findings
+    ) throws {
+        let identities = try AgeIdentity.identities(inFile: try readRegular(identity, limit: 1 << 12))
+        var request = request
+        request.parts = parts
         request.devices = true
         request.otherHardware = true
-        let before = findings.count
         let reader = try SingleFile.imageReader(
             image, credentials: Credentials(identities: identities), machine: machine)
         _ = try Images.restore(reader, request, progress: progress, findings: findings)
-        return findings.count - before
     }
 }
 

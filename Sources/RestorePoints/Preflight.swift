@@ -67,9 +67,12 @@ extension Preflight {
     }
 
     /// What is mounted in a tree that is exchanged whole: it would stay in the state that is left, where nobody sees it.
-    static func mountedInside(_ root: BytePath, at place: BytePath) throws -> [Preflight] {
+    /// - Parameter isCovered: what is told otherwise.
+    static func mountedInside(
+        _ root: BytePath, at place: BytePath, isCovered: (Mount) -> Bool = { _ in false }
+    ) throws -> [Preflight] {
         try TreeUse.mounts(in: Descriptor.open(place, .directory), at: place)
-            .filter { !FilterMounts.isSession($0) }
+            .filter { !FilterMounts.isSession($0) && !isCovered($0) }
             .map { mount in
                 Preflight(
                     "mounted-inside",

@@ -49,13 +49,47 @@ struct StagedCommit {
     /// - Parameter ground: the place as it is below the overlay.
     static func apply(_ journal: Journal, for place: BytePath, on ground: Descriptor, findings: Findings) throws {
         for entry in try journal.commits(of: place) {
-            try StagedCommit(journal: journal, place: place).apply(entry, ground, findings)
+            let commit = StagedCommit(journal: journal, place: place)
+            let changes: ChangeSet
+            do { changes = try commit.read(entry, findings) } catch {
+                // What a disk that is away, or a machine short of something, says is no damage: it is tried again.
+                if let error = error as? SystemError, !error.isAbsent, !error.isBelowFile, error.code != EINVAL {
+                    throw error
+                }
+                if error is Interrupted { throw error }
+                try commit.setAside(entry, explained(error).sentence, findings)
+                continue
+            }
+            try commit.apply(entry, changes, ground, findings)
         }
     }
 
-    private func apply(_ entry: Journal.Entry, _ ground: Descriptor, _ findings: Findings) throws {
+    /// What is to be done, once all of it is known to be whole: what goes would otherwise be gone, and what comes not there.
+    private func read(_ entry: Journal.Entry, _ findings: Findings) throws -> ChangeSet {
         let folder = journal.path(of: entry)
         let changes = try Self.read(folder.appending("list"))
+        let before = findings.count
+        try KeptParts(in: folder).check(changes.parts, named: place, findings: findings)
+        if findings.count > before {
+            throw FilterError.damagedPlan(file: folder, reason: "what it keeps cannot be read")
+        }
+        return changes
+    }
+
+    /// One that is damaged is never brought. It stays for who may want what is left of it, and is in the way of nothing any more.
+    private func setAside(_ entry: Journal.Entry, _ reason: String, _ findings: Findings) throws {
+        let aside = journal.folder.appending("damaged-\(entry.name)-\(Timestamp.now().seconds)")
+        try renameFile(journal.path(of: entry), to: aside)
+        findings.add(
+            Finding(
+                .notRestored, place,
+                "a commit of it is damaged and was not brought to the disk: \(reason); it lies in \(aside)"))
+    }
+
+    private func apply(
+        _ entry: Journal.Entry, _ changes: ChangeSet, _ ground: Descriptor, _ findings: Findings
+    ) throws {
+        let folder = journal.path(of: entry)
         for path in changes.deletes.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
             let path = BytePath(path)
             do throws(SystemError) {

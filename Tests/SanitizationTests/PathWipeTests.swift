@@ -62,7 +62,7 @@ struct PathWipeTests {
         ("echo other > secret/file; sleep 0.01", "echo secret > secret/file"),
         ("cp secret/file new; mv new secret/file", "true"),
         ("echo x > elsewhere; ln elsewhere secret/x", "rm secret/x elsewhere"),
-        ("(exec 9<secret/file; exec sleep 4070) >/dev/null 2>&1 & sleep 0.5", "pkill -f 'sleep 4070'; sleep 0.3"),
+        ("(exec 9<secret/file; exec sleep 4070) >/dev/null 2>&1 & sleep 0.5", "pkill -f 'sleep 407[0]'; sleep 0.3"),
     ]
 
     @Test(
@@ -176,7 +176,7 @@ struct PathWipeTests {
         // Through a link it is the same.
         shell("ln -s \(volume.mount) \(volume.loop.scratch)/way")
         #expect(throws: WipeError.self) { try PathWipe(volume.loop.scratch.appending("way/secret")) }
-        shell("pkill -f 'sleep 4070'; sleep 0.3")
+        shell("pkill -f 'sleep 407[0]'; sleep 0.3")
         // What is mounted in a folder is neither taken along nor left under another name.
         shell("mkdir \(volume.mount)/secret/in; mount -t tmpfs none \(volume.mount)/secret/in")
         #expect(throws: WipeError.self) { try PathWipe(volume.mount.appending("secret")) }

@@ -108,7 +108,7 @@ struct FilterRuleTests {
         shell("echo 2 > \(place.root)/in/a")
         for plan in [try place.filter.planDiscard(place.root), try place.filter.planDisable(place.root)] {
             shell("(exec 9<\(place.root)/in/a; exec sleep 4071) >/dev/null 2>&1 & sleep 0.5")
-            defer { shell("pkill -f 'sleep 4071'; sleep 0.3") }
+            defer { shell("pkill -f 'sleep 407[1]'; sleep 0.3") }
             #expect(throws: StalePlan.self) {
                 if plan.verb == "discard" {
                     _ = try place.filter.discard(plan, holding: place.filter.lock())
@@ -124,7 +124,7 @@ struct FilterRuleTests {
         let disabling = try place.filter.planDisable(place.root)
         #expect(try !place.commit(nil).isApplied)
         #expect(throws: StalePlan.self) { try place.filter.disable(disabling, holding: place.filter.lock()) }
-        shell("pkill -f 'sleep 4073'; sleep 0.3; rm -r \(place.state)/journal/commit-*")
+        shell("pkill -f 'sleep 407[3]'; sleep 0.3; rm -r \(place.state)/journal/commit-*")
         let plan = try place.filter.planDiscard(nil)
         _ = try place.filter.addExceptions(
             [place.root.appending("in")], nil, to: place.root, holding: place.filter.lock())

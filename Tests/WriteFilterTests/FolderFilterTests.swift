@@ -29,6 +29,32 @@ struct FolderFilterTests {
             """)
     }
 
+    @Test(
+        "A commit that is damaged is named and set aside: nothing of it is brought, the filter starts, a rollback is free again",
+        arguments: [
+            "rm list", "sed -i '$d' list", "echo what >> list", "rm list; mkfifo list", "rm identity",
+            "truncate -s 200 parts.hf",
+            "dd if=/dev/zero of=parts.hf bs=1 seek=200 count=$(($(stat -c %s parts.hf) - 400)) conv=notrunc",
+            "rm -r $PWD; mkfifo $PWD",
+            "rm -r $PWD; echo > $PWD",
+        ])
+    func damagedCommit(_ damage: String) throws {
+        let place = try FilteredPlace()
+        fill(place)
+        try place.setUp()
+        try place.enable()
+        let before = place.look(place.lower)
+        shell("cd \(place.root); rm conf/a; echo kept > kept; exec 9<kept; sleep 4074 >/dev/null 2>&1 & sleep 0.3")
+        #expect(try !place.commit(nil).isApplied)
+        shell("pkill -f 'sleep 407[4]'; cd \(place.state)/journal/commit-*-1; \(damage)")
+        place.leave()
+        let findings = Findings()
+        #expect(try place.start(findings: findings) == [] && findings.count > 0)
+        #expect(try place.status.session.mode == .overlay && place.status.waitingCommits == 0)
+        #expect(place.look(place.lower) == before)
+        #expect(shell("ls \(place.state)/journal | grep -c damaged-commit") == "1\n")
+    }
+
     @Test("What the first program had under way, in the places that it had then, is brought to its end")
     func formerPlaces() throws {
         let place = try FilteredPlace()
@@ -37,7 +63,7 @@ struct FolderFilterTests {
         try place.enable()
         shell("echo kept > \(place.root)/kept; exec 9<\(place.root)/kept; sleep 4072 >/dev/null 2>&1 & sleep 0.3")
         #expect(try !place.commit(nil).isApplied)
-        shell("pkill -f 'sleep 4072'; cd \(place.state); mv journal/commit-* filter/")
+        shell("pkill -f 'sleep 407[2]'; cd \(place.state); mv journal/commit-* filter/")
         #expect(try place.status.waitingCommits == 1)
         let tree = try ProtectedTree.open(state: place.state, progress: Progress(), findings: Findings())
         let point = try #require(try tree.points().last)

@@ -243,7 +243,9 @@ final class ZFSBackend: Backend {
     }
 
     private func preflightUse() throws -> [Preflight] {
-        try Preflight.busy(root, at: place, isWhole: true) + Preflight.mountedInside(root, at: place)
+        let inner = try live() + "/"
+        return try Preflight.busy(root, at: place, isWhole: true)
+            + Preflight.mountedInside(root, at: place) { $0.type == "zfs" && "\($0.source)".hasPrefix(inner) }
     }
 
     private func bootDataset() throws -> String {
