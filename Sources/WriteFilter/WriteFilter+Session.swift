@@ -159,24 +159,24 @@ extension WriteFilter {
         holding lock: borrowing MachineLock
     ) throws -> Committed {
         try changing(holding: lock) {
-            let (count, decided) = try stage(paths, in: place, asked, progress, findings)
-            if count == 0 { return Committed(changes: 0, isApplied: true) }
-            if place == "/" { return Committed(changes: count, isApplied: false) }
-            return try bringBelow(decided, count, findings)
+            let plan = try stage(paths, in: place, asked, progress, findings)
+            if plan.found.isEmpty { return Committed(changes: 0, isApplied: true) }
+            if place == "/" { return Committed(changes: plan.found.count, isApplied: false) }
+            return try bringBelow(plan.decided, plan.found.count, findings)
         }
     }
 
     /// Its descriptors are gone on return: they would hold the overlay.
     private func stage(
         _ paths: [BytePath]?, in place: BytePath, _ asked: String?, _ progress: Progress, _ findings: Findings
-    ) throws -> (count: Int, decided: FilterPlan) {
+    ) throws -> CommitPlan {
         let (plan, seen) = try plan(commit: paths, in: place, isShown: asked != nil)
         try plan.require(asked)
         if !plan.found.isEmpty {
             _ = try StagedCommit(journal: journal, place: place, progress: progress).stage(
                 plan.found, of: seen, findings: findings)
         }
-        return (plan.found.isEmpty ? 0 : plan.found.count, plan.decided)
+        return plan
     }
 
     /// The lower folder of an overlay that is there is never changed: the overlay goes for a moment, and comes back with all that it
