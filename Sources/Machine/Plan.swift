@@ -28,14 +28,27 @@ extension Plan {
     /// - Parameter id: what was asked for; nil: any.
     /// - Throws: `StalePlan`, where that is another one.
     public func require(_ id: String?) throws(StalePlan) {
-        if let id, id != self.id { throw StalePlan(id: id, reason: "what would be done now is the plan \(self.id)") }
+        if let id, id != self.id || id.isEmpty {
+            throw StalePlan(id: id, reason: "what would be done now is the plan \(self.id)")
+        }
     }
 
     /// - Parameter now: the same, made once more.
     /// - Throws: `StalePlan`, where it is another one, or something stands in its way now.
     public func check(isStill now: Self) throws(StalePlan) {
         if let refusal = now.findings.first(where: \.isRefusal) { throw StalePlan(id: id, reason: refusal.sentence) }
-        if now.id != id { throw StalePlan(id: id) }
+        // The words themselves: a digest that failed would be like every other.
+        if now.verb != verb || now.basis != basis { throw StalePlan(id: id) }
+    }
+
+    /// - Parameters:
+    ///   - again: makes it once more.
+    ///   - refusal: what it throws where it cannot be made any more, which makes it stale as well.
+    /// - Throws: `StalePlan`, or what else `again` throws.
+    public func check<Refusal: Explained>(isStill again: () throws -> Self, unless refusal: Refusal.Type) throws {
+        let now: Self
+        do { now = try again() } catch let error as Refusal { throw StalePlan(id: id, reason: error.sentence) }
+        try check(isStill: now)
     }
 }
 

@@ -2,6 +2,7 @@
 
 internal import Cryptography
 internal import Platform
+internal import Reporting
 
 extension ProtectedTree {
     static func randomIdentifier() throws -> String { hexadecimal(try SecureRandom.bytes(8)) }
@@ -28,22 +29,6 @@ extension ProtectedTree {
         let names = points.map(\.name)
         let begun = names.filter { !name.isEmpty && $0.hasPrefix(name) }
         if begun.count == 1 { return begun[0] }
-        let wanted = Array(name.lowercased().utf8.prefix(256))
-        return names.map { ($0, distance(wanted, Array($0.lowercased().utf8))) }
-            .filter { $0.1 <= max(1, wanted.count / 4) }.min { $0.1 < $1.1 }?.0
-    }
-
-    /// How many letters have to be put in, taken out or replaced to make one of the other (Levenshtein, 1966).
-    private static func distance(_ one: [UInt8], _ other: [UInt8]) -> Int {
-        var last = Array(0...other.count)
-        for (row, letter) in one.enumerated() {
-            var next = [row + 1]
-            for column in other.indices {
-                next.append(
-                    min(last[column + 1] + 1, next[column] + 1, last[column] + (letter == other[column] ? 0 : 1)))
-            }
-            last = next
-        }
-        return last[other.count]
+        return mostLike(name, among: names)
     }
 }

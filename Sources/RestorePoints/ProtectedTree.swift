@@ -286,11 +286,9 @@ public final class ProtectedTree {
     /// Deletes points; the live tree stays as it is.
     public func destroy(_ plan: DestroyPlan, holding lock: borrowing MachineLock) throws {
         try changing(holding: lock) { table in
-            let now: DestroyPlan
-            do { now = try planDestroy(plan.points.map(\.name), factory: plan.factory, table) } catch let error
-                as PointError
-            { throw StalePlan(id: plan.id, reason: error.sentence) }
-            try plan.check(isStill: now)
+            try plan.check(
+                isStill: { try planDestroy(plan.points.map(\.name), factory: plan.factory, table) },
+                unless: PointError.self)
             try remove(Set(plan.points.map(\.id)), from: &table)
         }
     }

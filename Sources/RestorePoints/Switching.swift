@@ -115,11 +115,7 @@ extension ProtectedTree {
         if plan.verb == "cancel" { return try cancel(plan, holding: lock) }
         if plan.findings.contains(where: \.isRefusal) { try check(plan) }
         return try changing(holding: lock) { table in
-            let now: SwitchPlan
-            do { now = try self.plan(plan.request, table) } catch let error as PointError {
-                throw StalePlan(id: plan.id, reason: error.sentence)
-            }
-            try plan.check(isStill: now)
+            try plan.check(isStill: { try self.plan(plan.request, table) }, unless: PointError.self)
             let time = Timestamp.now().seconds
             var before = RestorePoint(
                 id: try Self.randomIdentifier(),

@@ -13,7 +13,7 @@ extension Wipe: Plan {
         case .overwrite: kind = "overwrite"
         case .firmware(let ability): kind = ability.technique.rawValue
         }
-        // What an interrupted one has written, this one goes on with.
+        // What an interrupted one has written, this one goes on with. Where its record cannot be read, the wipe itself refuses.
         let begun = (try? interrupted).map { "\($0.pass) \($0.position)" } ?? ""
         return [
             device.name, "\(device.sequence ?? 0)", begun, device.serial, device.model, "\(device.size)", kind,
@@ -35,13 +35,6 @@ extension PathWipe: Plan {
     public var verb: String { "wipe" }
     public var basis: [String] {
         ["\(identity)", hexadecimal(path.bytes), "\(files) \(linked) \(content)"] + reach.reasons
-    }
-
-    /// - Throws: `StalePlan`, where it is something else by now, or in use.
-    func checkStill() throws {
-        do { try check(isStill: PathWipe(path)) } catch let error as WipeError {
-            throw StalePlan(id: id, reason: error.sentence)
-        }
     }
 }
 

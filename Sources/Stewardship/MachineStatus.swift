@@ -19,17 +19,18 @@ public struct MachineStatus: Sendable {
         do { status.filters = try WriteFilter(state: places.state).status(consumers: 0) } catch {
             status.filterProblem = "\(error)"
         }
-        let journal = Journal(state: places.state)
-        status.underWay =
-            try journal.placesOfCommits().map { "what was committed of \($0) waits for the next start" }
-            + journal.entries().compactMap(sentence)
+        for entry in try Journal(state: places.state).entries() {
+            // A place may have several commits.
+            if let sentence = sentence(entry), status.underWay.last != sentence { status.underWay.append(sentence) }
+        }
         return status
     }
 
     /// nil: it is told elsewhere.
     private static func sentence(_ entry: Journal.Entry) -> String? {
         switch entry {
-        case .rollback, .points, .commit: nil
+        case .rollback, .points: nil
+        case .commit(let place, _): "what was committed of \(place) waits for the next start"
         case .setup: "a set-up, or the end of one, was interrupted; the same `holdfast setup` goes on"
         case .wipe(let device): "the wipe of \(printable(device)) is not at its end; the same `holdfast wipe` goes on"
         case .freeSpace:

@@ -111,6 +111,16 @@ enum FolderOverlay {
         try result.get()
     }
 
+    /// What uses it, and goes on doing so: what is about to end, or looks at all files for a moment, is no reason to wait for the next start.
+    static func lastingUsers(of path: BytePath) -> [TreeUse] {
+        var users = users(of: path)
+        for _ in 0..<10 where !users.isEmpty {
+            usleep(50_000)
+            users = self.users(of: path)
+        }
+        return users
+    }
+
     /// What would go on with what is not there any more: on the overlay and in its memory, and on what is mounted in it.
     static func users(of path: BytePath) -> [TreeUse] {
         let memory = FilterMounts.base(of: path).appending("overlay")

@@ -1,6 +1,5 @@
 // What a commit, a discard or the end of a filter is going to do with what a session wrote.
 
-internal import Glibc
 public import Machine
 public import Platform
 internal import Reporting
@@ -191,15 +190,7 @@ extension WriteFilter {
 
     private func forgetting(_ decided: FilterPlan) throws -> ForgetPlan.Place {
         let isActive = FilterMounts.lower(of: decided.path) != nil
-        var users: [TreeUse] = []
-        if isActive, decided.path != "/" {
-            users = FolderOverlay.users(of: decided.path)
-            // What is about to end, or looks at all files for a moment, is no reason to wait for the next start.
-            for _ in 0..<10 where !users.isEmpty {
-                usleep(50_000)
-                users = FolderOverlay.users(of: decided.path)
-            }
-        }
+        let users = isActive && decided.path != "/" ? FolderOverlay.lastingUsers(of: decided.path) : []
         return ForgetPlan.Place(
             path: decided.path, isActive: isActive, users: users, waiting: try journal.commits(of: decided.path),
             decided: decided)

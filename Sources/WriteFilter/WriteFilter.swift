@@ -158,7 +158,7 @@ public struct WriteFilter {
             try area.write(plan)
             try forgetService()
             if place != "/", session.mode != .overlay {
-                enabled.users = FolderOverlay.users(of: place)
+                enabled.users = FolderOverlay.lastingUsers(of: place)
                 if enabled.users.isEmpty {
                     try FolderOverlay.start(plan)
                     try noteMade(plan)

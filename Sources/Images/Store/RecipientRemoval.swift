@@ -3,7 +3,6 @@
 public import Cryptography
 public import Machine
 internal import Platform
-internal import Reporting
 
 /// What taking a recipient's right to open a store is going to do.
 public struct RecipientRemoval: Plan, Sendable {
@@ -37,10 +36,8 @@ extension Store {
     /// Carries it out: a new epoch, with keys for everybody else.
     /// - Parameter passphrase: the store's, asked for where somebody opens it with one and stays.
     public func remove(_ plan: RecipientRemoval, passphrase: () throws -> Secret?) throws {
-        do { try plan.check(isStill: planRemoval(of: plan.recipient)) } catch let error as ImageError {
-            // Somebody else has just done it, or has left nobody else who governs.
-            throw StalePlan(id: plan.id, reason: error.sentence)
-        }
+        // Where it cannot be made, somebody else has just done it, or has left nobody else who governs.
+        try plan.check(isStill: { try planRemoval(of: plan.recipient) }, unless: ImageError.self)
         try remove(recipient: plan.recipient, passphrase: passphrase)
     }
 }

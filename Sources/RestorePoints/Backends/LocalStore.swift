@@ -56,10 +56,10 @@ final class LocalStore {
         var request = BackupRequest(sources: [root], name: name)
         request.own = own
         // Whatever has the folder's name meanwhile, this is the folder.
-        let folder = try openRoot()
-        request.views[root] = folder.view
+        let tree = try openRoot()
+        request.views[root] = tree.view
         let before = findings.count
-        let report = try withExtendedLifetime(folder) {
+        let report = try withExtendedLifetime(tree) {
             try open(for: .write).backup(request, progress: progress, findings: findings)
         }
         return (report.id.description, findings.count - before)

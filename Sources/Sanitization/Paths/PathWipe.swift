@@ -3,6 +3,7 @@
 
 internal import Cryptography
 internal import Glibc
+internal import Machine
 public import Platform
 public import Reporting
 
@@ -107,7 +108,7 @@ public struct PathWipe {
     /// First all content and the names below go; then, once that has come to its place on the medium, the entries. Up to the very last
     /// step it is found by its name: whatever ends this, the same command takes the rest.
     private func wipe(_ progress: Progress) throws -> PathWipeReport {
-        try checkStill()
+        try self.check(isStill: { try PathWipe(path) }, unless: WipeError.self)
         var report = PathWipeReport(reasons: reach.reasons, notes: reach.notes)
         progress.expect(bytes: bytes, items: 0)
         if linked > 0 { report.notes.append("\(linked) files had names elsewhere, too, and hold nothing there now") }
