@@ -124,6 +124,23 @@ import Testing
         #expect(outcome.output.contains(" CET") || outcome.output.contains(" CEST"), "\(outcome)")
     }
 
+    @Test("A short name that an id happens to begin with is a name; four digits are an id")
+    func shortNames() {
+        let place = Workplace()
+        place.shell(
+            "mkdir tree; holdfast store init store --quiet; holdfast backup tree --to store --quiet --name other")
+        let id = ids(place).last ?? "none"
+        let name = String(id.prefix(2))
+        let outcome = place.shell(
+            """
+            holdfast restore \(name) --from store --to out; echo $?
+            touch tree/named; holdfast backup tree --to store --quiet --name \(name)
+            holdfast restore \(name) --from store --to out --quiet && ls out
+            holdfast restore \(id.prefix(4)) --from store --to other --quiet && ls other
+            """)
+        #expect(outcome.output.contains("no image") && outcome.output.hasSuffix("\n2\nnamed\n"), "\(outcome)")
+    }
+
     @Test("On 80 columns a list shows ids, times and findings, however long the names are")
     func narrow() {
         let place = Workplace()

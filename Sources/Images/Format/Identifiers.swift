@@ -67,6 +67,9 @@ public struct Identifier: Hashable, Comparable, Sendable, CustomStringConvertibl
     /// As many digits as people compare; lists and prompts show these.
     public var short: String { String(description.prefix(8)) }
 
+    /// Whether a text is the beginning that somebody gives for the whole. Fewer than four digits are none: too many names look like that.
+    func begins(with text: String) -> Bool { text.utf8.count >= 4 && description.hasPrefix(text) }
+
     public static func < (left: Identifier, right: Identifier) -> Bool {
         (left.high, left.low) < (right.high, right.low)
     }

@@ -157,7 +157,7 @@ extension Store {
         }
     }
 
-    /// Finds an image by its name, a prefix of its id, or `latest`: what can mean more than one is refused.
+    /// Finds an image by its name, the beginning of its id (four digits or more), or `latest`: what can mean more than one is refused.
     /// - Parameter forContent: whether an identity that is at hand has to open its content.
     public func find(
         _ name: String, _ filter: ImageFilter = ImageFilter(), forContent: Bool = true
@@ -188,7 +188,7 @@ extension Store {
         let candidates =
             exact.isEmpty
             ? named.filter {
-                $0.id.description.hasPrefix(name)
+                $0.id.begins(with: name)
                     || $0.counts && $0.label.map { ExactText($0.name) == ExactText(name) } == true
             } : exact
         guard let found = candidates.first, !name.isEmpty else { throw ImageError.noSuchImage(name: name) }

@@ -15,7 +15,7 @@ extension Opening {
 
     private func meant(by name: String, among writers: [Certificate]) throws -> Certificate? {
         func hasID(_ writer: Certificate) -> Bool {
-            name.utf8.count >= 4 && writer.writer.description.hasPrefix(name)
+            writer.writer.begins(with: name)
         }
         var found = writers.filter { ExactText($0.name) == ExactText(name) || hasID($0) }
         // A steward has the name of the machine where it was made, which is the one that is meant.
