@@ -39,14 +39,17 @@ def new_scratch():
 
 
 def made(rootfs, name, make):
-    """What is made of a root once, by whoever wants it first, and kept beside it: make(path, scratch) writes it."""
+    """What is made of a root once, by whoever wants it first, and kept beside it until there is a newer root: make(path, scratch)
+    writes it."""
     folder = pathlib.Path(f"{rootfs}.made")
     folder.mkdir(exist_ok=True)
     with open(folder / f"{name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / name).exists():
+        if not (folder / name).exists() or (folder / name).stat().st_mtime < pathlib.Path(rootfs).stat().st_mtime:
             scratch = new_scratch()
             make(scratch / name, scratch)
+            if (folder / name).is_dir():
+                shutil.rmtree(folder / name)
             shutil.move(scratch / name, folder / name)
             shutil.rmtree(scratch)
     return folder / name
