@@ -32,6 +32,47 @@ import Testing
         )
     }
 
+    @Test(
+        "A part is found by its path below the source, or by the one it had on the machine; what is replaced is counted"
+    )
+    func absoluteParts() {
+        let place = Workplace()
+        let tree = "\(place.path)/tree"
+        place.shell(
+            """
+            mkdir -p tree/etc/net other/etc; echo 1 > tree/etc/net/if; echo 2 > tree/etc/hosts; echo 3 > other/etc/hosts
+            holdfast store init store --quiet; holdfast backup tree --to store --quiet; holdfast backup tree other --to store --name two --quiet
+            """)
+        let both = ["etc/net", "etc/net/if"]
+        let cases: [(String, String, [String])] = [
+            ("tree", "etc/net", both), ("tree", "/etc/net", both), ("tree", "\(tree)/etc/net", both),
+            ("tree", "\(tree)/etc/net/", both), ("tree", "\(place.path)/*/etc/net", both),
+            ("tree", "\(tree)/etc/h*", ["etc/hosts"]), ("tree", tree, ["etc/hosts"] + both),
+            ("tree", place.path, ["etc/hosts"] + both), ("two", "\(place.path)/other/etc/hosts", ["other/etc/hosts"]),
+        ]
+        for (image, pattern, found) in cases {
+            let outcome = place.shell(
+                """
+                rm -rf out; holdfast restore \(image) --from store --to out --only '\(pattern)' --quiet || exit
+                cd out; find . -path '*etc/*' | sed 's,^[.]\(place.path)/,,; s,^[.]/,,' | sort
+                """)
+            #expect(
+                outcome.status == 0 && outcome.output == found.map { $0 + "\n" }.joined(),
+                "\(image) \(pattern): \(outcome)")
+        }
+        let missed = place.shell("holdfast restore tree --from store --to out2 --only \(place.path)/tre; ls out2")
+        #expect(missed.output.contains("nothing in the image matches"), "\(missed)")
+
+        let replaced = place.shell(
+            """
+            mkdir out3 out3/etc; echo 9 > out3/etc/hosts; echo mine > out3/mine; holdfast restore tree --from store --to out3
+            holdfast restore tree --from store --to out3; cat out3/mine
+            """)
+        #expect(replaced.output.contains("in 2 files (1 replaced), 0 unchanged"), "\(replaced)")
+        #expect(
+            replaced.output.contains("in 0 files, 2 unchanged\n") && replaced.output.hasSuffix("mine\n"), "\(replaced)")
+    }
+
     @Test("Nothing is restored into the store that is read: neither by its name, nor from below, above or by a link")
     func ownStore() {
         let place = Workplace()

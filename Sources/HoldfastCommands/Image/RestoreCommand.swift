@@ -24,7 +24,9 @@ struct RestoreCommand: HoldfastCommand {
 
     @Option(
         name: .customLong("only"),
-        help: ArgumentHelp("Only what matches, with all below it; may be repeated.", valueName: "pattern"))
+        help: ArgumentHelp(
+            "Only what matches, with all below it: a name, a path below the source, or an absolute one as it was; may be repeated.",
+            valueName: "pattern"))
     var only: [PatternArgument] = []
 
     @Flag(help: "Read and check everything, write nothing; with --verbose list the paths.")
@@ -138,7 +140,8 @@ struct RestoreCommand: HoldfastCommand {
         } else {
             lines = [
                 "image \(what) restored to \(to?.path.description ?? "."): \(entries), \(Text.size(report.contentBytes))",
-                "written \(Text.size(report.bytesWritten)) in \(Text.counted(report.filesWritten, "file", "files")), "
+                "written \(Text.size(report.bytesWritten)) in \(Text.counted(report.filesWritten, "file", "files"))"
+                    + (report.filesReplaced > 0 ? " (\(Text.number(report.filesReplaced)) replaced), " : ", ")
                     + "\(Text.number(report.filesUnchanged)) unchanged",
             ]
         }
@@ -160,7 +163,8 @@ extension JSON {
         [
             ("entries", .number(report.restored)), ("missing", .number(report.failed &+ report.lost)),
             ("filesWritten", .number(report.filesWritten)),
-            ("filesUnchanged", .number(report.filesUnchanged)), ("bytesWritten", .number(report.bytesWritten)),
+            ("filesReplaced", .number(report.filesReplaced)), ("filesUnchanged", .number(report.filesUnchanged)),
+            ("bytesWritten", .number(report.bytesWritten)),
             ("contentBytes", .number(report.contentBytes)),
         ]
     }

@@ -8,6 +8,8 @@ public import Platform
 public struct PathPattern: Sendable, Hashable, CustomStringConvertible {
     let bytes: [UInt8]
     private let isPath: Bool
+    /// Whether it begins with a slash: then it may be meant from the root of the machine on.
+    let isAbsolute: Bool
     /// The only source that it is meant for; nil: each.
     let source: BytePath?
 
@@ -15,6 +17,7 @@ public struct PathPattern: Sendable, Hashable, CustomStringConvertible {
         self.source = source
         var trimmed = pattern[...]
         isPath = trimmed.dropLast().contains(UInt8(ascii: "/"))
+        isAbsolute = trimmed.first == UInt8(ascii: "/")
         while trimmed.first == UInt8(ascii: "/") { trimmed.removeFirst() }
         while trimmed.last == UInt8(ascii: "/") { trimmed.removeLast() }
         bytes = Array(trimmed)

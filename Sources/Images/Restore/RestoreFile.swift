@@ -182,7 +182,9 @@ final class RestoreFile: @unchecked Sendable {
             restorer.fail(Finding(restorer.isDryRun ? .damaged : .notRestored, path, failure), entry.name, in: folder)
             output?.discard()
         } else {
-            restorer.countFile(written: output != nil || restorer.isDryRun, bytes: output != nil ? entry.size : 0)
+            restorer.countFile(
+                written: output != nil || restorer.isDryRun, isReplaced: output != nil && isThere,
+                bytes: output != nil ? entry.size : 0)
         }
         output = nil
         existing = nil

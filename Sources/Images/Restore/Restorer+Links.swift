@@ -113,7 +113,7 @@ extension Restorer {
             throw error
         }
         if entry.flags != 0 { protect(output.file, entry, at: path, on: folder.fileSystem) }
-        countFile(written: true, bytes: status.size)
+        countFile(written: true, isReplaced: isThere, bytes: status.size)
     }
 
     private func copyContent(of file: Descriptor, length: UInt64, to output: Descriptor) throws {

@@ -50,6 +50,8 @@ public struct RestoreReport: Sendable {
     /// Whether there were more entries that nobody can name, and nobody can count: the end of the image is lost, which says how many.
     public var isCountLost = false
     public var filesWritten: UInt64 = 0
+    /// Of these: those in whose place there was something else.
+    public var filesReplaced: UInt64 = 0
     /// Files that were there with the same content.
     public var filesUnchanged: UInt64 = 0
     public var bytesWritten: UInt64 = 0
@@ -309,25 +311,37 @@ final class Restorer: @unchecked Sendable {
         if let parts = request.parts { return parts.takes([]) }
         if request.only.isEmpty { return true }
         let names = sourceNames
-        return names.indices.contains { selects(Array(names[...$0]), isWhole: true) }
+        if names.indices.contains(where: { selects(Array(names[...$0]), isWhole: true) }) { return true }
+        let above = BytePath(source).components.map(Array.init)
+        return above.indices.contains { selects(above[$0], by: [], onMachine: joined(above[...$0])) }
     }
 
-    /// Whether a pattern selects this very entry: by its path below the source, or below the target, as it is listed.
+    /// Whether a pattern selects this very entry: by its path below the source, below the target, as it is listed, or on the machine.
     /// - Parameter isWhole: whether the names lead from the target on.
     func selects(_ names: [[UInt8]], isWhole: Bool = false) -> Bool {
         if request.only.isEmpty, request.parts == nil { return true }
-        let slash = [UInt8(ascii: "/")]
-        if let parts = request.parts { return parts.takes(Array(names.joined(separator: slash))) }
+        if let parts = request.parts { return parts.takes(joined(names)) }
         guard let name = names.last else { return false }
-        let path = Array(names.joined(separator: slash))
-        let above = isWhole ? [] : sourceNames
-        let whole = above.isEmpty ? path : Array((above + names).joined(separator: slash))
-        for (index, pattern) in request.only.enumerated()
-        where pattern.matches(path: path, name: name) || pattern.matches(path: whole, name: name) {
-            matched.insert(index)
-            return true
+        let path = joined(names)
+        if isWhole { return selects(name, by: [path], onMachine: nil) }
+        let onMachine = BytePath(source).components.map(Array.init) + names
+        return selects(
+            name, by: isSingleSource ? [path] : [path, joined(sourceNames + names)], onMachine: joined(onMachine))
+    }
+
+    private func joined(_ names: some Sequence<[UInt8]>) -> [UInt8] {
+        Array(names.joined(separator: [UInt8(ascii: "/")]))
+    }
+
+    /// Whether a pattern selects one of the paths that an entry has; only one that begins with a slash means the machine's.
+    private func selects(_ name: [UInt8], by paths: [[UInt8]], onMachine: [UInt8]?) -> Bool {
+        func isMeant(_ pattern: PathPattern) -> Bool {
+            paths.contains { pattern.matches(path: $0, name: name) }
+                || pattern.isAbsolute && onMachine.map { pattern.matches(path: $0, name: name) } == true
         }
-        return false
+        guard let index = request.only.firstIndex(where: isMeant) else { return false }
+        matched.insert(index)
+        return true
     }
 
     /// Whether an entry of this source is restored, going by the names that lead to it.
@@ -346,9 +360,10 @@ final class Restorer: @unchecked Sendable {
         request.listPaths?(path())
     }
 
-    func countFile(written: Bool, bytes: UInt64) {
+    func countFile(written: Bool, isReplaced: Bool = false, bytes: UInt64) {
         counting.withLock {
             if written { report.filesWritten += 1 } else { report.filesUnchanged += 1 }
+            if isReplaced { report.filesReplaced += 1 }
             report.bytesWritten &+= bytes
         }
     }
