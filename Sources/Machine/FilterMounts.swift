@@ -36,6 +36,10 @@ public enum FilterMounts {
         return base
     }
 
+    /// The bytes that the path of a filtered folder may have: an option of a mount has at most 255 (fsconfig(2)), and the longest is the
+    /// place of what a session writes.
+    public static let longestPath = (255 - folder.appending("").bytes.count - "/overlay/upper".utf8.count) / 2
+
     public static func name(of path: BytePath) -> String { hexadecimal(path.bytes) }
 
     public static func base(of path: BytePath) -> BytePath { folder.appending(name(of: path)) }

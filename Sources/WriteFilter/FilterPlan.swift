@@ -167,6 +167,11 @@ struct FilterArea {
 
     func plans() throws -> [FilterPlan] { try places().compactMap(plan) }
 
+    /// Has it as it was before something was decided; nil: nothing was.
+    func restore(_ plan: FilterPlan?, of path: BytePath) throws {
+        if let plan { try write(plan) } else { try removeFile(planFile(of: path)) }
+    }
+
     func write(_ plan: FilterPlan) throws {
         try makeFolders(folder, mode: 0o755)
         try replaceFile(planFile(of: plan.path), Array(plan.text.utf8), mode: 0o644)

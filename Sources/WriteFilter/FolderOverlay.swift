@@ -10,8 +10,8 @@ internal import Platform
 enum FolderOverlay {
     /// Puts the overlay there. What an interrupted attempt left is taken away first; a crash leaves nothing, as all of it is mounts.
     static func start(_ plan: FilterPlan) throws {
-        let base = try FilterMounts.makeBase(of: plan.path)
         try stop(plan.path)
+        let base = try FilterMounts.makeBase(of: plan.path)
         do {
             let folder = try Descriptor.openWithoutLinks(plan.path, .directory)
             let lower = base.appending("lower")
@@ -51,6 +51,10 @@ enum FolderOverlay {
         }
         for name in ["session", "usage", "level"] where exists(base.appending(name)) {
             try removeFile(base.appending(name))
+        }
+        for place in [base.appending("overlay"), base.appending("lower"), base] {
+            // An empty one that stays is no harm.
+            try? Descriptor.open(place.parent, .directory).remove(place.lastComponent, directory: true)
         }
     }
 

@@ -123,7 +123,8 @@ public struct WriteFilter {
     ) throws -> Enabled {
         try changing(holding: lock) {
             let place = request.path
-            var plan = try area.plan(of: place) ?? FilterPlan(path: place, size: defaultSize)
+            let before = try area.plan(of: place)
+            var plan = before ?? FilterPlan(path: place, size: defaultSize)
             let isNew = !plan.isEnabled
             try check(place)
             plan.overlay = request.overlay ?? plan.overlay
@@ -160,7 +161,11 @@ public struct WriteFilter {
             if place != "/", session.mode != .overlay {
                 enabled.users = FolderOverlay.lastingUsers(of: place)
                 if enabled.users.isEmpty {
-                    try FolderOverlay.start(plan)
+                    do { try FolderOverlay.start(plan) } catch {
+                        // What cannot be had now is not what every start tries from now on.
+                        try area.restore(before, of: place)
+                        throw error
+                    }
                     try noteMade(plan)
                     enabled.isActive = true
                 }
@@ -199,6 +204,12 @@ public struct WriteFilter {
         }
         guard try OverlayLayer.isKnown() else { throw FilterError.noOverlay }
         if place == "/" { return }
+        if place.bytes.count > FilterMounts.longestPath {
+            throw FilterError.badPlace(
+                path: place,
+                reason: "its path has more than \(FilterMounts.longestPath) bytes, which an overlay does not take",
+                mend: "filter a folder above it, or mount it at a shorter path and filter that")
+        }
         if state == place || state.isBelow(place) {
             throw FilterError.badPlace(path: place, reason: "Holdfast's state is in it", mend: nil)
         }

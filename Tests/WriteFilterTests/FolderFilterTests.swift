@@ -121,6 +121,55 @@ struct FolderFilterTests {
         #expect(shell("cat \(place.root)/conf/a") == "bad\n")
     }
 
+    @Test(
+        "A folder with the longest path that an overlay takes is filtered, a longer one refused; nothing stays of what is disabled"
+    )
+    func longPaths() throws {
+        let place = try FilteredPlace()
+        try place.setUp()
+        let rest = FilterMounts.longestPath - place.root.bytes.count - 1
+        for length in [rest, rest + 1] {
+            var request = WriteFilter.Request()
+            request.path = place.root.appending(String(repeating: "x", count: length))
+            request.size = 64 << 20
+            try makeFolders(request.path, mode: 0o755)
+            func enable() throws {
+                _ = try place.filter.enable(
+                    request, user: "test", progress: Progress(), findings: Findings(), holding: place.filter.lock())
+            }
+            if length > rest {
+                #expect { try enable() } throws: { "\($0)".contains("has more than 110 bytes") }
+            } else {
+                try enable()
+                shell("touch \(request.path)/forgotten")
+                #expect(try place.filter.disable(request.path, holding: place.filter.lock()).isWritable)
+                shell("rm -r \(place.state)/filter")
+            }
+            #expect(shell("ls \(request.path)") == "" && !exists(FilterMounts.base(of: request.path)))
+            #expect(try place.filter.status().isEmpty)
+        }
+    }
+
+    @Test("A filter that the kernel refuses is not decided for every start to come")
+    func refusedByKernel() throws {
+        let place = try FilteredPlace()
+        try place.setUp()
+        // An overlay over overlays of overlays is one too many.
+        shell(
+            """
+            cd \(place.root) && mkdir 0 1 2 && mount -t tmpfs none 0 && cd 0 && mkdir l u w u2 w2
+            mount -t overlay none -o lowerdir=l,upperdir=u,workdir=w ../1 && mount -t overlay none -o lowerdir=../1,upperdir=u2,workdir=w2 ../2
+            """)
+        var request = WriteFilter.Request()
+        request.path = place.root.appending("2")
+        request.size = 64 << 20
+        #expect(throws: (any Error).self) {
+            try place.filter.enable(
+                request, user: "test", progress: Progress(), findings: Findings(), holding: place.filter.lock())
+        }
+        #expect(try place.filter.status().isEmpty && place.start() == [])
+    }
+
     @Test("Exceptions stay, also one that was not there, and atomic saves inside of them; the rest is forgotten")
     func exceptions() throws {
         let place = try FilteredPlace()
