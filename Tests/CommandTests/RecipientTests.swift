@@ -94,7 +94,7 @@ import Testing
             #expect(info.output.contains("fingerprint \(fingerprint)\n"), "\(info)")
             #expect(info.output.contains("recipient  age1") && info.output.contains("writer     "), "\(info)")
             #expect(info.output.contains("images     1\n"), "\(info)")
-            #expect(info.output.contains("contents   can be neither read nor listed with the keys at hand"), "\(info)")
+            #expect(info.output.contains("contents   encrypted; no key at hand opens it"), "\(info)")
             // Once, though the store is opened twice.
             #expect(info.output.split(separator: "\n").count { $0.contains("none is pinned") } <= 1, "\(info)")
         }

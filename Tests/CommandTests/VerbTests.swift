@@ -40,6 +40,8 @@ import Testing
         "A word that names no command is said to, with the command that was meant",
         arguments: [
             ("bakcup /x --to S", "there is no command bakcup. Did you mean backup?"),
+            ("list", "there is no command list. Did you mean status?"),
+            ("commit /plant/a", "there is no command commit. Did you mean filter commit?"),
             ("filter enalbe", "there is no command enalbe. Did you mean enable?"),
             ("--json filter enalbe", "there is no command enalbe. Did you mean enable?"),
             ("--quiet key ad x --to S", "there is no command ad. Did you mean add?"),

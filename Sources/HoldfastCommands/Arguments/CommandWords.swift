@@ -44,8 +44,19 @@ enum CommandWords {
         guard !inner.isEmpty, found.count < words.count else { return nil }
         let word = words[found.count]
         if word.hasPrefix("-") || word == "help" { return nil }
-        return Unknown(word: word, meant: mostLike(word, among: inner))
+        let meant = found.isEmpty ? foreign[word] ?? mostLike(word, among: inner) : mostLike(word, among: inner)
+        return Unknown(word: word, meant: meant)
     }
+
+    /// What people type who come from other tools.
+    private static let foreign = [
+        "list": "status", "ls": "status", "points": "status", "snapshots": "images", "snapshot": "create",
+        "tag": "create", "save": "create", "delete": "destroy", "remove": "destroy", "rm": "destroy",
+        "forget": "destroy",
+        "revert": "rollback", "reset": "factory-reset", "check": "verify", "extract": "restore", "init": "setup",
+        "enable": "filter enable", "disable": "filter disable", "commit": "filter commit", "discard": "filter discard",
+        "shred": "wipe", "erase": "wipe",
+    ]
 
     /// The names of the commands below these words.
     private static func names(below words: [String], in root: any ParsableCommand.Type) -> [String] {

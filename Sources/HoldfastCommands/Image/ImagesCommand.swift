@@ -71,9 +71,8 @@ struct ImagesCommand: HoldfastCommand {
             ("NAME", .left), ("SOURCE", .left),
         ])
         let digits = idDigits(images)
-        let columns = terminalColumns(1)
         // Whoever reads it by a program gets all of it.
-        let limit = columns > 0 ? 20 : Int.max
+        let limit = terminalColumns(1) > 0 ? 20 : Int.max
         for image in images {
             let id = String(image.id.description.prefix(digits))
             guard let label = image.label else {
@@ -89,7 +88,7 @@ struct ImagesCommand: HoldfastCommand {
                     + (label.point.isEmpty ? "" : " (\(Text.safe(label.point)))"),
             ])
         }
-        return table.text(columns: columns > 0 ? columns : .max)
+        return table.text
     }
 }
 

@@ -1,5 +1,7 @@
 // Columns for people.
 
+internal import Platform
+
 struct Table {
     enum Alignment { case left, right }
 
@@ -16,8 +18,11 @@ struct Table {
 
     mutating func add(_ cells: [String]) { rows.append(cells) }
 
-    /// The lines, without blanks at their ends.
-    var text: String { text(columns: .max) }
+    /// The lines, without blanks at their ends; where standard output is a terminal, no longer than its own.
+    var text: String {
+        let columns = terminalColumns(1)
+        return text(columns: columns > 0 ? columns : .max)
+    }
 
     /// The same on a terminal of so many columns: the last column gives way.
     func text(columns: Int) -> String {

@@ -78,14 +78,15 @@ struct LogShowCommand: StatefulCommand {
             session.console.document(.list(wanted.map(JSON.record)))
         } else {
             var table = Table([
-                ("N", .right), ("TIME", .left), ("WHO", .left), ("COMMAND", .left), ("", .left), ("", .left),
+                ("N", .right), ("TIME", .left), ("WHO", .left), ("", .left), ("COMMAND", .left),
             ])
             for record in wanted {
                 let who = [record.login ?? record.user, record.origin].compactMap { $0 }.joined(separator: " ")
                 table.add([
                     "\(record.sequence)", record.time + (record.clockIsSynchronised ? "" : "?"), Text.safe(who),
-                    Text.safe(([record.verb] + record.arguments).joined(separator: " ")),
-                    record.phase.rawValue + (record.status.map { " \($0)" } ?? ""), Text.safe(record.text ?? ""),
+                    record.phase.rawValue + (record.status.map { " \($0)" } ?? ""),
+                    // What came of it stands where the command does, which its intent has told.
+                    Text.safe(record.text ?? ([record.verb] + record.arguments).joined(separator: " ")),
                 ])
             }
             session.console.result(wanted.isEmpty ? "nothing\n" : table.text)

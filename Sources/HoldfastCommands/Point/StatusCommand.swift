@@ -97,7 +97,6 @@ struct StatusCommand: StatefulCommand {
                     Text.safe(([point.message] + tags).filter { !$0.isEmpty }.joined(separator: " ")),
                 ])
         }
-        let columns = terminalColumns(1)
-        return table.text(columns: columns > 0 ? columns : .max)
+        return table.text
     }
 }

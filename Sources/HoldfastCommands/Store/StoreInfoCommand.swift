@@ -41,7 +41,7 @@ struct StoreInfoCommand: HoldfastCommand {
             lines += writers.map { "writer     \(shown($0))" } + revoked.map { "revoked    \(shown($0))" }
             lines += stewards.map { "steward    \($0.id.prefix(8)) \($0.name)" }
             lines.append("group      \(opened.groupName ?? "none: this machine has not joined")")
-            lines.append("contents   \(contents(opened, isListed)) with the keys at hand")
+            lines.append("contents   \(contents(opened, isListed))")
             let time = newest.map { ", the newest of " + Text.localTime($0.time) } ?? ""
             lines.append("images     \(Text.number(UInt64(images.count)))\(time)")
             if damaged > 0 { lines.append("damaged    \(damaged)") }
@@ -60,8 +60,9 @@ struct StoreInfoCommand: HoldfastCommand {
     }
 
     private func contents(_ store: Store, _ isListed: Bool) -> String {
-        if store.canRead { return "can be read" }
-        return isListed ? "cannot be read, the images can be listed" : "can be neither read nor listed"
+        if store.canRead { return "encrypted; the keys at hand open it" }
+        return isListed
+            ? "encrypted; the keys at hand list the images, but open none" : "encrypted; no key at hand opens it"
     }
 
     private func shown(_ writer: StoreWriter) -> String {

@@ -35,10 +35,12 @@ struct DisksCommand: HoldfastCommand {
                 ]))
             return .done
         }
-        var table = Table([
-            ("NAME", .left), ("KIND", .left), ("SIZE", .right), ("MODEL", .left), ("SERIAL", .left), ("LEVELS", .left),
-            ("USE", .left),
-        ])
+        var table = Table(
+            [
+                ("NAME", .left), ("KIND", .left), ("SIZE", .right), ("MODEL", .left), ("SERIAL", .left),
+                ("LEVELS", .left),
+                ("USE", .left),
+            ], lessNeeded: [5, 1])
         for disk in disks {
             let uses = disk.isReadOnly ? ["read-only"] : disk.uses()
             table.add([
