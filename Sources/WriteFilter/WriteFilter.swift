@@ -55,6 +55,11 @@ public struct WriteFilter {
         /// What is not as it was decided, in sentences.
         public var alarms: [String]
 
+        /// Whether all that is left of it is what was decided once.
+        public var isOver: Bool {
+            !plan.isEnabled && session.mode == .writable && waitingCommits == 0 && alarms.isEmpty
+        }
+
         public var isWarning: Bool { consumption.map { $0.percent >= plan.warning } ?? false }
     }
 

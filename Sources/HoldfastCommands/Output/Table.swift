@@ -39,9 +39,8 @@ struct Table {
                 if column != shown.first { line += "  " }
                 line += alignments[column] == .left ? cell + padding : padding + cell
             }
-            line = Text.shortened(line, to: columns)
             while line.last == " " { line.removeLast() }
-            return line + "\n"
+            return Text.shortened(line, to: columns) + "\n"
         }.joined()
     }
 }

@@ -47,7 +47,7 @@ struct StatusCommand: StatefulCommand {
         } else {
             session.console.result("\(protected.root) (\(protected.backend.rawValue))\n")
             session.console.result(points.isEmpty ? "no points\n" : table(points, freed, base?.id))
-            for filter in filters {
+            for filter in filters where !filter.isOver {
                 let fullness = filter.consumption.map { ", \($0.percent) % full" } ?? ""
                 session.console.result(
                     "write filter of \(filter.plan.path): \(filter.session.mode.rawValue)\(fullness); next start: \(filter.next)\n"
@@ -75,7 +75,8 @@ struct StatusCommand: StatefulCommand {
                 "\(damage.description); its copy is used, and the next change of a point writes both")
             return .findings
         }
-        return protected.obstacle == nil ? .done : .findings
+        let isSound = protected.obstacle == nil && status.filterProblem == nil && filters.allSatisfy(\.alarms.isEmpty)
+        return isSound ? .done : .findings
     }
 
     private func table(_ points: [RestorePoint], _ freed: [String: UInt64]?, _ base: String?) -> String {
