@@ -52,7 +52,9 @@ public final class ProtectedTree {
             let area = StateArea(folder: state)
             let configuration = try area.readConfiguration()
             let root = configuration.rootPath
-            if configuration.home != nil { _ = try configuration.open(at: ground.place(of: root)) }
+            // Between the two names of a rollback on ZFS nothing is mounted there; what finishes it knows the datasets by their GUIDs.
+            let isBetween = try configuration.backend == .zfs && area.readSwitch() != nil
+            if configuration.home != nil, !isBetween { _ = try configuration.open(at: ground.place(of: root)) }
             return ProtectedTree(
                 area: area, configuration: configuration,
                 backend: try makeBackend(

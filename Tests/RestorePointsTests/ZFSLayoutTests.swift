@@ -43,6 +43,27 @@ struct ZFSLayoutTests {
         #expect(shell("cat \(place.root)/file") == "one")
     }
 
+    @Test(
+        "A rollback that ended between its names, with nothing mounted at the tree's place, is finished by recover",
+        arguments: ["rename?*/plant?*-left-*", "rename?*?*/plant", "mount?*"])
+    func betweenNames(_ step: String) throws {
+        let place = try Place(.zfs)
+        place.write("file", "one")
+        let tree = try place.setUp()
+        _ = try tree.create(PointRequest(name: "one"), user: "test")
+        place.write("file", "two")
+        let said = shell(
+            """
+            cd \(place.scratch); zfs=$(command -v zfs); cp $zfs real
+            printf '#!/bin/sh\\ncase "$*" in \(step)) kill -9 $PPID; exit 1 ;; esac\\nexec \(place.scratch)/real "$@"\\n' > fake
+            chmod 755 fake; mount --bind fake $zfs; \(builtProgram) rollback one --state \(place.state) --yes; umount $zfs
+            [ -e \(place.root)/file ] && echo mounted
+            \(builtProgram) status --state \(place.state) 2>&1; \(builtProgram) recover --state \(place.state); echo $?; cat \(place.root)/file
+            """)
+        #expect(
+            !said.contains("mounted\n") && said.contains("was interrupted") && said.hasSuffix("\n0\none"), "\(said)")
+    }
+
     @Test("Snapshots of other programs are never touched")
     func foreign() throws {
         let place = try Place(.zfs)
