@@ -302,8 +302,12 @@ public final class ProtectedTree {
         table.points.removeAll { ids.contains($0.id) }
         if let undo = table.undo, ids.contains(undo) { table.undo = nil }
         if let base = table.base, ids.contains(base) { table.base = nil }
-        try area.write(
-            StateArea.Unfinished(destroyed: gone.map(\.handle), boot: gone.flatMap { $0.boot ?? [] }))
+        // What an earlier one named is still to go.
+        var unfinished = try area.readUnfinished()
+        unfinished.left?.removeAll { ids.contains($0) }
+        unfinished.destroyed += gone.map(\.handle)
+        unfinished.boot += gone.flatMap { $0.boot ?? [] }
+        try area.write(unfinished)
         try area.write(&table)
         try finishUnfinished()
     }
@@ -316,6 +320,8 @@ public final class ProtectedTree {
             try backend.discard(id)
             try boot.discard(id)
         }
+        // The state itself would be a point by now.
+        for id in unfinished.left ?? [] where !points.contains(where: { $0.id == id }) { try boot.discard(id) }
         for handle in unfinished.destroyed where !points.contains(where: { $0.handle == handle }) {
             try backend.destroy(handle)
         }
@@ -362,7 +368,7 @@ public final class ProtectedTree {
         }
     }
 
-    private func note(_ sentence: String) { findings.add(Finding(.note, subject: "\(root)", sentence)) }
+    func note(_ sentence: String) { findings.add(Finding(.note, subject: "\(root)", sentence)) }
 
     /// What the start of the machine runs goes with the program. An older one reads this state, too, so that failing at it stops nothing; and a session
     /// of the write filter may have a program that the disk does not.

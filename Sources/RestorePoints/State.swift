@@ -55,6 +55,9 @@ struct StateArea: Sendable {
         var version = StateArea.version
         /// Ids of points that were being made.
         var made: [String] = []
+        /// Ids of the states that a switch was to leave. What is there of one, and no record of a switch tells of, is somebody's: it becomes a
+        /// point.
+        var left: [String]?
         /// Handles of points that were being destroyed.
         var destroyed: [String] = []
         /// Images of what goes with them, which were being destroyed with them.
@@ -72,6 +75,8 @@ struct StateArea: Sendable {
             case committing
             /// The new state is in place and will be in use from the next boot, or the next mount, on.
             case pending
+            /// The new state is in use; what was left becomes a point, and what is to go goes.
+            case finishing
         }
         var version = StateArea.version
         var stage: Stage
@@ -80,6 +85,8 @@ struct StateArea: Sendable {
         var before: RestorePoint
         /// Ids of points that go when it is done.
         var discards: [String]
+        /// Whether the state that was left is in the table, or was: all that remains is what goes.
+        var isKept: Bool?
         var change: Switch?
         /// What of the state that is left goes into the new one, below the root, in hexadecimal digits.
         var keeps: [String]?

@@ -1,7 +1,7 @@
 // Rollback, undo and factory reset: one mechanism, the journalled switch.
 //
-//     plan → (journal: scheduled → boot) → journal: preparing → prepare beside → journal: committing → commit → journal: pending → in use → the state that was
-//     left becomes a point → journal removed
+//     plan → (journal: scheduled → boot) → journal: preparing → prepare beside → journal: committing → commit → (journal: pending → in use) →
+//     journal: finishing → the state that was left becomes a point → what is to go goes → journal removed
 //
 // A crash while preparing leaves the old state; from `committing` on the next call, or the next boot, goes on to the new one.
 
@@ -127,7 +127,7 @@ extension ProtectedTree {
                 kernel: HostFacts.kernelRelease)
             try boot.check(plan.target.boot ?? [])
             // Until it is in the table: a crash, or a rollback that is taken back, leaves what the next command takes away.
-            try area.write(StateArea.Unfinished(made: [before.id]))
+            try area.write(StateArea.Unfinished(left: [before.id]))
             before.boot = try boot.keep(table.points, name: before.id)
             var discards = plan.discards.map(\.id)
             if !plan.keepsBefore { discards.append(before.id) }
@@ -149,7 +149,7 @@ extension ProtectedTree {
                     target: plan.target.handle, before: before.id, keeping: plan.keeps)
             } catch {
                 // What cannot be taken away now goes with the next command: the journal names it until then.
-                if (try? backend.discard(before.id)) != nil { try area.removeSwitch() }
+                if (try? backend.discardPreparation(of: before.id)) != nil { try area.removeSwitch() }
                 throw error
             }
             journal.stage = .committing
@@ -187,15 +187,34 @@ extension ProtectedTree {
         try bringBoot(&journal)
         if journal.stage == .committing {
             journal.findings = try backend.commit(change).findings
-            journal.stage = .pending
+            journal.stage = try backend.isEffective(change) ? .finishing : .pending
             // A boot that goes on with what a cut interrupted runs in the old state still: the next one has the new one.
             journal.boot = HostFacts.bootIdentifier
             try area.write(journal)
         }
-        guard try backend.isEffective(change) else {
+        guard try journal.stage == .finishing || backend.isEffective(change) else {
             return Switched(
                 verb: journal.verb, target: journal.target, before: nil, isPending: true, findings: journal.findings)
         }
+        if journal.isKept != true { try keepLeft(&journal, change, &table) }
+        if journal.bootIsBrought == false {
+            // Not mounted yet while the machine starts; the next run goes on.
+            return Switched(
+                verb: journal.verb, target: journal.target, before: nil, isPending: true, findings: journal.findings)
+        }
+        try remove(Set(journal.discards), from: &table)
+        // Repeated after a crash: they are in the table no more, and there still.
+        if journal.isKept == true, area.hasUnfinished { try finishUnfinished() }
+        try area.removeSwitch()
+        return Switched(
+            verb: journal.verb, target: journal.target, before: table.points.first { $0.id == journal.before.id },
+            isPending: false, findings: journal.findings)
+    }
+
+    /// Has the state that was left be a point, also where it goes at once.
+    private func keepLeft(
+        _ journal: inout StateArea.SwitchRecord, _ change: Switch, _ table: inout StateArea.Table
+    ) throws {
         var before = journal.before
         before.handle = try backend.finish(change)
         // Repeated after a crash: the table may have it already.
@@ -205,17 +224,11 @@ extension ProtectedTree {
             table.base = journal.target.id
             try area.write(&table)
         }
-        if journal.bootIsBrought == false {
-            // Not mounted yet while the machine starts; the next run goes on.
-            return Switched(
-                verb: journal.verb, target: journal.target, before: nil, isPending: true, findings: journal.findings)
-        }
-        try remove(Set(journal.discards), from: &table)
-        try area.removeSwitch()
-        return Switched(
-            verb: journal.verb, target: journal.target, before: journal.discards.contains(before.id) ? nil : before,
-            isPending: false,
-            findings: journal.findings)
+        if journal.discards.isEmpty { return }
+        // What goes from here on is not asked for again.
+        journal.isKept = true
+        journal.stage = .finishing
+        try area.write(journal)
     }
 
     /// Brings a separate /boot, and an EFI system partition, into the target's state, as soon as they are there.
@@ -264,7 +277,10 @@ extension ProtectedTree {
     }
 
     func recover(_ table: inout StateArea.Table, isBoot: Bool = false) throws -> Recovery {
-        guard var journal = try area.readSwitch() else { return .nothing }
+        guard var journal = try area.readSwitch() else {
+            try keepStray(&table)
+            return .nothing
+        }
         switch journal.stage {
         case .scheduled:
             guard isBoot else {
@@ -273,21 +289,22 @@ extension ProtectedTree {
                         verb: journal.verb, target: journal.target, before: nil, isPending: true, findings: 0))
             }
             // A crash from here to `committing` leaves it scheduled, and all of this is done again.
-            try backend.discard(journal.before.id)
+            try backend.discardPreparation(of: journal.before.id)
             journal.change = try backend.prepare(
                 target: journal.target.handle, before: journal.before.id, keeping: journal.keptPaths)
             journal.stage = .committing
             try area.write(journal)
             return .finished(try proceed(&journal, &table))
         case .preparing:
-            try backend.discard(journal.before.id)
+            try backend.discardPreparation(of: journal.before.id)
             if let change = journal.change { try backend.abandon(change) }
             try area.removeSwitch()
             return .cleared(target: journal.target)
         case .committing:
             journal.change?.facts["attempted"] = "yes"
+            if let change = journal.change { try keepWhatCame(since: journal, change, &table) }
             return .finished(try proceed(&journal, &table))
-        case .pending: return .finished(try proceed(&journal, &table))
+        case .pending, .finishing: return .finished(try proceed(&journal, &table))
         }
     }
 }

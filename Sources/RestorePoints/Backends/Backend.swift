@@ -33,6 +33,17 @@ protocol Backend: AnyObject {
     /// - Parameter id: of the point that was being made.
     func discard(_ id: String) throws
 
+    /// Deletes what `prepare` may have left of a switch that is taken back, before anything of it was live.
+    /// - Parameter id: of the point that would hold the state that was to be left.
+    func discardPreparation(of id: String) throws
+
+    /// A state that some switch has left, where no record of a switch tells of it any more: nil where there is none.
+    /// - Parameter left: the ids of the points that were to hold such states.
+    func stray(of left: [String]) throws -> FoundPoint?
+
+    /// Has it be what a point's handle stands for. Idempotent.
+    func keep(stray: FoundPoint) throws
+
     /// The points of all set-ups that lie where this tree's do, by the id of the set-up: whoever has lost the state finds them again.
     func found() throws -> [String: [FoundPoint]]
 
@@ -55,6 +66,9 @@ protocol Backend: AnyObject {
 
     /// Whether a switch has to wait until nothing uses the tree, which is at the next boot only.
     var appliesAtBoot: Bool { get }
+
+    /// Whether the live tree goes from one state to the other in one step, so that nobody writes to a mixture.
+    var isSwitchedInOneStep: Bool { get }
 
     /// Throws where a switch to the target could not come to its end, as far as that can be told beforehand.
     func check(target: String) throws
@@ -79,6 +93,9 @@ protocol Backend: AnyObject {
 extension Backend {
     var facts: [String: String] { [:] }
     var appliesAtBoot: Bool { false }
+    var isSwitchedInOneStep: Bool { true }
+    func discardPreparation(of id: String) throws { try discard(id) }
+    func keep(stray: FoundPoint) throws {}
     func check(target: String) throws {}
     func leave() throws {}
     func preflightCreate() throws -> [Preflight] { [] }

@@ -123,10 +123,31 @@ final class BtrfsBackend: Backend {
         try points.destroySubvolume(Array(handle.utf8))
     }
 
-    func discard(_ id: String) throws {
+    func discard(_ id: String) throws { try destroy(id) }
+
+    func discardPreparation(of id: String) throws {
         try destroy(id)
-        // The other side of an exchange that was not recorded.
         try destroy(String(decoding: Self.incoming, as: UTF8.self))
+    }
+
+    /// The other side of an exchange of which there is no record: what was live before it, as far as anybody knows.
+    func stray(of left: [String]) throws -> FoundPoint? {
+        let points = try points()
+        do throws(SystemError) { _ = try points.status(of: Self.incoming) } catch {
+            if error.isAbsent { return nil }
+            throw error
+        }
+        let info = try points.open(Self.incoming, .directory).subvolumeInfo()
+        // The same one gets the same name, however often this is interrupted.
+        let id = String(info.uuid.prefix(16))
+        return FoundPoint(id: id, handle: id, time: info.made, number: info.id)
+    }
+
+    func keep(stray: FoundPoint) throws {
+        let points = try points()
+        try points.open(Self.incoming, .directory).setSubvolumeReadOnly(true)
+        try points.move(Self.incoming, to: Array(stray.handle.utf8), in: points)
+        try top.synchronizeFileSystem()
     }
 
     func found() throws -> [String: [FoundPoint]] {
@@ -213,8 +234,6 @@ final class BtrfsBackend: Backend {
 
     func prepare(target: String, before id: String, keeping kept: [BytePath]) throws -> Switch {
         let points = try points()
-        // An incoming that nobody knows is what a crash left before its journal was written.
-        if uuid(of: Self.incoming, in: points) != nil { try points.destroySubvolume(Self.incoming) }
         let source = try points.open(Array(target.utf8), .directory)
         try points.makeSnapshot(of: source, named: Self.incoming, readOnly: false)
         if !kept.isEmpty {

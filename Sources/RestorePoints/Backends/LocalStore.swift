@@ -74,6 +74,18 @@ final class LocalStore {
         try open(for: .read).removeImages(named: name)
     }
 
+    /// The first image that has one of these names.
+    func image(named names: [String]) throws -> FoundPoint? {
+        guard try !names.isEmpty && Store.exists(folder) else { return nil }
+        return try open(for: .read).images().lazy.compactMap { image in
+            image.label.flatMap { label in
+                names.contains(label.name)
+                    ? FoundPoint(
+                        id: label.name, handle: image.id.description, time: label.time.seconds, number: 0) : nil
+            }
+        }.first
+    }
+
     /// Gives back what no image needs.
     func tidy() throws {
         guard try Store.exists(folder) else { return }

@@ -38,6 +38,8 @@ final class TreeBackend: Backend {
 
     func discard(_ id: String) throws { try store.discard(id) }
 
+    func stray(of left: [String]) throws -> FoundPoint? { try store.image(named: left) }
+
     func tidy() throws { try store.tidy() }
 
     func listing(of handle: String?) throws -> any TreeListing {
@@ -85,6 +87,8 @@ final class TreeBackend: Backend {
     // MARK: The switch
 
     var appliesAtBoot: Bool { root == "/" }
+
+    var isSwitchedInOneStep: Bool { false }
 
     func check(target: String) throws { try store.check(target, known: nil) }
 

@@ -108,6 +108,22 @@ final class ZFSBackend: Backend {
         try ZFS.run("zfs", "destroy", "-d", "\(point.name)")
     }
 
+    /// The dataset that was live, where its name was changed already, or the snapshot that was made of it.
+    func stray(of left: [String]) throws -> FoundPoint? {
+        for id in left {
+            if !isEnvironment {
+                let dataset = leftName(before: id)
+                if ZFS.guidIfThere(dataset) != nil, ZFS.guidIfThere("\(dataset)@\(Self.prefix)\(id)") == nil {
+                    _ = try makeSnapshot(of: dataset, named: Self.prefix + id)
+                }
+            }
+            if let point = try points().first(where: { $0.snapshot == Self.prefix + id }) {
+                return FoundPoint(id: id, handle: point.guid, time: point.time, number: point.made)
+            }
+        }
+        return nil
+    }
+
     func discard(_ id: String) throws {
         for point in try points() where point.snapshot == Self.prefix + id {
             try ZFS.run("zfs", "destroy", "-d", "\(point.name)")
@@ -298,8 +314,10 @@ final class ZFSBackend: Backend {
 
     /// Where the state that is left has gone: the dataset itself for a boot environment, another name for others.
     private func leftName(_ change: Switch) throws -> String {
-        isEnvironment ? try fact("old", of: change) : "\(container)/\(base)-left-\(change.before.prefix(8))"
+        isEnvironment ? try fact("old", of: change) : leftName(before: change.before)
     }
+
+    private func leftName(before id: String) -> String { "\(container)/\(base)-left-\(id.prefix(8))" }
 
     /// Whether the next boot goes to the new environment.
     private func isNext(_ change: Switch) throws -> Bool { try bootDataset() == fact("new", of: change) }

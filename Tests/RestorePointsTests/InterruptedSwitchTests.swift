@@ -1,0 +1,131 @@
+// What a switch that was interrupted must not cost: what somebody wrote meanwhile, the only copy of a state whose record is lost, and the word that
+// nothing of an owner is left.
+
+import Glibc
+import Platform
+import RestorePoints
+import TestSupport
+import Testing
+
+@Suite(.serialized, .enabled(if: HostFacts.isRoot, "points are made by root"))
+struct InterruptedSwitchTests {
+    /// Those that need no virtual machine.
+    static let kinds: [BackendKind] = [.btrfs, .tree]
+
+    /// What the shell of a test can say: `hf` is the command, `killed CALL N` the command that is killed at its N-th such call.
+    private func say(_ place: Place, _ script: String) -> String {
+        let home =
+            "HOME=\(place.scratch) XDG_CONFIG_HOME=\(place.scratch)/c XDG_STATE_HOME=\(place.scratch)/s XDG_CACHE_HOME=\(place.scratch)/k HOLDFAST_CONFIG="
+        return shell(
+            """
+            exec 2>&1; export \(home); T=\(place.root); cd \(place.scratch)
+            hf() { \(builtProgram) "$@" --state \(place.state) --yes; echo "status $?"; }
+            killed() { call=$1 n=$2; shift 2; strace -f -qq -o /dev/null -e trace=$call -e inject=$call:signal=KILL:when=$n \\
+                \(builtProgram) "$@" --state \(place.state) --yes --quiet >/dev/null 2>&1; echo "killed $?"; }
+            \(script)
+            """)
+    }
+
+    private func names(_ place: Place) throws -> [String] { try place.open().points().map(\.name) }
+
+    @Test(
+        "What is written to a plain tree whose rollback was interrupted is in a point before anything goes on",
+        arguments: [true, false])
+    func writtenMeanwhile(_ writes: Bool) throws {
+        let place = try Place(.tree)
+        let said = say(
+            place,
+            """
+            mkdir $T/sub; for i in 1 2 3; do echo v1 >$T/f$i; echo v1 >$T/sub/f$i; done; hf setup --root $T --quiet; hf create A --quiet
+            for i in 1 2 3; do echo v2 >$T/f$i; echo v2 >$T/sub/f$i; done; ln -s f1 $T/link; killed renameat 2 rollback A
+            \(writes ? "echo 4711 >$T/sub/order; echo mine >$T/f3" : ":")
+            hf create Evening
+            """)
+        #expect(
+            said.contains("killed 137") && said.hasSuffix("status 0\n") && said.contains("finished the rollback to A"),
+            "\(said)")
+        let kept = try names(place).first { $0.hasPrefix("interrupted.") }
+        #expect((kept != nil) == writes, "\(said)")
+        #expect(shell("cat \(place.root)/f3 \(place.root)/sub/f1; ls \(place.root)/sub") == "v1\nv1\nf1\nf2\nf3\n")
+        guard let kept else { return }
+        let back = say(place, "hf rollback \(kept) --quiet; cat $T/sub/order $T/f3")
+        #expect(back == "status 0\n4711\nmine\n")
+    }
+
+    @Test(
+        "A factory reset for transfer that is killed anywhere leaves nothing of the owner once it is repeated",
+        arguments: kinds)
+    func nothingIsLeft(_ kind: BackendKind) throws {
+        func remains(_ place: Place) -> String {
+            kind == .btrfs
+                ? shell(
+                    "grep -r owner-secret \(place.scratch)/mount/@holdfast; ls \(place.scratch)/mount/@holdfast/* | wc -l"
+                )
+                : shell("find \(place.state)/store -type f | wc -l")
+        }
+        func make() throws -> Place {
+            let place = try Place(kind)
+            _ = say(
+                place,
+                """
+                echo factory >$T/a; hf setup --root $T --quiet; for i in 1 2; do head -c 200000 /dev/urandom >$T/large; echo owner-secret$i >$T/a; hf create p$i --quiet; done
+                """)
+            return place
+        }
+        let whole = try make()
+        #expect(say(whole, "hf factory-reset --for-transfer --quiet").hasSuffix("status 0\n"))
+        let expected = remains(whole)
+        var killed = 0
+        for call in kind == .btrfs ? ["rename", "unlink", "ioctl"] : ["rename", "unlink", "unlinkat"] {
+            for number in stride(from: 1, through: 60, by: runsAll ? 1 : 4) {
+                let place = try make()
+                let said = say(
+                    place,
+                    """
+                    killed \(call) \(number) factory-reset --for-transfer; hf status; hf recover; hf factory-reset --for-transfer; hf create z
+                    hf destroy z; cat $T/a
+                    """)
+                if said.hasPrefix("killed 0") { break }
+                killed += 1
+                let what = "\(kind): killed at \(call) \(number)"
+                #expect(said.hasSuffix("status 0\nfactory\n") && !said.contains("next boot"), "\(what): \(said)")
+                #expect(try names(place) == ["factoryreset"], "\(what): \(said)")
+                #expect(remains(place) == expected, "\(what): \(said)")
+            }
+        }
+        #expect(killed > 5)
+    }
+
+    @Test(
+        "A rollback that was killed once its state was live is called interrupted, and is ended by the same command, recover, or undo",
+        arguments: kinds, ["rollback A", "recover", "undo"])
+    func afterTheSwitch(_ kind: BackendKind, _ next: String) throws {
+        let place = try Place(kind)
+        let call = kind == .btrfs ? "renameat2 2" : "fsync 40"
+        let said = say(
+            place,
+            """
+            echo 1 >$T/a; hf setup --root $T --quiet; hf create A --quiet; echo 2 >$T/a
+            killed \(call) rollback A; cat $T/a; hf status; hf \(next); cat $T/a
+            """)
+        #expect(said.contains("killed 137\n") && !said.contains("next boot"), "\(said)")
+        #expect(said.contains("the rollback to A was interrupted; `holdfast recover"), "\(said)")
+        #expect(said.hasSuffix("status 0\n\(next == "undo" ? 2 : 1)\n"), "\(said)")
+    }
+
+    @Test("A state that a rollback has left is a point where its record is lost", arguments: kinds)
+    func lostRecord(_ kind: BackendKind) throws {
+        let place = try Place(kind)
+        let call = kind == .btrfs ? "renameat2 2" : "renameat 1"
+        let said = say(
+            place,
+            """
+            for i in 1 2 3; do echo 1 >$T/a$i; done; hf setup --root $T --quiet; hf create A --quiet; for i in 1 2 3; do echo unsaved >$T/a$i; done; echo unsaved >$T/c
+            killed \(call) rollback A; rm \(place.state)/journal/rollback.json; hf create Z
+            """)
+        #expect(said.contains("killed 137") && said.hasSuffix("status 0\n"), "\(said)")
+        let found = try #require(try names(place).first { $0.hasPrefix("found.") }, "\(said)")
+        let back = say(place, "hf rollback \(found) --quiet; cat $T/c $T/a1")
+        #expect(back == "status 0\nunsaved\nunsaved\n")
+    }
+}
