@@ -26,7 +26,7 @@ public enum PointError: Explained {
     case nothingToUndo
     case pending(target: String)
     /// Taking back the protection was interrupted.
-    case endsProtection(root: BytePath)
+    case endsProtection(root: BytePath, keepsPoints: Bool?)
     /// A commit of the write filter waits for the next start.
     case commitsWait(path: BytePath)
     case locked
@@ -65,7 +65,7 @@ public enum PointError: Explained {
         case .noFactoryPoint: "there is no factory point"
         case .nothingToUndo: "there is no rollback to undo"
         case .pending(let target): "the rollback to \(target) is pending until the next boot"
-        case .endsProtection(let root): "the protection of \(root) was being taken back, which was interrupted"
+        case .endsProtection(let root, _): "the protection of \(root) was being taken back, which was interrupted"
         case .commitsWait(let path): "what was committed of \(path) waits for the next start"
         case .locked: "another command is changing this machine"
         case .damagedState(let file, let reason): "\(file) is damaged: \(reason)"
@@ -108,9 +108,12 @@ public enum PointError: Explained {
         case .isPinned(let name): "`holdfast unpin \(name)` first"
         case .noFactoryPoint: "`holdfast create NAME --factory` makes one"
         case .pending: "reboot, or take it back with `holdfast undo`"
-        case .endsProtection: "repeat `holdfast setup --remove`, which goes on"
+        case .endsProtection(_, let keepsPoints):
+            "`holdfast setup --remove --points \(keepsPoints == false ? "destroy" : "keep")` goes on"
         case .commitsWait: "reboot first"
         case .locked: "wait until it has ended"
+        case .damagedState(let file, _) where file.parent.lastComponent.elementsEqual("journal".utf8):
+            "put it back from an image of the state, or remove it (`rm -r \(file)`): what a rollback has left becomes a point then"
         case .damagedState(let file, _):
             "put \(file) back from an image of the state, or move the state folder away and `holdfast setup` anew: no point is destroyed by that"
         case .newerState: "use the program that wrote it, or a newer one"

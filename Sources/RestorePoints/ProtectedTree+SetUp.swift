@@ -152,7 +152,7 @@ extension ProtectedTree {
         try changing(holding: lock, isEnd: true) { table in
             try plan.check(isStill: planEnd(keepingPoints: keepingPoints))
             // Until it is at its end, nothing else is done with what may be gone by half.
-            try area.write(StateArea.SetUpRecord(isEnd: true))
+            try area.write(StateArea.SetUpRecord(isEnd: true, keepsPoints: keepingPoints))
             if !keepingPoints {
                 try remove(Set(table.points.map(\.id)), from: &table)
                 try backend.leave()

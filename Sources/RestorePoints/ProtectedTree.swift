@@ -144,6 +144,20 @@ public final class ProtectedTree {
         } catch { throw PointError.wrapping(error) }
     }
 
+    /// The end of a protection that is not at its end.
+    public static func interruptedEnd(state: BytePath) throws -> PointError? {
+        do {
+            let area = StateArea(folder: state)
+            guard let record = try area.readSetUp(), record.isEnd else { return nil }
+            return .endsProtection(root: try area.readConfiguration().rootPath, keepsPoints: record.keepsPoints)
+        } catch { throw PointError.wrapping(error) }
+    }
+
+    /// Whether nothing is left, or being made or destroyed, that is in no table.
+    public static func isTidy(state: BytePath) throws -> Bool {
+        do { return try StateArea(folder: state).readUnfinished().isEmpty } catch { throw PointError.wrapping(error) }
+    }
+
     /// The tree, its points and what is under way, all of one moment.
     public struct Overview: Sendable {
         public var root: BytePath
@@ -164,18 +178,21 @@ public final class ProtectedTree {
             let area = StateArea(folder: state)
             let configuration = try area.readConfiguration()
             var table = try area.readTable()
-            var waiting = try pending(state: state)
+            let problem = area.journalProblem()
+            // What cannot be read is told as that, beside the points.
+            func pendingNow() throws -> Pending? { problem == nil ? try pending(state: state) : nil }
+            var waiting = try pendingNow()
             // Whoever only looks holds no lock: what changed between the two readings is read again.
             for _ in 0..<10 {
                 let again = try area.readTable()
                 if again.revision == table.revision { break }
                 table = again
-                waiting = try pending(state: state)
+                waiting = try pendingNow()
             }
             return Overview(
                 root: configuration.rootPath, backend: configuration.backend, points: table.points,
                 base: table.points.first { $0.id == table.base }, pending: waiting,
-                damage: area.tableProblem(), obstacle: area.unfinishedProblem())
+                damage: area.tableProblem(), obstacle: problem)
         } catch { throw PointError.wrapping(error) }
     }
 
@@ -295,6 +312,15 @@ public final class ProtectedTree {
         }
     }
 
+    /// Whether these points are what an interrupted deletion was about, which the next command takes away.
+    public func wereBeingDestroyed(_ names: [String]) throws -> Bool {
+        try translated {
+            let gone = try area.readUnfinished().names ?? []
+            let known = try area.readTable().points.map(\.name)
+            return names.allSatisfy { gone.contains($0) && !known.contains($0) }
+        }
+    }
+
     /// First from the table, then from the disk: a crash between leaves what the next command takes away.
     func remove(_ ids: Set<String>, from table: inout StateArea.Table) throws {
         let gone = table.points.filter { ids.contains($0.id) }
@@ -306,6 +332,7 @@ public final class ProtectedTree {
         var unfinished = try area.readUnfinished()
         unfinished.left?.removeAll { ids.contains($0) }
         unfinished.destroyed += gone.map(\.handle)
+        unfinished.names = (unfinished.names ?? []) + gone.map(\.name)
         unfinished.boot += gone.flatMap { $0.boot ?? [] }
         try area.write(unfinished)
         try area.write(&table)
@@ -349,13 +376,13 @@ public final class ProtectedTree {
         try check(lock)
         return try translated {
             if let record = try area.readSetUp() {
-                if record.isEnd, !isEnd { throw PointError.endsProtection(root: root) }
+                if record.isEnd, !isEnd { throw PointError.endsProtection(root: root, keepsPoints: record.keepsPoints) }
                 // It was at its end, but for this.
                 if !record.isEnd { try area.removeSetUp() }
             }
             var table = try area.readTable()
             switch try recover(&table) {
-            case .nothing: break
+            case .nothing, .tidied: break
             case .cleared(let target):
                 note("a rollback to \(target.name) was interrupted before it began; nothing has changed by it")
             case .finished(let switched):

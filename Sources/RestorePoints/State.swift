@@ -60,8 +60,13 @@ struct StateArea: Sendable {
         var left: [String]?
         /// Handles of points that were being destroyed.
         var destroyed: [String] = []
+        /// Their names.
+        var names: [String]?
         /// Images of what goes with them, which were being destroyed with them.
         var boot: [KeptBoot] = []
+
+        /// Whether there is nothing to take away.
+        var isEmpty: Bool { made.isEmpty && destroyed.isEmpty && boot.isEmpty }
     }
 
     /// A switch that is under way.
@@ -108,6 +113,8 @@ struct StateArea: Sendable {
         var version = StateArea.version
         /// Whether protection is being taken back.
         var isEnd: Bool
+        /// Whether the points stay then.
+        var keepsPoints: Bool?
     }
 
     // MARK: Reading and writing
@@ -160,12 +167,12 @@ struct StateArea: Sendable {
         return nil
     }
 
-    /// What says which points were being made or destroyed, where it is damaged.
-    func unfinishedProblem() -> PointError? {
+    /// What tells of something that is under way and is damaged: nothing is changed until that is mended.
+    func journalProblem() -> PointError? {
         do {
-            _ = try readUnfinished()
+            _ = (try readSwitch(), try readSetUp(), try readUnfinished())
             return nil
-        } catch { return .damagedState(file: journal.path(of: .points), reason: "it cannot be read") }
+        } catch { return (PointError.wrapping(error) as? PointError) ?? .library("\(error)") }
     }
 
     func readUnfinished() throws -> Unfinished { try read(journal.path(of: .points)) ?? Unfinished() }
@@ -199,6 +206,10 @@ struct StateArea: Sendable {
             bytes = try readRegular(file, limit: 1 << 26)
         } catch {
             if error.code == ENOENT { return nil }
+            // A folder, a pipe, or more than we would ever write.
+            if [EINVAL, EISDIR, EFBIG, ENXIO, ELOOP].contains(error.code) {
+                throw PointError.damagedState(file: file, reason: error.reason)
+            }
             throw PointError.wrapping(error)
         }
         let data = Data(bytes)

@@ -206,6 +206,8 @@ extension ProtectedTree {
         // Repeated after a crash: they are in the table no more, and there still.
         if journal.isKept == true, area.hasUnfinished { try finishUnfinished() }
         try area.removeSwitch()
+        // What it was to leave is in the table.
+        if try area.readUnfinished().isEmpty { try area.removeUnfinished() }
         return Switched(
             verb: journal.verb, target: journal.target, before: table.points.first { $0.id == journal.before.id },
             isPending: false, findings: journal.findings)
@@ -257,6 +259,8 @@ extension ProtectedTree {
     /// What `recover` found and did.
     public enum Recovery: Sendable {
         case nothing
+        /// What was left of points that were being made or destroyed is gone.
+        case tidied
         /// An interrupted switch was taken back: it had not touched the live tree.
         case cleared(target: RestorePoint)
         case finished(Switched)
@@ -271,7 +275,9 @@ extension ProtectedTree {
             var table = try area.readTable()
             let recovery = try recover(&table, isBoot: isBoot)
             // At the start it waits for the first command: nothing is in its way.
-            if !isBoot, area.hasUnfinished { try finishUnfinished() }
+            guard !isBoot, area.hasUnfinished else { return recovery }
+            try finishUnfinished()
+            if case .nothing = recovery { return .tidied }
             return recovery
         }
     }

@@ -19,7 +19,18 @@ public struct MachineStatus: Sendable {
         do { status.filters = try WriteFilter(state: places.state).status(consumers: 0) } catch {
             status.filterProblem = "\(error)"
         }
+        if status.tree.obstacle == nil, try ProtectedTree.isTidy(state: places.state) == false {
+            status.underWay.append(
+                "a point is being made or destroyed, or that was interrupted; `holdfast recover` takes away what is left of it"
+            )
+        }
         for entry in try Journal(state: places.state).entries() {
+            if case .setup = entry, status.tree.obstacle == nil,
+                let end = try ProtectedTree.interruptedEnd(state: places.state)
+            {
+                status.underWay.append("\(end)" + (end.mend.map { "; \($0)" } ?? ""))
+                continue
+            }
             // A place may have several commits.
             if let sentence = sentence(entry), status.underWay.last != sentence { status.underWay.append(sentence) }
         }
@@ -31,7 +42,7 @@ public struct MachineStatus: Sendable {
         switch entry {
         case .rollback, .points: nil
         case .commit(let place, _): "what was committed of \(place) waits for the next start"
-        case .setup: "a set-up, or the end of one, was interrupted; the same `holdfast setup` goes on"
+        case .setup: "a set-up, or the end of one, is under way, or was interrupted; the same `holdfast setup` goes on"
         case .wipe(let device): "the wipe of \(printable(device)) is not at its end; the same `holdfast wipe` goes on"
         case .freeSpace:
             "free space is being wiped, or that was interrupted; the same `holdfast wipe` gives the room back"

@@ -128,4 +128,43 @@ struct InterruptedSwitchTests {
         let back = say(place, "hf rollback \(found) --quiet; cat $T/c $T/a1")
         #expect(back == "status 0\nunsaved\nunsaved\n")
     }
+
+    @Test(
+        "A deletion that was interrupted is named, and ended by recover or by the same command", arguments: kinds,
+        ["recover", "destroy A"])
+    func deletion(_ kind: BackendKind, _ next: String) throws {
+        let place = try Place(kind)
+        let said = say(
+            place,
+            """
+            echo 1 >$T/a; hf setup --root $T --quiet; hf create A --quiet; hf create B --quiet
+            for n in 1 2 3 4 5 6 7 8 9; do killed rename $n destroy A; grep -q '"A"' \(place.state)/points.json || break; done
+            hf status; echo '|'; hf \(next); echo '|'; hf status; echo '|'; hf rollback B --quiet
+            """)
+        let parts = said.split(separator: "|").map(String.init)
+        try #require(parts.count == 4 && said.contains("killed 137\n"), "\(said)")
+        #expect(!parts[0].contains("\nA ") && parts[0].contains("`holdfast recover --state"), "\(said)")
+        #expect(parts[1].hasSuffix("status 0\n") && !parts[2].contains("recover"), "\(said)")
+        #expect(parts[3] == "\nstatus 0\n", "\(said)")
+    }
+
+    @Test(
+        "A record of what is under way that is damaged is told beside the points, and what it says mends it",
+        arguments: ["rollback", "points", "setup"],
+        ["truncate -s 40", "rm -rf $F; mkdir", "rm -rf $F; mkfifo", "truncate -s 100M"])
+    func damagedRecord(_ record: String, _ damage: String) throws {
+        let place = try Place(.btrfs)
+        let said = say(
+            place,
+            """
+            echo 1 >$T/a; hf setup --root $T --quiet; hf create A --quiet; echo unsaved >$T/c; killed renameat2 2 rollback A
+            F=\(place.state)/journal/\(record).json; [ -e $F ] || echo '{' >$F; \(damage) $F
+            hf status >seen 2>&1; cat seen; mend=$(grep -o 'rm -r [^`]*' seen | head -1); hf create X --quiet; $mend; hf create Y --quiet; hf recover --quiet
+            """)
+        #expect(said.contains("A  ") && said.contains("rm -r ") && said.hasSuffix("status 0\nstatus 0\n"), "\(said)")
+        #expect(said.contains("status 4\n"), "\(said)")
+        let points = try names(place)
+        let left = try #require(points.first { $0.hasPrefix("found.") || $0.hasPrefix("before-rollback.") }, "\(said)")
+        #expect(say(place, "hf rollback \(left) --quiet; cat $T/c") == "status 0\nunsaved\n")
+    }
 }

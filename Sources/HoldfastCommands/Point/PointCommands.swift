@@ -23,6 +23,11 @@ struct DestroyCommand: StatefulCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         let tree = try state.open(session)
+        if !self.plan.dryRun, try tree.wereBeingDestroyed(names) {
+            let lock = try tree.lock()
+            _ = try session.working { try tree.recover(holding: lock) }
+            return show(session)
+        }
         let plan = try tree.planDestroy(names, factory: factory)
         var lines = plan.points.map { point in
             let time = Text.time(Timestamp(seconds: point.time, nanoseconds: 0))
@@ -37,6 +42,10 @@ struct DestroyCommand: StatefulCommand {
         else { return .done }
         let lock = try tree.lock()
         try session.working { try tree.destroy(plan, holding: lock) }
+        return show(session)
+    }
+
+    private func show(_ session: Session) -> Outcome {
         session.show(
             [("destroyed", .list(names.map(JSON.text)))], summary: ["destroyed " + names.joined(separator: ", ")])
         return .done
@@ -106,6 +115,7 @@ struct RecoverCommand: StatefulCommand {
     static func words(_ recovery: ProtectedTree.Recovery) -> (String, String) {
         switch recovery {
         case .nothing: ("nothing", "nothing was under way")
+        case .tidied: ("tidied", "took away what was left of a point that was being made or destroyed")
         case .cleared(let target):
             ("cleared", "a rollback to \(target.name) was interrupted before it began; nothing has changed")
         case .finished(let switched) where switched.isPending:

@@ -68,7 +68,9 @@ struct StatusCommand: StatefulCommand {
                         : "the rollback to \(pending.target.name) was interrupted; `holdfast recover` finishes it")
         }
         if let obstacle = protected.obstacle {
-            session.console.warning("\(obstacle.description), and nothing can be changed until that is mended")
+            session.console.warning(
+                "\(obstacle.description), and nothing can be changed until that is mended: \(obstacle.mend ?? "it is to be read again")"
+            )
         }
         if let damage = protected.damage {
             session.console.warning(
