@@ -124,7 +124,7 @@ extension ProtectedTree {
                     "other-points",
                     "\(points.count) point\(points.count == 1 ? "" : "s") of another set-up, \(id), \(points.count == 1 ? "is" : "are") here",
                     mend:
-                        "where its state is lost, a set-up of \(root) with `--adopt \(id)` has them again",
+                        "where its state is lost, `holdfast setup --remove --points destroy` and then `holdfast setup --root \(root) --adopt \(id)` have them again",
                     isRefusal: false)
             }
         }

@@ -167,4 +167,24 @@ struct InterruptedSwitchTests {
         let left = try #require(points.first { $0.hasPrefix("found.") || $0.hasPrefix("before-rollback.") }, "\(said)")
         #expect(say(place, "hf rollback \(left) --quiet; cat $T/c") == "status 0\nunsaved\n")
     }
+
+    @Test("Who has lost the state has the points again, and what a rollback had left, by typing what is said")
+    func adopted() throws {
+        let place = try Place(.btrfs)
+        let said = say(
+            place,
+            """
+            echo 1 >$T/a; hf setup --root $T --quiet; hf create A --quiet; echo unsaved >$T/c; killed renameat2 2 rollback A
+            mv \(place.state) lost; hf setup --root $T >seen 2>&1; cat seen
+            grep -o '`[^`]*`' seen | tr -d '`' | grep setup | while read -r _ words; do hf $words; done
+            """)
+        #expect(said.contains("killed 137\n") && said.hasSuffix("status 0\n"), "\(said)")
+        #expect(
+            try names(place).filter { $0.hasPrefix("found.") }.count == 3, "factoryreset, A, and what was left: \(said)"
+        )
+        let left = try names(place).filter { $0.hasPrefix("found.") }.map { point in
+            say(place, "hf rollback \(point) --quiet; cat $T/c")
+        }
+        #expect(left.contains("status 0\nunsaved\n"), "\(left)")
+    }
 }

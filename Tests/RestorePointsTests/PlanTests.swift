@@ -162,7 +162,9 @@ struct PlanTests {
         #expect(made.last == create, "\(made)")
         if status == "3" {
             #expect(shown.contains { $0.contains("is damaged") }, "\(shown)")
-            #expect(Self.run("timeout 20 holdfast recover $S", place).last == create)
+            // A set-up is none of its business.
+            let recovered = name == "setup.json" ? "0" : create
+            #expect(Self.run("timeout 20 holdfast recover $S", place).last == recovered)
         }
     }
 
