@@ -43,25 +43,43 @@ struct ZFSLayoutTests {
         #expect(shell("cat \(place.root)/file") == "one")
     }
 
+    /// What is said once a rollback of "two" to "one" was killed before it runs `zfs` with these words, and then `script` was run.
+    private func killed(before step: String, _ place: Place, _ script: String) throws -> String {
+        place.write("file", "one")
+        let tree = try place.setUp()
+        _ = try tree.create(PointRequest(name: "one"), user: "test")
+        place.write("file", "two")
+        return shell(
+            """
+            exec 2>&1; cd \(place.scratch); zfs=$(command -v zfs); cp $zfs real
+            printf '#!/bin/sh\\ncase "$*" in \(step)) kill -9 $PPID; exit 1 ;; esac\\nexec \(place.scratch)/real "$@"\\n' > fake
+            hf() { \(builtProgram) "$@" --state \(place.state); }
+            chmod 755 fake; mount --bind fake $zfs; hf rollback one --yes --quiet; umount $zfs; \(script)
+            """)
+    }
+
     @Test(
         "A rollback that ended between its names, with nothing mounted at the tree's place, is finished by recover",
         arguments: ["rename?*/plant?*-left-*", "rename?*?*/plant", "mount?*"])
     func betweenNames(_ step: String) throws {
         let place = try Place(.zfs)
-        place.write("file", "one")
-        let tree = try place.setUp()
-        _ = try tree.create(PointRequest(name: "one"), user: "test")
-        place.write("file", "two")
-        let said = shell(
-            """
-            cd \(place.scratch); zfs=$(command -v zfs); cp $zfs real
-            printf '#!/bin/sh\\ncase "$*" in \(step)) kill -9 $PPID; exit 1 ;; esac\\nexec \(place.scratch)/real "$@"\\n' > fake
-            chmod 755 fake; mount --bind fake $zfs; \(builtProgram) rollback one --state \(place.state) --yes; umount $zfs
-            [ -e \(place.root)/file ] && echo mounted
-            \(builtProgram) status --state \(place.state) 2>&1; \(builtProgram) recover --state \(place.state); echo $?; cat \(place.root)/file
-            """)
+        let said = try killed(
+            before: step, place, "ls \(place.root)/file; hf status; hf recover; echo $?; cat \(place.root)/file")
         #expect(
-            !said.contains("mounted\n") && said.contains("was interrupted") && said.hasSuffix("\n0\none"), "\(said)")
+            said.contains("cannot access") && said.contains("was interrupted") && said.hasSuffix("\n0\none"),
+            "\(said)")
+    }
+
+    @Test("A state that a rollback has left is a point where its record is lost")
+    func lostRecord() throws {
+        let place = try Place(.zfs)
+        let said = try killed(
+            before: "snapshot?*-left-*", place, "rm \(place.state)/journal/rollback.json; hf create more; echo $?")
+        #expect(said.hasSuffix("\n0\n"), "\(said)")
+        let tree = try place.open()
+        let left = try #require(tree.points().first { $0.name.hasPrefix("found.") }, "\(said)")
+        _ = try tree.carryOut(tree.planRollback(to: left, discardNewer: false), user: "test")
+        #expect(shell("cat \(place.root)/file") == "two")
     }
 
     @Test("Snapshots of other programs are never touched")
