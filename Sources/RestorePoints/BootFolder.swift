@@ -104,7 +104,8 @@ final class BootFolder {
         self.place = ground.place(of: folder)
         isMount = place.isMount
         own = Self.loader(in: self.place)
-        store = LocalStore(root: self.place, area: area, own: own, progress: progress, findings: findings)
+        store = LocalStore(
+            root: self.place, area: area, own: own, progress: progress, findings: findings, state: area.parent)
     }
 
     var name: String { hexadecimal(folder.bytes) }

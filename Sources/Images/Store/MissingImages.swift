@@ -57,6 +57,21 @@ extension Store {
         remember { $0.forget(except: Set(images.map(\.id))) }
     }
 
+    /// Forgets the images that this machine wrote, that are not there, and of which it is known that they were to go.
+    ///
+    /// Only for a store that this process alone uses.
+    /// - Parameter needed: the ids of those that are to be there, and are missed where they are not.
+    public func forgetLostImages(except needed: Set<String>) throws {
+        do {
+            let there = Set(try listed(.image).map(\.name.id))
+            try machine.remember(id) { memory in
+                for lost in memory.ownRoots.subtracting(there) where !needed.contains(lost.description) {
+                    memory.forget(lost)
+                }
+            }
+        } catch { throw ImageError.wrapping(error, subject: subject) }
+    }
+
     /// Numbers that are not there in between those of a series: removed on purpose, or lost.
     public func gaps(_ images: [ImageSummary]) -> [Finding] {
         let labels = images.compactMap(\.label)

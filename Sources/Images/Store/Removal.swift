@@ -10,13 +10,16 @@ extension Store {
     public func remove(image id: String) throws {
         do {
             guard let id = ObjectID(hexadecimal: id) else { throw ImageError.noSuchImage(name: id) }
+            // Also where it is gone: an earlier program's removal may have ended before this.
+            try machine.remember(self.id) { $0.forget(id) }
             for object in try listed(.image) where object.name.id == id { try remove(object.name) }
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }
 
+    /// Forgotten first: an image that is remembered and not there is what somebody else has done.
     private func remove(_ name: ObjectName) throws {
-        for copy in name.both { try objects.remove(copy) }
         try machine.remember(id) { $0.forget(name.id) }
+        for copy in name.both { try objects.remove(copy) }
     }
 
     /// For each of these images the bytes of the volumes that no other image needs: what its removal would free.

@@ -15,6 +15,7 @@ final class LocalStore {
     private let folder: BytePath
     private let identityFile: BytePath
     private let machine: MachineState
+    private let state: StateArea
     private let progress: Progress
     private let findings: Findings
 
@@ -22,10 +23,12 @@ final class LocalStore {
     ///   - root: the folder of which it holds images.
     ///   - area: where store, identity and cache are; made when the first image is.
     ///   - openingRoot: opens the folder; nil: what has its path.
+    ///   - state: where the table of points is; nil: in the area.
     init(
         root: BytePath, area: BytePath, own: [BytePath], progress: Progress, findings: Findings,
-        openingRoot: (() throws -> Descriptor)? = nil
+        openingRoot: (() throws -> Descriptor)? = nil, state: BytePath? = nil
     ) {
+        self.state = StateArea(folder: state ?? area)
         self.root = root
         openRoot = openingRoot ?? { try Descriptor.open(root, .directory) }
         self.own = own
@@ -58,11 +61,22 @@ final class LocalStore {
         // Whatever has the folder's name meanwhile, this is the folder.
         let tree = try openRoot()
         request.views[root] = tree.view
+        let store = try open(for: .write)
+        try forgetRemoved(in: store)
         let before = findings.count
         let report = try withExtendedLifetime(tree) {
-            try open(for: .write).backup(request, progress: progress, findings: findings)
+            try store.backup(request, progress: progress, findings: findings)
         }
         return (report.id.description, findings.count - before)
+    }
+
+    /// The table says which images have to be there. What the memory has besides was removed, by an older program that was cut off before it
+    /// forgot it.
+    private func forgetRemoved(in store: Store) throws {
+        // While a set-up makes its first point there is none; one that cannot be read says nothing, and whoever needs it says so.
+        guard let points = try? state.readTable().points else { return }
+        try store.forgetLostImages(
+            except: Set(points.flatMap { [$0.handle] + ($0.boot ?? []).map(\.image) }))
     }
 
     /// One that is gone already is fine.
