@@ -84,4 +84,33 @@ struct LocalStoreCrashTests {
         shell("find \(place.state)/store/i -type f -name '*\(point.handle)*' -delete")
         #expect(try tree.create(PointRequest(name: "more"), user: "test").findings > 0)
     }
+
+    @Test("A set-up that was killed while its store became one is done by the same command")
+    func setUp() throws {
+        place.write("file", "now")
+        let file = "\(place.state)/store/HOLDFAST"
+        for (call, number) in [("write", 1), ("fsync", 1)] {
+            _ = holdfast(
+                "setup --root \(place.root) --yes", under: strace(call, number, "signal=KILL", on: "-P \(file)"))
+            try #require(!exists(place.state.appending("store/HOLDFAST.2")), "\(call): it was not killed")
+            let came = holdfast("setup --root \(place.root) --yes")
+            try #require(came.status == "0", "\(call): \(came)")
+            try #require(holdfast("create more").status == "0")
+            shell("chattr -R -f -ia \(place.state); rm -rf \(place.state)")
+        }
+    }
+
+    @Test("A set-up goes on with a store that a power cut left torn", arguments: ["", "holdfast sto", "zeros"])
+    func torn(_ header: String) throws {
+        place.write("file", "now")
+        _ = holdfast(
+            "setup --root \(place.root) --yes",
+            under: strace("write", 1, "signal=KILL", on: "-P \(place.state)/store/HOLDFAST"))
+        let file = "\(place.state)/store/HOLDFAST"
+        shell(header == "zeros" ? "head -c 300 /dev/zero >\(file)" : "printf '\(header)' >\(file)")
+        for command in ["setup --root \(place.root) --yes", "create more"] {
+            let came = holdfast(command)
+            #expect(came.status == "0", "\(command): \(came)")
+        }
+    }
 }

@@ -121,8 +121,8 @@ struct BackupCommand: StatefulCommand {
         guard let folder = try? Descriptor.open(path, .directory), let names = try? DirectoryListing(of: folder) else {
             return false
         }
-        // Keys and a record are what an interrupted creation left.
-        return (0..<names.count).allSatisfy { ["k", "e", "lost+found"].contains(BytePath(names[$0])) }
+        // Keys, a record and a part of HOLDFAST are what an interrupted creation left.
+        return (0..<names.count).allSatisfy { ["k", "e", "HOLDFAST", "lost+found"].contains(BytePath(names[$0])) }
     }
 
     private func document(_ report: BackupReport, _ session: Session) -> [(String, JSON?)] {

@@ -31,8 +31,9 @@ extension Store {
                 try refuseOlderRoot(of: store, in: target)
                 try refuseContradiction(store.chain, in: target, header)
                 try refuseEnding(imagesIn: target, by: store, isAccepted: mayEndImages, findings)
-            } else if try !target.topLevel().allSatisfy(isPartOfStore) {
-                throw ImageError.folderInUse(path: target.subject)
+            } else {
+                if try !isFree(target) { throw ImageError.folderInUse(path: target.subject) }
+                try StoreHeader.removeCut(from: target)
             }
             let check = try ReplicaCheck(store, target, credentials: credentials)
             var replica = Replica(
@@ -69,9 +70,10 @@ extension Store {
         }
     }
 
-    /// Whether a name at the top of a folder is one that a store, or what was begun of one, has.
-    static func isPartOfStore(_ name: String) -> Bool {
-        ["k", "e", "v", "x", "i", "c", "a", "d", "lost+found"].contains(name)
+    /// Whether nothing but what was begun of a store is where none is.
+    static func isFree(_ objects: any ObjectStore) throws -> Bool {
+        let parts = ["k", "e", "v", "x", "i", "c", "a", "d", "lost+found"]
+        return try objects.topLevel().allSatisfy(parts.contains) || StoreHeader.isCut(objects)
     }
 }
 

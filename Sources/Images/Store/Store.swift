@@ -119,12 +119,14 @@ public final class Store: Sendable {
         return try Store(opening, keyring: Keyring(chain: opening.chain, writer: writer))
     }
 
-    /// Whether there is a store. Its second header alone is one, too. A failure is no answer.
+    /// Whether there is a store. Its second header alone is one, too, and what was cut off before it was one is none. A failure is no answer.
     public static func exists(_ objects: any ObjectStore) throws -> Bool {
-        for name in [StoreName.header, StoreName.header + ".2"] {
-            do throws(StoreError) { if try objects.contains(name) { return true } } catch { throw ImageError(error) }
-        }
-        return false
+        do {
+            for name in [StoreName.header, StoreName.header + ".2"] {
+                if try objects.contains(name) { return try !StoreHeader.isCut(objects) }
+            }
+            return false
+        } catch { throw ImageError.wrapping(error, subject: objects.subject) }
     }
 
     public static func exists(_ path: BytePath) throws -> Bool { try exists(FolderStore(path)) }

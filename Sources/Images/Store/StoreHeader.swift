@@ -1,6 +1,7 @@
 // The plain file that says what a folder is, and whose.
 
 internal import Cryptography
+internal import Glibc
 internal import Platform
 internal import Stores
 
@@ -47,6 +48,41 @@ struct StoreHeader: Hashable, Sendable {
         else { throw FormatError("it names no store") }
         self.store = store
         root = try VerifyingKey(rawBytes: key)
+    }
+
+    /// Whether all that is there is what a making, or a copy, left that was cut off while it wrote the file which makes a folder a store: every
+    /// copy of it is cut, and beside it are at most keys and a record, which nobody can find content with.
+    static func isCut(_ objects: any ObjectStore) throws -> Bool {
+        var isCut = false
+        for name in [StoreName.header, StoreName.header + ".2"] {
+            // One that cannot be read may be whole: whoever opens the store says so.
+            guard let bytes = try? objects.read(name, limit: Format.maximumKeyLength) else {
+                if try objects.contains(name) { return false }
+                continue
+            }
+            guard Self.isCut(bytes) else { return false }
+            isCut = true
+        }
+        let parts = [StoreName.header, StoreName.header + ".2", "k", "e", "lost+found"]
+        return try isCut && objects.topLevel().allSatisfy(parts.contains)
+    }
+
+    /// Shorter than its check, or with zeros in place of what was not written.
+    private static func isCut(_ bytes: [UInt8]) -> Bool {
+        let text = bytes.reversed().drop { $0 == 0 }.reversed()
+        let first = Array("holdfast store \(Format.version)\n".utf8)
+        return (text.starts(with: first) || first.starts(with: text))
+            && text.count(where: { $0 == UInt8(ascii: "\n") }) < 5
+    }
+
+    /// Takes away what was cut, and first the keys and records of its making: another one's come after it has gone.
+    static func removeCut(from objects: any ObjectStore) throws {
+        let parts = try ["k", "e"].flatMap { try objects.list($0).map(\.name) }
+        guard try isCut(objects) else { return }
+        // Whoever is at it needs a moment.
+        usleep(1_000_000)
+        guard try isCut(objects) else { return }
+        for name in parts + [StoreName.header + ".2", StoreName.header] { try objects.remove(name) }
     }
 
     /// Reads it from the first copy that is whole. Two whole copies that differ are refused: nobody knows which is forged.

@@ -37,7 +37,8 @@ extension Store {
     ) throws -> Store {
         do {
             if try exists(objects) { throw ImageError.alreadyAStore(path: objects.subject) }
-            if try !objects.topLevel().allSatisfy(isPartOfStore) { throw ImageError.folderInUse(path: objects.subject) }
+            if try !isFree(objects) { throw ImageError.folderInUse(path: objects.subject) }
+            try StoreHeader.removeCut(from: objects)
             var names: Set<String> = []
             let recipients = recipients.filter { names.insert($0.name).inserted }
             let secret = try StoreSecret.generate()
