@@ -336,7 +336,7 @@ public enum ImageError: Explained, Hashable {
             // What the error names itself is nearer: it may be a folder of this machine, and not the store.
             let named = error.subject.hasPrefix("/") ? error.subject : subject ?? error.subject
             self = .full(subject: FullFileSystem(error, at: BytePath(named))?.name ?? named)
-        } else if error.code == EROFS {
+        } else if error.isReadOnly {
             self = .readOnly(subject: isUnnamed ? subject ?? error.subject : error.subject)
         } else if error.isPermission {
             self = .notPermitted(

@@ -43,8 +43,13 @@ public struct SystemError: Explained, Hashable {
     /// Whether the medium refused, which may concern this one place of it (EIO, ENODATA, EREMOTEIO, EILSEQ).
     public var isBadPlace: Bool { [EIO, ENODATA, EREMOTEIO, EILSEQ].contains(code) }
 
-    /// Whether the caller lacks the right (EACCES, EPERM, EROFS).
-    public var isPermission: Bool { code == EACCES || code == EPERM || code == EROFS }
+    /// Whether the caller lacks the right (EACCES, EPERM).
+    public var isPermission: Bool { code == EACCES || code == EPERM }
+
+    /// Whether the file system is read-only, for everybody (EROFS).
+    public var isReadOnly: Bool { code == EROFS }
+
+    public var mend: String? { isReadOnly ? "mount it so that it can be written" : nil }
 }
 
 /// Repeats `call` while it is interrupted, and throws errno when it returns -1.

@@ -127,7 +127,8 @@ public enum PointError: Explained {
         case .hookFailed: "mend it, or take it out of [hooks] in the configuration"
         case .notPermitted: "be root, or use sudo or doas"
         case .image(let error): error.mend
-        case .alreadySetUp, .noBackend, .badName, .nothingToUndo, .system, .program, .library: nil
+        case .system(let error): error.mend
+        case .alreadySetUp, .noBackend, .badName, .nothingToUndo, .program, .library: nil
         }
     }
 
@@ -143,7 +144,7 @@ public enum PointError: Explained {
             4
         case .unreadable, .notKept, .bootNotBrought, .program, .hookFailed, .library: 1
         case .damagedPoint, .lostPoint: 4
-        case .system(let error): error.isPermission ? 4 : 1
+        case .system(let error): error.isPermission || error.isReadOnly ? 4 : 1
         case .image(let error): error.exitStatus
         }
     }

@@ -85,7 +85,8 @@ public enum WipeError: Explained {
         case .eraseGoesOn, .eraseStuck: "the same command goes on watching; what never ends is a medium to destroy"
         case .firmware: "the same command tries again to put it right"
         case .certificateExists: "give another name"
-        case .badCertificate, .library, .system: nil
+        case .system(let error): error.mend
+        case .badCertificate, .library: nil
         }
     }
 
@@ -99,7 +100,7 @@ public enum WipeError: Explained {
         case .damagedRecord, .library, .eraseStuck, .firmware: 1
         case .badCertificate: 3
         case .eraseGoesOn: 130
-        case .system(let error): error.isPermission ? 4 : 1
+        case .system(let error): error.isPermission || error.isReadOnly ? 4 : 1
         }
     }
 

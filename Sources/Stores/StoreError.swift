@@ -64,7 +64,7 @@ public struct StoreError: Explained, Hashable {
             detail = ""
         } else if error.operation == Self.sync {
             reason = .notDurable
-        } else if error.code == EROFS {
+        } else if error.isReadOnly {
             reason = .refused
             mend = "mount it so that it can be written, or use another one"
         } else if error.isPermission {

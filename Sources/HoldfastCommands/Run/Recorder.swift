@@ -32,7 +32,7 @@ struct Recorder {
     func intend() throws {
         do {
             try append(.intent)
-        } catch let error as SystemError where error.isPermission && !HostFacts.isRoot {
+        } catch let error as SystemError where (error.isPermission || error.isReadOnly) && !HostFacts.isRoot {
             // The log is root's. What others do is done with their own rights only; the system's log hears of it.
             logToSystem("\(HostFacts.userName): \(verb) \(arguments.joined(separator: " "))")
         } catch {
@@ -61,7 +61,7 @@ struct Recorder {
     private func close(_ phase: AuditEvent.Phase, status: Int32, text: String) {
         do {
             try append(phase, status: status, text: text.isEmpty ? nil : Text.withoutKeys(Text.safe(text)))
-        } catch let error as SystemError where error.isPermission && !HostFacts.isRoot {
+        } catch let error as SystemError where (error.isPermission || error.isReadOnly) && !HostFacts.isRoot {
         } catch {
             guard Places.isSetUp(folder) else { return }
             session.console.warning("the audit log has only the intent of this: \(Problem(error).message)")
