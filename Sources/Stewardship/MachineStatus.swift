@@ -45,7 +45,7 @@ public struct MachineStatus: Sendable {
         case .setup: "a set-up, or the end of one, is under way, or was interrupted; the same `holdfast setup` goes on"
         case .wipe(let device): "the wipe of \(printable(device)) is not at its end; the same `holdfast wipe` goes on"
         case .freeSpace:
-            "free space is being wiped, or that was interrupted; the same `holdfast wipe` gives the room back"
+            "free space is being wiped, or that was interrupted; the same `holdfast wipe` takes away what is left of it"
         }
     }
 }

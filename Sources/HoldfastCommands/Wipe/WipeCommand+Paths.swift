@@ -46,11 +46,19 @@ extension WipeCommand {
         let wipe = try FreeSpaceWipe(
             device.absolute, reserve: reserve?.bytes, state: state.places(session).state)
         for reason in wipe.reach.reasons { session.console.warning(reason) }
+        var lines = ["\(device.path): \(Text.size(wipe.free)) are free"]
+        if wipe.leftover > 0 {
+            lines.append(
+                "an interrupted wipe still takes \(Text.size(wipe.leftover)) there: "
+                    + "`holdfast wipe \(device.path) --free-space` gives them back"
+            )
+        }
         guard
             try session.agree(
-                to: wipe, plan, lines: ["\(device.path): \(Text.size(wipe.free)) are free"],
+                to: wipe, plan, lines: lines,
                 members: JSON.path(wipe.path, key: "path") + [
-                    ("free", .number(wipe.free)), ("reasons", .list(wipe.reach.reasons.map(JSON.text))),
+                    ("free", .number(wipe.free)), ("leftover", .number(wipe.leftover)),
+                    ("reasons", .list(wipe.reach.reasons.map(JSON.text))),
                 ], question: "Fill and wipe what is free there?")
         else { return .done }
         let report = try session.working { try wipe.run(session.progress) }

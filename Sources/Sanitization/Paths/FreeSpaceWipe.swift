@@ -12,13 +12,17 @@ public struct FreeSpaceWipe {
     /// Bytes that are to stay free for those who work there meanwhile.
     public let reserve: UInt64
     public let free: UInt64
+    /// Bytes that an interrupted one has not given back yet: this one does so first.
+    public let leftover: UInt64
     let identity: FileIdentity
     /// Names the folders that are to go: whatever has such a name and is not recorded there is somebody's own.
     private let journal: Journal
 
     private static let prefix = Array(".holdfast-wipe-".utf8)
-    /// The length of one file that takes space; some file systems have no larger ones.
+    /// The least length of a file that takes space, unless less is left; some file systems have no much larger ones.
     private static let fileLength: UInt64 = 1 << 30
+    /// How many files there are at most, about: each is held open, and a process may have 1024.
+    private static let fileCount: UInt64 = 600
 
     /// - Parameters:
     ///   - reserve: nil where nothing has to stay free.
@@ -41,6 +45,7 @@ public struct FreeSpaceWipe {
             }
             reach = Reach(mount)
             free = try folder.space().free
+            leftover = try Self.leftovers(in: folder, journal).reduce(0) { $0 + (try Self.allocated(in: $1.folder)) }
         } catch { throw WipeError.wrapping(error) }
     }
 
@@ -58,7 +63,7 @@ public struct FreeSpaceWipe {
         let name = Self.prefix + Array(hexadecimal(try SecureRandom.bytes(6)).utf8)
         try journal.make()
         try writeNew(journal.path(of: .freeSpace(name: name)), [])
-        // Whatever ends this, the space is given back; what a kill leaves goes with the next call.
+        // Whatever ends this, the space is given back; of a kill an empty folder stays, which goes with the next call.
         defer { try? removeLeftovers(parent) }
         try parent.makeDirectory(name)
         guard let folder = try Self.own(name, in: parent), try DirectoryListing(of: folder).count == 0 else {
@@ -68,8 +73,12 @@ public struct FreeSpaceWipe {
         let overwrite = try FileOverwrite(reach, progress)
         let kept = reserve == 0 ? takeReserve() : nil
         defer { kept.map { giveBack($0) } }
+        // They have no names: what holds the space is that they are open.
+        var files: [Descriptor] = []
+        defer { withExtendedLifetime(files) {} }
         progress.expect(bytes: free > reserve ? free - reserve : 0, items: 0)
         while let file = try take(folder, number: report.files) {
+            files.append(file)
             report.files += 1
             report.bytes += try file.status().size
             if let reason = try overwrite.overwrite(file) { report.add(reason) }
@@ -119,7 +128,10 @@ public struct FreeSpaceWipe {
             guard error.code == ENOSPC else { throw error }
             return nil
         }
-        var length = Self.fileLength
+        // From here on a kill gives back what it takes. Where the file system does not part with the name of an open file, that one goes at
+        // the end, and after a kill with the next call.
+        try? folder.remove(name)
+        var length = max(Self.fileLength, free / Self.fileCount / 4096 * 4096)
         if reserve > 0 {
             let free = try folder.space().free
             length = min(length, free > reserve ? free - reserve : 0) / 4096 * 4096
@@ -171,10 +183,23 @@ public struct FreeSpaceWipe {
             ? folder : nil
     }
 
-    private func removeLeftovers(_ parent: Descriptor) throws {
-        for case .freeSpace(let name) in try journal.entries() {
+    private static func leftovers(
+        in parent: Descriptor, _ journal: Journal
+    ) throws -> [(name: [UInt8], folder: Descriptor)] {
+        try journal.entries().compactMap { entry in
             // One that is in another folder, or on a medium that is away, waits for its turn.
-            guard let folder = try Self.own(name, in: parent) else { continue }
+            guard case .freeSpace(let name) = entry, let folder = try own(name, in: parent) else { return nil }
+            return (name, folder)
+        }
+    }
+
+    private static func allocated(in folder: Descriptor) throws -> UInt64 {
+        let files = try DirectoryListing(of: folder)
+        return try (0..<files.count).reduce(0) { $0 &+ (try folder.status(of: files[$1]).allocated) }
+    }
+
+    private func removeLeftovers(_ parent: Descriptor) throws {
+        for (name, folder) in try Self.leftovers(in: parent, journal) {
             let files = try DirectoryListing(of: folder)
             for file in 0..<files.count { try folder.remove(files[file]) }
             try parent.remove(name, directory: true)
