@@ -79,9 +79,11 @@ struct StoreHeader: Hashable, Sendable {
     static func removeCut(from objects: any ObjectStore) throws {
         let parts = try ["k", "e"].flatMap { try objects.list($0).map(\.name) }
         guard try isCut(objects) else { return }
-        // Whoever is at it needs a moment.
-        usleep(1_000_000)
-        guard try isCut(objects) else { return }
+        // Whoever is at it needs a moment, and on a slow share some more.
+        for _ in 0..<10 {
+            usleep(1_000_000)
+            guard try isCut(objects) else { return }
+        }
         for name in parts + [StoreName.header + ".2", StoreName.header] { try objects.remove(name) }
     }
 
