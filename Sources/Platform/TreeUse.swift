@@ -7,10 +7,15 @@ internal import Glibc
 public struct TreeUse: Sendable, Hashable, CustomStringConvertible {
     /// nil: it is no program.
     public var process: RunningProcess?
+    /// Where it is mounted; nil: it is no mount.
+    public var mountPoint: BytePath?
     /// `plc (231)`, `loop3 on data.img`.
     public var description: String
 
-    private init(_ text: String) { description = text }
+    private init(_ text: String, mountPoint: BytePath? = nil) {
+        self.mountPoint = mountPoint
+        description = text
+    }
     private init(_ process: RunningProcess) {
         self.process = process
         description = process.description
@@ -102,7 +107,7 @@ public struct TreeUse: Sendable, Hashable, CustomStringConvertible {
                 // The tree's own mount, which other namespaces have copies of.
                 if mount.root == own.root, mount.point == own.point { continue }
                 let place = process == getpid() ? "" : " for process \(process)"
-                let use = TreeUse("\(mount.root) is mounted at \(mount.point)\(place)")
+                let use = TreeUse("\(mount.root) is mounted at \(mount.point)\(place)", mountPoint: mount.point)
                 if !found.contains(use) { found.append(use) }
             }
         }

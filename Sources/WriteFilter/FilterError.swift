@@ -18,6 +18,8 @@ public enum FilterError: Explained {
     case tooLarge(size: UInt64, memory: UInt64)
     case noOverlay
     case notActive(path: BytePath)
+    /// A command was cut short, and what the session wrote is covered by nothing.
+    case unfinished(path: BytePath)
     case active(what: String)
     case busy(path: BytePath, by: [TreeUse])
     case pendingRollback(target: String)
@@ -46,6 +48,7 @@ public enum FilterError: Explained {
             "an overlay of \(size >> 20) MiB leaves the programs too little of the \(memory >> 20) MiB of memory"
         case .noOverlay: "this kernel has no overlay file system"
         case .notActive(let path): "no write filter is active on \(path) in this session"
+        case .unfinished(let path): "a command of the write filter of \(path) is at work, or was cut short"
         case .active(let what): "\(what) would be forgotten with this session: a write filter is active"
         case .busy(let path, let users):
             "\(path) is in use: " + users.prefix(5).map(\.description).joined(separator: ", ")
@@ -73,6 +76,7 @@ public enum FilterError: Explained {
         case .tooSmall, .tooLarge: "give another with --size"
         case .noOverlay: "install a kernel with overlayfs (module overlay)"
         case .notActive: "`holdfast filter status` tells what is"
+        case .unfinished(let path): "`holdfast filter enable --path \(path)` goes on with it"
         case .active: "`holdfast filter service` boots writable once, `holdfast filter disable` from the next boot on"
         case .busy: "stop them first; otherwise it is done at the next boot"
         case .pendingRollback: "reboot, or take it back with `holdfast undo`"
@@ -88,7 +92,7 @@ public enum FilterError: Explained {
     public var exitStatus: Int32 {
         switch self {
         case .notSetUp, .notDecided, .whichPlace, .unknownException, .tooSmall, .tooLarge, .notActive: 2
-        case .damagedPlan, .badPlace, .badException, .noOverlay, .active, .busy, .pendingRollback,
+        case .damagedPlan, .badPlace, .badException, .noOverlay, .unfinished, .active, .busy, .pendingRollback,
             .notCommittable, .locked, .notPermitted:
             4
         case .system(let error): error.isPermission ? 4 : 1

@@ -20,6 +20,16 @@ public struct FilterSession: Sendable {
     public var exceptions: [(path: BytePath, isPersistent: Bool)] = []
     /// What was not as it was decided.
     public var alarms: [String] = []
+    /// What a command of the filter is at, or was when it was cut short; nil: nothing is under way.
+    var unfinished: Unfinished?
+
+    /// What has to be gone on with after a crash.
+    enum Unfinished: String, Sendable {
+        /// The cover is away for a moment, or not complete: it comes with all that this session has written.
+        case keeping
+        /// What this session wrote goes, and a cover of its own comes where one is decided.
+        case forgetting
+    }
 
     /// The place of what the start wrote down.
     static func file(of path: BytePath) -> BytePath { FilterMounts.base(of: path).appending("session") }
@@ -36,6 +46,7 @@ public struct FilterSession: Sendable {
             case .mode(let said): if mode == .writable, said == .service { mode = .service }
             case .alarm(let text): alarms.append(text)
             case .exception(let place, let isKept): exceptions.append((place, isKept && isPersistent(place)))
+            case .unfinished(let what): unfinished = what
             case .small: continue
             }
         }
@@ -54,6 +65,29 @@ public struct FilterSession: Sendable {
     static func write(_ lines: [SessionLine], for path: BytePath) throws {
         try replaceFile(file(of: path), Array(lines.map { $0.text + "\n" }.joined().utf8), mode: 0o644)
     }
+
+    /// Writes down what is under way, before it begins: it is with the mounts that it is about, and goes with them at a restart.
+    /// - Parameter exceptions: those of this session.
+    static func note(_ what: Unfinished, of path: BytePath, exceptions: [BytePath] = []) throws {
+        _ = try FilterMounts.makeBase(of: path)
+        try write(
+            [.mode(.overlay), .unfinished(what)] + exceptions.map { .exception($0, isPersistent: true) }, for: path)
+    }
+
+    /// Has something under way. Where the folder turns out to be in use, nothing was done, and it is written down as it was.
+    static func noting(
+        _ what: Unfinished, of path: BytePath, exceptions: [BytePath] = [], _ body: () throws -> Void
+    ) throws {
+        let file = file(of: path)
+        let before = exists(file) ? try readRegular(file, limit: 1 << 20) : nil
+        try note(what, of: path, exceptions: exceptions)
+        do { try body() } catch let error as FilterError {
+            if case .busy = error {
+                if let before { try replaceFile(file, before, mode: 0o644) } else { try removeFile(file) }
+            }
+            throw error
+        }
+    }
 }
 
 /// One thing that the start of a filter did, as it is written down: a word and what belongs to it.
@@ -64,6 +98,7 @@ enum SessionLine {
     case exception(BytePath, isPersistent: Bool)
     /// A folder that got some room of its own.
     case small(BytePath)
+    case unfinished(FilterSession.Unfinished)
 
     var text: String {
         switch self {
@@ -71,6 +106,7 @@ enum SessionLine {
         case .alarm(let text): "alarm \(text)"
         case .exception(let path, let isPersistent): "except \(FilterPlan.word(path)) \(isPersistent ? "yes" : "no")"
         case .small(let path): "small \(FilterPlan.word(path))"
+        case .unfinished(let what): "unfinished \(what.rawValue)"
         }
     }
 
@@ -88,6 +124,9 @@ enum SessionLine {
             guard parts.count == 2 else { return nil }
             self = .exception(FilterPlan.path(parts[0]), isPersistent: parts[1] == "yes")
         case "small": self = .small(FilterPlan.path(words[1]))
+        case "unfinished":
+            guard let what = FilterSession.Unfinished(rawValue: words[1]) else { return nil }
+            self = .unfinished(what)
         default: return nil
         }
     }

@@ -2,15 +2,17 @@
 // exceptions, commits, points and backups.
 //
 // All of it is mounts, made and placed by descriptors: the folder may be a user's own, who may rename and link as he likes meanwhile.
+//
+// What is under way is written down beside them before it begins: whoever comes after a crash goes on with it (see `WriteFilter.settle`).
 
 internal import Glibc
 internal import Machine
 internal import Platform
 
 enum FolderOverlay {
-    /// Puts the overlay there. What an interrupted attempt left is taken away first; a crash leaves nothing, as all of it is mounts.
+    /// Puts the overlay there. What an interrupted attempt left is taken away first.
     static func start(_ plan: FilterPlan) throws {
-        try stop(plan.path)
+        try clear(plan.path)
         let base = try FilterMounts.makeBase(of: plan.path)
         do {
             let folder = try Descriptor.openWithoutLinks(plan.path, .directory)
@@ -29,6 +31,8 @@ enum FolderOverlay {
 
     /// - Parameter exceptions: those that are let pass.
     private static func cover(_ plan: FilterPlan, _ base: BytePath, exceptions: [BytePath]) throws {
+        // What is written from here on, whoever crashes, is this session's.
+        try FilterSession.note(.keeping, of: plan.path, exceptions: exceptions)
         let nested = try NestedMounts(in: plan.path)
         let covering = try OverlayLayer.make(over: base.appending("lower"), in: base.appending("overlay"))
         try covering.attach(to: Descriptor.openWithoutLinks(plan.path, [.directory, .place]))
@@ -44,18 +48,26 @@ enum FolderOverlay {
     static func stop(_ path: BytePath) throws {
         let base = FilterMounts.base(of: path)
         guard exists(base) else { return }
-        if FilterMounts.lower(of: path) != nil { try uncover(path) }
-        for place in ["overlay", "lower"] {
-            let place = base.appending(place)
-            while try Mount.at(place) != nil { try letGo { () throws(SystemError) in try unmount(place) } }
-        }
-        for name in ["session", "usage", "level"] where exists(base.appending(name)) {
-            try removeFile(base.appending(name))
-        }
+        try clear(path)
+        try removeFile(FilterSession.file(of: path))
         for place in [base.appending("overlay"), base.appending("lower"), base] {
             // An empty one that stays is no harm.
             try? Descriptor.open(place.parent, .directory).remove(place.lastComponent, directory: true)
         }
+    }
+
+    /// Takes away all that is mounted, while it stays written down that this is under way.
+    /// - Throws: `FilterError.busy`, with everything as it was.
+    static func clear(_ path: BytePath) throws {
+        let base = FilterMounts.base(of: path)
+        try FilterSession.noting(.forgetting, of: path) {
+            if FilterMounts.lower(of: path) != nil { try uncover(path) }
+        }
+        for place in ["overlay", "lower"] {
+            let place = base.appending(place)
+            while try Mount.at(place) != nil { try letGo { () throws(SystemError) in try unmount(place) } }
+        }
+        for name in ["usage", "level"] where exists(base.appending(name)) { try removeFile(base.appending(name)) }
     }
 
     /// What was on it a moment ago is let go of by the kernel in its own time, and whoever looks at all open files holds each for a moment.
@@ -103,13 +115,20 @@ enum FolderOverlay {
         }
     }
 
+    /// Whether what is below, and what the session wrote, are there still, be the folder covered or not.
+    static func isKept(_ path: BytePath) throws -> Bool {
+        let base = FilterMounts.base(of: path)
+        guard let memory = try Mount.at(base.appending("overlay")) else { return false }
+        return try FilterMounts.isSession(memory) && Mount.at(base.appending("lower")) != nil
+    }
+
     /// Takes the overlay away, does something below it, and puts it back with all that it held. A crash in between leaves the folder
-    /// as it is on the disk, and the start of the machine goes on.
+    /// as it is on the disk, and the next command of the filter, or the start of the machine, goes on.
     /// - Throws: `FilterError.busy`, with nothing done.
     static func pausing(_ plan: FilterPlan, _ body: () throws -> Void) throws {
         // Those of this session: what was decided since is for the next one, and its content is in the overlay still.
         let exceptions = FilterSession(path: plan.path).exceptions.map(\.path)
-        try uncover(plan.path)
+        try FilterSession.noting(.keeping, of: plan.path, exceptions: exceptions) { try uncover(plan.path) }
         let result = Result { try body() }
         try cover(plan, FilterMounts.base(of: plan.path), exceptions: exceptions)
         try result.get()
@@ -125,11 +144,24 @@ enum FolderOverlay {
         return users
     }
 
+    /// - Throws: `FilterError.busy`
+    static func requireUnused(_ path: BytePath) throws {
+        let users = lastingUsers(of: path)
+        if !users.isEmpty { throw FilterError.busy(path: path, by: users) }
+    }
+
     /// What would go on with what is not there any more: on the overlay and in its memory, and on what is mounted in it.
     static func users(of path: BytePath) -> [TreeUse] {
-        let memory = FilterMounts.base(of: path).appending("overlay")
+        let base = FilterMounts.base(of: path)
+        let memory = base.appending("overlay")
         var found: [TreeUse] = []
-        func add(_ uses: [TreeUse]) { for use in uses where !found.contains(use) { found.append(use) } }
+        func add(_ uses: [TreeUse]) {
+            for use in uses where !found.contains(use) {
+                // What is below is the filter's own, also where a command that was cut short left it.
+                if let point = use.mountPoint, point.isBelow(base) { continue }
+                found.append(use)
+            }
+        }
         for place in [path, memory] {
             guard let folder = try? Descriptor.open(place, .directory), let mount = try? Mount.holding(folder) else {
                 continue

@@ -95,6 +95,7 @@ extension WriteFilter {
         plan: CommitPlan, seen: Descriptor
     ) {
         guard let lower = FilterMounts.lower(of: place), let decided = try area.plan(of: place) else {
+            if FilterSession(path: place).unfinished != nil { throw FilterError.unfinished(path: place) }
             throw FilterError.notActive(path: place)
         }
         if let pending = try ProtectedTree.pending(state: state), pending.isWaiting {
@@ -189,7 +190,9 @@ extension WriteFilter {
     }
 
     private func forgetting(_ decided: FilterPlan) throws -> ForgetPlan.Place {
-        let isActive = FilterMounts.lower(of: decided.path) != nil
+        // Of what a command that was cut short left, all has its end, too.
+        let isActive =
+            FilterMounts.lower(of: decided.path) != nil || FilterSession(path: decided.path).unfinished != nil
         let users = isActive && decided.path != "/" ? FolderOverlay.lastingUsers(of: decided.path) : []
         return ForgetPlan.Place(
             path: decided.path, isActive: isActive, users: users, waiting: try journal.commits(of: decided.path),

@@ -21,8 +21,8 @@ extension WriteFilter {
                     // What the initramfs did about `/`, it has written down itself.
                     if place == "/" {
                         alarms.append("\(FilterError.wrapping(error))")
-                    } else {
-                        // `status` says it, too, until it is.
+                    } else if FilterSession(path: place).unfinished == nil {
+                        // `status` says it, too, until it is; what is under way it says anyway.
                         _ = try FilterMounts.makeBase(of: place)
                         try FilterSession.write(
                             [.alarm("\(place) is NOT protected: \(FilterError.wrapping(error))")], for: place)
@@ -40,7 +40,9 @@ extension WriteFilter {
             if plan.isEnabled { try noteMade(plan) }
             return
         }
-        if FilterMounts.lower(of: place) != nil || FilterMounts.forgets(place) != nil { return }
+        if try settle(place, findings) || FilterMounts.lower(of: place) != nil || FilterMounts.forgets(place) != nil {
+            return
+        }
         try StagedCommit.apply(
             journal, for: place, on: Descriptor.openWithoutLinks(place, .directory), findings: findings)
         if plan.isEnabled, !isService {
@@ -147,6 +149,8 @@ extension WriteFilter {
         public var isApplied: Bool
         /// What uses it, for which that has to wait.
         public var users: [TreeUse] = []
+        /// Whether something of before was brought to its end first.
+        public var isContinued = false
     }
 
     /// Keeps what a session wrote, or deleted, at some paths. Durable on return.
@@ -159,10 +163,13 @@ extension WriteFilter {
         holding lock: borrowing MachineLock
     ) throws -> Committed {
         try changing(holding: lock) {
+            let isContinued = try settle(place, findings)
             let plan = try stage(paths, in: place, asked, progress, findings)
-            if plan.found.isEmpty { return Committed(changes: 0, isApplied: true) }
+            if plan.found.isEmpty { return Committed(changes: 0, isApplied: true, isContinued: isContinued) }
             if place == "/" { return Committed(changes: plan.found.count, isApplied: false) }
-            return try bringBelow(plan.decided, plan.found.count, findings)
+            var committed = try bringBelow(plan.decided, plan.found.count, findings)
+            committed.isContinued = isContinued
+            return committed
         }
     }
 
@@ -194,7 +201,7 @@ extension WriteFilter {
 
     /// Forgets now what can be forgotten without a restart: the overlays of folders that nothing uses.
     /// - Returns: the places whose writes are forgotten, and those that forget them at the next start, with what uses them.
-    public func discard(_ plan: ForgetPlan, holding lock: borrowing MachineLock) throws -> (
+    public func discard(_ plan: ForgetPlan, findings: Findings, holding lock: borrowing MachineLock) throws -> (
         now: [BytePath], later: [(path: BytePath, users: [TreeUse])]
     ) {
         try changing(holding: lock) {
@@ -206,8 +213,7 @@ extension WriteFilter {
                     continue
                 }
                 do {
-                    try FolderOverlay.stop(place.path)
-                    if place.decided.isEnabled { try FolderOverlay.start(place.decided) }
+                    try renew(place.decided, findings)
                     now.append(place.path)
                 } catch FilterError.busy(_, let users) { later.append((place.path, users)) }
             }

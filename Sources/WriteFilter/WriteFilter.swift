@@ -80,6 +80,7 @@ public struct WriteFilter {
 
     private func alarms(_ plan: FilterPlan, _ session: FilterSession) -> [String] {
         var alarms = session.alarms
+        if let unfinished = session.unfinished { alarms.append(alarm(unfinished, plan, session)) }
         if HostFacts.isRoot, plan.path == "/", plan.isEnabled, !FilterSession.isKnown("/"), session.mode == .writable,
             let decided = try? Descriptor.open(area.planFile(of: "/")).status().modified.seconds,
             decided < Timestamp.now().seconds - HostFacts.secondsSinceStart
@@ -128,6 +129,9 @@ public struct WriteFilter {
     ) throws -> Enabled {
         try changing(holding: lock) {
             let place = request.path
+            // While it is in use, what was cut short stays as it is.
+            var isSettled = true
+            do { try settle(place, findings) } catch FilterError.busy { isSettled = false }
             let before = try area.plan(of: place)
             var plan = before ?? FilterPlan(path: place, size: defaultSize)
             let isNew = !plan.isEnabled
@@ -161,22 +165,34 @@ public struct WriteFilter {
             // From here on it is decided.
             plan.isEnabled = true
             enabled.plan = plan
-            try area.write(plan)
-            try forgetService()
-            if place != "/", session.mode != .overlay {
-                enabled.users = FolderOverlay.lastingUsers(of: place)
-                if enabled.users.isEmpty {
-                    do { try FolderOverlay.start(plan) } catch {
-                        // What cannot be had now is not what every start tries from now on.
-                        try area.restore(before, of: place)
-                        throw error
-                    }
-                    try noteMade(plan)
-                    enabled.isActive = true
-                }
+            if place == "/" || session.mode == .overlay || !isSettled {
+                try decide(plan)
+                if !isSettled { enabled.users = FolderOverlay.lastingUsers(of: place) }
+                return enabled
             }
+            do {
+                try FilterSession.noting(.forgetting, of: place) {
+                    try decide(plan)
+                    try FolderOverlay.requireUnused(place)
+                }
+            } catch FilterError.busy(_, let users) {
+                enabled.users = users
+                return enabled
+            }
+            do { try FolderOverlay.start(plan) } catch {
+                // What cannot be had now is not what every start tries from now on.
+                try area.restore(before, of: place)
+                throw error
+            }
+            try noteMade(plan)
+            enabled.isActive = true
             return enabled
         }
+    }
+
+    private func decide(_ plan: FilterPlan) throws {
+        try area.write(plan)
+        try forgetService()
     }
 
     /// A point of the state that is protected from now on; nil where the protected tree does not hold it.
@@ -275,18 +291,17 @@ public struct WriteFilter {
     /// Has a place writable again: `/` from the next start on, a folder at once where nothing uses it.
     /// - Returns: whether it is already, and what it has to wait for.
     public func disable(
-        _ plan: ForgetPlan, holding lock: borrowing MachineLock
+        _ plan: ForgetPlan, findings: Findings, holding lock: borrowing MachineLock
     ) throws -> (isWritable: Bool, users: [TreeUse]) {
         try changing(holding: lock) {
             guard let place = plan.asked else { return (true, []) }
             try plan.check(isStill: planDisable(place))
             guard var decided = try area.plan(of: place) else { throw FilterError.notDecided(path: place) }
             decided.isEnabled = false
-            try area.write(decided)
-            try forgetService()
+            try decide(decided)
             if place == "/" { return (FilterSession(path: "/").mode != .overlay, []) }
             do {
-                try FolderOverlay.stop(place)
+                try renew(decided, findings)
                 return (true, [])
             } catch FilterError.busy(_, let users) { return (false, users) }
         }
@@ -358,14 +373,6 @@ public struct WriteFilter {
             try area.write(plan)
             return plan
         }
-    }
-
-    /// What was made at the start is an exception like any other from now on: if it is gone one day, that is said.
-    func noteMade(_ plan: FilterPlan) throws {
-        guard !plan.toMake.isEmpty, let lower = FilterMounts.lower(of: plan.path) else { return }
-        var plan = plan
-        plan.toMake = plan.toMake.filter { !exists(lower.appending(plan.path.remainder(of: $0))) }
-        try area.write(plan)
     }
 
     // MARK: One at a time

@@ -116,9 +116,9 @@ struct FilterRuleTests {
             defer { shell("pkill -f 'sleep 407[1]'; sleep 0.3") }
             #expect(throws: StalePlan.self) {
                 if plan.verb == "discard" {
-                    _ = try place.filter.discard(plan, holding: place.filter.lock())
+                    _ = try place.filter.discard(plan, findings: Findings(), holding: place.filter.lock())
                 } else {
-                    _ = try place.filter.disable(plan, holding: place.filter.lock())
+                    _ = try place.filter.disable(plan, findings: Findings(), holding: place.filter.lock())
                 }
             }
             #expect(shell("cat \(place.root)/in/a") == "2\n")
@@ -128,12 +128,16 @@ struct FilterRuleTests {
         shell("(exec 9<\(place.root)/in/a; exec sleep 4073) >/dev/null 2>&1 & sleep 0.5")
         let disabling = try place.filter.planDisable(place.root)
         #expect(try !place.commit(nil).isApplied)
-        #expect(throws: StalePlan.self) { try place.filter.disable(disabling, holding: place.filter.lock()) }
+        #expect(throws: StalePlan.self) {
+            try place.filter.disable(disabling, findings: Findings(), holding: place.filter.lock())
+        }
         shell("pkill -f 'sleep 407[3]'; sleep 0.3; rm -r \(place.state)/journal/commit-*")
         let plan = try place.filter.planDiscard(nil)
         _ = try place.filter.addExceptions(
             [place.root.appending("in")], nil, to: place.root, holding: place.filter.lock())
-        #expect(throws: StalePlan.self) { try place.filter.discard(plan, holding: place.filter.lock()) }
+        #expect(throws: StalePlan.self) {
+            try place.filter.discard(plan, findings: Findings(), holding: place.filter.lock())
+        }
         #expect(shell("cat \(place.root)/in/a") == "2\n")
     }
 

@@ -88,16 +88,16 @@ extension WriteFilter {
         now: [BytePath], later: [(path: BytePath, users: [TreeUse])]
     ) {
         // A program of the test that is about to end may go between the two; then it is planned once more, as people would.
-        do { return try discard(planDiscard(place), holding: lock) } catch is StalePlan {
-            return try discard(planDiscard(place), holding: lock)
+        do { return try discard(planDiscard(place), findings: Findings(), holding: lock) } catch is StalePlan {
+            return try discard(planDiscard(place), findings: Findings(), holding: lock)
         }
     }
 
     func disable(
         _ place: BytePath, holding lock: borrowing MachineLock
     ) throws -> (isWritable: Bool, users: [TreeUse]) {
-        do { return try disable(planDisable(place), holding: lock) } catch is StalePlan {
-            return try disable(planDisable(place), holding: lock)
+        do { return try disable(planDisable(place), findings: Findings(), holding: lock) } catch is StalePlan {
+            return try disable(planDisable(place), findings: Findings(), holding: lock)
         }
     }
 }

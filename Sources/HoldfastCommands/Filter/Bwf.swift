@@ -40,7 +40,10 @@ struct BwfCommand: ParsableCommand {
         func perform(_ session: Session) throws -> Outcome {
             let filter = filter(session)
             let was = try filter.isEnabled
-            if was == "YES" { _ = try filter.disable(filter.planDisable("/"), holding: filter.lock()) }
+            if was == "YES" {
+                _ = try filter.disable(
+                    filter.planDisable("/"), findings: session.findings, holding: filter.lock())
+            }
             session.console.result("bwf_enable: \(was) -> NO\n")
             session.console.result("writefilter disabled, please reboot to make your changes take effect.\n")
             return .done

@@ -124,11 +124,13 @@ struct FilterDisableCommand: StatefulCommand {
             try session.agree(
                 to: plan, self.plan, lines: Text.lines(of: plan), members: JSON.members(of: plan), question: question)
         else { return .done }
-        let (isWritable, users) = try filter.disable(plan, holding: filter.lock())
+        let (isWritable, users) = try filter.disable(plan, findings: session.findings, holding: filter.lock())
         var lines = [isWritable ? "\(place) is writable now" : "\(place) is writable from the next start on"]
         if !users.isEmpty { lines.append("not yet, since it is in use by " + Text.users(users)) }
-        session.show(JSON.path(place, key: "path") + [("writable", .flag(isWritable))], summary: lines)
-        return .done
+        session.show(
+            JSON.path(place, key: "path") + [("writable", .flag(isWritable))] + session.console.findingMembers,
+            summary: lines)
+        return session.outcome(0)
     }
 }
 

@@ -46,7 +46,11 @@ struct FilterCommitCommand: StatefulCommand {
         let count = Text.counted(UInt64(committed.changes), "change", "changes")
         var lines: [String]
         if committed.changes == 0 {
-            lines = ["nothing was changed there in this session"]
+            lines = [
+                committed.isContinued
+                    ? "a commit that was cut short is at its end; nothing else was changed there in this session"
+                    : "nothing was changed there in this session"
+            ]
         } else if committed.isApplied {
             lines = ["\(count) kept, on the disk"]
         } else {
@@ -84,16 +88,17 @@ struct FilterDiscardCommand: StatefulCommand {
                 to: plan, self.plan, lines: Text.lines(of: plan), members: JSON.members(of: plan),
                 question: plan.places.isEmpty ? nil : "Forget what this session wrote?")
         else { return .done }
-        let (now, later) = try filter.discard(plan, holding: filter.lock())
+        let (now, later) = try filter.discard(plan, findings: session.findings, holding: filter.lock())
         var lines = now.map { "\($0) is as it was protected" }
         lines += later.map {
             "\($0.path) forgets at the next start"
                 + ($0.users.isEmpty ? "" : "; it is in use: \(Text.users($0.users))")
         }
         session.show(
-            JSON.paths(now, key: "discarded") + JSON.paths(later.map(\.path), key: "atNextStart"),
+            JSON.paths(now, key: "discarded") + JSON.paths(later.map(\.path), key: "atNextStart")
+                + session.console.findingMembers,
             summary: lines.isEmpty ? ["no write filter is active"] : lines)
-        return .done
+        return session.outcome(0)
     }
 }
 

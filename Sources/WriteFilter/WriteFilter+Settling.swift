@@ -1,0 +1,91 @@
+// What a command of the filter that was cut short left is brought to its end by the next one, and by the start of the machine.
+
+internal import Machine
+internal import Platform
+internal import Reporting
+internal import RestorePoints
+
+extension WriteFilter {
+    /// Goes on with what is written down as under way, and brings to the disk what was committed and waits, where nothing uses the folder.
+    /// - Returns: whether there was something.
+    /// - Throws: `FilterError.busy`, with everything as it was
+    @discardableResult
+    func settle(_ place: BytePath, _ findings: Findings) throws -> Bool {
+        guard place != "/", let plan = try area.plan(of: place) else { return false }
+        switch FilterSession(path: place).unfinished {
+        case .keeping? where try FolderOverlay.isKept(place):
+            try FolderOverlay.requireUnused(place)
+            try bringBelow(plan, findings)
+            try noteMade(plan)
+        case .keeping?, .forgetting?: try renew(plan, findings)
+        case nil:
+            // A commit that waits for whoever uses the folder waits on.
+            guard FilterMounts.lower(of: place) != nil, try !journal.commits(of: place).isEmpty,
+                FolderOverlay.lastingUsers(of: place).isEmpty
+            else { return false }
+            try bringBelow(plan, findings)
+        }
+        return true
+    }
+
+    private func bringBelow(_ plan: FilterPlan, _ findings: Findings) throws {
+        try FolderOverlay.pausing(plan) {
+            try bring(plan.path, onto: FilterMounts.base(of: plan.path).appending("lower"), findings)
+        }
+    }
+
+    /// Forgets what the session wrote and did not commit; what it did is brought to the disk. Where the folder is to be filtered, a new
+    /// session begins.
+    /// - Throws: `FilterError.busy`, with everything as it was
+    func renew(_ plan: FilterPlan, _ findings: Findings) throws {
+        // What covers it is looked at as it goes; without that, a new cover would come over whoever works in the folder.
+        if plan.isEnabled, FilterMounts.lower(of: plan.path) == nil { try FolderOverlay.requireUnused(plan.path) }
+        try FolderOverlay.clear(plan.path)
+        try bring(plan.path, onto: plan.path, findings)
+        if plan.isEnabled {
+            try FolderOverlay.start(plan)
+            try noteMade(plan)
+        } else {
+            try FolderOverlay.stop(plan.path)
+        }
+    }
+
+    /// What cannot be brought now is named, waits on, and is in the way of nothing else.
+    private func bring(_ place: BytePath, onto ground: BytePath, _ findings: Findings) throws {
+        guard try !journal.commits(of: place).isEmpty else { return }
+        do {
+            try StagedCommit.apply(
+                journal, for: place, on: Descriptor.openWithoutLinks(ground, .directory), findings: findings)
+        } catch {
+            if error is Interrupted { throw error }
+            findings.add(
+                Finding(
+                    .notRestored, place,
+                    "what was committed is not on the disk, and waits for the next start: \(explained(error).sentence)")
+            )
+        }
+    }
+
+    /// What was made at the start is an exception like any other from now on: if it is gone one day, that is said.
+    func noteMade(_ plan: FilterPlan) throws {
+        guard !plan.toMake.isEmpty, let lower = FilterMounts.lower(of: plan.path) else { return }
+        var plan = plan
+        plan.toMake = plan.toMake.filter { !exists(lower.appending(plan.path.remainder(of: $0))) }
+        try area.write(plan)
+    }
+
+    /// For `status`: what is under way, and what ends it.
+    func alarm(_ unfinished: FilterSession.Unfinished, _ plan: FilterPlan, _ session: FilterSession) -> String {
+        let isWanted = plan.isEnabled || unfinished == .keeping
+        let what =
+            switch unfinished {
+            case .keeping where session.mode == .overlay: "the filter of \(plan.path) is not complete"
+            case .keeping: "\(plan.path) is NOT protected, and what this session wrote in it is not seen there"
+            case .forgetting where session.mode == .overlay: "what was written in \(plan.path) is not forgotten yet"
+            case .forgetting where plan.isEnabled: "\(plan.path) is NOT protected"
+            case .forgetting: "the filter of \(plan.path) is not gone"
+            }
+        return
+            "\(what): a command of the filter is at work, or was cut short; `holdfast filter \(isWanted ? "enable" : "disable") --path \(plan.path)` goes on with it"
+    }
+}
