@@ -80,7 +80,8 @@ public enum FilterError: Explained {
         case .active: "`holdfast filter service` boots writable once, `holdfast filter disable` from the next boot on"
         case .busy: "stop them first; otherwise it is done at the next boot"
         case .pendingRollback: "reboot, or take it back with `holdfast undo`"
-        case .notCommittable, .system: nil
+        case .notCommittable: nil
+        case .system(let error): error.mend
         case .locked: "wait until it has ended"
         case .notPermitted: "be root, or use sudo or doas"
         case .point(let error): error.mend
@@ -95,7 +96,7 @@ public enum FilterError: Explained {
         case .damagedPlan, .badPlace, .badException, .noOverlay, .unfinished, .active, .busy, .pendingRollback,
             .notCommittable, .locked, .notPermitted:
             4
-        case .system(let error): error.isPermission ? 4 : 1
+        case .system(let error): error.isPermission || error.isReadOnly ? 4 : 1
         case .point(let error): error.exitStatus
         case .underlying(let error): explained(error).exitStatus
         }
