@@ -52,6 +52,14 @@ public enum FilterMounts {
         return lower
     }
 
+    /// The filtered place of which a mount is what is protected; nil where it is something else.
+    public static func place(ofGround mount: Mount) -> BytePath? {
+        let base = mount.point.parent
+        guard base.parent == folder, mount.point.lastComponent.elementsEqual("lower".utf8), base != Self.base(of: "/")
+        else { return nil }
+        return decodeHexadecimal(String(decoding: base.lastComponent, as: UTF8.self)).map { BytePath($0) }
+    }
+
     /// Where a path is on the disk, below the filter that covers it; nil where none does.
     public static func below(_ path: BytePath) -> BytePath? {
         var place = path

@@ -45,6 +45,8 @@ extension Preflight {
         where FilterMounts.isSession(mount) && mount.point.isBelow(root) && FilterMounts.lower(of: mount.point) != nil {
             filtered.append(mount.point)
         }
+        // A command that was cut short has left one uncovered, and what the session wrote beside it.
+        filtered += try Mount.all().compactMap(FilterMounts.place(ofGround:)).filter { $0 == root || $0.isBelow(root) }
         return Array(Set(filtered)).sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }.map { filtered in
             Preflight(
                 "filtered", "a write filter covers \(filtered), and what is below it cannot be changed now",

@@ -205,6 +205,8 @@ extension ProtectedTree {
         try remove(Set(journal.discards), from: &table)
         // Repeated after a crash: they are in the table no more, and there still.
         if journal.isKept == true, area.hasUnfinished { try finishUnfinished() }
+        // Nothing of the owner stays.
+        if journal.discards.contains(journal.before.id) { try backend.forget() }
         try area.removeSwitch()
         // What it was to leave is in the table.
         if try area.readUnfinished().isEmpty { try area.removeUnfinished() }

@@ -24,7 +24,8 @@ enum FolderOverlay {
             ExceptionMounts.make(plan.toMake, of: plan.path, in: ground)
             try cover(plan, base, exceptions: plan.exceptions)
         } catch {
-            try? stop(plan.path)
+            // That it is under way stays written down: whoever comes next goes on, and until then it is said.
+            try? clear(plan.path)
             throw error
         }
     }

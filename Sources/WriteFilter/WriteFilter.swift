@@ -182,6 +182,8 @@ public struct WriteFilter {
             do { try FolderOverlay.start(plan) } catch {
                 // What cannot be had now is not what every start tries from now on.
                 try area.restore(before, of: place)
+                // Where none was wanted before, nothing is under way either.
+                if before?.isEnabled != true { try? FolderOverlay.stop(place) }
                 throw error
             }
             try noteMade(plan)

@@ -61,14 +61,15 @@ struct InterruptedSwitchTests {
                 ? shell(
                     "grep -r owner-secret \(place.scratch)/mount/@holdfast; ls \(place.scratch)/mount/@holdfast/* | wc -l"
                 )
-                : shell("find \(place.state)/store -type f | wc -l")
+                : shell(
+                    "cd \(place.state); find store -type f | wc -l; grep -rl ownername . --exclude-dir=log")
         }
         func make() throws -> Place {
             let place = try Place(kind)
             _ = say(
                 place,
                 """
-                echo factory >$T/a; hf setup --root $T --quiet; for i in 1 2; do head -c 200000 /dev/urandom >$T/large; echo owner-secret$i >$T/a; hf create p$i --quiet; done
+                echo factory >$T/a; hf setup --root $T --quiet; for i in 1 2; do head -c 200000 /dev/urandom >$T/large; echo owner-secret$i >$T/a; touch $T/ownername; hf create p$i --quiet; done
                 """)
             return place
         }
@@ -186,5 +187,40 @@ struct InterruptedSwitchTests {
             say(place, "hf rollback \(point) --quiet; cat $T/c")
         }
         #expect(left.contains("status 0\nunsaved\n"), "\(left)")
+    }
+
+    @Test("While a command of a filter in the tree is not at its end, there is no rollback")
+    func filterUnderWay() throws {
+        let place = try Place(.tree)
+        let said = say(
+            place,
+            """
+            mkdir $T/hmi; for i in 1 2; do echo 1 >$T/hmi/$i; done; hf setup --root $T --quiet; hf filter enable --path $T/hmi --quiet
+            for i in 1 2 3; do echo 2 >$T/hmi/$i; done; killed renameat 2 filter commit $T/hmi/1 $T/hmi/2
+            echo '|'; hf rollback factoryreset; echo '|'; hf filter enable --path $T/hmi --quiet; cat $T/hmi/3
+            hf filter disable --path $T/hmi --quiet; hf rollback factoryreset --quiet; cat $T/hmi/1
+            """)
+        let parts = said.split(separator: "|").map(String.init)
+        try #require(parts.count == 3 && parts[0].hasSuffix("killed 137\n"), "\(said)")
+        #expect(parts[1].contains("a write filter covers") && parts[1].hasSuffix("status 4\n"), "\(said)")
+        #expect(parts[2] == "\nstatus 0\n2\nstatus 0\nstatus 0\n1\n", "\(said)")
+    }
+
+    @Test(
+        "A medium that fails while an interrupted switch is finished is called that, and the same command ends it later"
+    )
+    func failsMeanwhile() throws {
+        for number in stride(from: 1, through: 40, by: runsAll ? 1 : 3) {
+            let place = try Place(.btrfs)
+            let said = say(
+                place,
+                """
+                echo 1 >$T/a; hf setup --root $T --quiet; hf create A --quiet; echo 2 >$T/a; killed rename 4 rollback A; cat $T/a; echo user >$T/u
+                strace -f -qq -o /dev/null -e trace=ioctl -e inject=ioctl:error=EIO:when=\(number) \(builtProgram) recover --state \(place.state)
+                echo "'$?'"; hf recover --quiet; cat $T/a $T/u
+                """)
+            #expect(said.hasSuffix("status 0\n1\nuser\n") && !said.contains("damaged"), "ioctl \(number): \(said)")
+            if said.contains("'0'\n"), number > 20 { break }
+        }
     }
 }

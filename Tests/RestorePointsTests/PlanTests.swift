@@ -28,11 +28,11 @@ struct PlanTests {
         Event(
             testDescription: "a commit waits",
             happens: """
-                holdfast filter enable --path $T/filtered --size 32MB $S && echo new > $T/filtered/new && exec 9< $T/filtered/new &&
-                holdfast filter commit --all --path $T/filtered $S && exec 9<&-
-                holdfast filter disable --path $T/filtered --yes $S
+                holdfast filter enable --path $T/filtered --size 32MB $S; echo new > $T/filtered/new
+                (exec 9< $T/filtered/new; exec sleep 4075) > /dev/null 2>&1 & sleep 0.5; holdfast filter commit --all --path $T/filtered $S
                 """,
-            ends: "holdfast filter start $S", reason: "waits for the next start"),
+            ends: "pkill -f 'sleep 407[5]'; sleep 0.2; holdfast filter disable --path $T/filtered --yes $S",
+            reason: "waits for the next start"),
         Event(
             testDescription: "something is mounted", happens: "mount -t tmpfs none $T/empty", ends: "umount $T/empty",
             reason: "empty"),

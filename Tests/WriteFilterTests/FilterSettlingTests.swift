@@ -224,4 +224,24 @@ struct FilterSettlingTests {
         try end(place, with: "enable \(folder)", "in use")
         #expect(try isCovered(place, "in use") && seen(place) == Self.new && seen(place, place.lower) == Self.new)
     }
+
+    @Test(
+        "A discard that an error stops in the middle is said by status, and goes on with the next command",
+        arguments: 1...5)
+    func discardThatFails(_ number: Int) throws {
+        let place = try filtered()
+        writeNew(place)
+        let failed = shell(
+            """
+            export HOME=\(place.scratch) XDG_STATE_HOME=\(place.scratch)/s HOLDFAST_CONFIG=
+            strace -f -qq -o /dev/null -e trace=move_mount -e inject=move_mount:error=ENOSPC:when=\(number) \(builtProgram) filter discard \
+                --path \(place.root) --state \(place.state) --yes >\(place.scratch)/out 2>&1; echo -n $?
+            """)
+        if failed != "0" { #expect(holdfast("status", place) == "3", "\(said(place))") }
+        let again = holdfast(
+            number % 2 == 0 ? "discard --path \(place.root) --yes" : "enable --path \(place.root)", place)
+        #expect(again == "0", "\(failed): \(said(place))")
+        #expect(try isCovered(place, "move_mount \(number)") && seen(place) == Self.old, "\(failed): \(said(place))")
+        #expect(holdfast("status", place) == "0", "\(said(place))")
+    }
 }

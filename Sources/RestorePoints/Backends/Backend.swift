@@ -50,6 +50,9 @@ protocol Backend: AnyObject {
     /// Gives back the space of what was destroyed, and views of backups that have ended.
     func tidy() throws
 
+    /// Forgets what was remembered of the tree for the sake of speed: names of what its owner had are in it.
+    func forget() throws
+
     /// Takes away where points were kept, once there are none and nobody will make any.
     func leave() throws
 
@@ -98,6 +101,7 @@ extension Backend {
     func keep(stray: FoundPoint) throws {}
     func check(target: String) throws {}
     func leave() throws {}
+    func forget() throws {}
     func preflightCreate() throws -> [Preflight] { [] }
     func found() throws -> [String: [FoundPoint]] { [:] }
 }

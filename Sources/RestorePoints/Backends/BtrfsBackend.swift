@@ -105,8 +105,12 @@ final class BtrfsBackend: Backend {
         return try all.open(tree, .directory)
     }
 
-    private func uuid(of name: [UInt8], in folder: Descriptor) -> String? {
-        try? folder.open(name, .directory).subvolumeInfo().uuid
+    /// nil where there is none; what cannot be looked at may be there.
+    private func uuid(of name: [UInt8], in folder: Descriptor) throws(SystemError) -> String? {
+        do throws(SystemError) { return try folder.open(name, .directory).subvolumeInfo().uuid } catch {
+            if error.isAbsent { return nil }
+            throw error
+        }
     }
 
     // MARK: Points
@@ -119,7 +123,10 @@ final class BtrfsBackend: Backend {
 
     func destroy(_ handle: String) throws {
         let points = try points()
-        guard (try? points.status(of: Array(handle.utf8))) != nil else { return }
+        do throws(SystemError) { _ = try points.status(of: Array(handle.utf8)) } catch {
+            if error.isAbsent { return }
+            throw error
+        }
         try points.destroySubvolume(Array(handle.utf8))
     }
 
@@ -246,14 +253,14 @@ final class BtrfsBackend: Backend {
         var change = Switch(before: id, target: target)
         let subvolume = try liveSubvolume()
         change.facts["old"] = try subvolume.subvolumeInfo().uuid
-        change.facts["new"] = uuid(of: Self.incoming, in: points)
+        change.facts["new"] = try uuid(of: Self.incoming, in: points)
         change.facts["mounted"] = try mountsOfLive().isEmpty ? "no" : "yes"
         change.lists["nested"] = try subvolume.nestedSubvolumes().map { hexadecimal($0.bytes) }
         return change
     }
 
     private func isCommitted(_ change: Switch) throws -> Bool {
-        uuid(of: live.lastComponent, in: try liveFolder()) == change.facts["new"]
+        try uuid(of: live.lastComponent, in: liveFolder()) == change.facts["new"]
     }
 
     func commit(_ change: Switch) throws -> SwitchResult {
@@ -268,21 +275,21 @@ final class BtrfsBackend: Backend {
     func isEffective(_ change: Switch) throws -> Bool {
         if change.facts["mounted"] != "yes" { return true }
         // Nobody has the old one mounted any more. Its name is another one by now, its number is not.
-        let running = try? Descriptor.open(place, .directory).subvolumeInfo().uuid
+        let running = try Descriptor.open(place, .directory).subvolumeInfo().uuid
         return running != change.facts["old"]
     }
 
     func finish(_ change: Switch) throws -> String {
         let points = try points()
         let name = Array(change.before.utf8)
-        if let old = uuid(of: Self.incoming, in: points), old == change.facts["old"] {
+        if let old = try uuid(of: Self.incoming, in: points), old == change.facts["old"] {
             let left = try points.open(Self.incoming, .directory)
             try moveNested(change, from: left)
             try left.setSubvolumeReadOnly(true)
             try points.move(Self.incoming, to: name, in: points)
         }
         try top.synchronizeFileSystem()
-        guard uuid(of: name, in: points) == change.facts["old"] else {
+        guard try uuid(of: name, in: points) == change.facts["old"] else {
             throw PointError.damagedState(file: live, reason: "the state that was left is not where it was put")
         }
         return change.before
@@ -295,9 +302,13 @@ final class BtrfsBackend: Backend {
         for text in change.lists["nested"] ?? [] {
             let path = BytePath(decodeHexadecimal(text) ?? [])
             let components = path.components.map(Array.init)
-            guard let name = components.last, let child = try? old.openBeneath(path.bytes, .directory),
-                child.isSubvolume
-            else { continue }
+            guard let name = components.last else { continue }
+            let child: Descriptor
+            do throws(SystemError) { child = try old.openBeneath(path.bytes, .directory) } catch {
+                if error.isAbsent { continue }
+                throw error
+            }
+            guard child.isSubvolume else { continue }
             var (from, to) = (old, new)
             for component in components.dropLast() {
                 from = try from.open(component, .directory)
@@ -325,6 +336,6 @@ final class BtrfsBackend: Backend {
             try liveFolder().exchange(live.lastComponent, with: Self.incoming, in: points)
             try top.synchronizeFileSystem()
         }
-        if uuid(of: Self.incoming, in: points) == change.facts["new"] { try points.destroySubvolume(Self.incoming) }
+        if try uuid(of: Self.incoming, in: points) == change.facts["new"] { try points.destroySubvolume(Self.incoming) }
     }
 }

@@ -100,6 +100,12 @@ final class LocalStore {
         }.first
     }
 
+    /// Forgets what backups remember of the folder.
+    func forget() throws {
+        guard exists(machine.cache) else { return }
+        try Descriptor.open(machine.cache.parent, .directory).removeTree(machine.cache.lastComponent)
+    }
+
     /// Gives back what no image needs.
     func tidy() throws {
         guard try Store.exists(folder) else { return }

@@ -42,6 +42,8 @@ final class TreeBackend: Backend {
 
     func tidy() throws { try store.tidy() }
 
+    func forget() throws { try store.forget() }
+
     func listing(of handle: String?) throws -> any TreeListing {
         if let handle { return try store.listing(of: handle) }
         return try FolderListing(open(), isThorough: true, own: [state])
