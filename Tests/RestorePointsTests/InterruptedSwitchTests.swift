@@ -196,7 +196,7 @@ struct InterruptedSwitchTests {
             place,
             """
             mkdir $T/hmi; for i in 1 2; do echo 1 >$T/hmi/$i; done; hf setup --root $T --quiet; hf filter enable --path $T/hmi --quiet
-            for i in 1 2 3; do echo 2 >$T/hmi/$i; done; killed renameat 2 filter commit $T/hmi/1 $T/hmi/2
+            for i in 1 2 3; do echo 2 >$T/hmi/$i; done; killed move_mount 1 filter commit $T/hmi/1 $T/hmi/2
             echo '|'; hf rollback factoryreset; echo '|'; hf filter enable --path $T/hmi --quiet; cat $T/hmi/3
             hf filter disable --path $T/hmi --quiet; hf rollback factoryreset --quiet; cat $T/hmi/1
             """)

@@ -227,7 +227,7 @@ struct FilterSettlingTests {
 
     @Test(
         "A discard that an error stops in the middle is said by status, and goes on with the next command",
-        arguments: 1...5)
+        arguments: 1...4)
     func discardThatFails(_ number: Int) throws {
         let place = try filtered()
         writeNew(place)
