@@ -52,7 +52,9 @@ struct ZFSLayoutTests {
         return shell(
             """
             exec 2>&1; cd \(place.scratch); zfs=$(command -v zfs); cp $zfs real
-            printf '#!/bin/sh\\ncase "$*" in \(step)) kill -9 $PPID; exit 1 ;; esac\\nexec \(place.scratch)/real "$@"\\n' > fake
+            # What other tests do meanwhile goes its way.
+            printf '#!/bin/sh\\ncase "$*" in \(step)) grep -qa \(place.state) /proc/$PPID/cmdline && kill -9 $PPID && exit 1 ;; esac\\n' > fake
+            echo 'exec \(place.scratch)/real "$@"' >> fake
             hf() { \(builtProgram) "$@" --state \(place.state); }
             chmod 755 fake; mount --bind fake $zfs; hf rollback one --yes --quiet; umount $zfs; \(script)
             """)
