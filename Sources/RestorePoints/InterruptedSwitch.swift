@@ -20,7 +20,7 @@ extension ProtectedTree {
         let ofBoth = try Set(since(before).map(\.path)).intersection(since(change.target).map(\.path))
         // A folder has the times of what was brought into it; a new one without anything in it is nobody's work.
         let isSomething = now.entries.contains { entry in
-            entry.kind != .directory && ofBoth.contains(entry.path) && !entry.path.isUnderWay
+            entry.kind != .directory && ofBoth.contains(entry.path) && !entry.path.isPartialFile
         }
         if !isSomething { return }
         let time = Timestamp.now().seconds
@@ -58,9 +58,4 @@ extension ProtectedTree {
         }
         try backend.keep(stray: stray)
     }
-}
-
-extension BytePath {
-    /// Whether it is a file that a restore was making.
-    fileprivate var isUnderWay: Bool { lastComponent.starts(with: Array(".holdfast-partial-".utf8)) }
 }

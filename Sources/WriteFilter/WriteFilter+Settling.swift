@@ -73,19 +73,4 @@ extension WriteFilter {
         plan.toMake = plan.toMake.filter { !exists(lower.appending(plan.path.remainder(of: $0))) }
         try area.write(plan)
     }
-
-    /// For `status`: what is under way, and what ends it.
-    func alarm(_ unfinished: FilterSession.Unfinished, _ plan: FilterPlan, _ session: FilterSession) -> String {
-        let isWanted = plan.isEnabled || unfinished == .keeping
-        let what =
-            switch unfinished {
-            case .keeping where session.mode == .overlay: "the filter of \(plan.path) is not complete"
-            case .keeping: "\(plan.path) is NOT protected, and what this session wrote in it is not seen there"
-            case .forgetting where session.mode == .overlay: "what was written in \(plan.path) is not forgotten yet"
-            case .forgetting where plan.isEnabled: "\(plan.path) is NOT protected"
-            case .forgetting: "the filter of \(plan.path) is not gone"
-            }
-        return
-            "\(what): a command of the filter is at work, or was cut short; `holdfast filter \(isWanted ? "enable" : "disable") --path \(plan.path)` goes on with it"
-    }
 }

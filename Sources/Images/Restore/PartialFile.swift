@@ -8,11 +8,11 @@
 
 internal import Cryptography
 internal import Glibc
-internal import Platform
+public import Platform
 
 /// The names of files under way, in one restore.
 struct PartialNames: Sendable {
-    private static let prefix = Array(".holdfast-partial-".utf8)
+    fileprivate static let prefix = Array(".holdfast-partial-".utf8)
     /// Which restore it is: its own files are none of its leftovers.
     private let run = UInt64.random(in: 0...(.max))
 
@@ -74,6 +74,11 @@ struct PartialNames: Sendable {
             }
         }
     }
+}
+
+extension BytePath {
+    /// Whether it has the name of a file that a restore is making, or has left.
+    public var isPartialFile: Bool { lastComponent.starts(with: PartialNames.prefix) }
 }
 
 /// A file under way.

@@ -106,11 +106,15 @@ final class BtrfsBackend: Backend {
     }
 
     /// nil where there is none; what cannot be looked at may be there.
-    private func uuid(of name: [UInt8], in folder: Descriptor) throws(SystemError) -> String? {
-        do throws(SystemError) { return try folder.open(name, .directory).subvolumeInfo().uuid } catch {
+    private func info(of name: [UInt8], in folder: Descriptor) throws(SystemError) -> SubvolumeInfo? {
+        do throws(SystemError) { return try folder.open(name, .directory).subvolumeInfo() } catch {
             if error.isAbsent { return nil }
             throw error
         }
+    }
+
+    private func uuid(of name: [UInt8], in folder: Descriptor) throws(SystemError) -> String? {
+        try info(of: name, in: folder)?.uuid
     }
 
     // MARK: Points
@@ -139,12 +143,7 @@ final class BtrfsBackend: Backend {
 
     /// The other side of an exchange of which there is no record: what was live before it, as far as anybody knows.
     func stray(of left: [String]) throws -> FoundPoint? {
-        let points = try points()
-        do throws(SystemError) { _ = try points.status(of: Self.incoming) } catch {
-            if error.isAbsent { return nil }
-            throw error
-        }
-        let info = try points.open(Self.incoming, .directory).subvolumeInfo()
+        guard let info = try info(of: Self.incoming, in: points()) else { return nil }
         // The same one gets the same name, however often this is interrupted.
         let id = String(info.uuid.prefix(16))
         return FoundPoint(id: id, handle: id, time: info.made, number: info.id)
