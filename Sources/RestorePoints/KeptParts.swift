@@ -16,6 +16,12 @@ public struct KeptParts: Sendable {
     private var identity: BytePath { folder.appending("identity") }
     private var machine: MachineState { MachineState(state: folder, cache: folder) }
 
+    private var credentials: Credentials {
+        get throws {
+            Credentials(identities: try AgeIdentity.identities(inFile: try readRegular(identity, limit: 1 << 12)))
+        }
+    }
+
     /// - Parameter folder: that it is in, or will be.
     public init(in folder: BytePath) { self.folder = folder }
 
@@ -44,6 +50,12 @@ public struct KeptParts: Sendable {
         try restore(parts, request, progress: Progress(), findings: findings)
     }
 
+    /// What they are, by the paths below the root of the tree.
+    public func entries() throws -> [[UInt8]: ListedEntry] {
+        let listing = try SingleFile.listing(of: image, credentials: credentials, machine: machine)
+        return Dictionary(listing.entries.map { ($0.path.bytes, $0) }) { $1 }
+    }
+
     /// Puts them onto a tree, each file whole or not at all. Idempotent.
     /// - Parameters:
     ///   - root: what messages call it.
@@ -64,13 +76,12 @@ public struct KeptParts: Sendable {
     private func restore(
         _ parts: TreeParts, _ request: RestoreRequest, progress: Progress, findings: Findings
     ) throws {
-        let identities = try AgeIdentity.identities(inFile: try readRegular(identity, limit: 1 << 12))
         var request = request
         request.parts = parts
         request.devices = true
         request.otherHardware = true
         let reader = try SingleFile.imageReader(
-            image, credentials: Credentials(identities: identities), machine: machine)
+            image, credentials: credentials, machine: machine)
         _ = try Images.restore(reader, request, progress: progress, findings: findings)
     }
 }

@@ -4,6 +4,7 @@
 //     <state>/journal/commit-<place>-<number>/
 //         parts.hf, identity    what comes (see KeptParts)
 //         list                  what is done, a line each: delete, whole or alone, and the path below the place in hexadecimal digits
+//         begun                 since when it is brought below, where nothing covers the folder meanwhile
 
 internal import Glibc
 internal import Machine
@@ -90,7 +91,8 @@ struct StagedCommit {
         _ entry: Journal.Entry, _ changes: ChangeSet, _ ground: Descriptor, _ findings: Findings
     ) throws {
         let folder = journal.path(of: entry)
-        for path in changes.deletes.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
+        let kept = try putAsideWhatCame(folder, changes, ground, findings)
+        for path in changes.deletes.subtracting(kept).sorted(by: { $0.lexicographicallyPrecedes($1) }) {
             let path = BytePath(path)
             do throws(SystemError) {
                 let above = try ground.openFolder(of: path)

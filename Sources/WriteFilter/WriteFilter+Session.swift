@@ -186,17 +186,27 @@ extension WriteFilter {
         return plan
     }
 
-    /// The lower folder of an overlay that is there is never changed: the overlay goes for a moment, and comes back with all that it
-    /// held.
     private func bringBelow(_ plan: FilterPlan, _ count: Int, _ findings: Findings) throws -> Committed {
         do {
-            try FolderOverlay.pausing(plan) {
-                let lower = FilterMounts.base(of: plan.path).appending("lower")
+            try uncovering(plan) { lower in
                 try StagedCommit.apply(
                     journal, for: plan.path, on: Descriptor.open(lower, .directory), findings: findings)
             }
             return Committed(changes: count, isApplied: true)
         } catch FilterError.busy(_, let users) { return Committed(changes: count, isApplied: false, users: users) }
+    }
+
+    /// The lower folder of an overlay that is there is never changed: the overlay goes for a moment, and comes back with all that it
+    /// held.
+    /// - Throws: `FilterError.busy`, with everything as it was
+    func uncovering(_ plan: FilterPlan, _ bring: (_ lower: BytePath) throws -> Void) throws {
+        let begun = try StagedCommit.begin(journal.commits(of: plan.path), in: journal)
+        do {
+            try FolderOverlay.pausing(plan) { try bring(FilterMounts.base(of: plan.path).appending("lower")) }
+        } catch let error as FilterError {
+            if case .busy = error { for mark in begun { try removeFile(mark) } }
+            throw error
+        }
     }
 
     /// Forgets now what can be forgotten without a restart: the overlays of folders that nothing uses.

@@ -29,9 +29,7 @@ extension WriteFilter {
     }
 
     private func bringBelow(_ plan: FilterPlan, _ findings: Findings) throws {
-        try FolderOverlay.pausing(plan) {
-            try bring(plan.path, onto: FilterMounts.base(of: plan.path).appending("lower"), findings)
-        }
+        try uncovering(plan) { try bring(plan.path, onto: $0, findings) }
     }
 
     /// Forgets what the session wrote and did not commit; what it did is brought to the disk. Where the folder is to be filtered, a new

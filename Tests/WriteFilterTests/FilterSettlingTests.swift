@@ -226,6 +226,34 @@ struct FilterSettlingTests {
     }
 
     @Test(
+        "What somebody writes to a folder that a commit left open when it was killed is neither replaced nor deleted by what goes on with it",
+        arguments: ["syncfs", "renameat", "unlinkat"])
+    func writtenMeanwhile(_ call: String) throws {
+        let place = try filtered()
+        defer { place.leave() }
+        writeNew(place)
+        shell("cd \(place.root); mkdir conf/sub; echo s >conf/sub/s")
+        let command = "commit --yes --all --path \(place.root)"
+        let number = (1...60).first { number in
+            let isWhole = holdfast(command, place, killedAt: call, number) == "0"
+            return isWhole || FilterMounts.lower(of: place.root) == nil
+        }
+        try #require(number != nil && shell("ls \(place.state)/journal").contains("commit"))
+        shell(
+            "cd \(place.root); echo late >b; echo late >gone; mkdir -p conf/sub; echo late >conf/sub/s; echo late >other"
+        )
+        #expect(holdfast("enable --path \(place.root)", place) == "3", "\(said(place))")
+        let text = said(place)
+        #expect(text.contains(".meanwhile.") && text.contains("gone: it was written to while its deletion"), "\(text)")
+        let disk = place.lower
+        #expect(shell("cd \(disk); cat b conf/a conf/sub/s new/n; cat gone other") == "2\n2\ns\nn\nlate\nlate\n")
+        #expect(shell("cd \(disk); cat b.meanwhile.* conf/sub/s.meanwhile.*") == "late\nlate\n")
+        #expect(shell("cd \(place.root); cat b.meanwhile.*") == "late\n")
+        #expect(holdfast("status", place) == "0", "\(said(place))")
+        #expect(shell("ls \(place.state)/journal") == "", "no commit is left")
+    }
+
+    @Test(
         "A discard that an error stops in the middle is said by status, and goes on with the next command",
         arguments: 1...4)
     func discardThatFails(_ number: Int) throws {

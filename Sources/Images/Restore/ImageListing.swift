@@ -52,14 +52,14 @@ public struct ListedEntry: Sendable {
 /// The entries of an image of one source, in the order of their names: a folder before what is in it.
 public final class ImageListing {
     public private(set) var entries: [ListedEntry] = []
-    private let reader: StoreImageReader
+    private let reader: any BatchedImageReader
     private let workspace: ChunkWorkspace
     private var chunks: (any ChunkProvider)?
     private var opened: Digest?
     /// The first names of files with several.
     private var firsts: [[UInt8]: Int] = [:]
 
-    init(_ reader: StoreImageReader) throws {
+    init(_ reader: any BatchedImageReader) throws {
         self.reader = reader
         workspace = try ChunkWorkspace()
         var below: [[UInt8]] = []
@@ -135,5 +135,17 @@ extension Store {
         do {
             return try ImageListing(StoreImageReader(store: self, root: image(find(name))))
         } catch { throw ImageError.wrapping(error, subject: subject) }
+    }
+}
+
+extension SingleFile {
+    /// What an image in a file of its own holds.
+    public static func listing(
+        of path: BytePath, credentials: Credentials, machine: MachineState
+    ) throws -> ImageListing {
+        do {
+            return try ImageListing(
+                SingleFileImageReader(path, credentials: credentials, machine: machine, stop: Stop()))
+        } catch { throw ImageError.wrapping(error, subject: path.description) }
     }
 }

@@ -105,7 +105,9 @@ extension Restorer {
         entry.flags = flags ?? first.flags ?? 0
         let output = try PartialFile(in: above, partialNames)
         do {
-            try copyContent(of: first, length: status.size, to: output.file)
+            guard try first.copyContent(to: output.file, size: status.size, step: checkStop) else {
+                throw FormatError("the first name's content became shorter")
+            }
             apply(entry, to: output.file, at: path, on: folder.fileSystem, fresh: false)
             try folder.give(name, to: output, isThere: isThere, in: above)
         } catch {
@@ -114,26 +116,6 @@ extension Restorer {
         }
         if entry.flags != 0 { protect(output.file, entry, at: path, on: folder.fileSystem) }
         countFile(written: true, isReplaced: isThere, bytes: status.size)
-    }
-
-    private func copyContent(of file: Descriptor, length: UInt64, to output: Descriptor) throws {
-        guard let end = Int64(exactly: length) else { throw FormatError("its content is longer than a file can be") }
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
-        defer { buffer.deallocate() }
-        var position: Int64 = 0
-        while position < end, let data = try file.nextData(from: position, size: end) {
-            position = data.lowerBound
-            while position < min(data.upperBound, end) {
-                try checkStop()
-                let wanted = min(Int64(buffer.count), min(data.upperBound, end) - position)
-                let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(wanted)])  // safe: within the buffer
-                let count = try file.read(into: part, at: position)
-                guard count == part.count else { throw FormatError("the first name's content became shorter") }
-                try output.write(UnsafeRawBufferPointer(part), at: position)
-                position += Int64(count)
-            }
-        }
-        try output.truncate(to: end)
     }
 
     /// Puts a further name in place of what has it: at no time has nothing the name. A crash leaves a second name for a while, which the
