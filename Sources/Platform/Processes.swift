@@ -20,6 +20,8 @@ public struct RunningProcess: Sendable, Hashable, CustomStringConvertible {
         for index in 0..<names.count {
             guard let id = Int32(String(decoding: names[index], as: UTF8.self)), id != getpid() else { continue }
             let folder = "/proc/\(id)"
+            // Between its making and its program, a child holds all that this one has open.
+            if isOwnChild(folder) { continue }
             let isUser =
                 ["cwd", "root", "exe"].contains(where: { uses(device, root, "\(folder)/\($0)") })
                 || hasOpen(device, root, folder) || hasMapped(device, root, folder)
@@ -28,6 +30,15 @@ public struct RunningProcess: Sendable, Hashable, CustomStringConvertible {
             }
         }
         return result
+    }
+
+    private static func isOwnChild(_ folder: String) -> Bool {
+        guard let bytes = try? readWhole(BytePath("\(folder)/stat"), limit: 1 << 12),
+            // The name before is in brackets, and may hold anything.
+            let end = bytes.lastIndex(of: UInt8(ascii: ")"))
+        else { return false }
+        let fields = bytes[(end + 1)...].split(separator: UInt8(ascii: " "))
+        return fields.count > 1 && Int32(String(decoding: fields[1], as: UTF8.self)) == getpid()
     }
 
     private static func hasOpen(_ device: UInt64, _ root: BytePath?, _ folder: String) -> Bool {

@@ -81,7 +81,7 @@ enum StatePlace {
         guard try place.status().device == root.status().device else { return }
         guard let mount = try Mount.holding(root), mount.type == "zfs" else { return }
         let dataset = "\(ZFS.pool(of: mount.source.text))/holdfast-state"
-        if ZFS.guidIfThere(dataset) == nil {
+        if try ZFS.guidIfThere(dataset) == nil {
             // It gets its place once what is there has come along: a folder that is not empty is no place for it.
             try ZFS.run("zfs", "create", "-u", "-o", "canmount=noauto", "-o", "mountpoint=\(state)", "\(dataset)")
         }

@@ -33,10 +33,10 @@ struct SessionClone {
         default:
             // It may hang on the dataset that a rollback has left since. With a snapshot goes what was cloned from it, and nothing else was.
             let origin =
-                ZFS.guidIfThere(clone) == nil
+                try ZFS.guidIfThere(clone) == nil
                 ? nil : try ZFS.run("zfs", "get", "-Hpo", "value", "origin", "\(clone)").first
             for name in Set([snapshot, origin].compactMap { $0 })
-            where name.hasSuffix("@\(FilterMounts.session)") && ZFS.guidIfThere(name) != nil {
+            where try name.hasSuffix("@\(FilterMounts.session)") && ZFS.guidIfThere(name) != nil {
                 try ZFS.run("zfs", "destroy", "-R", "\(name)")
             }
         }

@@ -36,24 +36,38 @@ extension StagedCommit {
     private func putAside(
         since begun: Timestamp, _ kept: KeptParts, _ changes: ChangeSet, _ ground: Descriptor, _ findings: Findings
     ) throws -> Set<[UInt8]> {
-        let deleted = try changes.deletes.filter { try !Self.files(at: $0, in: ground, changedSince: begun).isEmpty }
+        let since = try changes.deletes.union(changes.whole).reduce(
+            into: [[UInt8]: [(path: [UInt8], status: FileStatus)]]()
+        ) {
+            let files = try Self.files(at: $1, in: ground, changedSince: begun)
+            if !files.isEmpty { $0[$1] = files }
+        }
+        if since.isEmpty { return [] }
+        let committed = try kept.entries()
+        func isBrought(_ file: (path: [UInt8], status: FileStatus)) throws -> Bool {
+            guard let entry = committed[file.path], entry.kind == file.status.kind else { return false }
+            switch entry.kind {
+            case .file: return entry.modified == file.status.modified && entry.size == file.status.size
+            // It gets its time last.
+            case .symbolicLink:
+                let path = BytePath(file.path)
+                return try ground.openFolder(of: path).readLink(path.lastComponent) == entry.target
+            default: return true
+            }
+        }
+        let deleted = try changes.deletes.filter { try since[$0].map { try !$0.allSatisfy(isBrought) } ?? false }
         for path in deleted {
             let path = place.appending(path)
             findings.add(
                 Finding(.notRestored, path, "it was written to while its deletion was being committed: it stays"))
         }
-        let written = try changes.whole.flatMap { try Self.files(at: $0, in: ground, changedSince: begun) }
-        if written.isEmpty { return deleted }
-        let committed = try kept.entries()
-        for (path, status) in written {
-            // What was brought before the interruption has the time that was committed, and what no commit is about stays anyway.
-            guard let entry = committed[path], entry.modified != status.modified || entry.size != status.size else {
-                continue
-            }
-            let path = BytePath(path)
+        // What no commit is about stays anyway.
+        for file in changes.whole.flatMap({ since[$0] ?? [] }) where try committed[file.path] != nil && !isBrought(file)
+        {
+            let path = BytePath(file.path)
             let above = try ground.openFolder(of: path)
             let aside = path.lastComponent.prefix(255 - 32) + Array(".meanwhile.\(Timestamp.now().text)".utf8)
-            try Self.keep(path.lastComponent, status, as: Array(aside), in: above)
+            try Self.keep(path.lastComponent, file.status, as: Array(aside), in: above)
             findings.add(
                 Finding(
                     .notRestored, place.appending(path.bytes),

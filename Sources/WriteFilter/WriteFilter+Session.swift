@@ -188,7 +188,7 @@ extension WriteFilter {
 
     private func bringBelow(_ plan: FilterPlan, _ count: Int, _ findings: Findings) throws -> Committed {
         do {
-            try uncovering(plan) { lower in
+            try uncovering(plan, findings) { lower in
                 try StagedCommit.apply(
                     journal, for: plan.path, on: Descriptor.open(lower, .directory), findings: findings)
             }
@@ -199,7 +199,7 @@ extension WriteFilter {
     /// The lower folder of an overlay that is there is never changed: the overlay goes for a moment, and comes back with all that it
     /// held.
     /// - Throws: `FilterError.busy`, with everything as it was
-    func uncovering(_ plan: FilterPlan, _ bring: (_ lower: BytePath) throws -> Void) throws {
+    func uncovering(_ plan: FilterPlan, _ findings: Findings, _ bring: (_ lower: BytePath) throws -> Void) throws {
         let begun = try StagedCommit.begin(journal.commits(of: plan.path), in: journal)
         do {
             try FolderOverlay.pausing(plan) { try bring(FilterMounts.base(of: plan.path).appending("lower")) }
@@ -207,6 +207,7 @@ extension WriteFilter {
             if case .busy = error { for mark in begun { try removeFile(mark) } }
             throw error
         }
+        tellAlarms(of: plan.path, findings)
     }
 
     /// Forgets now what can be forgotten without a restart: the overlays of folders that nothing uses.

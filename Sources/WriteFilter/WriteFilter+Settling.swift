@@ -29,7 +29,7 @@ extension WriteFilter {
     }
 
     private func bringBelow(_ plan: FilterPlan, _ findings: Findings) throws {
-        try uncovering(plan) { try bring(plan.path, onto: $0, findings) }
+        try uncovering(plan, findings) { try bring(plan.path, onto: $0, findings) }
     }
 
     /// Forgets what the session wrote and did not commit; what it did is brought to the disk. Where the folder is to be filtered, a new
@@ -43,6 +43,7 @@ extension WriteFilter {
         if plan.isEnabled {
             try FolderOverlay.start(plan)
             try noteMade(plan)
+            tellAlarms(of: plan.path, findings)
         } else {
             try FolderOverlay.stop(plan.path)
         }
@@ -62,6 +63,11 @@ extension WriteFilter {
                     "what was committed is not on the disk, and waits for the next start: \(explained(error).sentence)")
             )
         }
+    }
+
+    /// What is not as it was decided, once a folder is covered anew.
+    func tellAlarms(of place: BytePath, _ findings: Findings) {
+        for alarm in FilterSession(path: place).alarms { findings.add(Finding(.notRestored, place, alarm)) }
     }
 
     /// What was made at the start is an exception like any other from now on: if it is gone one day, that is said.

@@ -134,6 +134,7 @@ public struct WriteFilter {
                 throw error
             }
             try noteMade(plan)
+            tellAlarms(of: place, findings)
             enabled.isActive = true
             return enabled
         }

@@ -53,11 +53,11 @@ extension Session {
         return switched.findings > 0 ? .findings : .done
     }
 
-    /// Goes on with a switch that was interrupted, before another one is planned.
+    /// Goes on with a switch that was interrupted, before another one is planned: what that makes a point is part of what the plan rests on.
     /// - Parameter target: the name of the point that is asked for; nil: any.
     /// - Returns: what came of it, where that is what was asked for; nil where it is still to be done.
     func finishInterrupted(_ tree: ProtectedTree, _ verb: String, to target: String?) throws -> Outcome? {
-        guard let pending = try ProtectedTree.pending(state: tree.state), !pending.isWaiting else { return nil }
+        if try ProtectedTree.pending(state: tree.state)?.isWaiting == true { return nil }
         let lock = try tree.lock()
         guard case .finished(let switched) = try working({ try tree.recover(holding: lock) }) else { return nil }
         console.note("went on with the \(switched.verb) to \(switched.target.name), which was interrupted")

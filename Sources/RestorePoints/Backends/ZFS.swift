@@ -61,7 +61,13 @@ package enum ZFS {
     }
 
     /// nil where there is no such thing.
-    package static func guidIfThere(_ name: String) -> String? { try? guid(of: name) }
+    /// - Throws: where it cannot be told: a pool that is suspended, a command that is not there.
+    package static func guidIfThere(_ name: String) throws -> String? {
+        do { return try guid(of: name) } catch let error as PointError {
+            if case .program(_, _, let complaint) = error, complaint.contains("does not exist") { return nil }
+            throw error
+        }
+    }
 
     /// Properties that were set on the dataset itself, and where it takes its place in the tree of files from.
     static func ownProperties(of dataset: String) throws -> [(name: String, value: String)] {

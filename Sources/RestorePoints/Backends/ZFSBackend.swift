@@ -113,7 +113,7 @@ final class ZFSBackend: Backend {
         for id in left {
             if !isEnvironment {
                 let dataset = leftName(before: id)
-                if ZFS.guidIfThere(dataset) != nil, ZFS.guidIfThere("\(dataset)@\(Self.prefix)\(id)") == nil {
+                if try ZFS.guidIfThere(dataset) != nil, try ZFS.guidIfThere("\(dataset)@\(Self.prefix)\(id)") == nil {
                     _ = try makeSnapshot(of: dataset, named: Self.prefix + id)
                 }
             }
@@ -129,7 +129,7 @@ final class ZFSBackend: Backend {
             try ZFS.run("zfs", "destroy", "-d", "\(point.name)")
         }
         let clone = "\(container)/\(base)-\(id.prefix(8))"
-        if ZFS.guidIfThere(clone) != nil { try ZFS.run("zfs", "destroy", "\(clone)") }
+        if try ZFS.guidIfThere(clone) != nil { try ZFS.run("zfs", "destroy", "\(clone)") }
     }
 
     func found() throws -> [String: [FoundPoint]] {
@@ -275,7 +275,7 @@ final class ZFSBackend: Backend {
         let live = try live()
         let new = "\(container)/\(base)-\(id.prefix(8))"
         // One that nobody knows is what a crash left before its journal was written.
-        if ZFS.guidIfThere(new) != nil { try ZFS.run("zfs", "destroy", "\(new)") }
+        if try ZFS.guidIfThere(new) != nil { try ZFS.run("zfs", "destroy", "\(new)") }
         var words: [ProgramWord] = ["zfs", "clone", "-o", "canmount=noauto", "-o", "\(ZFS.treeProperty)=\(tree)"]
         for property in try ZFS.ownProperties(of: live)
         where !["canmount", ZFS.treeProperty, "reservation", "refreservation"].contains(property.name) {
@@ -333,13 +333,13 @@ final class ZFSBackend: Backend {
         }
         let live = "\(container)/\(base)"
         // Two names change one after the other. A crash between leaves none of that name mounted; the next run goes on.
-        if ZFS.guidIfThere(live) == (try fact("oldGuid", of: change)) {
+        if try ZFS.guidIfThere(live) == (fact("oldGuid", of: change)) {
             // So that no boot between mounts the one that is left.
             try ZFS.run("zfs", "set", "canmount=noauto", "\(live)")
             try unmount(live)
             try ZFS.run("zfs", "rename", "\(live)", "\(leftName(change))")
         }
-        if ZFS.guidIfThere(live) == nil { try ZFS.run("zfs", "rename", "\(new)", "\(live)") }
+        if try ZFS.guidIfThere(live) == nil { try ZFS.run("zfs", "rename", "\(new)", "\(live)") }
         try mount(live, change)
         return SwitchResult()
     }
@@ -370,7 +370,7 @@ final class ZFSBackend: Backend {
     func finish(_ change: Switch) throws -> String {
         let left = try leftName(change)
         let name = "\(left)@\(Self.prefix)\(change.before)"
-        if ZFS.guidIfThere(name) == nil { _ = try makeSnapshot(of: left, named: Self.prefix + change.before) }
+        if try ZFS.guidIfThere(name) == nil { _ = try makeSnapshot(of: left, named: Self.prefix + change.before) }
         if isEnvironment { try ZFS.run("zfs", "set", "canmount=noauto", "\(left)") }
         return try ZFS.guid(of: name)
     }
@@ -381,17 +381,19 @@ final class ZFSBackend: Backend {
         }
         let new = try fact("new", of: change)
         if !isEnvironment { try takeBackNames(change) }
-        if ZFS.guidIfThere(new) == (try fact("newGuid", of: change)) { try ZFS.run("zfs", "destroy", "\(new)") }
+        if try ZFS.guidIfThere(new) == (fact("newGuid", of: change)) { try ZFS.run("zfs", "destroy", "\(new)") }
     }
 
     /// The dataset that was live gets its name again, from wherever between the two renames a failure came.
     private func takeBackNames(_ change: Switch) throws {
         let (live, new, left) = ("\(container)/\(base)", try fact("new", of: change), try leftName(change))
-        if ZFS.guidIfThere(live) == (try fact("newGuid", of: change)) {
+        if try ZFS.guidIfThere(live) == (fact("newGuid", of: change)) {
             try unmount(live)
             try ZFS.run("zfs", "rename", "\(live)", "\(new)")
         }
-        guard ZFS.guidIfThere(live) == nil, ZFS.guidIfThere(left) == (try fact("oldGuid", of: change)) else { return }
+        guard try ZFS.guidIfThere(live) == nil, try ZFS.guidIfThere(left) == (fact("oldGuid", of: change)) else {
+            return
+        }
         try ZFS.run("zfs", "rename", "\(left)", "\(live)")
         try mount(live, change)
     }
