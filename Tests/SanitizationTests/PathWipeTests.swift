@@ -20,7 +20,13 @@ struct PathWipeTests {
         init(_ make: String, options: String = "defaults", megabytes: Int = 300) throws {
             self.options = options
             loop = try LoopDevice(megabytes << 20)
-            shell("\(make) \(loop.path) >/dev/null 2>&1; mount -o \(options) \(loop.path) \(loop.scratch)/mount")
+            // A device that is new is looked at by others for a moment.
+            let made = shell(
+                """
+                for i in 1 2 3 4 5; do \(make) \(loop.path) && mount -o \(options) \(loop.path) \(mount) && exit; sleep 1; done 2>&1
+                echo no
+                """)
+            try #require(!made.hasSuffix("no\n"), "\(make): \(made)")
         }
 
         /// How many blocks with this text the device has, read past every cache.
