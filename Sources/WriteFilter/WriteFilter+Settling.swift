@@ -1,11 +1,26 @@
 // What a command of the filter that was cut short left is brought to its end by the next one, and by the start of the machine.
 
-internal import Machine
-internal import Platform
-internal import Reporting
+public import Machine
+public import Platform
+public import Reporting
 internal import RestorePoints
 
 extension WriteFilter {
+    /// Brings to its end what commands of the filters of folders were at when they were cut short.
+    /// - Parameter findings: gets what has to wait for whoever uses a folder.
+    /// - Returns: the places where something came to its end.
+    public func recover(findings: Findings, holding lock: borrowing MachineLock) throws -> [BytePath] {
+        try changing(holding: lock) {
+            try area.places().filter { place in
+                do { return try settle(place, findings) } catch let error as FilterError {
+                    guard case .busy = error else { throw error }
+                    findings.add(Finding(.notRestored, place, error.sentence))
+                    return false
+                }
+            }
+        }
+    }
+
     /// Goes on with what is written down as under way, and brings to the disk what was committed and waits, where nothing uses the folder.
     /// - Returns: whether there was something.
     /// - Throws: `FilterError.busy`, with everything as it was

@@ -25,16 +25,16 @@ struct FilterSettlingTests {
     private static let step = 9
 
     /// Runs the program, killed at a call; its exit status.
-    private func holdfast(_ words: String, _ place: FilteredPlace, killedAt call: String = "", _ number: Int = 0)
-        -> String
-    {
+    private func holdfast(
+        _ words: String, _ place: FilteredPlace, killedAt call: String = "", _ number: Int = 0, group: String = "filter"
+    ) -> String {
         let strace =
             call.isEmpty
             ? "" : "strace -f -qq -o /dev/null -e trace=\(call) -e inject=\(call):signal=KILL:when=\(number)"
         let folders = "HOME=\(place.scratch) XDG_CONFIG_HOME=\(place.scratch)/c XDG_STATE_HOME=\(place.scratch)/s"
         return shell(
             """
-            \(folders) HOLDFAST_CONFIG= \(strace) \(builtProgram) filter \(words) --state \(place.state) >\(place.scratch)/out 2>&1; echo -n $?
+            \(folders) HOLDFAST_CONFIG= \(strace) \(builtProgram) \(group) \(words) --state \(place.state) >\(place.scratch)/out 2>&1; echo -n $?
             """)
     }
 
@@ -220,8 +220,15 @@ struct FilterSettlingTests {
         }
         #expect(holdfast("commit --dry-run --all \(folder)", place) == "4")
         #expect(said(place).contains("goes on with it"))
+        #expect(holdfast("recover", place, group: "") == "3")
+        #expect(said(place).contains("sleep (\(child))"), "\(said(place))")
+        #expect(holdfast("--remove --points destroy --yes", place, group: "setup") == "4")
+        #expect(
+            said(place).contains("a write filter is decided for \(place.root), or is not at its end"), "\(said(place))")
         shell("kill \(child); sleep 0.2")
-        try end(place, with: "enable \(folder)", "in use")
+        #expect(holdfast("recover", place, group: "") == "0", "\(said(place))")
+        #expect(said(place).contains("went on with what was under way with the write filter of \(place.root)"))
+        #expect(try place.status.alarms == [])
         #expect(try isCovered(place, "in use") && seen(place) == Self.new && seen(place, place.lower) == Self.new)
     }
 

@@ -48,7 +48,7 @@ struct FilterCommitCommand: StatefulCommand {
         if committed.changes == 0 {
             lines = [
                 committed.isContinued
-                    ? "a commit that was cut short is at its end; nothing else was changed there in this session"
+                    ? "what was committed before is on the disk; nothing else was changed there in this session"
                     : "nothing was changed there in this session"
             ]
         } else if committed.isApplied {

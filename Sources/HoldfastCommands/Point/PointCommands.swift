@@ -4,6 +4,7 @@ internal import ArgumentParser
 internal import Machine
 internal import Platform
 internal import RestorePoints
+internal import WriteFilter
 
 struct DestroyCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
@@ -106,8 +107,12 @@ struct RecoverCommand: StatefulCommand {
         let tree = try state.open(session)
         let lock = try tree.lock()
         let recovery = try session.working { try tree.recover(holding: lock) }
+        let folders = try filter(session).recover(findings: session.findings, holding: lock)
         let (word, summary) = Self.words(recovery)
-        session.show([("recovery", .text(word))] + session.console.findingMembers, summary: [summary])
+        session.show(
+            [("recovery", .text(word))] + JSON.paths(folders, key: "filters") + session.console.findingMembers,
+            summary: (word == "nothing" && !folders.isEmpty ? [] : [summary])
+                + folders.map { "went on with what was under way with the write filter of \($0)" })
         return session.outcome(0)
     }
 

@@ -151,11 +151,10 @@ struct SetupCommand: StatefulCommand {
 
     private func endProtection(_ session: Session) throws -> Outcome {
         let tree = try state.open(session)
-        let filtered = try filter(session).plans().filter { $0.isEnabled || FilterMounts.lower(of: $0.path) != nil }
-        if let first = filtered.first {
+        if let first = try filter(session).status(consumers: 0).first(where: { $0.plan.isEnabled || !$0.isOver }) {
             throw Problem.refused(
-                "a write filter is decided for \(first.path)",
-                hint: "`holdfast filter disable --path \(first.path)`, and reboot where it is /")
+                "a write filter is decided for \(first.plan.path), or is not at its end",
+                hint: "`holdfast filter disable --path \(first.plan.path)`, and reboot where it is /")
         }
         let choice = try points ?? choose(tree, session)
         let plan = try tree.planEnd(keepingPoints: choice == .keep)
