@@ -2,6 +2,13 @@
 // parameters are handed to it. Nothing outside this target sees these.
 
 internal import CCrypto
+internal import CSodium
+
+/// Names and versions of the libraries that this target rests on, as they were loaded.
+public let libraryVersions: [(name: String, version: String)] = [
+    ("OpenSSL", String(cString: OpenSSL_version(OPENSSL_VERSION_STRING))),
+    ("libsodium", String(cString: sodium_version_string())),
+]
 
 /// Runs an OpenSSL call that reports success as 1, and turns anything else into `CryptographyError.library`.
 @inline(__always)

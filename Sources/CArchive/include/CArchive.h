@@ -68,6 +68,7 @@
     function(archive_read_support_filter_zstd) \
     function(archive_read_support_format_cpio) \
     function(archive_read_support_format_tar) \
+    function(archive_version_details) \
     function(archive_write_close) \
     function(archive_write_data) \
     function(archive_write_fail) \

@@ -7,7 +7,7 @@ internal import WriteFilter
 struct BwfCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bwf", abstract: "The write filter, by the words of TwinCAT/BSD; `holdfast filter` can more.",
-        version: Session.tool, subcommands: [Enable.self, Disable.self, Status.self])
+        version: Version.tool, subcommands: [Enable.self, Disable.self, Status.self])
 
     struct Enable: StatefulCommand {
         static let configuration = CommandConfiguration(abstract: "Enable the write filter from the next start on.")

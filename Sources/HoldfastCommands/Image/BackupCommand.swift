@@ -62,7 +62,7 @@ struct BackupCommand: StatefulCommand {
         job.series = series?.text
         job.excludes = excludes.map(\.bytes)
         job.level = compression
-        job.tool = Session.tool
+        job.tool = Version.tool
         job.hooks = session.configuration.hooks
         job.secrets = session.configuration.identities + session.global.identities
         job.countsAhead = session.console.showsProgress

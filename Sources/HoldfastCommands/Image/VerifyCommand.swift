@@ -92,8 +92,8 @@ func verify(
             image: image, filter, readData: readData, identities: session.identities(), progress: session.progress,
             findings: session.findings)
     }
-    if mark { try store.mark(report, tool: Session.tool) }
-    let shared = share ? try store.share(report, tool: Session.tool) : nil
+    if mark { try store.mark(report, tool: Version.tool) }
+    let shared = share ? try store.share(report, tool: Version.tool) : nil
     return show(
         report, of: store.subject, isWhole: readData, canRead: store.canRead,
         marked: mark ? report.damagedVolumes.count : nil, shared: shared,

@@ -9,7 +9,7 @@ internal import RestorePoints
 struct RestorepointCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "restorepoint", abstract: "Restore points, by the words of TwinCAT/BSD; `holdfast` can more.",
-        version: Session.tool,
+        version: Version.tool,
         subcommands: [Status.self, Create.self, Rollback.self, Destroy.self])
 
     struct Status: StatefulCommand {

@@ -13,7 +13,7 @@ struct RootCommand: ParsableCommand {
             Exit status: 0 done; 1 failed, nothing lost; 2 usage or configuration; 3 done, with findings; 4 refused; \
             130 interrupted.
             """,
-        version: Session.tool,
+        version: Version.tool,
         groupedSubcommands: [
             CommandGroup(
                 name: "Restore point",

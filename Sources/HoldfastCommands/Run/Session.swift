@@ -9,8 +9,6 @@ internal import Stewardship
 internal import Stores
 
 final class Session: Sendable {
-    static let tool = "holdfast 0.1.0"
-
     let global: GlobalValues
     let configuration: Configuration
     let places: Places

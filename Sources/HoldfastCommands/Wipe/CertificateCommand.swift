@@ -96,7 +96,7 @@ struct CertificateCommand: ParsableCommand {
             var document = Certificate()
             document.sanitization.methodRequested = "destroy"
             document.sanitization.methodAchieved = "destroy"
-            document.sanitization.tool = Session.tool
+            document.sanitization.tool = Version.tool
             document.sanitization.ended = Timestamp.now().text
             document.verification.method = "witness"
             for field in fields { _ = document.set(field.key, to: field.value) }

@@ -167,7 +167,7 @@ struct WipeCommand: StatefulCommand {
         }
         let report = try session.working { try wipe.run(session.progress) }
         let head = (try? AuditLog(folder: state.places(session).log).head())?.description
-        var document = Certificate(report, tool: Session.tool, logHead: head)
+        var document = Certificate(report, tool: Version.tool, logHead: head)
         for field in fields { _ = document.state(field.key, as: field.value) }
         var lines = [document.verdict, "verified: " + document.verification.method + ", " + Text.size(report.verified)]
         if let certificate {

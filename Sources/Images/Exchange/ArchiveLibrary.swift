@@ -1,8 +1,18 @@
 // libarchive, which only `import` and `export` need and load.
 
 internal import CArchive
+internal import CZstd
 internal import Glibc
 internal import Platform
+
+/// Names and versions of the libraries that this target rests on, as they were loaded.
+public var libraryVersions: [(name: String, version: String)] {
+    let archive: String
+    do { archive = try ArchiveLibrary.load().archive_version_details().map { String(cString: $0) } ?? "" } catch {
+        archive = "\(error)"
+    }
+    return [("libzstd", String(cString: ZSTD_versionString())), ("libarchive", archive)]
+}
 
 /// The functions of libarchive, by their own names.
 typealias ArchiveLibrary = carchive_functions
