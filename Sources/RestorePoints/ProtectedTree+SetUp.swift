@@ -131,7 +131,8 @@ extension ProtectedTree {
     }
 
     /// Brings what the boot runs up to date with this program.
-    public func refresh() throws {
+    public func refresh(holding lock: borrowing MachineLock) throws {
+        try check(lock)
         try translated {
             guard HostFacts.isRoot else { throw PointError.notPermitted("change \(area.folder)") }
             try BootIntegration.install(root: root, state: area.folder, atBoot: backend.appliesAtBoot)

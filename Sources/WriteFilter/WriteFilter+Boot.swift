@@ -1,6 +1,7 @@
 // What the start of the machine does about the filter of `/`, before anything uses it: what was committed goes below, a service start is
 // spent, the filter comes over it. Whatever is missing, the machine starts; what was not done is written down, and said.
 
+internal import Boot
 public import Machine
 public import Platform
 public import Reporting
@@ -71,5 +72,14 @@ extension WriteFilter {
             }
         }
         return try lines + RootCover(plan, over: root, state: (state, path)).put()
+    }
+
+    /// Brings what the start of the machine does about filters up to date with this program.
+    public func refresh(holding lock: borrowing MachineLock) throws {
+        try changing(holding: lock) {
+            let decided = try area.plans().filter(\.isEnabled)
+            if decided.contains(where: { $0.path == "/" }) { try Initramfs.install(state: state) }
+            if !decided.isEmpty { try Units.installFilter(state: state) }
+        }
     }
 }

@@ -79,7 +79,10 @@ struct SetupCommand: StatefulCommand {
         if FilterMounts.lower(of: "/") != nil { throw FilterError.active(what: "what set-up changes") }
         if remove { return try endProtection(session) }
         if refresh {
-            try state.open(session).refresh()
+            let tree = try state.open(session)
+            let lock = try tree.lock()
+            try tree.refresh(holding: lock)
+            try filter(session).refresh(holding: lock)
             session.show([("refreshed", .flag(true))], summary: ["what the boot runs is this program now"])
             return .done
         }

@@ -14,6 +14,8 @@ struct Configuration {
     var series = HardwareSeries.standardPath
     /// What stands around the making of points and snapshots.
     var hooks = Hooks()
+    /// Whether a point is made before packages are changed.
+    var makesPointBeforePackages = false
     /// Names of stores, and the path or URL that each stands for.
     var stores: [String: String] = [:]
 

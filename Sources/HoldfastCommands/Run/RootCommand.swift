@@ -20,7 +20,7 @@ struct RootCommand: ParsableCommand {
                 subcommands: [
                     SetupCommand.self, StatusCommand.self, CreateCommand.self, DiffCommand.self, RollbackCommand.self,
                     UndoCommand.self, FactoryResetCommand.self, DestroyCommand.self, PinCommand.self,
-                    UnpinCommand.self, RecoverCommand.self, BootCommand.self,
+                    UnpinCommand.self, RecoverCommand.self, BootCommand.self, PackageCommand.self,
                 ]),
             CommandGroup(name: "Write filter and log", subcommands: [FilterCommand.self, LogCommand.self]),
             CommandGroup(

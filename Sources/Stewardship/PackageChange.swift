@@ -1,0 +1,99 @@
+// What a package manager's change means for this machine: a point before it, what the start runs after it, and what stays where the program goes.
+
+public import Machine
+internal import Platform
+public import Reporting
+public import RestorePoints
+internal import WriteFilter
+
+public struct PackageChange: Sendable {
+    private let places: Places
+    private var filter: WriteFilter { WriteFilter(state: places.state) }
+
+    public init(_ places: Places) { self.places = places }
+
+    // MARK: Before
+
+    /// Seconds for which a point serves what comes, too: one run of a package manager may change packages in several steps.
+    private static let spacing: Int64 = 600
+    private static let prefix = "before-packages."
+
+    /// Makes the point of the state before packages are changed.
+    /// - Returns: nil where there is one of a moment ago.
+    public func makePoint(
+        user: String, progress: Progress, findings: Findings, hooks: Hooks
+    ) throws -> ProtectedTree.Created? {
+        let tree = try ProtectedTree.open(state: places.state, progress: progress, findings: findings)
+        tree.hooks = hooks
+        let lock = try tree.lock()
+        let now = Timestamp.now().seconds
+        let isThere = try tree.points().contains {
+            $0.name.hasPrefix(Self.prefix) && $0.time <= now && $0.time > now - Self.spacing
+        }
+        if isThere { return nil }
+        var request = PointRequest(name: try tree.freeName(Self.prefix + Timestamp.now().text))
+        request.message = "before packages were changed"
+        return try tree.create(request, user: user, holding: lock)
+    }
+
+    // MARK: After
+
+    public enum Refreshed: Sendable {
+        /// Nothing of this machine's start runs Holdfast.
+        case notSetUp
+        case done
+        /// Why not now, in a sentence; each start of the machine tries again.
+        case waits(String)
+    }
+
+    /// Brings what the start of the machine runs up to date with this program.
+    public func refresh(progress: Progress, findings: Findings) throws -> Refreshed {
+        guard Places.isSetUp(places.state) else { return .notSetUp }
+        if FilterMounts.lower(of: "/") != nil {
+            return .waits("/ is filtered: what is installed now is forgotten at the next start, unless it is committed")
+        }
+        let tree = try ProtectedTree.open(state: places.state, progress: progress, findings: findings)
+        // The start carries it out with the program that has planned it.
+        if let pending = try ProtectedTree.pending(state: places.state) {
+            return .waits("the rollback to \(pending.target.name) comes first")
+        }
+        do {
+            let lock = try tree.lock()
+            try tree.refresh(holding: lock)
+            try filter.refresh(holding: lock)
+        } catch let error as PointError {
+            guard case .locked = error else { throw error }
+            return .waits(error.sentence)
+        }
+        return hasProgramOfStart ? .done : .notSetUp
+    }
+
+    /// Whether the start of the machine runs a program from the state.
+    private var hasProgramOfStart: Bool { exists(programOfStart) }
+    private var programOfStart: BytePath { places.state.appending("bin/holdfast") }
+
+    // MARK: Removal of the program
+
+    /// What stays where the program goes, in sentences.
+    public func remains() -> [String] {
+        var lines: [String] = []
+        if Places.isSetUp(places.state) {
+            lines.append("state and restore points stay in \(places.state)")
+        }
+        if hasProgramOfStart {
+            lines.append(
+                "the start of the machine goes on running \(programOfStart), a copy of this program; its `setup --remove` takes the protection back"
+            )
+        }
+        // What cannot be told is no reason to keep the program.
+        for plan in (try? filter.plans()) ?? [] where plan.isEnabled {
+            lines.append(
+                "\(plan.path) goes on being filtered: `\(programOfStart) filter disable --path \(plan.path)` ends that"
+            )
+        }
+        if let pending = try? ProtectedTree.pending(state: places.state) {
+            lines.append("the rollback to \(pending.target.name) is carried out all the same")
+        }
+        return lines
+    }
+}
