@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import os
 import pathlib
+import re
 import resource
 import shutil
 import signal
@@ -227,6 +228,13 @@ def fill_luks(disk, rootfs, scratch):
     """)
 
 
+# bash takes `! command` for no failure, whatever the command ends with.
+PREAMBLE = """set -e; PS4='+ $SECONDS s: '
+gone() { for place in "$@"; do if [ -e "$place" ]; then echo "$place is there"; exit 9; fi; done; }
+differ() { if cmp -s "$1" "$2"; then echo "$1 and $2 are the same"; exit 9; fi; }
+"""
+
+
 class Machine:
     """A virtual machine with disks, and a folder that it shares with the test."""
 
@@ -250,7 +258,7 @@ class Machine:
         """Boots; `todo` runs once the machine is up, `after` when it has ended."""
         for path in (*(self.shared / name for name in ("said", "ended", "trace")), self.console):
             path.unlink(missing_ok=True)
-        (self.shared / "todo").write_text("set -e; PS4='+ $SECONDS s: '\n" + todo)
+        (self.shared / "todo").write_text(PREAMBLE + todo)
         (self.shared / "then").write_text(after)
         # Each device that nobody needs is time at each start: a floppy, a CD, a screen.
         words = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", self.memory, "-nodefaults", "-nographic",
@@ -353,9 +361,20 @@ class Machine:
         return self.wait()
 
 
-def put_program(machine, program):
-    """The program where the guest finds it, as somebody would who installs it."""
-    shutil.copy(program, machine.shared / "holdfast")
+def put_program(machine, package):
+    """What users install, where the guest finds it: the package, the same as a later version, and the program for a machine without either."""
+    shutil.copy(package, machine.shared / "holdfast.deb")
+    with tempfile.TemporaryDirectory() as folder:
+        run("dpkg-deb", "--raw-extract", package, folder)
+        program = pathlib.Path(folder) / "usr/bin/holdfast"
+        shutil.copy(program, machine.shared / "holdfast")
+        # Another program that does the same.
+        with open(program, "ab") as file:
+            file.write(b"later")
+        control = pathlib.Path(folder) / "DEBIAN/control"
+        control.write_text(re.sub("(?m)^Version: .*", r"\g<0>+later", control.read_text()))
+        (pathlib.Path(folder) / "DEBIAN/md5sums").unlink()
+        run("dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", folder, machine.shared / "later.deb")
 
 
 def on_host_files(command):
