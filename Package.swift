@@ -97,7 +97,11 @@ var targets: [Target] = [
         dependencies: ["TestSupport", "holdfast", "Sanitization", "Machine", "Platform", "Cryptography", "Reporting"],
         swiftSettings: swiftSettings),
     .testTarget(
-        name: "CommandTests", dependencies: ["TestSupport", "holdfast", "HoldfastCommands", "Platform"],
+        name: "CommandTests",
+        dependencies: [
+            "TestSupport", "holdfast", "HoldfastCommands", "Platform",
+            .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        ],
         swiftSettings: swiftSettings),
 ]
 

@@ -7,6 +7,7 @@ internal import WriteFilter
 struct BwfCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bwf", abstract: "The write filter, by the words of TwinCAT/BSD; `holdfast filter` can more.",
+        discussion: discussion(examples: "bwf enable # then reboot", "bwf status"),
         version: Version.tool, subcommands: [Enable.self, Disable.self, Status.self])
 
     struct Enable: StatefulCommand {

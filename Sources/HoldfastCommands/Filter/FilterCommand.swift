@@ -9,6 +9,9 @@ internal import WriteFilter
 struct FilterCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "filter", abstract: "Let the system run and forget its writes at the next start.",
+        discussion: discussion(
+            examples: "holdfast filter enable # / from the next start on",
+            "holdfast filter status # how full it is, and what fills it"),
         subcommands: [
             FilterStatusCommand.self, FilterEnableCommand.self, FilterDisableCommand.self, FilterCommitCommand.self,
             FilterDiscardCommand.self, FilterServiceCommand.self, FilterExceptCommand.self, FilterStartCommand.self,

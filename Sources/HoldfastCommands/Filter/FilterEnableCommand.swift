@@ -9,10 +9,14 @@ internal import WriteFilter
 struct FilterEnableCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
         commandName: "enable", abstract: "Have / protected from the next start on, or a folder at once.",
-        discussion: """
+        discussion: discussion(
+            """
             Writes go to memory and are forgotten at the next start. What is to stay goes into exceptions; /var/log, /var/audit \
             and /home are exceptions of / from the start. It makes the point before-filter.TIME of what is protected.
-            """)
+            """,
+            examples: "holdfast filter enable # / from the next start on",
+            "holdfast filter enable --set operator --set time # these keep their writes",
+            "holdfast filter enable --path /opt/hmi # a folder, at once"))
 
     @Option(help: ArgumentHelp("The folder to filter (default: /).", valueName: "dir"))
     var path: PathArgument?
@@ -104,7 +108,10 @@ struct FilterEnableCommand: StatefulCommand {
 struct FilterDisableCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
         commandName: "disable", abstract: "Have / writable from the next start on, or a folder at once.",
-        discussion: "What this session wrote is forgotten all the same, unless it is committed first.")
+        discussion: discussion(
+            "What this session wrote is forgotten all the same, unless it is committed first.",
+            examples: "holdfast filter disable # / from the next start on",
+            "holdfast filter disable --path /opt/hmi # a folder, at once"))
 
     @OptionGroup var place: FilterPathOption
     @OptionGroup var plan: PlanOptions
@@ -137,7 +144,8 @@ struct FilterDisableCommand: StatefulCommand {
 struct FilterServiceCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
         commandName: "service",
-        abstract: "Have the next start writable, once; whatever ends it, the one after is protected.")
+        abstract: "Have the next start writable, once; whatever ends it, the one after is protected.",
+        discussion: discussion(examples: "holdfast filter service # then reboot, work, and reboot again"))
 
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions

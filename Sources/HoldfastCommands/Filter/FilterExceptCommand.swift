@@ -7,15 +7,21 @@ internal import WriteFilter
 struct FilterExceptCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "except", abstract: "Say which folders keep their writes.",
+        discussion: discussion(
+            examples: "holdfast filter except add /var/opt/recipes # it keeps its writes", "holdfast filter except list"
+        ),
         subcommands: [Add.self, Remove.self, List.self])
 
     struct Add: StatefulCommand {
         static let configuration = CommandConfiguration(
             abstract: "Let folders keep their writes, from the next start of the filter on.",
-            discussion: """
+            discussion: discussion(
+                """
                 A folder that is not there yet is made at that start. A rename across the border of an exception is a copy, \
                 as between two disks.
-                """)
+                """,
+                examples: "holdfast filter except add /var/opt/recipes",
+                "holdfast filter except add --set codesys # a ready-made set"))
 
         @Argument(help: "The folders.") var paths: [PathArgument] = []
 
@@ -44,7 +50,8 @@ struct FilterExceptCommand: ParsableCommand {
 
     struct Remove: StatefulCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Protect folders again; what is in them stays as it is.")
+            abstract: "Protect folders again; what is in them stays as it is.",
+            discussion: discussion(examples: "holdfast filter except remove /var/opt/recipes"))
 
         @Argument(help: "The folders.") var paths: [PathArgument]
         @OptionGroup var place: FilterPathOption
@@ -64,7 +71,11 @@ struct FilterExceptCommand: ParsableCommand {
     }
 
     struct List: StatefulCommand {
-        static let configuration = CommandConfiguration(abstract: "List the exceptions.")
+        static let configuration = CommandConfiguration(
+            abstract: "List the exceptions.",
+            discussion: discussion(
+                examples: "holdfast filter except list # of /",
+                "holdfast filter except list --path /opt/hmi # of a folder"))
 
         @OptionGroup var place: FilterPathOption
         @OptionGroup var state: StateOptions

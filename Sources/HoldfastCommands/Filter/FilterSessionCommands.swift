@@ -9,11 +9,14 @@ internal import WriteFilter
 struct FilterCommitCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
         commandName: "commit", abstract: "Keep what this session wrote, or deleted, at some paths.",
-        discussion: """
+        discussion: discussion(
+            """
             It is durable when the command returns. In / it is brought to the disk at the next start, before anything runs; in a \
             filtered folder at once, where no program works in it. `--all --dry-run` lists what this session has changed and \
             the disk does not have.
-            """)
+            """,
+            examples: "holdfast filter commit /etc/network # this folder",
+            "holdfast filter commit --all --dry-run # what this session has changed"))
 
     @Argument(help: "Files and folders.") var paths: [PathArgument] = []
     @Flag(help: "Everything that this session changed.") var all = false
@@ -69,7 +72,9 @@ struct FilterCommitCommand: StatefulCommand {
 
 struct FilterDiscardCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
-        commandName: "discard", abstract: "Forget what this session wrote, now, where that needs no restart.")
+        commandName: "discard", abstract: "Forget what this session wrote, now, where that needs no restart.",
+        discussion: discussion(
+            examples: "holdfast filter discard # all filters", "holdfast filter discard --path /opt/hmi # one folder"))
 
     @Option(help: ArgumentHelp("The filtered folder (default: all).", valueName: "dir"))
     var path: PathArgument?

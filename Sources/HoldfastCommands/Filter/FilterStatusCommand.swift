@@ -7,8 +7,10 @@ internal import WriteFilter
 struct FilterStatusCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "Show this session and the next, how full the overlay is, and what fills it.",
-        discussion:
-            "Exit status 3: the overlay is filled above the warning threshold, or something is not as it was decided.")
+        discussion: discussion(
+            "Exit status 3: the overlay is filled above the warning threshold, or something is not as it was decided.",
+            examples: "holdfast filter status",
+            "holdfast filter status --path /opt/hmi --json # one folder, for a program"))
 
     @Option(help: ArgumentHelp("Only this filtered folder.", valueName: "dir"))
     var path: PathArgument?

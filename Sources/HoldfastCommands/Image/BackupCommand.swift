@@ -8,11 +8,15 @@ internal import Stewardship
 struct BackupCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
         commandName: "backup", abstract: "Make an image of folders or files.",
-        discussion: """
+        discussion: discussion(
+            """
             A backup stays on the file system that it started on and says what it left out. The first backup to a new \
             or empty folder that somebody makes at a terminal makes a store of it; otherwise `holdfast store init` does. A btrfs subvolume that has restore points is read from a snapshot, so that \
             the image is one instant of the running machine.
-            """)
+            """,
+            examples: "holdfast backup /opt/plc --to nas",
+            "holdfast backup / /boot /boot/efi --to nas --quiet # by a timer",
+            "holdfast backup /opt/plc --output /mnt/usb/plc.hf --passphrase # one file"))
 
     @Argument(help: ArgumentHelp("What to back up; with --point the protected tree.", valueName: "path"))
     var sources: [PathArgument] = []

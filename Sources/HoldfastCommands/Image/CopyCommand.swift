@@ -8,13 +8,17 @@ internal import Stewardship
 struct CopyCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
         commandName: "copy", abstract: "Copy images to another store, or to and from a single file.",
-        discussion: """
+        discussion: discussion(
+            """
             To a new folder, or to an earlier copy of the same store, volumes are copied as they are, which needs no \
             key. To another store contents are encrypted anew, which needs an identity.
 
             What the copy has already is compared by its ends alone; with --read-data all of it, and what is damaged \
             there is made anew from the store, if that has it whole: of contents an identity tells.
-            """)
+            """,
+            examples: "holdfast copy --from nas --to /mnt/usb/line3 # a replica",
+            "holdfast copy latest --from nas --series press-01/plc --output plc.hf",
+            "holdfast copy --from /mnt/usb/line3 --to nas --read-data # mends it"))
 
     @Argument(help: ArgumentHelp("The images; all where none is named.", valueName: "image"))
     var images: [NameArgument] = []

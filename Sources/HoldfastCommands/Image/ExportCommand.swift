@@ -5,7 +5,10 @@ internal import Images
 
 struct ExportCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
-        commandName: "export", abstract: "Write an image to standard output as a tar archive.")
+        commandName: "export", abstract: "Write an image to standard output as a tar archive.",
+        discussion: discussion(
+            examples: "holdfast export latest --from nas > plc.tar",
+            "holdfast export 3f9a --from nas | tar -t # only the names"))
 
     @Argument(help: "The image.")
     var image: NameArgument

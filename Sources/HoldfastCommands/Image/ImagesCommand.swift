@@ -7,7 +7,10 @@ internal import Reporting
 
 struct ImagesCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
-        commandName: "images", abstract: "List the images, the oldest first.")
+        commandName: "images", abstract: "List the images, the oldest first.",
+        discussion: discussion(
+            examples: "holdfast images --from nas", "holdfast images --from nas --host press-01 --json",
+            "holdfast images --from /mnt/usb/line3 --identity key.txt # a copy"))
 
     @OptionGroup var source: SourceOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions

@@ -6,10 +6,13 @@ internal import Images
 struct ImportCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
         commandName: "import", abstract: "Make an image of a tar archive on standard input.",
-        discussion: """
+        discussion: discussion(
+            """
             The archive is tar or cpio, plain or packed with gzip, bzip2, xz or zstd. An entry or attribute that an image cannot \
             hold exactly is left out and named (exit status 3). An archive that is cut or damaged makes no image.
-            """)
+            """,
+            examples: "holdfast import --name old-plc --to nas < plc.tar.gz",
+            "tar -c /opt/plc | holdfast import --name plc --to nas"))
 
     @Option(help: "The image's name.")
     var name: NameArgument

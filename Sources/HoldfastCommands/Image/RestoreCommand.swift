@@ -9,10 +9,14 @@ internal import WriteFilter
 struct RestoreCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
         commandName: "restore", abstract: "Bring an image, or a part of it, back.",
-        discussion: """
+        discussion: discussion(
+            """
             An image of one folder restores as DIR itself, a single file into DIR, an image of several sources below \
             DIR. What is there and not in the image stays. An interrupted restore goes on when it is repeated.
-            """)
+            """,
+            examples: "holdfast restore --from nas --to ./found # asks",
+            "holdfast restore latest --from nas --to /mnt --identity key.txt",
+            "holdfast restore 3f9a --from nas --to ./found --only etc/network"))
 
     @Argument(help: "The image; without one it asks, by a numbered list. Not needed with --input.")
     var image: NameArgument?

@@ -8,11 +8,14 @@ internal import Reporting
 struct VerifyCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Check that images can be restored.",
-        discussion: """
+        discussion: discussion(
+            """
             Without an image the whole store is checked, with --series or --host the images of those. Damage is listed, and ends with status 3. A steward's key \
             suffices to check all but content and to mark; to share, it is given beside an identity, which reads. Of a single file \
             each byte is looked at, also what is there twice.
-            """)
+            """,
+            examples: "holdfast verify --from nas # quick, no content",
+            "holdfast verify --from nas --read-data # every byte", "holdfast verify --input plc.hf # one file"))
 
     @Argument(help: "One image only.")
     var image: NameArgument?

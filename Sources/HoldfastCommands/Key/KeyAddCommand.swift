@@ -8,13 +8,16 @@ internal import Reporting
 struct KeyAddCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
         commandName: "add", abstract: "Let another recipient open a store.",
-        discussion: """
+        discussion: discussion(
+            """
             Given for a recipient that opens the store already, --label changes its label and nothing else. --reader takes \
             the right to change keys from one that has it; that makes new keys, as `holdfast key remove` does.
 
             A store has one passphrase. Another one takes its place, with new keys: holdfast opens nothing of the store with \
             the one before any more. Whoever knows that one and has the store can still get at what was written before.
-            """)
+            """,
+            examples: "holdfast key add \"$(cat anna.pub)\" --to nas --reader --label \"anna's laptop\"",
+            "holdfast key add passphrase --to nas # it is asked for"))
 
     @Argument(help: "age1…, or the word passphrase, which is then asked for.")
     var recipient: String

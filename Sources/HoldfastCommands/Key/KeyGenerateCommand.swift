@@ -7,7 +7,10 @@ internal import Platform
 
 struct KeyGenerateCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
-        commandName: "generate", abstract: "Make an identity; its file is one of age's.")
+        commandName: "generate", abstract: "Make an identity; its file is one of age's.",
+        discussion: discussion(
+            examples: "holdfast key generate # for yourself",
+            "holdfast key generate --output it.txt > it.pub # the public key in it.pub"))
 
     @Option(
         help: ArgumentHelp(

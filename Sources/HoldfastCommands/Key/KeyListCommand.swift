@@ -5,7 +5,9 @@ internal import Cryptography
 internal import Images
 
 struct KeyListCommand: HoldfastCommand {
-    static let configuration = CommandConfiguration(commandName: "list", abstract: "List who can open a store.")
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "List who can open a store.",
+        discussion: discussion(examples: "holdfast key list --from nas"))
 
     @Option(help: ArgumentHelp("The store.", valueName: "store"))
     var from: StoreArgument

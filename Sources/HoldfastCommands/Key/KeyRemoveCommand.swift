@@ -7,13 +7,16 @@ internal import Platform
 struct KeyRemoveCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
         commandName: "remove", abstract: "Remove a recipient from a store.",
-        discussion: """
+        discussion: discussion(
+            """
             The store gets new keys for everybody who stays: what is written from now on the removed recipient does not open. \
             What was written before it still opens, and so it does every copy; a replica follows with the next `holdfast copy`. \
             With a passphrase that was removed holdfast opens nothing any more; whoever knows it and has the store can still \
             get at what was written before. \
             Who governed the store has its root key, too: remove him with `holdfast store rekey`.
-            """)
+            """,
+            examples: "holdfast key remove \"$(cat anna.pub)\" --from nas",
+            "holdfast key remove passphrase --from nas --dry-run # who stays"))
 
     @Argument(help: "age1…, or passphrase.")
     var recipient: String

@@ -8,7 +8,9 @@ struct KeyStewardCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
         commandName: "steward",
         abstract: "Make a key that lists and looks after all images of a store, and opens no content.",
-        discussion: "Give the file with --identity, as to `holdfast images` or `holdfast verify --mark`.")
+        discussion: discussion(
+            "Give the file with --identity, as to `holdfast images` or `holdfast verify --mark`.",
+            examples: "holdfast key steward --to nas --output steward.key"))
 
     @Option(help: ArgumentHelp("The store.", valueName: "store"))
     var to: StoreArgument

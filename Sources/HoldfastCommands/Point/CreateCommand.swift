@@ -20,7 +20,11 @@ struct TagArgument: ExpressibleByArgument {
 
 struct CreateCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
-        commandName: "create", abstract: "Tag the state of now as a restore point.")
+        commandName: "create", abstract: "Tag the state of now as a restore point.",
+        discussion: discussion(
+            examples: "holdfast create Commissioning --message \"line 3 runs\"",
+            "holdfast create before-update --tag ticket=4711",
+            "holdfast create delivered --factory # factory-reset returns to it"))
 
     @Argument(help: "The point's name (default: the time, as 2026-11-20T08:56:14Z).")
     var name: String?

@@ -8,7 +8,11 @@ internal import RestorePoints
 struct DiffCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
         commandName: "diff", abstract: "Compare two points, or a point with the live tree.",
-        discussion: "Each line: + added, - removed, * changed, m only owner, mode, time, attributes or flags.")
+        discussion: discussion(
+            "Each line: + added, - removed, * changed, m only owner, mode, time, attributes or flags.",
+            examples: "holdfast diff # what has changed since",
+            "holdfast diff Commissioning # since that point",
+            "holdfast diff Commissioning before-update # from the one to the other"))
 
     @Argument(help: "The older state (default: the point that `status` marks with here).")
     var from: String?

@@ -9,6 +9,8 @@ internal import Platform
 struct LogCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "log", abstract: "Show what was done to this machine; check that the record is whole.",
+        discussion: discussion(
+            examples: "holdfast log --since 12h # what was done during the night", "holdfast log verify"),
         subcommands: [LogShowCommand.self, LogVerifyCommand.self], defaultSubcommand: LogShowCommand.self)
 }
 
@@ -48,7 +50,11 @@ struct SinceArgument: ExpressibleByArgument {
 
 struct LogShowCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
-        commandName: "show", abstract: "Show what was done to this machine.")
+        commandName: "show", abstract: "Show what was done to this machine.",
+        discussion: discussion(
+            examples: "holdfast log --since 12h # what was done during the night",
+            "holdfast log --verb rollback # every rollback, and by whom", "holdfast log --user anna --since 2026-11-20")
+    )
 
     @Option(
         help: ArgumentHelp("From when on: 2026-11-20, 2026-11-20T08:56:14Z, or 90m, 12h, 7d ago.", valueName: "time"))
@@ -98,10 +104,12 @@ struct LogShowCommand: StatefulCommand {
 struct LogVerifyCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Check that the log is whole, in order, and written by this machine.",
-        discussion: """
+        discussion: discussion(
+            """
             Whether log and key were both put back to an older state can only be told from outside: by the log's head that every \
             image carries (--from), or that was written down (--anchor).
-            """)
+            """,
+            examples: "holdfast log verify", "holdfast log verify --from nas # with the heads in its images"))
 
     @Option(
         name: .customLong("anchor"), help: ArgumentHelp("A head that was noted; may be repeated.", valueName: "head"))

@@ -8,7 +8,9 @@ internal import WriteFilter
 
 struct DestroyCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
-        commandName: "destroy", abstract: "Delete restore points; the live tree stays as it is.")
+        commandName: "destroy", abstract: "Delete restore points; the live tree stays as it is.",
+        discussion: discussion(
+            examples: "holdfast destroy before-update test-3", "holdfast destroy test-3 --dry-run # what would go"))
 
     @Argument(help: "The points.")
     var names: [String]
@@ -54,7 +56,9 @@ struct DestroyCommand: StatefulCommand {
 }
 
 struct PinCommand: StatefulCommand {
-    static let configuration = CommandConfiguration(commandName: "pin", abstract: "Keep a point from being destroyed.")
+    static let configuration = CommandConfiguration(
+        commandName: "pin", abstract: "Keep a point from being destroyed.",
+        discussion: discussion(examples: "holdfast pin Commissioning"))
 
     @Argument(help: "The point.") var name: String
     @OptionGroup var state: StateOptions
@@ -71,7 +75,9 @@ struct PinCommand: StatefulCommand {
 }
 
 struct UnpinCommand: StatefulCommand {
-    static let configuration = CommandConfiguration(commandName: "unpin", abstract: "Let a pinned point go again.")
+    static let configuration = CommandConfiguration(
+        commandName: "unpin", abstract: "Let a pinned point go again.",
+        discussion: discussion(examples: "holdfast unpin Commissioning"))
 
     @Argument(help: "The point.") var name: String
     @OptionGroup var state: StateOptions
@@ -90,7 +96,9 @@ struct UnpinCommand: StatefulCommand {
 struct RecoverCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
         commandName: "recover", abstract: "Finish or clear what was under way; the boot runs it.",
-        discussion: "Every changing command does the same first. With nothing under way it does nothing.")
+        discussion: discussion(
+            "Every changing command does the same first. With nothing under way it does nothing.",
+            examples: "holdfast recover # after a power cut; the next boot does it, too"))
 
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions

@@ -9,6 +9,7 @@ internal import RestorePoints
 struct RestorepointCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "restorepoint", abstract: "Restore points, by the words of TwinCAT/BSD; `holdfast` can more.",
+        discussion: discussion(examples: "restorepoint create Commissioning", "restorepoint rollback Commissioning"),
         version: Version.tool,
         subcommands: [Status.self, Create.self, Rollback.self, Destroy.self])
 

@@ -8,10 +8,14 @@ internal import RestorePoints
 struct RollbackCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
         commandName: "rollback", abstract: "Bring the tree back to a restore point.",
-        discussion: """
+        discussion: discussion(
+            """
             Nothing is lost: the state of now stays as a point, newer points stay, and `holdfast undo` returns. Without a name \
             it asks.
-            """)
+            """,
+            examples: "holdfast rollback # asks, by a list",
+            "holdfast rollback Commissioning --dry-run # what would change",
+            "holdfast rollback Commissioning --reboot # and restart where it has to be"))
 
     @Argument(help: "The point.")
     var name: String?
@@ -62,7 +66,9 @@ struct RollbackCommand: StatefulCommand {
 
 struct UndoCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
-        commandName: "undo", abstract: "Return to the state that the last rollback left; repeated, back again.")
+        commandName: "undo", abstract: "Return to the state that the last rollback left; repeated, back again.",
+        discussion: discussion(
+            examples: "holdfast undo # after a question", "holdfast undo --dry-run # what it would return to"))
 
     @OptionGroup var plan: PlanOptions
     @OptionGroup var state: StateOptions
@@ -91,7 +97,10 @@ struct KeepArgument: ExpressibleByArgument {
 struct FactoryResetCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
         commandName: "factory-reset", abstract: "Bring the tree back to the state in which it was delivered.",
-        discussion: "All of that state is back, its passwords too.")
+        discussion: discussion(
+            "All of that state is back, its passwords too.",
+            examples: "holdfast factory-reset --keep network --keep identity # on its place again",
+            "holdfast factory-reset --for-transfer # before it is sold"))
 
     @Option(help: ArgumentHelp("The factory point (default: the newest).", valueName: "name"))
     var to: String?

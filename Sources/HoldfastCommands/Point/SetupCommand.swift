@@ -21,15 +21,14 @@ struct BackendArgument: ExpressibleByArgument {
 struct SetupCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
         commandName: "setup", abstract: "Protect a tree with restore points.",
-        discussion: """
+        discussion: discussion(
+            """
             Without --root it says what it would do with / here, and asks. On btrfs and ZFS a point costs next to nothing; any \
             other folder is kept as images beside the state. The last thing that it does is the point `factoryreset`.
-
-            Examples:
-              holdfast setup                              # this machine, after a question
-              holdfast setup --root /opt/plc              # a folder
-              holdfast setup --remove --points keep       # not any more; another set-up has the points again
-            """)
+            """,
+            examples: "holdfast setup # this machine, after a question",
+            "holdfast setup --root /opt/plc # a folder",
+            "holdfast setup --remove --points keep # not any more; the points stay"))
 
     /// What becomes of the points.
     enum Points: String, ExpressibleByArgument { case keep, destroy }

@@ -10,7 +10,9 @@ internal import WriteFilter
 struct StatusCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "List the restore points and what is pending.",
-        discussion: "`here` is the point in whose state the tree was last: it was made or gone back to.")
+        discussion: discussion(
+            "`here` is the point in whose state the tree was last: it was made or gone back to.",
+            examples: "holdfast status", "holdfast status --space # what each point would free"))
 
     @Flag(help: "Show what each point would free if it alone were destroyed.")
     var space = false

@@ -59,7 +59,7 @@ func run(
     } catch {
         let text = root.fullMessage(for: error)
         if root.exitCode(for: error).isSuccess, unknownCommand(arguments, root) == nil {
-            Console(isJSON: false).result(ownOptionsFirst(text) + "\n")
+            Console(isJSON: false).result(arranged(text) + "\n")
             return 0
         }
         // Its last line says "See 'holdfast backup --help' for more information."
@@ -111,15 +111,22 @@ private func run(
     }
 }
 
-/// A help text with what belongs to every command at the end: ArgumentParser puts options with a title before those without.
-private func ownOptionsFirst(_ text: String) -> String {
-    let sections = text.split(separator: "\n\n", omittingEmptySubsequences: false).map(String.init)
-    guard let common = sections.firstIndex(where: { $0.hasPrefix("EVERYWHERE:") }),
+/// A help text in the order of use: ArgumentParser puts options with a title, which belong to every command, before those without, and what a
+/// discussion ends with, the examples, before everything.
+private func arranged(_ text: String) -> String {
+    var sections = text.split(separator: "\n\n", omittingEmptySubsequences: false).map(String.init)
+    if let common = sections.firstIndex(where: { $0.hasPrefix("EVERYWHERE:") }),
         let own = sections.firstIndex(where: { $0.hasPrefix("OPTIONS:") }), common < own
-    else { return text }
-    var ordered = sections
-    ordered.insert(ordered.remove(at: common), at: own)
-    return ordered.joined(separator: "\n\n")
+    {
+        sections.insert(sections.remove(at: common), at: own)
+    }
+    if let examples = sections.firstIndex(where: { $0.hasPrefix(examplesHeading) }) {
+        let paragraph = sections.remove(at: examples)
+        // The help ends with an empty line.
+        let isEnded = sections.last?.isEmpty == true
+        sections.insert(paragraph, at: sections.count - (isEnded ? 1 : 0))
+    }
+    return sections.joined(separator: "\n\n")
 }
 
 /// What a command ended with; once it was interrupted, whatever went wrong is what that looks like from where it was noticed.

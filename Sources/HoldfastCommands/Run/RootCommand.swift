@@ -6,13 +6,17 @@ struct RootCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "holdfast",
         abstract: "Keeps a machine restorable: restore points, encrypted backup images, and the way back.",
-        discussion: """
+        discussion: discussion(
+            """
             A STORE is a folder, a file: URL, or a name from the configuration. An IMAGE is named by its name, by the \
             beginning of its id, or `latest`.
 
             Exit status: 0 done; 1 failed, nothing lost; 2 usage or configuration; 3 done, with findings; 4 refused; \
             130 interrupted.
             """,
+            examples: "holdfast setup # protect this machine, after a question",
+            "holdfast create Commissioning # a restore point of now",
+            "holdfast backup /opt/plc --to nas # an image of a folder, in a store"),
         version: Version.tool,
         groupedSubcommands: [
             CommandGroup(

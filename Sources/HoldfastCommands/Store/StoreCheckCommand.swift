@@ -5,7 +5,8 @@ internal import Images
 
 struct StoreCheckCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
-        commandName: "check", abstract: "Check that a store has everything its images name, without reading content.")
+        commandName: "check", abstract: "Check that a store has everything its images name, without reading content.",
+        discussion: discussion(examples: "holdfast store check nas"))
 
     @Argument var store: StoreArgument
 

@@ -5,6 +5,9 @@ internal import ArgumentParser
 struct StoreCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "store", abstract: "Make, join, describe and check stores.",
+        discussion: discussion(
+            examples: "holdfast store init /mnt/nas/line3 # a new one",
+            "holdfast store info nas # its fingerprint, and who opens it"),
         subcommands: [
             StoreInitCommand.self, StoreJoinCommand.self, StoreInfoCommand.self, StoreCheckCommand.self,
             StoreRevokeCommand.self, StoreRekeyCommand.self,

@@ -6,7 +6,10 @@ internal import Platform
 
 struct StoreInfoCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
-        commandName: "info", abstract: "Tell what a store is and who can open it.")
+        commandName: "info", abstract: "Tell what a store is and who can open it.",
+        discussion: discussion(
+            examples: "holdfast store info nas # compare the fingerprint with the paper",
+            "holdfast store info /mnt/usb/line3 --json"))
 
     @Argument var store: StoreArgument
 

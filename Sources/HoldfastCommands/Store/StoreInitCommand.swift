@@ -6,7 +6,11 @@ internal import Platform
 
 struct StoreInitCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
-        commandName: "init", abstract: "Make a store in a new or empty folder.")
+        commandName: "init", abstract: "Make a store in a new or empty folder.",
+        discussion: discussion(
+            examples: "holdfast store init /mnt/usb/line3",
+            "holdfast store init nas --recipient \"$(cat it.pub)\" --group line-3",
+            "holdfast store init /mnt/usb/line3 --passphrase # typed, no key file"))
 
     @Argument var store: StoreArgument
 

@@ -7,11 +7,14 @@ internal import Platform
 struct StoreJoinCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
         commandName: "join", abstract: "Let this machine write to a store.",
-        discussion: """
+        discussion: discussion(
+            """
             An identity or the passphrase is needed once; afterwards backups need neither. A machine that joined already \
             goes on with its key. Where one of the options below, --identity or --passphrase-file is given, it gets another \
             one in the place of its own: whoever has a copy of the old key writes no more.
-            """)
+            """,
+            examples: "holdfast store join nas --group line-3 --identity it.txt",
+            "holdfast store join nas --replace press-01 # in the place of a dead one"))
 
     @Argument var store: StoreArgument
 

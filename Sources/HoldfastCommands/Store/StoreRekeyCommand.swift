@@ -7,7 +7,8 @@ internal import Platform
 struct StoreRekeyCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
         commandName: "rekey", abstract: "Give a store a new root key, and with it a new fingerprint.",
-        discussion: """
+        discussion: discussion(
+            """
             For removing somebody who governs the store: he has its root key, and could make keys for ever. Whatever is in \
             the store stays, and restores; what the old root key signs from now on counts for nothing.
 
@@ -15,7 +16,9 @@ struct StoreRekeyCommand: HoldfastCommand {
             or, on a terminal, to `holdfast store join`. Then it goes on with its own key. So does the key of a steward. \
             What `verify --share` stated has to be stated anew. Replicas follow with the next `holdfast copy`. A command \
             that was interrupted is repeated.
-            """)
+            """,
+            examples: "holdfast store rekey nas --remove \"$(cat anna.pub)\" # anna governed it",
+            "holdfast store rekey nas --writer press-01 # only that one goes on"))
 
     @Argument var store: StoreArgument
 

@@ -7,11 +7,14 @@ internal import Platform
 struct StoreRevokeCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
         commandName: "revoke", abstract: "End a machine's right to write to a store.",
-        discussion: """
+        discussion: discussion(
+            """
             The store gets new keys for everybody else. The images of the machine that are there still count, unless \
             --since says from when on they do not. A replica follows with the next `holdfast copy`. Another machine goes on \
             with its series after `holdfast store join STORE --replace WRITER`.
-            """)
+            """,
+            examples: "holdfast store revoke press-01 --from nas # it was stolen",
+            "holdfast store revoke press-01 --from nas --since 2026-11-20"))
 
     @Argument(help: "The machine's name, or the beginning of its id, as `holdfast store info` shows them.")
     var writer: NameArgument

@@ -10,14 +10,18 @@ internal import Sanitization
 struct CertificateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "certificate", abstract: "Check a certificate of sanitization, or record what was done by hand.",
+        discussion: discussion(examples: "holdfast certificate verify sdb.json"),
         subcommands: [Verify.self, Record.self])
 
     struct Verify: StatefulCommand {
         static let configuration = CommandConfiguration(
             abstract: "Check a certificate, its signature and its page.",
-            discussion: """
+            discussion: discussion(
+                """
                 OpenSSH agrees: ssh-keygen -Y verify -f SIGNERS -I NAME -n \(Certificate.namespace) -s FILE.sig < FILE
-                """)
+                """,
+                examples: "holdfast certificate verify sdb.json",
+                "holdfast certificate verify sdb.json --signer press-01.pub # whose it is"))
 
         @Argument(help: "The certificate.") var file: PathArgument
 
@@ -61,7 +65,13 @@ struct CertificateCommand: ParsableCommand {
     struct Record: StatefulCommand {
         static let configuration = CommandConfiguration(
             abstract: "Certify that a medium was destroyed.",
-            discussion: "Fields: \(Certificate.fields.joined(separator: ", ")).")
+            discussion: discussion(
+                "Fields: \(Certificate.fields.joined(separator: ", ")).",
+                examples: """
+                    holdfast certificate record --level destroy --certificate s1234.json \\
+                        --field serial=S1234 --field technique=shredded \\
+                        --field witness="B. Ott" --field operator.name="A. Berg"
+                    """))
 
         @Option(help: ArgumentHelp("destroy.", valueName: "level")) var level: String
 

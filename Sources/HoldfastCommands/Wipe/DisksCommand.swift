@@ -7,7 +7,9 @@ internal import Sanitization
 struct DisksCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
         commandName: "disks", abstract: "List the disks, and what uses them.",
-        discussion: "A disk that is used is not wiped. Being root shows what other users' programs have open.")
+        discussion: discussion(
+            "A disk that is used is not wiped. Being root shows what other users' programs have open.",
+            examples: "holdfast disks", "holdfast disks --json # with what each drive can"))
 
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 

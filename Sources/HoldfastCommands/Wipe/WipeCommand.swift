@@ -57,14 +57,18 @@ struct TechniqueArgument: ExpressibleByArgument {
 struct WipeCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
         commandName: "wipe", abstract: "Wipe a device, and certify what came of it; or files, or free space.",
-        discussion: """
+        discussion: discussion(
+            """
             What is in use is refused. The serial number has to be typed, or given with --confirm; a device without one is \
             confirmed by its name. What interrupts it costs nothing: the same command goes on. Sectors that cannot be reached are named, \
             and then the device is not wiped (exit status 3): destroy it.
 
             Files are overwritten where they are, read back from the device, and removed. Where the file system or the medium puts what is \
             written elsewhere, that is said, and the exit status is 3.
-            """)
+            """,
+            examples: "holdfast wipe /dev/sdb --dry-run # what would be done",
+            "holdfast wipe /dev/sdb --level purge --certificate sdb.json",
+            "holdfast wipe /opt/plc/recipes --free-space # what is free there"))
 
     @Argument(help: ArgumentHelp("The device, as /dev/sdb, or a file or folder.", valueName: "device|path"))
     var device: PathArgument
