@@ -99,7 +99,7 @@ var targets: [Target] = [
     .testTarget(
         name: "CommandTests",
         dependencies: [
-            "TestSupport", "holdfast", "HoldfastCommands", "Platform",
+            "TestSupport", "holdfast", "HoldfastCommands", "RestorePoints", "Platform",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],
         swiftSettings: swiftSettings),

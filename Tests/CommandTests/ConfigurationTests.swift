@@ -2,7 +2,11 @@
 
 import Glibc
 import Platform
+import RestorePoints
+import TestSupport
 import Testing
+
+@testable import HoldfastCommands
 
 @Suite struct ConfigurationTests {
     /// Runs a command that reads the configuration and touches nothing else.
@@ -18,10 +22,16 @@ import Testing
             ("stors = 1", "line 1, column 1: there is no setting stors; there are identity, state, cache"),
             ("state = '/a'\n\n  [stores]\nx = '/b'\n  y = 'c'\n", "line 5, column 7: the path of the store y is not"),
             ("[stores]\nx = 5", "line 2, column 5: the store x wants a path as a string"),
-            ("# a\n[hooks]\nbefor = '/x'", "line 3, column 1: there is no hook befor; there are before and after"),
+            (
+                "# a\n[hooks]\nbefor = '/x'",
+                "line 3, column 1: there is no setting befor in [hooks]; there are before and after"
+            ),
             ("identity = ['/a',\n '/b', 7]", "line 2, column 8: identity wants paths as strings"),
             ("identity = ['/a', 'b']", "line 1, column 19: the path of identity is not absolute"),
             ("identity = true", "line 1, column 12: identity wants a path, or an array of paths"),
+            ("x = 1", "there are identity, state, cache, series, [hooks], [stores] and [packages]"),
+            ("[packages]\npoints = 1", "line 2, column 1: there is no setting points in [packages]; there is point"),
+            ("[packages]\npoint = 1", "line 2, column 9: point wants true or false"),
             ("hooks = 1", "line 1, column 9: [hooks] wants to be a table"),
             ("'state' = ''", "line 1, column 11: the path of state is not absolute"),
             ("state = '/a'\nstate = '/b'", "line 2, column"),
@@ -48,6 +58,23 @@ import Testing
         #expect(outcome.output.contains("nowhere"), "\(outcome)")
         let listed = place.holdfast("images --from 'line 3' --config config.toml")
         #expect(listed.status == 0 && listed.output.contains("tree"), "\(listed)")
+    }
+
+    @Test("The file that explains the settings sets none, and with all of them taken in each of them")
+    func explained() throws {
+        let text = runShell("\(builtProgram) explain-settings").output
+        let none = try Configuration(text, path: "/x")
+        #expect(none.identities.isEmpty && none.state == nil && none.stores.isEmpty && !none.makesPointBeforePackages)
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        let all = try Configuration(
+            lines.map { $0.hasPrefix("#") && !$0.hasPrefix("# ") ? $0.dropFirst() : $0 }.joined(separator: "\n"),
+            path: "/etc/passwd")
+        #expect(all.identities == ["/etc/holdfast/identity.txt"] && all.state == "/var/lib/holdfast")
+        #expect(all.cache == "/var/cache/holdfast" && all.series == "/etc/holdfast/series")
+        #expect(all.hooks.before != nil && all.hooks.after != nil)
+        #expect(all.stores == ["nas": "/mnt/nas/line3"] && all.makesPointBeforePackages)
+        #expect(lines.allSatisfy { $0.count <= 80 }, "\(text)")
+        for setting in Settings.tables.flatMap(\.settings) { #expect(text.contains("\n#" + setting.example + "\n")) }
     }
 
     @Test("No text of a configuration stops the program otherwise than with a sentence")

@@ -1,4 +1,4 @@
-// The configuration: which identity, where state and cache are, what stores are called. A key that nobody knows is an
+// The configuration: which identity, where state and cache are, what stores are called (`Settings`). A key that nobody knows is an
 // error, since a typing error must not silently mean the default.
 
 internal import Images
@@ -14,7 +14,7 @@ struct Configuration {
     var series = HardwareSeries.standardPath
     /// What stands around the making of points and snapshots.
     var hooks = Hooks()
-    /// Whether a point is made before packages are changed.
+    /// Whether a point is made before apt changes packages.
     var makesPointBeforePackages = false
     /// Names of stores, and the path or URL that each stands for.
     var stores: [String: String] = [:]
@@ -39,86 +39,32 @@ struct Configuration {
     }
 
     init(_ text: String, path: BytePath) throws {
-        let source = Source(path: path)
-        let settings: TOMLValue
+        let source = SettingSource(path: path)
+        let top: TOMLValue
         do throws(TOMLError) {
-            settings = try TOMLValue(parsing: text)
+            top = try TOMLValue(parsing: text)
         } catch {
             throw source.problem(error.place, error.message)
         }
-        for setting in settings.table ?? [] {
-            let key = setting.key
-            switch key {
-            case "identity":
-                if let several = setting.array {
-                    identities = try several.map { element in
-                        guard element.string != nil else {
-                            throw source.problem(element.place, "\(key) wants paths as strings")
-                        }
-                        return try source.absolute(element, key)
-                    }
-                } else if setting.string != nil {
-                    identities = [try source.absolute(setting, key)]
-                } else {
-                    throw source.problem(setting.place, "\(key) wants a path, or an array of paths")
-                }
-            case "state": state = try source.absolute(setting, key)
-            case "cache": cache = try source.absolute(setting, key)
-            case "series": series = try source.absolute(setting, key)
-            case "hooks":
-                guard let places = setting.table else {
-                    throw source.problem(setting.place, "[hooks] wants to be a table")
-                }
-                if HostFacts.isRoot,
-                    let problem = ProgramOwner.problem(try path.normalized(relativeTo: HostFacts.workingFolder))
-                {
-                    throw Problem.refused(
-                        "the hooks in \(path) are not run as root: \(problem)",
-                        hint: "`chown root \(path); chmod go-w \(path)`, its folders too")
-                }
-                for hook in places {
-                    switch hook.key {
-                    case "before": hooks.before = try source.absolute(hook, hook.key)
-                    case "after": hooks.after = try source.absolute(hook, hook.key)
-                    default:
-                        throw source.problem(
-                            hook.keyPlace, "there is no hook \(hook.key); there are before and after")
-                    }
-                }
-            case "stores":
-                guard let names = setting.table else {
-                    throw source.problem(setting.place, "[stores] wants to be a table")
-                }
-                for store in names {
-                    guard let place = store.string, !place.isEmpty else {
-                        throw source.problem(store.place, "the store \(store.key) wants a path as a string")
-                    }
-                    guard place.hasPrefix("/") || StorePlace.scheme(of: Array(place.utf8)) != nil else {
-                        throw source.problem(store.place, "the path of the store \(store.key) is not absolute")
-                    }
-                    stores[store.key] = place
-                }
-            default:
-                throw source.problem(
-                    setting.keyPlace,
-                    "there is no setting \(key); there are identity, state, cache, series, [hooks] and [stores]")
+        for value in top.table ?? [] {
+            guard let table = Settings.tables.first(where: { $0.name == value.key }) else {
+                try read(value, of: Settings.tables[0], source)
+                continue
             }
+            guard let values = value.table else {
+                throw source.problem(value.place, "[\(value.key)] wants to be a table")
+            }
+            try table.check(source)
+            for value in values { try read(value, of: table, source) }
         }
     }
 
-    private struct Source {
-        let path: BytePath
-
-        func absolute(_ value: TOMLValue, _ key: String) throws -> BytePath {
-            guard let text = value.string else { throw problem(value.place, "\(key) wants a path as a string") }
-            guard text.hasPrefix("/") else { throw problem(value.place, "the path of \(key) is not absolute") }
-            guard !text.utf8.contains(0) else { throw problem(value.place, "the path of \(key) holds a zero byte") }
-            return BytePath(text)
+    private mutating func read(_ value: TOMLValue, of table: SettingTable, _ source: SettingSource) throws {
+        guard let setting = table.setting(value.key) else {
+            let place = table.name.map { " in [\($0)]" } ?? ""
+            throw source.problem(
+                value.keyPlace, "there is no setting \(value.key)\(place); " + Settings.names(in: table))
         }
-
-        func problem(_ place: TOMLPlace?, _ message: String) -> Problem {
-            guard let place else { return .usage("\(path): \(message)") }
-            return .usage("\(path), line \(place.line), column \(place.column): \(message)")
-        }
+        try setting.read(value, source, &self)
     }
 }

@@ -18,6 +18,7 @@ struct RootCommand: ParsableCommand {
             "holdfast create Commissioning # a restore point of now",
             "holdfast backup /opt/plc --to nas # an image of a folder, in a store"),
         version: Version.tool,
+        subcommands: [ExplainSettingsCommand.self],
         groupedSubcommands: [
             CommandGroup(
                 name: "Restore point",

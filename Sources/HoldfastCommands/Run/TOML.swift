@@ -43,6 +43,7 @@ struct TOMLValue {
     var keyPlace: TOMLPlace { document.keys[number].place }
 
     var string: String? { if case .string(let text) = content { text } else { nil } }
+    var boolean: Bool? { if case .boolean(let value) = content { value } else { nil } }
     /// What a table holds, in the order of the text.
     var table: [TOMLValue]? { content == .table ? held : nil }
     var array: [TOMLValue]? { content == .array ? held : nil }

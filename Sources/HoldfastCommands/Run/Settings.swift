@@ -1,0 +1,180 @@
+// What can be set in the configuration, as one table. From it come its reading and its errors, the file that explains it, and its manual
+// page.
+
+internal import Machine
+internal import Platform
+internal import RestorePoints
+
+struct Setting: Sendable {
+    /// The key; a placeholder in capitals where every key is one.
+    var name: String
+    /// What the value is to be, in words.
+    var wants: String
+    /// Sentences, one a line of the file that explains it.
+    var explanation: [String]
+    /// What is so without it, in words.
+    var standard: String
+    /// As it could stand in the file.
+    var example: String
+    var read: @Sendable (TOMLValue, SettingSource, inout Configuration) throws -> Void
+
+    var takesAnyName: Bool { name == name.uppercased() }
+}
+
+struct SettingTable: Sendable {
+    /// nil: what stands before all tables.
+    var name: String?
+    var explanation: [String]
+    var settings: [Setting]
+    /// Asked once, where the table is there.
+    var check: @Sendable (SettingSource) throws -> Void = { _ in }
+
+    func setting(_ key: String) -> Setting? { settings.first { $0.takesAnyName || $0.name == key } }
+}
+
+enum Settings {
+    static let tables = [
+        SettingTable(
+            name: nil, explanation: [],
+            settings: [
+                Setting(
+                    name: "identity", wants: "a path, or an array of paths",
+                    explanation: [
+                        "Files of private keys, as `holdfast key generate` makes them: they open stores and images.",
+                        "A machine that only makes backups needs none. --identity is used instead, where it is given.",
+                    ],
+                    standard: "identity.txt in /etc/holdfast, for others than root in ~/.config/holdfast",
+                    example: #"identity = "/etc/holdfast/identity.txt""#
+                ) { value, source, configuration in
+                    if let several = value.array {
+                        configuration.identities = try several.map { element in
+                            guard element.string != nil else {
+                                throw source.problem(element.place, "identity wants paths as strings")
+                            }
+                            return try source.absolute(element, "identity")
+                        }
+                    } else if value.string != nil {
+                        configuration.identities = [try source.absolute(value, "identity")]
+                    } else {
+                        throw source.problem(value.place, "identity wants a path, or an array of paths")
+                    }
+                },
+                Setting(
+                    name: "state", wants: "a path",
+                    explanation: [
+                        "The folder of what Holdfast knows: points, log, and the keys with which this machine writes to stores.",
+                        "It is on no account to be lost. --state gives another place for points.",
+                    ],
+                    standard: "\(Places.standardState); for others than root ~/.local/state/holdfast",
+                    example: #"state = "/var/lib/holdfast""#
+                ) { value, source, result in result.state = try source.absolute(value, "state") },
+                Setting(
+                    name: "cache", wants: "a path",
+                    explanation: [
+                        "The folder of what costs only time where it is lost: the next backup reads everything again."
+                    ],
+                    standard:
+                        "/var/cache/holdfast, or cache in the state once / is protected; for others than root ~/.cache/holdfast",
+                    example: #"cache = "/var/cache/holdfast""#
+                ) { value, source, result in result.cache = try source.absolute(value, "cache") },
+                Setting(
+                    name: "series", wants: "a path",
+                    explanation: [
+                        "The file that says which hardware is of one series, so that a whole system of one restores on another.",
+                        "A series a line, its models between |, each as `holdfast images` shows it; a * at the end of a model",
+                        "stands for any ending.",
+                    ],
+                    standard: "/etc/holdfast/series", example: #"series = "/etc/holdfast/series""#
+                ) { value, source, result in result.series = try source.absolute(value, "series") },
+            ]),
+        SettingTable(
+            name: "hooks",
+            explanation: [
+                "Programs that run around the making of a point or a snapshot. Each is told the verb and the tree. They run as root,",
+                "so nobody else may be able to write them or this file. One that is not done after ten minutes is ended.",
+            ],
+            settings: [
+                Setting(
+                    name: "before", wants: "a path",
+                    explanation: [
+                        "It brings what writes to rest, such as a database. Where it fails, no point is made."
+                    ],
+                    standard: "none", example: #"before = "/usr/local/lib/holdfast/pause""#
+                ) { value, source, result in result.hooks.before = try source.absolute(value, "before") },
+                Setting(
+                    name: "after", wants: "a path",
+                    explanation: ["It lets that go on. It runs whenever the one before was started."],
+                    standard: "none", example: #"after = "/usr/local/lib/holdfast/resume""#
+                ) { value, source, result in result.hooks.after = try source.absolute(value, "after") },
+            ],
+            check: { source in
+                if HostFacts.isRoot,
+                    let problem = ProgramOwner.problem(
+                        try source.path.normalized(relativeTo: HostFacts.workingFolder))
+                {
+                    throw Problem.refused(
+                        "the hooks in \(source.path) are not run as root: \(problem)",
+                        hint: "`chown root \(source.path); chmod go-w \(source.path)`, its folders too")
+                }
+            }),
+        SettingTable(
+            name: "stores",
+            explanation: ["Names of stores: where a command takes a STORE, the name stands for the place."],
+            settings: [
+                Setting(
+                    name: "NAME", wants: "a path or file: URL",
+                    explanation: [
+                        "The folder of a store. What is not mounted there is told from a new place: no store is made in it."
+                    ],
+                    standard: "none", example: #"nas = "/mnt/nas/line3""#
+                ) { value, source, result in
+                    guard let place = value.string, !place.isEmpty else {
+                        throw source.problem(value.place, "the store \(value.key) wants a path as a string")
+                    }
+                    guard place.hasPrefix("/") || StorePlace.scheme(of: Array(place.utf8)) != nil else {
+                        throw source.problem(value.place, "the path of the store \(value.key) is not absolute")
+                    }
+                    result.stores[value.key] = place
+                }
+            ]),
+        SettingTable(
+            name: "packages", explanation: ["What is done around the changes that apt makes."],
+            settings: [
+                Setting(
+                    name: "point", wants: "true or false",
+                    explanation: ["Whether the point before-packages.TIME is made before apt changes packages."],
+                    standard: "false", example: "point = true"
+                ) { value, source, result in
+                    guard let isWanted = value.boolean else {
+                        throw source.problem(value.place, "point wants true or false")
+                    }
+                    result.makesPointBeforePackages = isWanted
+                }
+            ]),
+    ]
+
+    /// `identity, state and [hooks]`: what can stand on its own, or in a table.
+    static func names(in table: SettingTable) -> String {
+        let names =
+            table.settings.map(\.name) + (table.name == nil ? tables.compactMap { $0.name.map { "[\($0)]" } } : [])
+        guard let last = names.last, names.count > 1 else { return "there is " + (names.first ?? "none") }
+        return "there are " + names.dropLast().joined(separator: ", ") + " and " + last
+    }
+}
+
+/// The file that is read, for what is said of it.
+struct SettingSource {
+    let path: BytePath
+
+    func absolute(_ value: TOMLValue, _ key: String) throws -> BytePath {
+        guard let text = value.string else { throw problem(value.place, "\(key) wants a path as a string") }
+        guard text.hasPrefix("/") else { throw problem(value.place, "the path of \(key) is not absolute") }
+        guard !text.utf8.contains(0) else { throw problem(value.place, "the path of \(key) holds a zero byte") }
+        return BytePath(text)
+    }
+
+    func problem(_ place: TOMLPlace?, _ message: String) -> Problem {
+        guard let place else { return .usage("\(path): \(message)") }
+        return .usage("\(path), line \(place.line), column \(place.column): \(message)")
+    }
+}
