@@ -25,7 +25,7 @@ import Testing
             }
             let shown = name.replacing("-", with: "\\-")
             #expect(page.contains("\n.SH NAME\n\(shown) \\- "), "\(name)")
-            #expect(page.hasPrefix(".TH \(shown.uppercased()) 1 2026-09-21 \"\(Session.tool)\" "), "\(name)")
+            #expect(page.hasPrefix(".TH \(shown.uppercased()) 1 2026-09-21 \"\(Version.tool)\" "), "\(name)")
             for status in [0, 1, 2, 3, 4, 130] { #expect(page.contains("\n\\fB\(status)\\fR\n"), "\(name)") }
         }
     }
