@@ -101,7 +101,7 @@ var targets: [Target] = [
         dependencies: [
             "TestSupport", "holdfast", "HoldfastCommands", "RestorePoints", "Platform",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        ],
+        ], exclude: ["type-in-shell.py"],
         swiftSettings: swiftSettings),
 ]
 

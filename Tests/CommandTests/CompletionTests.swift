@@ -45,10 +45,82 @@ import Testing
         #expect(completions(place, "holdfast key add --lab") == ["--label"])
     }
 
-    @Test("The scripts for other shells are made, and name files where files are", arguments: ["zsh", "fish"])
-    func others(shell: String) {
-        let script = Workplace().shell("holdfast --generate-completion-script \(shell)")
-        #expect(script.status == 0)
-        #expect(script.output.contains(shell == "zsh" ? "_files" : "_complete_directories"), "\(script)")
+    /// A line as it is typed, with Tab behind it or at `|`; and the words that it has then.
+    private static let typed = [
+        ("holdfast roll", "<holdfast><rollback>"), ("holdfast sto", "<holdfast><store>"),
+        ("holdfast filter exc", "<holdfast><filter><except>"),
+        ("holdfast backup --compr", "<holdfast><backup><--compression>"),
+        ("holdfast setup --backend bt", "<holdfast><setup><--backend><btrfs>"),
+        ("holdfast setup --points k", "<holdfast><setup><--points><keep>"),
+        ("holdfast wipe --level pu", "<holdfast><wipe><--level><purge>"),
+        ("holdfast rollback Comm", "<holdfast><rollback><Commissioning>"),
+        ("holdfast rollback 2026", "<holdfast><rollback><2026-11-20T08:56:14Z>"),
+        ("holdfast destroy Commissioning 2026-11-20T08:5", "<holdfast><destroy><Commissioning><2026-11-20T08:56:14Z>"),
+        ("holdfast diff Commissioning fac", "<holdfast><diff><Commissioning><factoryreset>"),
+        ("holdfast factory-reset --to fac", "<holdfast><factory-reset><--to><factoryreset>"),
+        ("holdfast backup --to na", "<holdfast><backup><--to><nas>"),
+        ("holdfast backup --to=na", "<holdfast><backup><--to=nas>"),
+        ("holdfast store info my", "<holdfast><store><info><my store>"),
+        ("holdfast images --from my\\ st", "<holdfast><images><--from><my store>"),
+        ("holdfast restore --from nas plc", "<holdfast><restore><--from><nas><plc one>"),
+        ("holdfast export --from my\\ store oth", "<holdfast><export><--from><my store><other>"),
+        ("holdfast restore --from nas \\$", "<holdfast><restore><--from><nas><$(touch hacked)>"),
+        ("holdfast verify --from nas lat", "<holdfast><verify><--from><nas><latest>"),
+        ("holdfast restore --from secret lat", "<holdfast><restore><--from><secret><lat>"),
+        ("holdfast restore --from missing lat", "<holdfast><restore><--from><missing><lat>"),
+        ("holdfast backup tr", "<holdfast><backup><tree>"),
+        ("holdfast backup --output wi", "<holdfast><backup><--output><with blank.txt>"),
+    ]
+
+    /// A store, another one that only a passphrase opens, points, and names that are hard on shells.
+    private static let start = """
+        mkdir tree plant store rollback; echo x > tree/a; echo 'a secret' > pass; touch 'with blank.txt'
+        export HOLDFAST_STATE=$PWD/state HOLDFAST_CONFIG=$PWD/config.toml
+        printf '[stores]\\nnas = "%s/my store"\\n' "$PWD" > config.toml
+        ( set -e; holdfast store init secret --passphrase --passphrase-file pass; holdfast backup tree --to secret
+        rm -r state/stores; holdfast store init 'my store'
+        for name in 'plc one' other '$(touch hacked)'; do holdfast backup tree --to nas --name "$name"; done
+        holdfast setup --root plant; holdfast create Commissioning; holdfast create 2026-11-20T08:56:14Z ) > log 2>&1 || cat log
+        """
+
+    @Test(
+        "Typed in a real shell, Tab completes words, points, stores, images and files",
+        arguments: [
+            "bash", "bash-completion", "zsh", "fish",
+        ])
+    func typed(shell: String) {
+        let place = Workplace()
+        let needed =
+            shell == "bash-completion" ? "[ -e /usr/share/bash-completion/bash_completion ]" : "command -v \(shell)"
+        guard place.shell(needed).status == 0 else { return }
+        let lines = Self.typed.map { "'" + $0.0.replacing("'", with: #"'\''"#) + "'" }.joined(separator: " ")
+        let helper = "\(packageFolder)/Tests/CommandTests/type-in-shell.py"
+        let outcome = place.shell("\(Self.start)\npython3 -B \(helper) \(shell) \(lines)")
+        // Whether a folder has its slash is the shell's own way.
+        let words = outcome.output.replacing("my store/>", with: "my store>").replacing("tree/>", with: "tree>").split(
+            separator: "\n"
+        ).map(String.init)
+        #expect(words == Self.typed.map(\.1), "\(outcome)")
+        #expect(place.shell("ls").output.contains("hacked") == false)
+    }
+
+    @Test("What a shell asks for is told at once, without a question, a trace or a message")
+    func looksOnly() {
+        let place = Workplace()
+        let outcome = place.shell(
+            """
+            \(Self.start)
+            mkdir pipe; mkfifo pipe/HOLDFAST key; rm -rf home/cache
+            before=$(find . -printf '%p %T@ %s\\n' | sort)
+            for from in nas secret pipe missing config.toml; do
+                for more in '' '--identity key' '--identity tree' '--config tree' '--state tree'; do
+                    line="holdfast restore --from $from $more"
+                    timeout 3 holdfast ---completion restore -- positional@0 2 0 $line 2>&1 >/dev/null || echo "$line: $?"
+                    timeout 3 holdfast ---completion rollback -- positional@0 2 0 $line 2>&1 >/dev/null || echo "$line: $?"
+                done
+            done
+            [ "$before" = "$(find . -printf '%p %T@ %s\\n' | sort)" ] || find . -mmin -1
+            """)
+        #expect(outcome.output.isEmpty, "\(outcome)")
     }
 }

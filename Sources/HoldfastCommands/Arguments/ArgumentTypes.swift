@@ -6,6 +6,13 @@ internal import Glibc
 internal import Images
 internal import Platform
 
+/// An argument that is one of some words (`allValueStrings`).
+protocol WordArgument: ExpressibleByArgument {}
+
+extension WordArgument {
+    static var defaultCompletionKind: CompletionKind { .list(allValueStrings) }
+}
+
 /// A path, byte for byte as it was typed.
 struct PathArgument: ExpressibleByArgument {
     static var defaultCompletionKind: CompletionKind { .file() }
@@ -106,7 +113,7 @@ struct RecipientArgument {
 
 /// A store as it was typed; the configuration says what a name means.
 struct StoreArgument: ExpressibleByArgument, CustomStringConvertible {
-    static var defaultCompletionKind: CompletionKind { .directory }
+    static var defaultCompletionKind: CompletionKind { .stores }
 
     let bytes: [UInt8]
 

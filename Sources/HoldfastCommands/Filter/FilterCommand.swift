@@ -29,7 +29,7 @@ struct FilterPathOption: ParsableArguments {
     }
 }
 
-struct OverlayArgument: ExpressibleByArgument {
+struct OverlayArgument: WordArgument {
     var kind: FilterPlan.Overlay
 
     static var allValueStrings: [String] { [FilterPlan.Overlay.memory, .disk].map(\.rawValue) }
@@ -40,7 +40,7 @@ struct OverlayArgument: ExpressibleByArgument {
     }
 }
 
-struct ExceptionSetArgument: ExpressibleByArgument {
+struct ExceptionSetArgument: WordArgument {
     var set: ExceptionSet
 
     static var allValueStrings: [String] { ExceptionSet.allCases.map(\.rawValue) }

@@ -21,7 +21,9 @@ struct BackupCommand: StatefulCommand {
     @Argument(help: ArgumentHelp("What to back up; with --point the protected tree.", valueName: "path"))
     var sources: [PathArgument] = []
 
-    @Option(help: ArgumentHelp("Back up the protected tree as it was at this restore point.", valueName: "name"))
+    @Option(
+        help: ArgumentHelp("Back up the protected tree as it was at this restore point.", valueName: "name"),
+        completion: .points)
     var point: String?
 
     @OptionGroup var state: StateOptions

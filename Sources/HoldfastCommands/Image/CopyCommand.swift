@@ -20,7 +20,7 @@ struct CopyCommand: HoldfastCommand {
             "holdfast copy latest --from nas --series press-01/plc --output plc.hf",
             "holdfast copy --from /mnt/usb/line3 --to nas --read-data # mends it"))
 
-    @Argument(help: ArgumentHelp("The images; all where none is named.", valueName: "image"))
+    @Argument(help: ArgumentHelp("The images; all where none is named.", valueName: "image"), completion: .images)
     var images: [NameArgument] = []
 
     @OptionGroup var source: SourceOptions

@@ -10,7 +10,7 @@ struct ExportCommand: HoldfastCommand {
             examples: "holdfast export latest --from nas > plc.tar",
             "holdfast export 3f9a --from nas | tar -t # only the names"))
 
-    @Argument(help: "The image.")
+    @Argument(help: "The image.", completion: .images)
     var image: NameArgument
 
     @Option(help: ArgumentHelp("The store.", valueName: "store"))

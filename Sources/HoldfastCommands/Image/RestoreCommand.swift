@@ -18,7 +18,7 @@ struct RestoreCommand: HoldfastCommand {
             "holdfast restore latest --from nas --to /mnt --identity key.txt",
             "holdfast restore 3f9a --from nas --to ./found --only etc/network"))
 
-    @Argument(help: "The image; without one it asks, by a numbered list. Not needed with --input.")
+    @Argument(help: "The image; without one it asks, by a numbered list. Not needed with --input.", completion: .images)
     var image: NameArgument?
 
     @OptionGroup var source: SourceOptions

@@ -17,7 +17,7 @@ struct VerifyCommand: HoldfastCommand {
             examples: "holdfast verify --from nas # quick, no content",
             "holdfast verify --from nas --read-data # every byte", "holdfast verify --input plc.hf # one file"))
 
-    @Argument(help: "One image only.")
+    @Argument(help: "One image only.", completion: .images)
     var image: NameArgument?
 
     @OptionGroup var source: SourceOptions

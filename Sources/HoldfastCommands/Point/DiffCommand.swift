@@ -14,10 +14,10 @@ struct DiffCommand: StatefulCommand {
             "holdfast diff Commissioning # since that point",
             "holdfast diff Commissioning before-update # from the one to the other"))
 
-    @Argument(help: "The older state (default: the point that `status` marks with here).")
+    @Argument(help: "The older state (default: the point that `status` marks with here).", completion: .points)
     var from: String?
 
-    @Argument(help: "The newer state (default: the live tree).")
+    @Argument(help: "The newer state (default: the live tree).", completion: .points)
     var to: String?
 
     @Flag(help: "Read every file: a change that kept size and time is found too.")

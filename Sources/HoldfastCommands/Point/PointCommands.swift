@@ -12,7 +12,7 @@ struct DestroyCommand: StatefulCommand {
         discussion: discussion(
             examples: "holdfast destroy before-update test-3", "holdfast destroy test-3 --dry-run # what would go"))
 
-    @Argument(help: "The points.")
+    @Argument(help: "The points.", completion: .points)
     var names: [String]
 
     @Flag(help: "Factory points, too.")
@@ -60,7 +60,7 @@ struct PinCommand: StatefulCommand {
         commandName: "pin", abstract: "Keep a point from being destroyed.",
         discussion: discussion(examples: "holdfast pin Commissioning"))
 
-    @Argument(help: "The point.") var name: String
+    @Argument(help: "The point.", completion: .points) var name: String
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
@@ -79,7 +79,7 @@ struct UnpinCommand: StatefulCommand {
         commandName: "unpin", abstract: "Let a pinned point go again.",
         discussion: discussion(examples: "holdfast unpin Commissioning"))
 
-    @Argument(help: "The point.") var name: String
+    @Argument(help: "The point.", completion: .points) var name: String
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 

@@ -48,7 +48,7 @@ struct RestorepointCommand: ParsableCommand {
 
     struct Rollback: StatefulCommand {
         static let configuration = CommandConfiguration(abstract: "Return to a restore point.")
-        @Argument(help: "The point (default: it asks).") var name: String?
+        @Argument(help: "The point (default: it asks).", completion: .points) var name: String?
         @OptionGroup var state: StateOptions
         @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
@@ -67,7 +67,7 @@ struct RestorepointCommand: ParsableCommand {
 
     struct Destroy: StatefulCommand {
         static let configuration = CommandConfiguration(abstract: "Destroy a restore point; live data stays.")
-        @Argument(help: "The point.") var name: String
+        @Argument(help: "The point.", completion: .points) var name: String
         @OptionGroup var state: StateOptions
         @OptionGroup(title: "Everywhere") var global: GlobalOptions
 

@@ -17,7 +17,7 @@ struct RollbackCommand: StatefulCommand {
             "holdfast rollback Commissioning --dry-run # what would change",
             "holdfast rollback Commissioning --reboot # and restart where it has to be"))
 
-    @Argument(help: "The point.")
+    @Argument(help: "The point.", completion: .points)
     var name: String?
 
     @Flag(help: "Discard the points that are newer; pinned and factory points stay.")
@@ -83,7 +83,7 @@ struct UndoCommand: StatefulCommand {
     }
 }
 
-struct KeepArgument: ExpressibleByArgument {
+struct KeepArgument: WordArgument {
     var set: KeepSet
 
     static var allValueStrings: [String] { KeepSet.allCases.map(\.rawValue) }
@@ -102,7 +102,7 @@ struct FactoryResetCommand: StatefulCommand {
             examples: "holdfast factory-reset --keep network --keep identity # on its place again",
             "holdfast factory-reset --for-transfer # before it is sold"))
 
-    @Option(help: ArgumentHelp("The factory point (default: the newest).", valueName: "name"))
+    @Option(help: ArgumentHelp("The factory point (default: the newest).", valueName: "name"), completion: .points)
     var to: String?
 
     @Option(help: ArgumentHelp("Keep identity, network or licences as they are; may be repeated.", valueName: "set"))

@@ -7,7 +7,7 @@ internal import Platform
 internal import RestorePoints
 internal import WriteFilter
 
-struct BackendArgument: ExpressibleByArgument {
+struct BackendArgument: WordArgument {
     var kind: BackendKind
 
     static var allValueStrings: [String] { BackendKind.allCases.map(\.rawValue) }
@@ -31,7 +31,7 @@ struct SetupCommand: StatefulCommand {
             "holdfast setup --remove --points keep # not any more; the points stay"))
 
     /// What becomes of the points.
-    enum Points: String, ExpressibleByArgument { case keep, destroy }
+    enum Points: String, ExpressibleByArgument, CaseIterable { case keep, destroy }
 
     @Option(help: ArgumentHelp("The tree to protect.", valueName: "path"))
     var root: PathArgument?

@@ -9,7 +9,12 @@ internal import Reporting
 public func main() -> Never {
     keepStandardDescriptors()
     let progress = Progress()
-    Interruption.watch(progress.stop)
+    let arguments = ArgumentText.ofProcess()
+    if arguments.first == Completion.request {
+        Completion.keepQuietAndShort()
+    } else {
+        Interruption.watch(progress.stop)
+    }
     HostFacts.raiseOpenFileLimit()
     refuseCoreDumps()
     let name = ArgumentText.programName
@@ -18,7 +23,7 @@ public func main() -> Never {
         exit(problem.status)
     }
     let root = command(named: name)
-    exit(run(ArgumentText.behindCommand(ArgumentText.ofProcess(), in: root), as: root, progress: progress))
+    exit(run(ArgumentText.behindCommand(arguments, in: root), as: root, progress: progress))
 }
 
 /// What the program is, by the name that it was called by.
@@ -59,7 +64,9 @@ func run(
     } catch {
         let text = root.fullMessage(for: error)
         if root.exitCode(for: error).isSuccess, unknownCommand(arguments, root) == nil {
-            Console(isJSON: false).result(arranged(text) + "\n")
+            let isScript = arguments.first?.hasPrefix(CompletionScript.option) == true
+            let shown = isScript ? CompletionScript.mended(text, of: root._commandName) : arranged(text)
+            Console(isJSON: false).result(shown + "\n")
             return 0
         }
         // Its last line says "See 'holdfast backup --help' for more information."

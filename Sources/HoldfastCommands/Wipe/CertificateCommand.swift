@@ -73,7 +73,7 @@ struct CertificateCommand: ParsableCommand {
                         --field witness="B. Ott" --field operator.name="A. Berg"
                     """))
 
-        @Option(help: ArgumentHelp("destroy.", valueName: "level")) var level: String
+        @Option(help: ArgumentHelp("destroy.", valueName: "level"), completion: .list(["destroy"])) var level: String
 
         @Option(
             name: .customLong("field"),

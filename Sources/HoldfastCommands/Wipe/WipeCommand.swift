@@ -16,7 +16,7 @@ struct WipePatternArgument: ExpressibleByArgument {
     }
 }
 
-struct VerificationArgument: ExpressibleByArgument {
+struct VerificationArgument: WordArgument {
     var verification: WipeRequest.Verification
 
     static var allValueStrings: [String] { [WipeRequest.Verification.full, .sample].map(\.rawValue) }
@@ -27,7 +27,7 @@ struct VerificationArgument: ExpressibleByArgument {
     }
 }
 
-struct LevelArgument: ExpressibleByArgument {
+struct LevelArgument: WordArgument {
     var level: WipeLevel
 
     static var allValueStrings: [String] { [WipeLevel.clear, .purge].map(\.rawValue) }
@@ -38,7 +38,7 @@ struct LevelArgument: ExpressibleByArgument {
     }
 }
 
-struct TechniqueArgument: ExpressibleByArgument {
+struct TechniqueArgument: WordArgument {
     var technique: WipeRequest.Technique
 
     static var allValueStrings: [String] { ["overwrite"] + FirmwareTechnique.allCases.map(\.rawValue) }
@@ -93,7 +93,9 @@ struct WipeCommand: StatefulCommand {
             valueName: "name"))
     var technique: TechniqueArgument?
 
-    @Option(help: ArgumentHelp("zero, random or a byte as 0x55.", valueName: "pattern"))
+    @Option(
+        help: ArgumentHelp("zero, random or a byte as 0x55.", valueName: "pattern"),
+        completion: .list(["zero", "random"]))
     var pattern: WipePatternArgument?
 
     @Option(help: ArgumentHelp("How often it is written over; once is enough.", valueName: "n"))

@@ -72,7 +72,7 @@ extension Store {
             // Asked once: on a hostile medium there may be any number of them.
             if hasFailed, let lost = objects.lost { throw lost }
             cache.keep(only: Set(listed.map(\.name)))
-            cache.save()
+            if !machine.isReadOnly { cache.save() }
             return result.sorted {
                 ($0.label?.time ?? Timestamp(seconds: .min, nanoseconds: 0), $0.id)
                     < ($1.label?.time ?? Timestamp(seconds: .min, nanoseconds: 0), $1.id)

@@ -11,6 +11,8 @@ public struct MachineState: Sendable {
     public var cache: BytePath
     /// The store that is about to be opened and its series, where it is a copy of chosen images: no others have to be there.
     public var chosen: (store: String, series: Set<ExactText>)?
+    /// Nothing is remembered: what only looks leaves no trace.
+    public var isReadOnly = false
     /// How time passes, whatever the clock is set to; tests have their own.
     var secondsSinceStart: @Sendable () -> Int64 = { HostFacts.secondsSinceStart }
 
@@ -105,6 +107,7 @@ public struct MachineState: Sendable {
 
     /// Changes what this machine remembers; one process at a time. Durable on return; a crash leaves the old memory or the new one.
     func remember(_ store: Identifier, _ change: (inout StoreMemory) throws -> Void) throws {
+        if isReadOnly { return }
         do throws(SystemError) { try makeFolders(folder(of: store)) } catch { throw ImageError(error) }
         let path = folder(of: store).appending("memory")
         do {
