@@ -32,7 +32,7 @@ struct Completion {
         if nowhere >= 0 { _ = (dup2(nowhere, 0), dup2(nowhere, 2)) }
         signal(SIGALRM) { _ in _exit(0) }
         var limit = itimerval()
-        limit.it_value = timeval(tv_sec: 1, tv_usec: 700_000)
+        limit.it_value = timeval(tv_sec: 1, tv_usec: 500_000)
         setitimer(__itimer_which_t(ITIMER_REAL.rawValue), &limit, nil)
     }
 
