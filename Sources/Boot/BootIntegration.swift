@@ -38,6 +38,6 @@ public enum BootIntegration {
             DPkg::Pre-Invoke {"if [ -e \(state)/journal/rollback.json ] || [ -e \(state)/journal.json ]; then echo 'holdfast: a rollback waits for the next boot; restart, or take it back with `holdfast undo`' >&2; exit 1; fi";};
 
             """
-        try replaceFile(packageGuard, Array(line.utf8), mode: 0o644)
+        try InstalledFile.put(Array(line.utf8), at: packageGuard, mode: 0o644)
     }
 }

@@ -24,8 +24,8 @@ public enum Initramfs {
     public static func install(state: BytePath, isDistrusted: Bool = false) throws {
         guard exists(tools) else { throw BootError.noInitramfs }
         let text = Array(try scriptText(state: state, reach: StateReach(state)).utf8)
-        let isHookNew = try place(hook, Array(hookText.utf8))
-        let isScriptNew = try place(script, text)
+        let isHookNew = try InstalledFile.put(Array(hookText.utf8), at: tools.appending(hook), mode: 0o755)
+        let isScriptNew = try InstalledFile.put(text, at: tools.appending(script), mode: 0o755)
         // Says which script the initramfs has, once it has it: what was interrupted before is done again.
         let marker = marker(state)
         if !isHookNew, !isScriptNew, !isDistrusted, exists(marker), try readRegular(marker, limit: 1 << 20) == text {
@@ -52,15 +52,6 @@ public enum Initramfs {
         if result.status != 0 {
             throw BootError.program("update-initramfs", status: result.status, complaint: result.complaint)
         }
-    }
-
-    /// - Returns: whether it is another one than before.
-    private static func place(_ name: String, _ text: [UInt8]) throws -> Bool {
-        let file = tools.appending(name)
-        if try exists(file) && readRegular(file, limit: 1 << 20) == text { return false }
-        try makeFolders(file.parent, mode: 0o755)
-        try replaceFile(file, text, mode: 0o755)
-        return true
     }
 
     private static let hookText = """

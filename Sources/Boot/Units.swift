@@ -13,12 +13,10 @@ public enum Units {
 
     /// A unit, which starts with a target.
     static func install(_ name: String, _ text: String, wantedBy target: String?) throws {
-        try makeFolders(folder, mode: 0o755)
-        try replaceFile(folder.appending(name), Array(text.utf8), mode: 0o644)
+        try InstalledFile.put(Array(text.utf8), at: folder.appending(name), mode: 0o644)
         guard let target else { return }
-        let wants = folder.appending("\(target).wants")
-        try makeFolders(wants, mode: 0o755)
-        try replaceLink(wants.appending(name), to: BytePath(Array("../".utf8) + Array(name.utf8)))
+        try InstalledFile.putLink(
+            to: BytePath(Array("../".utf8) + Array(name.utf8)), at: folder.appending("\(target).wants").appending(name))
     }
 
     /// Finishes or clears a rollback before anything uses the tree.
