@@ -35,7 +35,7 @@ var targets: [Target] = [
         name: "Boot", dependencies: ["Machine", "Platform", "Cryptography", "Reporting"], swiftSettings: swiftSettings),
     .target(
         name: "RestorePoints",
-        dependencies: ["Boot", "Images", "AuditLog", "Machine", "Platform", "Cryptography", "Reporting"],
+        dependencies: ["Boot", "Images", "Stores", "AuditLog", "Machine", "Platform", "Cryptography", "Reporting"],
         swiftSettings: swiftSettings),
     .target(
         name: "WriteFilter", dependencies: ["RestorePoints", "Boot", "Machine", "Platform", "Reporting"],

@@ -54,7 +54,7 @@ public enum ImageError: Explained, Hashable {
     case keysChanging(store: String)
     /// What new images build on was condemned or removed while they were made, again and again.
     case pruned(store: String)
-    case seriesTaken(prefix: String, writer: String, store: String)
+    case seriesTaken(prefix: String, writer: String, id: String, store: String)
     case seriesNotCovered(series: String, prefixes: [String])
     case unknownWriter(name: String, store: String)
     case ambiguousWriter(name: String, candidates: [String])
@@ -138,8 +138,8 @@ public enum ImageError: Explained, Hashable {
             "another change of the keys of \(store) is being made, or was cut off and has been announced now; nothing of this one was"
         case .pruned(let store):
             "what the image builds on is being removed from \(store) while it is made; it cannot be relied on"
-        case .seriesTaken(let prefix, let writer, let store):
-            "series that begin with \(prefix) belong to the writer \(writer) of \(store)"
+        case .seriesTaken(let prefix, let writer, let id, let store):
+            "series that begin with \(prefix) belong to the writer \(writer) (\(id)) of \(store)"
         case .seriesNotCovered(let series, let prefixes):
             "this machine may write the series that begin with \(prefixes.joined(separator: ", ")), and not \(series)"
         case .unknownWriter(let name, let store): "\(store) has no writer \(name)"

@@ -79,6 +79,7 @@ extension ProtectedTree {
             configuration.home = root == "/" ? nil : try TreeHome(of: folder)
             let backend = try makeBackend(
                 configuration, ground: .running, state: state, progress: progress, findings: findings)
+            try backend.checkBeforeSetUp()
             configuration.facts = backend.facts
             configuration.boot = boot.map { [BootPlace($0)] } ?? (root == "/" ? BootPlace.ofThisMachine : [])
             let tree = ProtectedTree(

@@ -19,6 +19,32 @@ struct SetUpTests {
         return (said.last ?? "", said.dropLast().joined(separator: "\n"))
     }
 
+    @Test("A set-up beside a store of points whose key is lost is refused, and leaves nothing half-way")
+    func lostKey() throws {
+        let place = try Place(.tree)
+        place.write("file", "good")
+        try #require(run("setup --root \(place.root)", place).status == "0")
+        shell(
+            "cd \(place.state); mkdir ../kept; mv identity.txt store ../kept; chattr -R -f -a .; rm -r *; mv ../kept/store ."
+        )
+        for _ in 1...2 {
+            let refused = run("setup --root \(place.root)", place)
+            #expect(refused.status == "4" && refused.said.contains("nothing else opens the points in"), "\(refused)")
+            #expect(!exists(place.state.appending("protected.json")) && !exists(place.state.appending("identity.txt")))
+        }
+        #expect(run("status", place).status == "2")
+        shell("mv \(place.state)/../kept/identity.txt \(place.state)")
+        // The key that writes is another one, and it is made anew.
+        let again = run("setup --root \(place.root)", place)
+        #expect(again.status == "0", "\(again)")
+        shell("rm -r \(place.state)/machine; echo bad >\(place.root)/file")
+        for words in ["create other", "rollback factoryreset --yes", "undo --yes", "rollback factoryreset --yes"] {
+            let outcome = run(words, place)
+            #expect(outcome.status == "0", "\(words): \(outcome)")
+        }
+        #expect(shell("cat \(place.root)/file") == "good")
+    }
+
     @Test(
         "Protection that is taken back leaves the tree, and its points where they are kept: another set-up has them",
         arguments: SemanticsTests.kinds)

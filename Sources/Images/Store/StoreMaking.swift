@@ -179,7 +179,7 @@ extension Store {
                 for prefix in series
                 where ExactText(taken).hasPrefix(prefix) || ExactText(prefix).hasPrefix(taken) {
                     throw ImageError.seriesTaken(
-                        prefix: taken, writer: "\(other.name) (\(other.writer.short))", store: opening.subject)
+                        prefix: taken, writer: other.name, id: "\(other.writer.short)", store: opening.subject)
                 }
             }
         }

@@ -75,6 +75,8 @@ protocol Backend: AnyObject {
 
     /// Throws where a switch to the target could not come to its end, as far as that can be told beforehand.
     func check(target: String) throws
+    /// - Throws: where points could not be made, because of what an earlier set-up has left.
+    func checkBeforeSetUp() throws
 
     /// Gets ready what can be got ready without touching the live tree. Returns what `commit` and `finish` need.
     /// - Parameter kept: what of the live tree goes into the new state, below the root.
@@ -100,6 +102,7 @@ extension Backend {
     func discardPreparation(of id: String) throws { try discard(id) }
     func keep(stray: FoundPoint) throws {}
     func check(target: String) throws {}
+    func checkBeforeSetUp() throws {}
     func leave() throws {}
     func forget() throws {}
     func preflightCreate() throws -> [Preflight] { [] }

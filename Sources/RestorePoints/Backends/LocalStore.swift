@@ -5,6 +5,7 @@ internal import Cryptography
 internal import Images
 internal import Platform
 internal import Reporting
+internal import Stores
 
 /// Images of one folder, kept on the machine itself.
 final class LocalStore {
@@ -41,6 +42,7 @@ final class LocalStore {
 
     private func open(for purpose: Store.Purpose) throws -> Store {
         if !exists(identityFile) {
+            try checkKey()
             let identity = try AgeIdentity.generate()
             try makeFolders(identityFile.parent)
             try replaceFile(identityFile, identity.encoded().withUnsafeBytes { Array($0) })
@@ -50,7 +52,22 @@ final class LocalStore {
             _ = try Store.create(
                 folder, recipients: identities.map { .age($0.recipient) }, group: nil, machine: machine)
         }
-        return try Store.open(folder, for: purpose, credentials: Credentials(identities: identities), machine: machine)
+        let credentials = Credentials(identities: identities)
+        do {
+            return try Store.open(folder, for: purpose, credentials: credentials, machine: machine)
+        } catch ImageError.seriesTaken(_, _, let writer, _) {
+            // The key that wrote here is lost with a part of the state, and nobody else ever does.
+            return try Store.join(
+                FolderStore(folder), JoinRequest(replaces: writer), credentials: credentials, machine: machine)
+        }
+    }
+
+    /// A store whose key is lost is nobody's to begin anew.
+    func checkKey() throws {
+        if try !exists(identityFile) && Store.exists(folder) {
+            throw PointError.damagedState(
+                file: identityFile, reason: "it is not there, and nothing else opens the points in \(folder)")
+        }
     }
 
     /// Makes an image of the folder as it is now.

@@ -44,6 +44,8 @@ final class TreeBackend: Backend {
 
     func forget() throws { try store.forget() }
 
+    func checkBeforeSetUp() throws { try store.checkKey() }
+
     func listing(of handle: String?) throws -> any TreeListing {
         if let handle { return try store.listing(of: handle) }
         return try FolderListing(open(), isThorough: true, own: [state])
