@@ -59,9 +59,10 @@ public struct AuditLog: Sendable {
 
     private func lock() throws -> Descriptor {
         // safe: a lock is empty, and only who may write the log may make names beside it
-        let lock = try Descriptor.open(folder.appending("lock"), [.readWrite, .create])
-        try lock.lock()
-        return lock
+        let lock = try Descriptor.open(folder.appending("lock"), [.readWrite, .create, .nonBlocking])
+        // A record takes milliseconds: whoever holds it longer has been stopped.
+        for _ in 0..<5 where lock.tryLockPatiently() { return lock }
+        throw SystemError(EBUSY, "write to", "the log", detail: "another command has held it for too long")
     }
 
     // MARK: Appending
@@ -150,12 +151,26 @@ public struct AuditLog: Sendable {
         let line = try AuditLine(record, signedBy: ratchet.key)
         // What was left stays where it is, as a line, and this record says so.
         let bytes = end.missingNewline + line.bytes + [UInt8(ascii: "\n")]
-        try appendToFile(bytes)
+        do throws(SystemError) {
+            try add(bytes)
+            end = End(last: line, rest: [], length: end.length + UInt64(bytes.count))
+        } catch {
+            guard error.isFull, exists(reserve) else { throw error }
+            try giveReserve()
+            // What there was room for stands there now: a line that is torn, or one that lacks nothing but to be durable.
+            end = try readEnd()
+            takeWholeRest(of: &end)
+            guard end.last?.record.sequence == ratchet.sequence, end.last?.record.key == ratchet.publicKey else {
+                return try write(event, &end, &ratchet)
+            }
+            try Descriptor.open(current, .nonBlocking).synchronize()
+        }
+        // What cannot be had now is tried again with the next record.
+        if !exists(reserve) { try? keepReserve() }
         // A crash here leaves the key one behind, which the next run sees.
         try ratchetFile.write(next)
-        end = End(last: line, rest: [], length: end.length + UInt64(bytes.count))
         ratchet = next
-        return line.anchor
+        return end.last?.anchor ?? line.anchor
     }
 
     private static func cut(_ arguments: [String]) -> [String] {
@@ -183,16 +198,10 @@ public struct AuditLog: Sendable {
         return String(result) + "…"
     }
 
-    private func appendToFile(_ bytes: [UInt8]) throws {
-        do throws(SystemError) { try add(bytes) } catch {
-            guard error.isFull, exists(reserve) else { throw error }
-            // The disk is full, and whoever gives back space has to be on record first.
-            try removeFile(reserve)
-            try synchronizeFolder(folder)
-            try add(bytes)
-        }
-        // What cannot be had now is tried again with the next record.
-        if !exists(reserve) { try? keepReserve() }
+    /// The disk is full, and whoever gives back space has to be on record first.
+    private func giveReserve() throws {
+        try removeFile(reserve)
+        try synchronizeFolder(folder)
     }
 
     private func keepReserve() throws {
@@ -204,7 +213,7 @@ public struct AuditLog: Sendable {
     private func add(_ bytes: [UInt8]) throws(SystemError) {
         let isNew = !exists(current)
         // safe: it is only ever added to, and what was in it before is under the chain
-        let file = try Descriptor.open(current, [.write, .create, .append], mode: 0o640)
+        let file = try Descriptor.open(current, [.write, .create, .append, .nonBlocking], mode: 0o640)
         try file.write(bytes)
         try file.synchronize()
         if isNew { try synchronizeFolder(folder) }
@@ -242,8 +251,12 @@ public struct AuditLog: Sendable {
 
     func readEnd() throws -> End {
         for file in try files().reversed() {
-            let descriptor = try Descriptor.open(file)
-            let length = min(try descriptor.status().size, UInt64(Int64.max))
+            let descriptor = try Descriptor.open(file, .nonBlocking)
+            let status = try descriptor.status()
+            guard status.kind == .file else {
+                throw SystemError(EINVAL, "read", file.description, detail: "it is no file")
+            }
+            let length = min(status.size, UInt64(Int64.max))
             var bytes = [UInt8](repeating: 0, count: Int(clamping: min(length, UInt64(Self.lineLimit))))
             let count = try bytes.withUnsafeMutableBytes { buffer in
                 try descriptor.read(into: buffer, at: Int64(clamping: length) - Int64(buffer.count))

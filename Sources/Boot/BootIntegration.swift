@@ -23,8 +23,9 @@ public enum BootIntegration {
     public static func remove(root: BytePath, state: BytePath) throws {
         guard root == "/" || Units.areUsed else { return }
         try Units.remove(of: state)
+        // A filter of / has it also where the tree is a folder.
+        if try root == "/" || Initramfs.isMade(for: state) { try Initramfs.remove(state: state) }
         if root == "/" {
-            try Initramfs.remove(state: state)
             if exists(packageGuard) { try removeFile(packageGuard) }
         }
         try ProgramCopy(state: state).remove()

@@ -36,6 +36,13 @@ public enum Initramfs {
         try replaceFile(marker, text, mode: 0o644)
     }
 
+    /// Whether it was this state's that had the initramfs start the program last.
+    static func isMade(for state: BytePath) throws -> Bool {
+        let (script, marker) = (tools.appending(script), marker(state))
+        return try exists(script) && exists(marker)
+            && readRegular(script, limit: 1 << 20) == readRegular(marker, limit: 1 << 20)
+    }
+
     /// Has the initramfs know nothing of Holdfast any more.
     static func remove(state: BytePath) throws {
         for name in [script, hook] where exists(tools.appending(name)) { try removeFile(tools.appending(name)) }

@@ -152,7 +152,9 @@ public enum ImageError: Explained, Hashable {
         case .lastRecipient(let store):
             "nobody would be left who governs \(store): nobody could change any more who opens it"
         case .unknownRecipient(let recipient, let store): "\(recipient) is no recipient of \(store)"
-        case .noSuchImage(let name): "there is no image \(name)"
+        case .noSuchImage(let name):
+            "there is no image \(name)"
+                + (isBeginning(name) ? "; the beginning of an id has four digits or more" : "")
         case .noSuchSeries(let wanted, let store, _, let there) where there.isEmpty:
             "\(store) has no image of \(wanted), and none of any other"
         case .noSuchSeries(let wanted, let store, let kind, let there):
@@ -365,4 +367,10 @@ func unlessDamaged<R>(_ body: () throws -> R) throws -> R? {
 extension [String] {
     /// The first eight of them, as a sentence names them.
     var abridged: String { prefix(8).joined(separator: ", ") + (count > 8 ? " …" : "") }
+}
+
+/// Whether a name may be the beginning of an id that is too short to be one.
+private func isBeginning(_ name: String) -> Bool {
+    (1...3).contains(name.utf8.count)
+        && name.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
 }

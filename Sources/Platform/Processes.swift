@@ -32,13 +32,26 @@ public struct RunningProcess: Sendable, Hashable, CustomStringConvertible {
         return result
     }
 
-    private static func isOwnChild(_ folder: String) -> Bool {
+    private static func isOwnChild(_ folder: String) -> Bool { origin(folder)?.parent == getpid() }
+
+    /// What started a process, and when it was started, in ticks since the machine's start; nil where there is none.
+    private static func origin(_ folder: String) -> (parent: Int32, start: String)? {
         guard let bytes = try? readWhole(BytePath("\(folder)/stat"), limit: 1 << 12),
             // The name before is in brackets, and may hold anything.
             let end = bytes.lastIndex(of: UInt8(ascii: ")"))
-        else { return false }
-        let fields = bytes[(end + 1)...].split(separator: UInt8(ascii: " "))
-        return fields.count > 1 && Int32(String(decoding: fields[1], as: UTF8.self)) == getpid()
+        else { return nil }
+        let fields = bytes[(end + 1)...].split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
+        guard fields.count > 19, let parent = Int32(fields[1]) else { return nil }
+        return (parent, fields[19])
+    }
+
+    /// What tells the program that has this one run by a shell from every other, on this machine and for good: the first of the processes
+    /// that have its name, one above the other.
+    public static var caller: String {
+        func parent(of id: Int32) -> Int32 { origin("/proc/\(id)")?.parent ?? 0 }
+        var id = parent(of: getppid())
+        while parent(of: id) > 1, name("/proc/\(parent(of: id))") == name("/proc/\(id)") { id = parent(of: id) }
+        return "\(HostFacts.bootIdentifier)-\(id)-\(origin("/proc/\(id)")?.start ?? "")"
     }
 
     private static func hasOpen(_ device: UInt64, _ root: BytePath?, _ folder: String) -> Bool {

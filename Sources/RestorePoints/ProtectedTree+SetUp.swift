@@ -136,6 +136,7 @@ extension ProtectedTree {
         try check(lock)
         try translated {
             guard HostFacts.isRoot else { throw PointError.notPermitted("change \(area.folder)") }
+            if root == "/" { try StatePlace.moveConfiguration(to: state) }
             try BootIntegration.install(root: root, state: area.folder, atBoot: backend.appliesAtBoot)
         }
     }

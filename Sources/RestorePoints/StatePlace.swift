@@ -104,17 +104,30 @@ enum StatePlace {
     }
 
     /// The configuration goes where the state is, and /etc/holdfast leads there.
-    private static func moveConfiguration(to state: BytePath) throws {
+    static func moveConfiguration(to state: BytePath) throws {
         let folder = Places.standardConfiguration
         let new = Places.movedConfiguration(in: state)
-        guard !exists(new) else { return }
-        if exists(folder) {
-            let result = try runProgram(["cp", "-a", "--", ProgramWord(folder), ProgramWord(new)])
+        let above = try Descriptor.open(folder.parent, .directory)
+        let there: FileKind?
+        do throws(SystemError) { there = try above.status(of: folder.lastComponent).kind } catch {
+            guard error.isAbsent else { throw error }
+            there = nil
+        }
+        if there == .symbolicLink { return }
+        try makeFolders(new, mode: 0o755)
+        if there != nil {
+            // What the state has already is what holds: a package that was purged and installed again brings a folder of its own.
+            let result = try runProgram([
+                "cp", "-a", "-n", "--", ProgramWord(folder.appending(".")), ProgramWord(new),
+            ])
             if result.status != 0 { throw PointError.library("cannot copy \(folder): \(result.complaint)") }
             // The old one stays until the link has its name.
-            try renameFile(folder, to: BytePath(folder.bytes + Array(".before-setup".utf8)))
-        } else {
-            try makeFolders(new, mode: 0o755)
+            let old = BytePath(folder.bytes + Array(".before-setup".utf8))
+            if exists(old) {
+                try above.removeTree(folder.lastComponent)
+            } else {
+                try renameFile(folder, to: old)
+            }
         }
         try replaceLink(folder, to: new)
     }

@@ -14,25 +14,34 @@ public struct PackageChange: Sendable {
 
     // MARK: Before
 
-    /// Seconds for which a point serves what comes, too: one run of a package manager may change packages in several steps.
-    private static let spacing: Int64 = 600
+    /// What tells the run of the package manager that a point was made for.
+    private static let run = "run"
     private static let prefix = "before-packages."
 
     /// Makes the point of the state before packages are changed.
-    /// - Returns: nil where there is one of a moment ago.
+    /// - Returns: nil where there is one for this run of the package manager, which may change packages in several steps.
     public func makePoint(
         user: String, progress: Progress, findings: Findings, hooks: Hooks
     ) throws -> ProtectedTree.Created? {
         let tree = try ProtectedTree.open(state: places.state, progress: progress, findings: findings)
         tree.hooks = hooks
-        let lock = try tree.lock()
-        let now = Timestamp.now().seconds
-        let isThere = try tree.points().contains {
-            $0.name.hasPrefix(Self.prefix) && $0.time <= now && $0.time > now - Self.spacing
+        // Whoever changes packages has not asked for what goes on with it.
+        if let pending = try ProtectedTree.pending(state: places.state) {
+            throw StewardError.rollbackUnderWay(target: pending.target.name)
         }
+        let lock = try tree.lock()
+        let run = RunningProcess.caller
+        let isThere = try tree.points().contains { $0.name.hasPrefix(Self.prefix) && $0.tags[Self.run] == run }
         if isThere { return nil }
         var request = PointRequest(name: try tree.freeName(Self.prefix + Timestamp.now().text))
         request.message = "before packages were changed"
+        request.tags = [Self.run: run]
+        if tree.root != "/" {
+            findings.add(
+                Finding(
+                    .note, tree.root,
+                    "it alone is protected: \(request.name ?? "") holds nothing that packages change elsewhere"))
+        }
         return try tree.create(request, user: user, holding: lock)
     }
 
@@ -55,6 +64,7 @@ public struct PackageChange: Sendable {
         let tree = try ProtectedTree.open(state: places.state, progress: progress, findings: findings)
         // The start carries it out with the program that has planned it.
         if let pending = try ProtectedTree.pending(state: places.state) {
+            guard hasProgramOfStart else { return .notSetUp }
             return .waits("the rollback to \(pending.target.name) comes first")
         }
         do {
@@ -92,7 +102,11 @@ public struct PackageChange: Sendable {
             )
         }
         if let pending = try? ProtectedTree.pending(state: places.state) {
-            lines.append("the rollback to \(pending.target.name) is carried out all the same")
+            lines.append(
+                hasProgramOfStart
+                    ? "the rollback to \(pending.target.name) is carried out all the same"
+                    : "the rollback to \(pending.target.name) is not at its end: `holdfast recover` goes on with it, before this program goes"
+            )
         }
         return lines
     }

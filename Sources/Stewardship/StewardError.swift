@@ -11,6 +11,7 @@ public enum StewardError: Explained, Hashable {
     /// Nobody is there who could say that a new store is meant.
     case noStore(place: BytePath)
     case noIdentity(subject: String)
+    case rollbackUnderWay(target: String)
     case pointsAreImages(root: BytePath, store: BytePath, identity: BytePath)
 
     public var description: String {
@@ -21,6 +22,7 @@ public enum StewardError: Explained, Hashable {
         case .noStore(let place): "there is no store at \(place), and without a terminal none is made"
         case .noIdentity(let subject):
             "there is no identity that could restore from \(subject), and without a terminal none is made"
+        case .rollbackUnderWay(let target): "the rollback to \(target) is not at its end"
         case .pointsAreImages(let root, let store, _): "the points of \(root) are images already, in \(store)"
         }
     }
@@ -34,6 +36,7 @@ public enum StewardError: Explained, Hashable {
             "mount the disk or share that holds it, name the store in [stores] of the configuration, or make one with `holdfast store init \(place)`"
         case .noIdentity:
             "name who can restore with `--recipient age1…`, or make an identity with `holdfast key generate` or with `holdfast store init`"
+        case .rollbackUnderWay: "`holdfast recover` goes on with it, or the next start"
         case .pointsAreImages(_, let store, let identity):
             "`holdfast copy --from \(store) --identity \(identity)` takes them elsewhere"
         }

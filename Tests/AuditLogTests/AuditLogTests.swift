@@ -279,3 +279,51 @@ struct AuditLogTests {
 extension DirectoryListing {
     fileprivate var containsAside: Bool { (0..<count).contains { self[$0].starts(with: Array("audit-".utf8)) } }
 }
+
+@Suite(.enabled(if: geteuid() == 0, "a file system of its own is mounted by root"))
+struct FullLogTests {
+    @Test(
+        "A log on a disk that has no room for a whole record, or for none, is sound once there is room again",
+        arguments: [0, 1, 2, 3], [true, false])
+    func full(pages: Int, hasReserve: Bool) throws {
+        let digits = try SecureRandom.bytes(6).map { String($0, radix: 16) }.joined()
+        let scratch = BytePath("/tmp/holdfast-log-\(digits)")
+        _ = system("mkdir \(scratch); mount -t tmpfs -o size=40m none \(scratch)")
+        defer { _ = system("umount \(scratch); rmdir \(scratch)") }
+        let log = AuditLog(folder: scratch.appending("log"))
+        try log.begin(verb: "setup")
+        try log.append(AuditEvent(.intent, verb: "create", arguments: ["one"]))
+        try #require(exists(log.folder.appending("reserve")))
+        if !hasReserve { try removeFile(log.folder.appending("reserve")) }
+        _ = system(
+            "dd if=/dev/zero of=\(scratch)/fill bs=4096 status=none 2>/dev/null; truncate -s -\(pages * 4096) \(scratch)/fill"
+        )
+        var refused = 0
+        // Of all lengths, until nothing more goes in, and then some.
+        for number in 0..<60 where refused < 4 {
+            let arguments = (0...number % 9).map { String(repeating: "\($0)", count: 900) }
+            do { try log.append(AuditEvent(.intent, verb: "create", arguments: arguments)) } catch { refused += 1 }
+            #expect(try log.verify().findings == [], "\(number)")
+            // Fills what the reserve has given back, too.
+            _ = system("dd if=/dev/zero of=\(scratch)/fill-\(number) bs=4096 status=none 2>/dev/null")
+        }
+        #expect(refused == 4)
+        _ = system("rm \(scratch)/fill*")
+        for number in 0..<3 { try log.append(AuditEvent(.result, verb: "create", arguments: ["\(number)"], status: 0)) }
+        let verification = try log.verify()
+        #expect(verification.findings == [], "\(verification)")
+        #expect(exists(log.folder.appending("reserve")))
+    }
+
+    @Test("What is no file in the place of the log's is refused, and nobody waits for it")
+    func noFile() throws {
+        let digits = try SecureRandom.bytes(6).map { String($0, radix: 16) }.joined()
+        let scratch = BytePath("/tmp/holdfast-log-\(digits)")
+        defer { _ = system("chattr -R -f -a \(scratch); rm -rf \(scratch)") }
+        let log = AuditLog(folder: scratch.appending("log"))
+        try log.begin(verb: "setup")
+        _ = system(
+            "chattr -f -a \(log.folder)/audit.jsonl; rm \(log.folder)/audit.jsonl; mkfifo \(log.folder)/audit.jsonl")
+        #expect(throws: (any Error).self) { try log.append(AuditEvent(.result, verb: "create")) }
+    }
+}

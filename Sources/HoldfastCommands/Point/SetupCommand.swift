@@ -188,6 +188,9 @@ struct SetupCommand: StatefulCommand {
         session.console.note("points: " + (try tree.points().map(\.name).joined(separator: ", ")))
         let words: [Points] = [.keep, .destroy]
         let lines = ["1  keep     they stay, and another set-up has them again", "2  destroy  they are gone for good"]
-        return words[try session.choose("What is to become of the points?", from: lines, names: words.map(\.rawValue))]
+        return words[
+            try session.choose(
+                "What is to become of the points?", from: lines, names: words.map(\.rawValue),
+                hint: "give --points keep or --points destroy")]
     }
 }

@@ -27,7 +27,8 @@ struct Configuration {
         let path = asked ?? Places.standardConfigurationFile
         let bytes: [UInt8]
         do throws(SystemError) {
-            bytes = try readWhole(path, limit: 1 << 20)
+            // Only one that was asked for may come from a pipe: nobody waits for one that was put in the place of the standard one.
+            bytes = try asked == nil ? readRegular(path, limit: 1 << 20) : readWhole(path, limit: 1 << 20)
         } catch {
             if asked == nil && !exists(path) { return Configuration() }
             throw Problem.usage("cannot read the configuration \(path): \(error.reason)")

@@ -331,10 +331,13 @@ final class Session: Sendable {
 
     /// The number, from 0, of what somebody chooses from a list, by its number or its name.
     /// - Parameter lines: what is shown: a line for each name, and what stands around them.
-    func choose(_ question: String, from lines: [String], names: [String]) throws -> Int {
+    /// - Parameter hint: how it is given where there is nobody to ask.
+    func choose(
+        _ question: String, from lines: [String], names: [String], hint: String = "give the name"
+    ) throws -> Int {
         guard let answer = try ask({ try $0.choose(question, from: lines, names: names) }) else {
             throw Problem.refused(
-                "this wants a choice, and there is no terminal to ask on: \(question)", hint: "give the name")
+                "this wants a choice, and there is no terminal to ask on: \(question)", hint: hint)
         }
         guard let number = answer else { throw Problem.refused("nothing was chosen; nothing was changed") }
         return number

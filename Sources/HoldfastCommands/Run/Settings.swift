@@ -128,6 +128,13 @@ enum Settings {
                     ],
                     standard: "none", example: #"nas = "/mnt/nas/line3""#
                 ) { value, source, result in
+                    // TOML takes what stands below a table for the table's, wherever it was meant to be.
+                    if isSetting(value.key) {
+                        throw source.problem(
+                            value.keyPlace,
+                            "\(value.key) stands below [stores], and would be a store of that name; a setting stands above the first table, or below its own"
+                        )
+                    }
                     guard let place = value.string, !place.isEmpty else {
                         throw source.problem(value.place, "the store \(value.key) wants a path as a string")
                     }
@@ -142,7 +149,10 @@ enum Settings {
             settings: [
                 Setting(
                     name: "point", wants: "true or false",
-                    explanation: ["Whether the point before-packages.TIME is made before apt changes packages."],
+                    explanation: [
+                        "Whether the point before-packages.TIME is made before apt changes packages: one for each run of apt.",
+                        "Only where / is protected does it hold what packages change.",
+                    ],
                     standard: "false", example: "point = true"
                 ) { value, source, result in
                     guard let isWanted = value.boolean else {
@@ -152,6 +162,11 @@ enum Settings {
                 }
             ]),
     ]
+
+    /// Whether a word names a setting somewhere.
+    private static func isSetting(_ word: String) -> Bool {
+        tables.contains { table in table.name != "stores" && table.settings.contains { $0.name == word } }
+    }
 
     /// `identity, state and [hooks]`: what can stand on its own, or in a table.
     static func names(in table: SettingTable) -> String {
