@@ -172,6 +172,10 @@ extension ProtectedTree {
     /// One that has happened stays, and what cannot be taken back now stays under way.
     private func takeBack(_ journal: StateArea.SwitchRecord) throws {
         guard journal.stage == .committing, let change = journal.change else { return }
+        // Somebody may have written to the new state since; where it cannot be told, the next command asks again.
+        if backend.isSwitchedInOneStep, (try? backend.isCommitted(change) && backend.isEffective(change)) != false {
+            return
+        }
         // The next command tries again where this fails, too.
         guard (try? backend.abandon(change)) != nil else { return }
         _ = try? boot.bring(to: journal.before.boot ?? [])

@@ -85,6 +85,8 @@ protocol Backend: AnyObject {
     /// Makes the target's state the live one. Idempotent.
     func commit(_ change: Switch) throws -> SwitchResult
 
+    /// Whether the one step is done, where it is one.
+    func isCommitted(_ change: Switch) throws -> Bool
     /// Whether the live tree is in use in its new state already, so that nothing works on the old one any more.
     func isEffective(_ change: Switch) throws -> Bool
 
@@ -103,6 +105,7 @@ extension Backend {
     func keep(stray: FoundPoint) throws {}
     func check(target: String) throws {}
     func checkBeforeSetUp() throws {}
+    func isCommitted(_ change: Switch) throws -> Bool { false }
     func leave() throws {}
     func forget() throws {}
     func preflightCreate() throws -> [Preflight] { [] }

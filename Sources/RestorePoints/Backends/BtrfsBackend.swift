@@ -258,7 +258,7 @@ final class BtrfsBackend: Backend {
         return change
     }
 
-    private func isCommitted(_ change: Switch) throws -> Bool {
+    func isCommitted(_ change: Switch) throws -> Bool {
         try uuid(of: live.lastComponent, in: liveFolder()) == change.facts["new"]
     }
 

@@ -365,6 +365,11 @@ final class ZFSBackend: Backend {
         }
     }
 
+    func isCommitted(_ change: Switch) throws -> Bool {
+        try isEnvironment
+            ? isNext(change) : ZFS.guidIfThere("\(container)/\(base)") == fact("newGuid", of: change)
+    }
+
     func isEffective(_ change: Switch) throws -> Bool { try !isEnvironment || live() == fact("new", of: change) }
 
     func finish(_ change: Switch) throws -> String {
