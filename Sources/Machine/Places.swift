@@ -7,7 +7,7 @@ public import Platform
 public struct Places: Sendable, Hashable {
     public static let standardState: BytePath = "/var/lib/holdfast"
     public static let standardConfiguration: BytePath = "/etc/holdfast"
-    static let standardCache: BytePath = "/var/cache/holdfast"
+    public static let standardCache: BytePath = "/var/cache/holdfast"
     /// What is gone with the next start, for root alone: what lies in it leads past the write filter.
     public static let runtime: BytePath = "/run/holdfast"
 

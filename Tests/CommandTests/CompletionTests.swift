@@ -68,6 +68,8 @@ import Testing
         ("holdfast verify --from nas lat", "<holdfast><verify><--from><nas><latest>"),
         ("holdfast restore --from secret lat", "<holdfast><restore><--from><secret><lat>"),
         ("holdfast restore --from missing lat", "<holdfast><restore><--from><missing><lat>"),
+        ("holdfast restore other --from nas --to my", "<holdfast><restore><other><--from><nas><--to><my store>"),
+        ("holdfast restore other --from nas --to my\\ st", "<holdfast><restore><other><--from><nas><--to><my store>"),
         ("holdfast backup tr", "<holdfast><backup><tree>"),
         ("holdfast backup --output wi", "<holdfast><backup><--output><with blank.txt>"),
     ]

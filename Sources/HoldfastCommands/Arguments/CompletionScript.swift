@@ -121,5 +121,10 @@ enum CompletionScript {
                 end
             end
         end
+
+        # The package's own puts a blank's backslash twice.
+        function __PROGRAM_complete_directories
+            __fish_complete_directories (commandline -ct)
+        end
         """#
 }

@@ -23,7 +23,7 @@ struct RestoreCommand: HoldfastCommand {
 
     @OptionGroup var source: SourceOptions
 
-    @Option(help: ArgumentHelp("Where to; not needed with --dry-run.", valueName: "dir"))
+    @Option(help: ArgumentHelp("Where to; not needed with --dry-run.", valueName: "dir"), completion: .directory)
     var to: PathArgument?
 
     @Option(

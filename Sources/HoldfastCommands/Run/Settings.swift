@@ -1,6 +1,7 @@
 // What can be set in the configuration, as one table. From it come its reading and its errors, the file that explains it, and its manual
 // page.
 
+internal import Images
 internal import Machine
 internal import Platform
 internal import RestorePoints
@@ -43,8 +44,9 @@ enum Settings {
                         "Files of private keys, as `holdfast key generate` makes them: they open stores and images.",
                         "A machine that only makes backups needs none. --identity is used instead, where it is given.",
                     ],
-                    standard: "identity.txt in /etc/holdfast, for others than root in ~/.config/holdfast",
-                    example: #"identity = "/etc/holdfast/identity.txt""#
+                    standard:
+                        "identity.txt in \(Places.standardConfiguration), for others than root in ~/.config/holdfast",
+                    example: "identity = \"\(Places.standardConfiguration)/identity.txt\""
                 ) { value, source, configuration in
                     if let several = value.array {
                         configuration.identities = try several.map { element in
@@ -66,7 +68,7 @@ enum Settings {
                         "It is on no account to be lost. --state gives another place for points.",
                     ],
                     standard: "\(Places.standardState); for others than root ~/.local/state/holdfast",
-                    example: #"state = "/var/lib/holdfast""#
+                    example: "state = \"\(Places.standardState)\""
                 ) { value, source, result in result.state = try source.absolute(value, "state") },
                 Setting(
                     name: "cache", wants: "a path",
@@ -74,8 +76,8 @@ enum Settings {
                         "The folder of what costs only time where it is lost: the next backup reads everything again."
                     ],
                     standard:
-                        "/var/cache/holdfast, or cache in the state once / is protected; for others than root ~/.cache/holdfast",
-                    example: #"cache = "/var/cache/holdfast""#
+                        "\(Places.standardCache), or cache in the state once / is protected; for others than root ~/.cache/holdfast",
+                    example: "cache = \"\(Places.standardCache)\""
                 ) { value, source, result in result.cache = try source.absolute(value, "cache") },
                 Setting(
                     name: "series", wants: "a path",
@@ -84,7 +86,7 @@ enum Settings {
                         "A series a line, its models between |, each as `holdfast images` shows it; a * at the end of a model",
                         "stands for any ending.",
                     ],
-                    standard: "/etc/holdfast/series", example: #"series = "/etc/holdfast/series""#
+                    standard: "\(HardwareSeries.standardPath)", example: "series = \"\(HardwareSeries.standardPath)\""
                 ) { value, source, result in result.series = try source.absolute(value, "series") },
             ]),
         SettingTable(
