@@ -57,7 +57,8 @@ public struct AuditLog: Sendable {
         return true
     }
 
-    private func lock() throws -> Descriptor {
+    /// Keeps others from the log.
+    func lock() throws -> Descriptor {
         // safe: a lock is empty, and only who may write the log may make names beside it
         let lock = try Descriptor.open(folder.appending("lock"), [.readWrite, .create, .nonBlocking])
         // A record takes milliseconds: whoever holds it longer has been stopped.

@@ -70,9 +70,7 @@ extension AuditLog {
     /// - Parameter anchors: records that were noted elsewhere, in images, certificates or on paper. Only they tell whether log
     ///   and key were both put back to an older state.
     public func verify(anchors: [AuditAnchor] = []) throws -> AuditVerification {
-        // safe: as where records are added
-        let lock = try Descriptor.open(folder.appending("lock"), [.readWrite, .create])
-        try lock.lock()
+        let lock = try lock()
         defer { withExtendedLifetime(lock) {} }
         let ratchet = try ratchetFile.read()
         // One that is missing, or cannot be read, is a finding of its own.

@@ -25,9 +25,7 @@ public enum BootIntegration {
         try Units.remove(of: state)
         // A filter of / has it also where the tree is a folder.
         if try root == "/" || Initramfs.isMade(for: state) { try Initramfs.remove(state: state) }
-        if root == "/" {
-            if exists(packageGuard) { try removeFile(packageGuard) }
-        }
+        if root == "/", exists(packageGuard) { try removeFile(packageGuard) }
         try ProgramCopy(state: state).remove()
     }
 

@@ -15,7 +15,8 @@ public struct ProgramCopy {
     /// Whether something of this machine's start runs it.
     public var isThere: Bool { exists(script) }
 
-    private var script: BytePath { folder.appending("holdfast") }
+    /// What is called: it starts the newest copy.
+    public var script: BytePath { folder.appending("holdfast") }
 
     /// Makes it the program that runs now. Next to nothing where it is already, or where the copy itself runs.
     /// - Throws: `SystemError`, with the copy as it was.

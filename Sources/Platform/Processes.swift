@@ -32,6 +32,7 @@ public struct RunningProcess: Sendable, Hashable, CustomStringConvertible {
         return result
     }
 
+    /// One that cannot be looked at is nobody's child, and counts.
     private static func isOwnChild(_ folder: String) -> Bool { origin(folder)?.parent == getpid() }
 
     /// What started a process, and when it was started, in ticks since the machine's start; nil where there is none.

@@ -1,5 +1,6 @@
 // What a package manager's change means for this machine: a point before it, what the start runs after it, and what stays where the program goes.
 
+internal import Boot
 public import Machine
 internal import Platform
 public import Reporting
@@ -9,6 +10,8 @@ internal import WriteFilter
 public struct PackageChange: Sendable {
     private let places: Places
     private var filter: WriteFilter { WriteFilter(state: places.state) }
+    /// What the start of the machine runs.
+    private var copy: ProgramCopy { ProgramCopy(state: places.state) }
 
     public init(_ places: Places) { self.places = places }
 
@@ -64,7 +67,7 @@ public struct PackageChange: Sendable {
         let tree = try ProtectedTree.open(state: places.state, progress: progress, findings: findings)
         // The start carries it out with the program that has planned it.
         if let pending = try ProtectedTree.pending(state: places.state) {
-            guard hasProgramOfStart else { return .notSetUp }
+            guard copy.isThere else { return .notSetUp }
             return .waits("the rollback to \(pending.target.name) comes first")
         }
         do {
@@ -75,12 +78,8 @@ public struct PackageChange: Sendable {
             guard case .locked = error else { throw error }
             return .waits(error.sentence)
         }
-        return hasProgramOfStart ? .done : .notSetUp
+        return copy.isThere ? .done : .notSetUp
     }
-
-    /// Whether the start of the machine runs a program from the state.
-    private var hasProgramOfStart: Bool { exists(programOfStart) }
-    private var programOfStart: BytePath { places.state.appending("bin/holdfast") }
 
     // MARK: Removal of the program
 
@@ -90,20 +89,20 @@ public struct PackageChange: Sendable {
         if Places.isSetUp(places.state) {
             lines.append("state and restore points stay in \(places.state)")
         }
-        if hasProgramOfStart {
+        if copy.isThere {
             lines.append(
-                "the start of the machine goes on running \(programOfStart), a copy of this program; its `setup --remove` takes the protection back"
+                "the start of the machine goes on running \(copy.script), a copy of this program; its `setup --remove` takes the protection back"
             )
         }
         // What cannot be told is no reason to keep the program.
         for plan in (try? filter.plans()) ?? [] where plan.isEnabled {
             lines.append(
-                "\(plan.path) goes on being filtered: `\(programOfStart) filter disable --path \(plan.path)` ends that"
+                "\(plan.path) goes on being filtered: `\(copy.script) filter disable --path \(plan.path)` ends that"
             )
         }
         if let pending = try? ProtectedTree.pending(state: places.state) {
             lines.append(
-                hasProgramOfStart
+                copy.isThere
                     ? "the rollback to \(pending.target.name) is carried out all the same"
                     : "the rollback to \(pending.target.name) is not at its end: `holdfast recover` goes on with it, before this program goes"
             )

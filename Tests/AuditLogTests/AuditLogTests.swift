@@ -280,7 +280,7 @@ extension DirectoryListing {
     fileprivate var containsAside: Bool { (0..<count).contains { self[$0].starts(with: Array("audit-".utf8)) } }
 }
 
-@Suite(.enabled(if: geteuid() == 0, "a file system of its own is mounted by root"))
+@Suite(.enabled(if: HostFacts.isRoot, "a file system of its own is mounted by root"))
 struct FullLogTests {
     @Test(
         "A log on a disk that has no room for a whole record, or for none, is sound once there is room again",
@@ -317,13 +317,8 @@ struct FullLogTests {
 
     @Test("What is no file in the place of the log's is refused, and nobody waits for it")
     func noFile() throws {
-        let digits = try SecureRandom.bytes(6).map { String($0, radix: 16) }.joined()
-        let scratch = BytePath("/tmp/holdfast-log-\(digits)")
-        defer { _ = system("chattr -R -f -a \(scratch); rm -rf \(scratch)") }
-        let log = AuditLog(folder: scratch.appending("log"))
-        try log.begin(verb: "setup")
-        _ = system(
-            "chattr -f -a \(log.folder)/audit.jsonl; rm \(log.folder)/audit.jsonl; mkfifo \(log.folder)/audit.jsonl")
-        #expect(throws: (any Error).self) { try log.append(AuditEvent(.result, verb: "create")) }
+        let place = try Place(records: 1)
+        _ = system("chattr -f -a \(place.file); rm \(place.file); mkfifo \(place.file)")
+        #expect(throws: (any Error).self) { try place.log.append(AuditEvent(.result, verb: "create")) }
     }
 }

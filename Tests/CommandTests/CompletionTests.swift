@@ -90,11 +90,11 @@ import Testing
         arguments: [
             "bash", "bash-completion", "zsh", "fish",
         ])
-    func typed(shell: String) {
+    func typed(shell: String) throws {
         let place = Workplace()
         let needed =
             shell == "bash-completion" ? "[ -e /usr/share/bash-completion/bash_completion ]" : "command -v \(shell)"
-        guard place.shell(needed).status == 0 else { return }
+        try #require(place.shell(needed).status == 0, "\(shell) is missing; Tests/run installs it")
         let lines = Self.typed.map { "'" + $0.0.replacing("'", with: #"'\''"#) + "'" }.joined(separator: " ")
         let helper = "\(packageFolder)/Tests/CommandTests/type-in-shell.py"
         let outcome = place.shell("\(Self.start)\npython3 -B \(helper) \(shell) \(lines)")

@@ -15,17 +15,17 @@ internal import Reporting
 
 final class ZFSBackend: Backend {
     let facts: [String: String]
-    private let root: BytePath
+    let root: BytePath
     /// Where the tree is read: below a write filter, where one covers it.
-    private let place: BytePath
+    let place: BytePath
     private let tree: String
     private let state: BytePath
     private let findings: Findings
     /// Below which all clones and points are.
-    private let container: String
+    let container: String
     /// How the datasets that take turns are called at the beginning.
     private let base: String
-    private var isEnvironment: Bool { root == "/" }
+    var isEnvironment: Bool { root == "/" }
 
     private static let prefix = "holdfast-"
     private static let viewPrefix = "holdfast-view-"
@@ -61,7 +61,7 @@ final class ZFSBackend: Backend {
     // MARK: Places
 
     /// The dataset that is live now.
-    private func live() throws -> String {
+    func live() throws -> String {
         guard isEnvironment else { return "\(container)/\(base)" }
         guard let mount = try Mount.holding(Descriptor.open(place, .directory)), mount.type == "zfs" else {
             throw PointError.noBackend(root: root, reason: "it is not on ZFS any more")
@@ -203,68 +203,7 @@ final class ZFSBackend: Backend {
         return all.filter { handles.contains($0.key) }
     }
 
-    // MARK: Preflight
-
-    func coverage() throws -> [Preflight] {
-        let live = try live()
-        let nested = try ZFS.list("filesystem", below: live).map(\.name).filter { $0 != live }
-        return nested.isEmpty
-            ? []
-            : [
-                Preflight(
-                    "nested-datasets",
-                    "datasets below \(live) are not covered by its points and stay as they are: "
-                        + nested.joined(separator: ", "),
-                    mend: "`holdfast setup --root` each that is to have points of its own", isRefusal: false)
-            ]
-    }
-
-    func preflightRollback(to handle: String) throws -> [Preflight] {
-        var findings = try coverage()
-        if isEnvironment {
-            findings += try preflightBoot()
-        } else {
-            if !findings.isEmpty {
-                findings[0].isRefusal = true
-                findings[0].mend = "move them to another place with `zfs rename`; a clone cannot take them along"
-            }
-            findings += try preflightUse()
-        }
-        return findings
-    }
-
-    /// Whether the boot follows `bootfs`, or goes its own way.
-    private func preflightBoot() throws -> [Preflight] {
-        let line = String(decoding: try readWhole("/proc/cmdline", limit: 1 << 16), as: UTF8.self)
-        let words = line.split(whereSeparator: \.isWhitespace).map(String.init)
-        let root = words.last { $0.lowercased().hasPrefix("root=") }?.dropFirst(5) ?? "?"
-        if !["zfs", "zfs:auto", "zfs=auto"].contains(root.lowercased()) {
-            return [
-                Preflight(
-                    "bootfs-not-followed",
-                    "the boot goes by root=\(root) and not by the pool's bootfs, so it would start the old state again",
-                    mend: "boot with root=zfs:AUTO, in GRUB's menu entry", isRefusal: true)
-            ]
-        }
-        let next = try bootDataset()
-        if next != (try live()) {
-            return [
-                Preflight(
-                    "bootfs-elsewhere", "the pool's bootfs is \(next), and \(try live()) runs",
-                    mend: "restart, or `zpool set bootfs=\(try live()) \("\(ZFS.pool(of: container))")`",
-                    isRefusal: true)
-            ]
-        }
-        return []
-    }
-
-    private func preflightUse() throws -> [Preflight] {
-        let inner = try live() + "/"
-        return try Preflight.busy(root, at: place, isWhole: true)
-            + Preflight.mountedInside(root, at: place) { $0.type == "zfs" && "\($0.source)".hasPrefix(inner) }
-    }
-
-    private func bootDataset() throws -> String {
+    func bootDataset() throws -> String {
         try ZFS.run("zpool", "get", "-Hpo", "value", "bootfs", "\(ZFS.pool(of: container))").first ?? "-"
     }
 
@@ -392,7 +331,7 @@ final class ZFSBackend: Backend {
     /// The dataset that was live gets its name again, from wherever between the two renames a failure came.
     private func takeBackNames(_ change: Switch) throws {
         let (live, new, left) = ("\(container)/\(base)", try fact("new", of: change), try leftName(change))
-        if try ZFS.guidIfThere(live) == (fact("newGuid", of: change)) {
+        if try isCommitted(change) {
             try unmount(live)
             try ZFS.run("zfs", "rename", "\(live)", "\(new)")
         }
