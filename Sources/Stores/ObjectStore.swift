@@ -9,8 +9,11 @@ public import Platform
 public protocol ObjectStore: AnyObject, Sendable {
     /// What people know it by, without secrets.
     var subject: String { get }
-    /// How many calls at once are worth it: 2 for a disk, 16 for a server far away.
+    /// How many calls at once are worth it: 2 for a disk, 8 for a server far away.
     var connections: Int { get }
+    /// The length, in bytes, at which an object that could be longer should end; nil where it makes no difference. What goes to a server is
+    /// held in memory until it is there, and sent again whole where that fails.
+    var objectLength: UInt64? { get }
 
     /// The folder on this machine that it is, so that no backup takes it with it; nil where it is none.
     var localFolder: FileIdentity? { get }
@@ -23,8 +26,12 @@ public protocol ObjectStore: AnyObject, Sendable {
 
     /// Opens an object for reading.
     /// - Parameter length: its length where the caller knows it, so that nobody has to ask; a wrong one ends reads with `.ended`.
-    /// - Throws: `.absent` where there is none.
+    /// - Throws: `.absent` where there is none. A store far away may say it at the first read only, where the length was given.
     func open(_ name: String, length: UInt64?) throws(StoreError) -> any ByteSource
+
+    /// The whole bytes of a small object; nil where there is none.
+    /// - Parameter limit: the longest that is read; a longer one ends with `.failed`.
+    func read(_ name: String, limit: Int) throws(StoreError) -> [UInt8]?
 
     /// Begins a new object, which never replaces one. Whether one of this name is there already is said here or, at the latest, by
     /// `commit`: `.exists`.
@@ -112,6 +119,7 @@ public final class MemorySource: ByteSource {
 
 extension ObjectStore {
     public var localFolder: FileIdentity? { nil }
+    public var objectLength: UInt64? { nil }
 
     public func time(in folder: String) throws(StoreError) -> Int64? { nil }
 
@@ -151,14 +159,26 @@ extension ObjectStore {
         }
     }
 
-    /// The whole bytes of a small object; nil where there is none.
-    /// - Parameter limit: the longest that is read; a longer one ends with `.failed`.
     public func read(_ name: String, limit: Int) throws(StoreError) -> [UInt8]? {
         guard let source = try openIfPresent(name) else { return nil }
-        guard source.length <= UInt64(limit) else {
-            throw StoreError(.failed, "read", "\(name) of \(subject)", "it is longer than such an object can be")
-        }
+        guard source.length <= UInt64(limit) else { throw tooLong(name) }
         return try source.read(at: 0, count: Int(source.length))  // safe: at most `limit`
+    }
+
+    func tooLong(_ name: String) -> StoreError {
+        StoreError(.failed, "read", "\(name) of \(subject)", "it is longer than such an object can be")
+    }
+
+    /// Whether an object of a name that was just refused as taken is one's own: an earlier attempt had its effect, and its answer was lost.
+    /// Who may write and not read cannot compare; such names are random, and nobody else makes the same.
+    func isOwn(_ name: String, _ bytes: [UInt8]) throws(StoreError) -> Bool {
+        do throws(StoreError) {
+            guard let source = try openIfPresent(name), source.length == UInt64(bytes.count) else { return false }
+            return try source.read(at: 0, count: bytes.count) == bytes
+        } catch {
+            if error.reason == .refused { return true }
+            throw error
+        }
     }
 }
 

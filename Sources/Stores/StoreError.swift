@@ -38,16 +38,22 @@ public struct StoreError: Explained, Hashable {
     /// Why, in the words of the system or the server; may be empty.
     public let detail: String
     public let mend: String?
+    /// For how long a server wants to be left alone, in seconds.
+    public let pause: Int?
 
-    /// - Parameter mend: nil for what the reason alone says.
+    /// - Parameters:
+    ///   - mend: nil for what the reason alone says.
+    ///   - pause: for how long a server wants to be left alone, in seconds.
     public init(
-        _ reason: Reason, _ operation: String, _ subject: String, _ detail: String = "", mend: String? = nil
+        _ reason: Reason, _ operation: String, _ subject: String, _ detail: String = "", mend: String? = nil,
+        pause: Int? = nil
     ) {
         self.reason = reason
         self.operation = operation
         self.subject = subject
         self.detail = detail
         self.mend = mend ?? reason.mend
+        self.pause = pause
     }
 
     /// A failed system call of a store that is a folder.

@@ -27,6 +27,7 @@ open class ForwardingStore: ObjectStore, @unchecked Sendable {
     public var subject: String { store.subject }
     public var connections: Int { store.connections }
     public var localFolder: FileIdentity? { store.localFolder }
+    public var objectLength: UInt64? { store.objectLength }
 
     public func topLevel() throws(StoreError) -> [String] {
         try around(StoreCall(verb: .list, name: "")) { () throws(StoreError) in try store.topLevel() }
@@ -41,6 +42,10 @@ open class ForwardingStore: ObjectStore, @unchecked Sendable {
             try store.open(name, length: length)
         }
         return ForwardingSource(source, name, self)
+    }
+
+    public func read(_ name: String, limit: Int) throws(StoreError) -> [UInt8]? {
+        try around(StoreCall(verb: .read, name: name)) { () throws(StoreError) in try store.read(name, limit: limit) }
     }
 
     public func create(_ name: String) throws(StoreError) -> any ObjectUpload {

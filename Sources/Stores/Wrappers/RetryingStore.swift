@@ -43,14 +43,9 @@ public final class RetryingStore: ForwardingStore, @unchecked Sendable {
             } catch {
                 // The first attempt had its effect, and its answer was lost. A folder's sync that failed does not come here again: it is
                 // `.notDurable`, and reading the bytes back would prove nothing.
-                guard error.reason == .exists, isRepeated, try holds(name, bytes) else { throw error }
+                guard error.reason == .exists, isRepeated, try store.isOwn(name, bytes) else { throw error }
             }
         }
-    }
-
-    private func holds(_ name: String, _ bytes: [UInt8]) throws(StoreError) -> Bool {
-        guard let source = try store.openIfPresent(name), source.length == UInt64(bytes.count) else { return false }
-        return try source.read(at: 0, count: bytes.count) == bytes
     }
 }
 
