@@ -17,6 +17,8 @@ var targets: [Target] = [
     .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
     // The headers of libarchive-dev; the library itself is loaded where archives are read and written.
     .target(name: "CArchive"),
+    // The same for libcurl4-openssl-dev, where an object store is used.
+    .target(name: "CCurl"),
     // Headers alone (libtomlplusplus-dev). The C++ library that this needs at run time is the one that Swift's own needs.
     .target(name: "CTOML"),
 
@@ -26,7 +28,8 @@ var targets: [Target] = [
         name: "Cryptography", dependencies: ["Reporting", "CCrypto", "CSodium", "CLinux"], swiftSettings: swiftSettings),
     .target(name: "Machine", dependencies: ["Platform", "Cryptography", "Reporting"], swiftSettings: swiftSettings),
     .target(name: "AuditLog", dependencies: ["Platform", "Cryptography"], swiftSettings: swiftSettings),
-    .target(name: "Stores", dependencies: ["Platform", "Reporting"], swiftSettings: swiftSettings),
+    .target(
+        name: "Stores", dependencies: ["Platform", "Cryptography", "Reporting", "CCurl"], swiftSettings: swiftSettings),
     .target(
         name: "Images",
         dependencies: ["Stores", "Machine", "Platform", "Cryptography", "Reporting", "CZstd", "CArchive"],

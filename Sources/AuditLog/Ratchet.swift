@@ -57,8 +57,4 @@ struct RatchetFile {
         try file.write(bytes)
         try file.synchronize()
     }
-
-    private func erase(_ bytes: inout [UInt8]) {
-        for index in bytes.indices { bytes[index] = 0 }
-    }
 }

@@ -2,7 +2,7 @@
 // decoder forgives too much for that.
 
 /// Strict Base64.
-enum Base64 {
+public enum Base64 {
     private static let alphabet = [UInt8]("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
     private static let values: [UInt8] = {
@@ -12,7 +12,7 @@ enum Base64 {
     }()
 
     /// The text for `bytes`, without padding.
-    static func encode(_ bytes: [UInt8]) -> [UInt8] {
+    public static func encode(_ bytes: [UInt8]) -> [UInt8] {
         var text: [UInt8] = []
         text.reserveCapacity((bytes.count * 4 + 2) / 3)
         var (accumulator, bits) = (UInt32(0), 0)

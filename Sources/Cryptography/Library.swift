@@ -58,6 +58,7 @@ struct Algorithm: @unchecked Sendable {
     }
 
     static let sha256 = Algorithm("SHA256") { EVP_MD_fetch(nil, $0, nil) }
+    static let md5 = Algorithm("MD5") { EVP_MD_fetch(nil, $0, nil) }
     static let hmac = Algorithm("HMAC") { EVP_MAC_fetch(nil, $0, nil) }
     static let hkdf = Algorithm("HKDF") { EVP_KDF_fetch(nil, $0, nil) }
     static let scrypt = Algorithm("SCRYPT") { EVP_KDF_fetch(nil, $0, nil) }

@@ -1,10 +1,11 @@
-// The HMAC that the header of an age file needs.
+// The HMAC that the header of an age file and the requests to an object store need.
 
 internal import CCrypto
 
 /// HMAC-SHA-256 (RFC 2104).
-enum HMACSHA256 {
-    static func authenticate(
+public enum HMACSHA256 {
+    /// The authentication code of a message; throws `library`.
+    public static func authenticate(
         _ message: UnsafeRawBufferPointer, key: Secret
     ) throws(CryptographyError) -> Digest {
         let context = try check(EVP_MAC_CTX_new(try Algorithm.hmac.method()), "EVP_MAC_CTX_new")

@@ -69,3 +69,10 @@ public final class Secret: @unchecked Sendable, Equatable {
         left.withUnsafeBytes { a in right.withUnsafeBytes { b in equalInConstantTime(a, b) } }
     }
 }
+
+/// Overwrites bytes that were secret, wherever they are held once; a copy of them stays.
+public func erase(_ bytes: inout [UInt8]) {
+    bytes.withUnsafeMutableBytes { buffer in
+        if let start = buffer.baseAddress { explicit_bzero(start, buffer.count) }
+    }
+}

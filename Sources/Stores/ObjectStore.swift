@@ -41,6 +41,10 @@ public protocol ObjectStore: AnyObject, Sendable {
     /// it can be repeated.
     func put(_ name: String, _ bytes: [UInt8]) throws(StoreError)
 
+    /// Prepares a small object, as far as that can be done before a last look at what it depends on. A server may date what is prepared, and
+    /// refuse what is too old when it comes: `.expired`.
+    func prepare(_ name: String, _ bytes: [UInt8]) throws(StoreError) -> any PreparedObject
+
     /// Removes an object; one that is not there is fine. It is gone for good on return, so that what is removed later cannot outlive it in
     /// the wrong order after a power cut.
     func remove(_ name: String) throws(StoreError)
@@ -72,6 +76,12 @@ public protocol ObjectUpload: AnyObject, Sendable {
     func commit() throws(StoreError)
     /// Removes what this upload wrote, as far as possible; never what another one has under the same name.
     func abandon()
+}
+
+/// A small object that was prepared.
+public protocol PreparedObject: AnyObject, Sendable {
+    /// Writes it, as `ObjectStore.put` does.
+    func put() throws(StoreError)
 }
 
 /// Bytes that can be read at any place.
@@ -159,6 +169,10 @@ extension ObjectStore {
         }
     }
 
+    public func prepare(_ name: String, _ bytes: [UInt8]) throws(StoreError) -> any PreparedObject {
+        UndatedObject(self, name, bytes)
+    }
+
     public func read(_ name: String, limit: Int) throws(StoreError) -> [UInt8]? {
         guard let source = try openIfPresent(name) else { return nil }
         guard source.length <= UInt64(limit) else { throw tooLong(name) }
@@ -190,4 +204,19 @@ extension ObjectUpload {
         }
         if let failure { throw failure }
     }
+}
+
+/// One for which nothing can be prepared.
+private final class UndatedObject: PreparedObject {
+    private let store: any ObjectStore
+    private let name: String
+    private let bytes: [UInt8]
+
+    init(_ store: any ObjectStore, _ name: String, _ bytes: [UInt8]) {
+        self.store = store
+        self.name = name
+        self.bytes = bytes
+    }
+
+    func put() throws(StoreError) { try store.put(name, bytes) }
 }

@@ -15,6 +15,10 @@ public struct StoreError: Explained, Hashable {
         /// No right to do it, a read-only medium, a link or file where a folder should be, a name that no object can have, a server that says
         /// no. Repeating does not help.
         case refused
+        /// The place cannot be used as it is set up: no such bucket, an account that has no files. Repeating does not help.
+        case unusable
+        /// What was prepared is too old to be taken. Nothing was written; it can be prepared anew.
+        case expired
         /// No room.
         case full
         /// An object ends before the range that was asked for.

@@ -25,7 +25,7 @@ struct KeyGenerateCommand: HoldfastCommand {
         if output?.isStandard == true {
             let identity = try AgeIdentity.generate()
             var bytes = IdentityFile.contents(identity)
-            defer { IdentityFile.erase(&bytes) }
+            defer { erase(&bytes) }
             session.console.result(String(decoding: bytes, as: UTF8.self))
             session.console.note("public key: \(identity.recipient)")
             return .done

@@ -1,6 +1,7 @@
 // `holdfast key steward`: makes the key of who looks after a store.
 
 internal import ArgumentParser
+internal import Cryptography
 internal import Images
 internal import Platform
 
@@ -31,7 +32,7 @@ struct KeyStewardCommand: HoldfastCommand {
         }
         let key = try store.issueSteward(name: HostFacts.hostName)
         var bytes = key.encoded()
-        defer { IdentityFile.erase(&bytes) }
+        defer { erase(&bytes) }
         try writeNew(output.path, bytes, mode: 0o600)
         session.show(
             JSON.path(output.path), summary: ["steward key of \(store.subject) in \(output.path); keep it secret"])

@@ -102,10 +102,4 @@ enum IdentityFile {
         }
         bytes.removeLast(mark.count)
     }
-
-    static func erase(_ bytes: inout [UInt8]) {
-        bytes.withUnsafeMutableBytes { buffer in
-            if let start = buffer.baseAddress { explicit_bzero(start, buffer.count) }
-        }
-    }
 }

@@ -260,7 +260,7 @@ final class Session: Sendable {
         } catch {
             throw Problem.usage("cannot read the passphrase file \(file): \(error.reason)")
         }
-        defer { IdentityFile.erase(&bytes) }
+        defer { erase(&bytes) }
         // A passphrase that is typed has none either.
         IdentityFile.dropByteOrderMark(&bytes)
         let line = bytes.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }

@@ -29,7 +29,7 @@ struct Terminal {
             if status <= 0 { continue }
             // A terminal hands out whole lines, of at most 4095 bytes.
             var buffer = [UInt8](repeating: 0, count: 4096)
-            defer { IdentityFile.erase(&buffer) }
+            defer { erase(&buffer) }
             let count = buffer.withUnsafeMutableBytes { read(device.raw, $0.baseAddress, $0.count) }
             if count < 0 && errno == EINTR { continue }
             guard count > 0 else {
@@ -82,7 +82,7 @@ struct Terminal {
             try? device.write(Array("\n".utf8))
         }
         guard var answer = try line(question + ": "), !answer.isEmpty else { return nil }
-        defer { IdentityFile.erase(&answer) }
+        defer { erase(&answer) }
         return Secret(answer)
     }
 }

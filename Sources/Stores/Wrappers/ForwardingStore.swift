@@ -60,6 +60,15 @@ open class ForwardingStore: ObjectStore, @unchecked Sendable {
         }
     }
 
+    public func prepare(_ name: String, _ bytes: [UInt8]) throws(StoreError) -> any PreparedObject {
+        ForwardingObject(try store.prepare(name, bytes), name, bytes, self)
+    }
+
+    /// Puts what was prepared, as one call.
+    open func put(_ object: any PreparedObject, _ name: String, _ bytes: [UInt8]) throws(StoreError) {
+        try around(StoreCall(verb: .put, name: name, bytes: bytes.count)) { () throws(StoreError) in try object.put() }
+    }
+
     public func remove(_ name: String) throws(StoreError) {
         try around(StoreCall(verb: .remove, name: name)) { () throws(StoreError) in try store.remove(name) }
     }
@@ -87,6 +96,22 @@ private final class ForwardingSource: ByteSource {
             try source.read(at: offset, into: buffer)
         }
     }
+}
+
+private final class ForwardingObject: PreparedObject {
+    private let object: any PreparedObject
+    private let name: String
+    private let bytes: [UInt8]
+    private let store: ForwardingStore
+
+    init(_ object: any PreparedObject, _ name: String, _ bytes: [UInt8], _ store: ForwardingStore) {
+        self.object = object
+        self.name = name
+        self.bytes = bytes
+        self.store = store
+    }
+
+    func put() throws(StoreError) { try store.put(object, name, bytes) }
 }
 
 private final class ForwardingUpload: ObjectUpload {

@@ -1,20 +1,23 @@
 // A store that repeats what failed for a moment. A put whose answer was lost is recognised by what is there.
 
 internal import Glibc
+internal import Platform
 
 public final class RetryingStore: ForwardingStore, @unchecked Sendable {
-    private let attempts: Int
-    private let pause: @Sendable (Int) -> Void
+    private let budget: RetryBudget
 
     /// - Parameters:
     ///   - attempts: how often a call is made at most.
-    ///   - pause: waits after the attempt of this number, from 1; by default 0.5 s, doubled each time.
+    ///   - pause: waits so many seconds; returns false where the work is to stop.
     public init(
-        _ store: any ObjectStore, attempts: Int = 5,
-        pause: (@Sendable (Int) -> Void)? = nil
+        _ store: any ObjectStore, attempts: Int = 5, pause: (@Sendable (Double) -> Bool)? = nil
     ) {
-        self.attempts = max(1, attempts)
-        self.pause = pause ?? { usleep(500_000 << UInt32(min($0, 6) - 1)) }
+        budget = RetryBudget(
+            attempts: attempts,
+            pause: pause ?? {
+                usleep(UInt32($0 * 1_000_000))
+                return true
+            })
         super.init(store)
     }
 
@@ -24,28 +27,75 @@ public final class RetryingStore: ForwardingStore, @unchecked Sendable {
         var attempt = 1
         while true {
             do throws(StoreError) {
-                return try body()
+                let result = try body()
+                budget.note()
+                return result
             } catch {
                 // Of an upload only its beginning and its end are repeated: what is streamed cannot be read a second time.
-                guard error.isPassing, call.verb != .append, attempt < attempts else { throw error }
-                pause(attempt)
+                guard error.isPassing, call.verb != .append, budget.wait(after: attempt, error.pause) else {
+                    throw error
+                }
                 attempt += 1
             }
         }
     }
 
     public override func put(_ name: String, _ bytes: [UInt8]) throws(StoreError) {
+        try repeated(name, bytes) { () throws(StoreError) in try store.put(name, bytes) }
+    }
+
+    public override func put(_ object: any PreparedObject, _ name: String, _ bytes: [UInt8]) throws(StoreError) {
+        try repeated(name, bytes) { () throws(StoreError) in try object.put() }
+    }
+
+    private func repeated(_ name: String, _ bytes: [UInt8], _ put: () throws(StoreError) -> Void) throws(StoreError) {
         var isRepeated = false
         try around(StoreCall(verb: .put, name: name, bytes: bytes.count)) { () throws(StoreError) in
             defer { isRepeated = true }
             do throws(StoreError) {
-                try store.put(name, bytes)
+                try put()
             } catch {
                 // The first attempt had its effect, and its answer was lost. A folder's sync that failed does not come here again: it is
                 // `.notDurable`, and reading the bytes back would prove nothing.
                 guard error.reason == .exists, isRepeated, try store.isOwn(name, bytes) else { throw error }
             }
         }
+    }
+}
+
+/// What all calls of one run may cost together in repetitions: a server that is down for long is not asked for ever by each of them.
+private final class RetryBudget: @unchecked Sendable {
+    private let attempts: Int
+    private let pause: @Sendable (Double) -> Bool
+    private let monitor = Monitor()
+    /// Seconds that were waited since anything succeeded.
+    private var waited = 0.0
+
+    private static let first = 0.5
+    private static let longest = 30.0
+    private static let limit = 15.0 * 60
+
+    init(attempts: Int, pause: @escaping @Sendable (Double) -> Bool) {
+        self.attempts = max(1, attempts)
+        self.pause = pause
+    }
+
+    /// Something has succeeded.
+    func note() { monitor.withLock { waited = 0 } }
+
+    /// Waits before the next attempt; false where there is none.
+    /// - Parameter wish: how long the server wants to be left alone, in seconds.
+    func wait(after attempt: Int, _ wish: Int?) -> Bool {
+        guard attempt < attempts else { return false }
+        // Anywhere up to the double of the last: many that were turned away do not come back together.
+        let most = min(Self.longest, Self.first * Double(1 << min(attempt, 10)))
+        let time = max(Double.random(in: most / 4...most), Double(wish ?? 0))
+        let isLeft = monitor.withLock { () -> Bool in
+            guard waited + time <= Self.limit else { return false }
+            waited += time
+            return true
+        }
+        return isLeft && pause(time)
     }
 }
 
