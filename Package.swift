@@ -49,7 +49,7 @@ var targets: [Target] = [
     .target(
         name: "Stewardship",
         dependencies: [
-            "WriteFilter", "RestorePoints", "Boot", "Images", "AuditLog", "Machine", "Platform", "Reporting",
+            "WriteFilter", "RestorePoints", "Boot", "Images", "Stores", "AuditLog", "Machine", "Platform", "Reporting",
         ],
         swiftSettings: swiftSettings),
     .target(

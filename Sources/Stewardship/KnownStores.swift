@@ -7,8 +7,9 @@
 
 public import Images
 public import Machine
-public import Platform
+internal import Platform
 public import Reporting
+public import Stores
 
 public struct KnownStores {
     private struct Known: Equatable {
@@ -40,50 +41,53 @@ public struct KnownStores {
     public init(_ places: Places) { file = places.knownStores }
 
     /// Refuses a place where a store was used and none is now, before anything is made there.
-    /// - Parameter copied: the store that is about to be copied there: a copy of it that was removed from a disk that is there may be made anew.
-    public func check(_ place: BytePath, for copied: String? = nil) throws {
-        let whole = try absolute(place)
-        guard let known = try read().first(where: { $0.place == whole }), try !Store.exists(place) else { return }
-        if known.store == copied, known.wasOn == Self.mount(exists(place) ? place : place.parent) { return }
+    /// - Parameters:
+    ///   - objects: what is there.
+    ///   - copied: the store that is about to be copied there: a copy of it that was removed from a disk that is there may be made anew.
+    public func check(_ place: StoreLocation, _ objects: any ObjectStore, for copied: String? = nil) throws {
+        guard let known = try known(at: place), try !Store.exists(objects) else { return }
+        if known.store == copied, let folder = place.folder,
+            known.wasOn == Self.mount(exists(folder) ? folder : folder.parent)
+        {
+            return
+        }
         throw StewardError.storeIsGone(place: place, wasOn: known.wasOn)
     }
 
     /// Why no store was found at a place.
-    public func absence(of place: BytePath) -> any Explained {
-        let missing = MissingStore(at: place)
+    public func absence(of place: StoreLocation) -> any Explained {
+        let missing = place.folder.map { MissingStore(at: $0) }
         switch missing {
-        case .nothing, .emptyFolder:
+        case .nothing, .emptyFolder, nil:
             // What was known helps the message; where it cannot be read, there is still the other one.
-            let whole = try? absolute(place)
-            guard let known = try? read().first(where: { $0.place == whole }) else { return missing }
+            guard let known = try? known(at: place) else { return missing ?? StewardError.nothingThere(place: place) }
             return StewardError.storeIsGone(place: place, wasOn: known.wasOn)
-        default: return missing
+        case let missing?: return missing
         }
     }
 
     /// Refuses a store that is not the one that was used at its place.
-    public func check(_ store: String, at place: BytePath) throws {
-        let whole = try absolute(place)
-        guard let known = try read().first(where: { $0.place == whole }), known.store != store else { return }
+    public func check(_ store: String, at place: StoreLocation) throws {
+        guard let known = try known(at: place), known.store != store else { return }
         throw StewardError.otherStore(place: place)
     }
 
     /// The store at a place and the series that were chosen for it, where it is a copy of chosen images.
-    public func chosen(at place: BytePath) throws -> (store: String, series: Set<ExactText>)? {
-        let whole = try absolute(place)
-        guard let known = try read().first(where: { $0.place == whole }), let series = known.chosen else { return nil }
+    public func chosen(at place: StoreLocation) throws -> (store: String, series: Set<ExactText>)? {
+        guard let known = try known(at: place), let series = known.chosen else { return nil }
         return (known.store, series)
     }
 
     /// Remembers it, durably; one process at a time. A crash leaves what was known before.
-    public func remember(_ store: String, at place: BytePath, _ content: Content = .asKnown) throws {
-        let place = try absolute(place)
+    public func remember(_ store: String, at location: StoreLocation, _ content: Content = .asKnown) throws {
+        let place = try name(of: location)
         try makeFolders(file.parent)
         // Two that read the same would each forget what the other adds.
         let lock = try Descriptor.open(file.parent, .directory)
         try lock.lock()
         defer { withExtendedLifetime(lock) {} }
-        var entry = Known(place: place, store: store, wasOn: Self.mount(place) ?? "?")
+        let wasOn = location.folder.map { Self.mount($0) ?? "?" } ?? location.description
+        var entry = Known(place: place, store: store, wasOn: wasOn)
         var all = try read()
         let before = all.first { $0.place == place && $0.store == store }?.chosen
         switch content {
@@ -106,8 +110,13 @@ public struct KnownStores {
         (try? Mount.holding(Descriptor.open(place, .place))).map { "\($0.source) (\($0.type))" }
     }
 
-    private func absolute(_ place: BytePath) throws(SystemError) -> BytePath {
-        place.normalized(relativeTo: place.isAbsolute ? "/" : try HostFacts.workingFolder)
+    private func name(of place: StoreLocation) throws(SystemError) -> BytePath {
+        place.name(from: place.folder?.isAbsolute == false ? try HostFacts.workingFolder : "/")
+    }
+
+    private func known(at place: StoreLocation) throws(SystemError) -> Known? {
+        let name = try name(of: place)
+        return try read().first { $0.place == name }
     }
 
     /// A file that is not there knows none; one that cannot be read may know any, so nothing is made on its word.

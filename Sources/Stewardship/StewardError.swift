@@ -2,14 +2,17 @@
 
 public import Platform
 public import Reporting
+public import Stores
 
 public enum StewardError: Explained, Hashable {
     /// A store was at a place once, and none is there now.
-    case storeIsGone(place: BytePath, wasOn: String)
+    case storeIsGone(place: StoreLocation, wasOn: String)
+    /// No folder, and no store there.
+    case nothingThere(place: StoreLocation)
     /// Another store than the one that was used there.
-    case otherStore(place: BytePath)
+    case otherStore(place: StoreLocation)
     /// Nobody is there who could say that a new store is meant.
-    case noStore(place: BytePath)
+    case noStore(place: StoreLocation)
     case noIdentity(subject: String)
     case rollbackUnderWay(target: String)
     case pointsAreImages(root: BytePath, store: BytePath, identity: BytePath)
@@ -17,7 +20,10 @@ public enum StewardError: Explained, Hashable {
     public var description: String {
         switch self {
         case .storeIsGone(let place, let wasOn):
-            "the store that was used at \(place) is not there, so its disk or share is not mounted; it was on \(wasOn)"
+            place.folder == nil
+                ? "the store that was used at \(place) is not there any more"
+                : "the store that was used at \(place) is not there, so its disk or share is not mounted; it was on \(wasOn)"
+        case .nothingThere(let place): "there is no store at \(place)"
         case .otherStore(let place): "\(place) holds another store than the one that was used there before"
         case .noStore(let place): "there is no store at \(place), and without a terminal none is made"
         case .noIdentity(let subject):
@@ -29,6 +35,9 @@ public enum StewardError: Explained, Hashable {
 
     public var mend: String? {
         switch self {
+        case .storeIsGone(let place, _) where place.folder == nil:
+            "is it the right place? If the store was given up, `holdfast store init \(place)` makes a new one"
+        case .nothingThere(let place): "`holdfast store init \(place)` makes one"
         case .storeIsGone(let place, _):
             "mount it; if the store was given up, `holdfast store init \(place)` makes a new one, and a new copy goes to another folder"
         case .otherStore(let place): "mount the right one; if this one is meant, `holdfast store join \(place)`"

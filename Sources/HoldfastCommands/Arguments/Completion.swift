@@ -7,6 +7,7 @@ internal import Images
 internal import Machine
 internal import Platform
 internal import RestorePoints
+internal import Stores
 
 extension CompletionKind {
     static var points: CompletionKind { .custom { words, _, _ in Completion(words).points() } }
@@ -45,7 +46,7 @@ struct Completion {
     }
 
     func stores() -> [String] {
-        formatted(configuration.stores.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }) + [Self.folders]
+        formatted(configuration.stores.sorted { $0.key < $1.key }.map { ($0.key, $0.value.settings.location.description) }) + [Self.folders]
     }
 
     /// As far as the keys at hand show them.
@@ -65,14 +66,15 @@ struct Completion {
 
     private func listed() throws -> [ImageSummary] {
         guard let from = value("--from").flatMap(StoreArgument.init) else { return [] }
-        let place = try StorePlace(from, configuration).path
+        // What is far away is not asked while somebody types.
+        guard let folder = try StorePlace(from, configuration).location.folder else { return [] }
         var machine = MachineState(state: places.keys, cache: places.cache)
         machine.isReadOnly = true
         let keys = try identities.map { try IdentityFile.read($0, on: Console(isJSON: false, isQuiet: true)) }
         let credentials = Credentials(
             identities: keys.flatMap(\.identities), steward: keys.compactMap(\.steward).last,
             trust: StoreTrust(noted: keys.flatMap(\.notedStores)))
-        let store = try Store.open(place, for: .list, credentials: credentials, machine: machine)
+        let store = try Store.open(folder, for: .list, credentials: credentials, machine: machine)
         let filter = ImageFilter(series: value("--series"), host: value("--host"))
         return try store.images().filter { $0.problem == nil && $0.label.map(filter.holds) ?? false }
     }

@@ -4,6 +4,7 @@ internal import ArgumentParser
 internal import Images
 internal import Platform
 internal import Stewardship
+internal import Stores
 
 struct BackupCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
@@ -92,29 +93,30 @@ struct BackupCommand: StatefulCommand {
     private func openStore(_ session: Session) throws -> Store {
         guard let to = target.to else { throw Problem.usage("give --to STORE or --output FILE") }
         let place = try session.place(to)
-        try session.refuseFile(place.path)
-        try session.knownStores.check(place.path)
-        if try Store.exists(place.path) {
+        try session.refuseFile(place)
+        let objects = try session.objects(place)
+        try session.knownStores.check(place.location, objects)
+        if try Store.exists(objects) {
             if recipients.isGiven {
                 throw Problem.usage(
-                    "\(place.path) has its recipients already",
+                    "\(place.words) has its recipients already",
                     hint: "add one with `holdfast key add RECIPIENT --to STORE`")
             }
             return try session.openToWrite(to)
         }
         // The folder of a configured store is empty when its disk or share is not mounted: no place for a new one.
-        guard !place.isConfigured, isFree(place.path) else {
-            throw session.knownStores.absence(of: place.path)
+        guard place.mayBecomeStore, place.location.folder.map(isFree) ?? true else {
+            throw session.knownStores.absence(of: place.location)
         }
-        try session.refuseUnmounted(place.path)
-        guard session.hasTerminal else { throw StewardError.noStore(place: place.path) }
+        try session.refuseUnmounted(place)
+        guard session.hasTerminal else { throw StewardError.noStore(place: place.location) }
         do {
             let store = try Store.create(
-                session.objects(place.path), recipients: session.recipients(recipients, of: "\(place.path)"),
+                objects, recipients: session.recipients(recipients, of: place.words),
                 JoinRequest(), machine: session.machine)
-            session.remember(store, at: place.path)
+            session.remember(store, at: place)
             session.note(store.fingerprint)
-            session.console.note("made a new store, \(place.path), with the fingerprint \(store.fingerprint)")
+            session.console.note("made a new store, \(place.words), with the fingerprint \(store.fingerprint)")
             return store
         } catch ImageError.alreadyAStore {
             // Another backup was faster.

@@ -88,38 +88,38 @@ struct CopyCommand: HoldfastCommand {
         let (progress, findings) = (session.progress, session.findings)
         switch (source.from, source.input, target.to, target.output) {
         case (let from?, _, let to?, _):
-            let (fromPath, place) = (try session.place(from).path, try session.place(to))
-            guard try Store.exists(fromPath) else { throw session.knownStores.absence(of: fromPath) }
-            try session.refuseFile(place.path)
-            try session.knownStores.check(place.path, for: Store.identifier(of: session.objects(fromPath)))
+            let (origin, place) = (try session.place(from), try session.place(to))
+            let (source, target) = (try session.objects(origin), try session.objects(place))
+            guard try Store.exists(source) else { throw session.knownStores.absence(of: origin.location) }
+            try session.refuseFile(place)
+            try session.knownStores.check(place.location, target, for: Store.identifier(of: source))
             // As with a backup: the empty folder of a configured store is a disk that is not mounted.
-            let isThere = try Store.exists(place.path)
-            if place.isConfigured && !isThere { throw session.knownStores.absence(of: place.path) }
-            if !isThere { try session.refuseUnmounted(place.path) }
-            let (source, target) = (session.objects(fromPath), session.objects(place.path))
+            let isThere = try Store.exists(target)
+            if !place.mayBecomeStore && !isThere { throw session.knownStores.absence(of: place.location) }
+            if !isThere { try session.refuseUnmounted(place) }
             if try !isThere || Store.isReplica(source, target) {
-                let credentials = try session.credentials(for: fromPath)
+                let credentials = try session.credentials(for: origin)
                 return try session.working {
                     try Store.replicate(
                         source, to: target, images: names, filter, readData: readData, credentials: credentials,
-                        machine: session.machine(for: fromPath), progress: progress, findings: findings,
+                        machine: session.machine(for: origin), progress: progress, findings: findings,
                         mayEndImages: session.global.isYes
                     ) { store in
-                        session.rememberSource(store, at: fromPath)
-                        session.remember(store, at: place.path, content(isNew: !isThere))
+                        session.rememberSource(store, at: origin)
+                        session.remember(store, at: place, content(isNew: !isThere))
                     }
                 }
             }
             let store: Store
             do { store = try session.open(from, for: .read) } catch ImageError.noIdentity {
                 throw Problem(
-                    "\(place.path) is another store than \(fromPath), and no identity was given: what is copied there is read and written anew",
+                    "\(place.words) is another store than \(origin.words), and no identity was given: what is copied there is read and written anew",
                     hint:
-                        "give an identity that opens \(fromPath) with `--identity FILE`, or the place of a copy of it",
+                        "give an identity that opens \(origin.words) with `--identity FILE`, or the place of a copy of it",
                     status: ImageError.noIdentity(store: "").exitStatus)
             }
             let other = try session.openToWrite(to)
-            session.rememberSource(store.identifier, at: fromPath)
+            session.rememberSource(store.identifier, at: origin)
             return try session.working {
                 try store.copy(images: names, filter, to: other, progress: progress, findings: findings)
             }

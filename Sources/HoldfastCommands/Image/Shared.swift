@@ -86,8 +86,8 @@ extension SourceOptions {
                 stop: session.progress.stop)
         }
         guard let from else { throw Problem.usage("give --from STORE or --input FILE") }
-        let path = try session.place(from).path
-        if try !Store.exists(path) { throw session.knownStores.absence(of: path) }
+        let place = try session.place(from)
+        if try !Store.exists(session.objects(place)) { throw session.knownStores.absence(of: place.location) }
         if image == nil && !session.hasTerminal {
             throw Problem.usage(
                 "no image is named, and there is no terminal to ask on",

@@ -3,6 +3,7 @@
 internal import Images
 internal import Platform
 internal import Reporting
+internal import Stores
 
 enum JSON {
     case text(String)
@@ -56,6 +57,11 @@ extension JSON {
         let text = path.description
         if Array(text.utf8) == path.bytes { return [(key, .text(text))] }
         return [(key, .text(text)), (key + "Bytes", .text(hexadecimal(path.bytes)))]
+    }
+
+    /// The place of a store.
+    static func place(_ location: StoreLocation) -> [(String, JSON?)] {
+        location.folder.map { path($0) } ?? [("url", .text(location.description))]
     }
 
     /// Several paths under one key.

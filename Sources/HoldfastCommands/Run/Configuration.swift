@@ -5,6 +5,7 @@ internal import Images
 internal import Machine
 internal import Platform
 internal import RestorePoints
+internal import Stores
 
 struct Configuration {
     var identities: [BytePath] = []
@@ -16,8 +17,10 @@ struct Configuration {
     var hooks = Hooks()
     /// Whether a point is made before apt changes packages.
     var makesPointBeforePackages = false
-    /// Names of stores, and the path or URL that each stands for.
-    var stores: [String: String] = [:]
+    /// Stores by the names that stand for them.
+    var stores: [String: ConfiguredStore] = [:]
+    /// The one whose own table is being read.
+    var store = ConfiguredStore(.folder(""))
 
     init() {}
 
@@ -58,6 +61,17 @@ struct Configuration {
             try table.check(source)
             for value in values { try read(value, of: table, source) }
         }
+    }
+
+    /// Reads the table of one store.
+    mutating func readStore(_ value: TOMLValue, _ source: SettingSource) throws {
+        let values = value.table ?? []
+        guard values.contains(where: { $0.key == "url" }) else {
+            throw source.problem(value.place, "the store \(value.key) has no url")
+        }
+        store = ConfiguredStore(.folder(""))
+        for value in values { try read(value, of: StoreSettingTable.table, source) }
+        stores[value.key] = store
     }
 
     private mutating func read(_ value: TOMLValue, of table: SettingTable, _ source: SettingSource) throws {

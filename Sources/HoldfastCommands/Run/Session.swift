@@ -25,6 +25,7 @@ final class Session: Sendable {
     private final class Loaded: @unchecked Sendable {
         let monitor = Monitor()
         var keys: [IdentityFile.Keys]?
+        var stores: [StoreLocation: any ObjectStore] = [:]
         /// Stores of which it has been said that nothing is pinned.
         var unpinned: Set<StoreFingerprint> = []
         /// Passphrases that were typed, by what they are to open: nobody types one twice.
@@ -67,9 +68,9 @@ final class Session: Sendable {
     var machine: MachineState { MachineState(state: places.keys, cache: places.cache) }
 
     /// The same for the store at a place. Where nothing is known of that, all its images have to be there.
-    func machine(for place: BytePath) -> MachineState {
+    func machine(for place: StorePlace) -> MachineState {
         var machine = machine
-        machine.chosen = try? knownStores.chosen(at: place)
+        machine.chosen = try? knownStores.chosen(at: place.location)
         return machine
     }
 
@@ -79,32 +80,42 @@ final class Session: Sendable {
         Reporter(progress: progress, findings: findings) { [console] in console.warning($0) }
     }
 
-    func remember(_ store: Store, at place: BytePath) { remember(store.identifier, at: place) }
+    func remember(_ store: Store, at place: StorePlace) { remember(store.identifier, at: place) }
 
     /// What is not remembered is asked again; it stops nothing.
-    func remember(_ store: String, at place: BytePath, _ content: KnownStores.Content = .asKnown) {
-        do { try knownStores.remember(store, at: place, content) } catch {
-            console.warning("cannot note which store is at \(place): \(Problem(error).message)")
+    func remember(_ store: String, at place: StorePlace, _ content: KnownStores.Content = .asKnown) {
+        do { try knownStores.remember(store, at: place.location, content) } catch {
+            console.warning("cannot note which store is at \(place.words): \(Problem(error).message)")
         }
     }
 
     /// A store that is read from. Another one than what is written to at its place is not taken for that from now on.
-    func rememberSource(_ store: String, at place: BytePath) {
+    func rememberSource(_ store: String, at place: StorePlace) {
         // Where it cannot be told, nothing is noted.
-        if (try? knownStores.check(store, at: place)) != nil { remember(store, at: place) }
+        if (try? knownStores.check(store, at: place.location)) != nil { remember(store, at: place) }
     }
 
     func place(_ store: StoreArgument) throws -> StorePlace { try StorePlace(store, configuration) }
 
-    /// A store in a folder, which stops when the command is asked to.
-    func objects(_ path: BytePath) -> any ObjectStore { StoppingStore(FolderStore(path), progress.stop) }
+    /// What is at a place: opened once a command, and ending its calls when the command is asked to stop.
+    func objects(_ place: StorePlace) throws -> any ObjectStore {
+        try loaded.monitor.withLock {
+            if let known = loaded.stores[place.location] { return known }
+            let store: any ObjectStore
+            do { store = try place.settings.open(progress.stop) } catch let error as LocationError {
+                throw Problem.usage(error.description, hint: error.mend)
+            }
+            loaded.stores[place.location] = store
+            return store
+        }
+    }
 
     func open(_ store: StoreArgument, for purpose: Store.Purpose) throws -> Store {
-        let path = try place(store).path
+        let place = try place(store)
         for line in try places.adoptHome() { console.warning(line) }
-        let store = try explainingAbsence(of: path) {
+        let store = try explainingAbsence(of: place) {
             try Store.open(
-                objects(path), for: purpose, credentials: credentials(for: path), machine: machine(for: path))
+                objects(place), for: purpose, credentials: credentials(for: place), machine: machine(for: place))
         }
         store.findings.forEach(findings.add)
         return store
@@ -120,36 +131,40 @@ final class Session: Sendable {
     /// Opens the store that images are put into: the one that was used at its place, which is remembered.
     func openToWrite(_ store: StoreArgument) throws -> Store {
         let opened = try open(store, for: .write)
-        let path = try place(store).path
-        try knownStores.check(opened.identifier, at: path)
-        remember(opened, at: path)
+        let place = try place(store)
+        try knownStores.check(opened.identifier, at: place.location)
+        remember(opened, at: place)
         return opened
     }
 
     /// Refuses a place for a new store, or for a new copy of one, that a disk or a share is missing at.
-    func refuseUnmounted(_ path: BytePath) throws {
-        if let objection = MissingStore.objection(toNew: path) { throw objection }
+    func refuseUnmounted(_ place: StorePlace) throws {
+        if let path = place.location.folder, let objection = MissingStore.objection(toNew: path) { throw objection }
     }
 
     /// Refuses a place for a store that is no folder, nor can become one.
-    func refuseFile(_ path: BytePath) throws {
+    func refuseFile(_ place: StorePlace) throws {
         // What cannot be looked at is told by whoever opens it.
-        guard let kind = try? Descriptor.open(path, .place).status().kind, kind != .directory else { return }
+        guard let path = place.location.folder, let kind = try? Descriptor.open(path, .place).status().kind,
+            kind != .directory
+        else { return }
         throw MissingStore(at: path)
     }
 
     /// Has the error for a store that is not there say what is there instead.
-    func explainingAbsence<R>(of path: BytePath, _ body: () throws -> R) throws -> R {
-        do { return try body() } catch ImageError.notAStore { throw knownStores.absence(of: path) }
+    func explainingAbsence<R>(of place: StorePlace, _ body: () throws -> R) throws -> R {
+        do { return try body() } catch ImageError.notAStore { throw knownStores.absence(of: place.location) }
     }
 
     /// Who can open a store; needs no key, and nobody is asked.
     func readers(_ store: StoreArgument) throws -> [StoreReader] {
-        let path = try place(store).path
+        let place = try place(store)
         let noted = try keyFiles().flatMap(\.notedStores)
-        return try explainingAbsence(of: path) {
+        return try explainingAbsence(of: place) {
             try Store.readers(
-                objects(path), trust: StoreTrust(expected: global.storeFingerprint, noted: noted), machine: machine)
+                objects(place),
+                trust: StoreTrust(expected: global.storeFingerprint ?? place.fingerprint, noted: noted),
+                machine: machine)
         }
     }
 
@@ -173,20 +188,29 @@ final class Session: Sendable {
         }
     }
 
-    /// What opens a store or a file; its passphrase is asked for only where it is wanted.
-    func credentials(for subject: BytePath) throws -> Credentials {
+    /// What opens a store; its passphrase is asked for only where it is wanted.
+    func credentials(for place: StorePlace) throws -> Credentials {
+        try credentials(for: place.words, place.fingerprint)
+    }
+
+    /// What opens a file.
+    func credentials(for file: BytePath) throws -> Credentials { try credentials(for: file.description, nil) }
+
+    private func credentials(for subject: String, _ configured: StoreFingerprint?) throws -> Credentials {
         let keys = try keyFiles()
         var credentials = Credentials(
-            identities: keys.flatMap(\.identities), steward: keys.compactMap(\.steward).last, trust: try trust()
+            identities: keys.flatMap(\.identities), steward: keys.compactMap(\.steward).last,
+            trust: try trust(configured)
         ) { try self.passphrase(for: subject) }
-        credentials.keptPassphrase = { try self.keptPassphrase(of: "\(subject)") }
+        credentials.keptPassphrase = { try self.keptPassphrase(of: subject) }
         return credentials
     }
 
     /// What is known of the store that is about to be opened.
-    private func trust() throws -> StoreTrust {
+    /// - Parameter configured: the fingerprint that its place has in the configuration.
+    private func trust(_ configured: StoreFingerprint?) throws -> StoreTrust {
         let noted = try keyFiles().flatMap(\.notedStores)
-        return StoreTrust(expected: global.storeFingerprint, noted: noted) { [self] store in
+        return StoreTrust(expected: global.storeFingerprint ?? configured, noted: noted) { [self] store in
             let words = "\(store.store) has the fingerprint \(store.fingerprint)"
             if let replaced = store.replaced {
                 // A script's --yes was meant for the store as it was.
@@ -222,10 +246,10 @@ final class Session: Sendable {
         }
     }
 
-    private func passphrase(for subject: BytePath) throws -> Secret? {
+    private func passphrase(for subject: String) throws -> Secret? {
         if let file = global.passphraseFile { return try Self.firstLine(of: file) }
         let answer = try ask { try $0.passphrase("Passphrase of \(subject)") } ?? nil
-        loaded.monitor.withLock { loaded.typed["\(subject)"] = answer }
+        loaded.monitor.withLock { loaded.typed[subject] = answer }
         return answer
     }
 

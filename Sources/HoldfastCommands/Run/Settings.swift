@@ -124,9 +124,9 @@ enum Settings {
             explanation: ["Names of stores: where a command takes a STORE, the name stands for the place."],
             settings: [
                 Setting(
-                    name: "NAME", wants: "a path or file: URL",
+                    name: "NAME", wants: "a path or URL, or a table of its own",
                     explanation: [
-                        "The folder of a store. What is not mounted there is told from a new place: no store is made in it."
+                        "The place of a store. What is not mounted there is told from a new place: no store is made in it."
                     ],
                     standard: "none", example: #"nas = "/mnt/nas/line3""#
                 ) { value, source, result in
@@ -137,15 +137,11 @@ enum Settings {
                             "\(value.key) stands below [stores], and would be a store of that name; a setting stands above the first table, or below its own"
                         )
                     }
-                    guard let place = value.string, !place.isEmpty else {
-                        throw source.problem(value.place, "the store \(value.key) wants a path as a string")
-                    }
-                    guard place.hasPrefix("/") || StorePlace.scheme(of: Array(place.utf8)) != nil else {
-                        throw source.problem(value.place, "the path of the store \(value.key) is not absolute")
-                    }
-                    result.stores[value.key] = place
+                    if value.table != nil { return try result.readStore(value, source) }
+                    result.stores[value.key] = ConfiguredStore(try StoreSettingTable.location(value, value.key, source))
                 }
             ]),
+        StoreSettingTable.table,
         SettingTable(
             name: "packages", explanation: ["What is done around the changes that apt makes."],
             settings: [

@@ -16,7 +16,7 @@ struct StoreInfoCommand: HoldfastCommand {
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func perform(_ session: Session) throws -> Outcome {
-        let path = try session.place(store).path
+        let place = try session.place(store)
         let (opened, isListed) = try open(session)
         let readers = try session.readers(store)
         let all = try opened.writers()
@@ -35,10 +35,10 @@ struct StoreInfoCommand: HoldfastCommand {
                 ("canList", .flag(isListed)), ("images", .number(UInt64(images.count))),
                 ("damagedImages", .number(damaged)), ("newest", newest.map { .time($0.time) }),
             ]
-            session.console.document(.object(JSON.path(path) + members))
+            session.console.document(.object(JSON.place(place.location) + members))
         } else {
             var lines = [
-                "path       \(path)", "store      \(opened.identifier)", "fingerprint \(opened.fingerprint)",
+                "place      \(place.words)", "store      \(opened.identifier)", "fingerprint \(opened.fingerprint)",
             ]
             lines += readers.map { "recipient  \($0.shown)" }
             lines += writers.map { "writer     \(shown($0))" } + revoked.map { "revoked    \(shown($0))" }

@@ -30,22 +30,25 @@ struct StoreInitCommand: HoldfastCommand {
     func isRecorded(in session: Session) -> Bool { true }
 
     func perform(_ session: Session) throws -> Outcome {
-        let path = try session.place(store).path
-        try session.refuseFile(path)
+        let place = try session.place(store)
+        try session.refuseFile(place)
         // Before anybody is asked for a passphrase, or an identity made, for nothing.
-        if try Store.exists(path) { throw ImageError.alreadyAStore(path: "\(path)") }
-        try session.refuseUnmounted(path)
-        let wanted = try session.recipients(recipients, of: "\(path)", isAsked: true)
+        let objects = try session.objects(place)
+        if try Store.exists(objects) { throw ImageError.alreadyAStore(path: place.words) }
+        try session.refuseUnmounted(place)
+        let wanted = try session.recipients(recipients, of: place.words, isAsked: true)
         let store = try Store.create(
-            session.objects(path), recipients: wanted, JoinRequest(group: group?.text, series: series.map(\.text)),
+            objects, recipients: wanted, JoinRequest(group: group?.text, series: series.map(\.text)),
             machine: session.machine)
-        session.remember(store, at: path)
+        session.remember(store, at: place)
         session.note(store.fingerprint)
         session.show(
-            [("store", .text(store.identifier)), ("fingerprint", .text("\(store.fingerprint)"))] + JSON.path(path)
+            [("store", .text(store.identifier)), ("fingerprint", .text("\(store.fingerprint)"))]
+                + JSON.place(place.location)
                 + [("recipients", .list(wanted.map { .text($0.name) })), ("group", store.groupName.map(JSON.text))],
             summary: [
-                "store \(store.identifier) in \(path)", "fingerprint \(store.fingerprint): write it down, with the key",
+                "store \(store.identifier) in \(place.words)",
+                "fingerprint \(store.fingerprint): write it down, with the key",
             ] + wanted.map { "recipient \($0.name)" })
         return .done
     }

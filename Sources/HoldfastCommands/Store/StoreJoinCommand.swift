@@ -41,28 +41,29 @@ struct StoreJoinCommand: HoldfastCommand {
     func isRecorded(in session: Session) -> Bool { true }
 
     func perform(_ session: Session) throws -> Outcome {
-        let path = try session.place(store).path
+        let place = try session.place(store)
         let request = JoinRequest(group: group?.text, series: series.map(\.text), replaces: replace?.text)
         // The keys that lie at hand are no wish for another one.
         let isRenewal = !session.global.identities.isEmpty || session.global.passphraseFile != nil
-        let joined = try session.explainingAbsence(of: path) {
+        let joined = try session.explainingAbsence(of: place) {
             try Store.join(
-                session.objects(path), request, isRenewal: isRenewal, credentials: session.credentials(for: path),
+                session.objects(place), request, isRenewal: isRenewal, credentials: session.credentials(for: place),
                 machine: session.machine)
         }
         let store = joined.store
-        session.remember(store, at: path)
+        session.remember(store, at: place)
         session.show(
-            [("store", .text(store.identifier)), ("fingerprint", .text("\(store.fingerprint)"))] + JSON.path(path) + [
-                ("group", store.groupName.map(JSON.text)), ("new", .flag(joined.isNew)),
-            ],
+            [("store", .text(store.identifier)), ("fingerprint", .text("\(store.fingerprint)"))]
+                + JSON.place(place.location) + [
+                    ("group", store.groupName.map(JSON.text)), ("new", .flag(joined.isNew)),
+                ],
             summary: joined.isNew
                 ? [
-                    "joined store \(store.identifier) in \(path), group \"\(store.groupName ?? "")\"",
+                    "joined store \(store.identifier) in \(place.words), group \"\(store.groupName ?? "")\"",
                     "fingerprint \(store.fingerprint)",
                 ]
                 : [
-                    "this machine has joined store \(store.identifier) in \(path) already, group \"\(store.groupName ?? "")\"",
+                    "this machine has joined store \(store.identifier) in \(place.words) already, group \"\(store.groupName ?? "")\"",
                     "fingerprint \(store.fingerprint)",
                     "it goes on with its key; with `--identity FILE` it gets another one",
                 ])

@@ -1,0 +1,154 @@
+// What can be set of one store: [stores.NAME].
+
+internal import Images
+internal import Platform
+internal import Stores
+
+/// A store as the configuration has it.
+struct ConfiguredStore: Sendable {
+    var settings: StoreSettings
+    var mayBecomeStore = false
+    var fingerprint: StoreFingerprint?
+    var site: String?
+
+    init(_ location: StoreLocation) { settings = StoreSettings(location) }
+}
+
+enum StoreSettingTable {
+    static let table = SettingTable(
+        name: "stores.NAME",
+        explanation: [
+            "A store with more to say of it than its place. No secret stands in this file: it names the file, or the program, that has it."
+        ],
+        settings: [
+            Setting(
+                name: "url", wants: "a path or URL",
+                explanation: [
+                    "The place: a path, or s3://BUCKET/PREFIX?endpoint=https://HOST, with &region=… and &style=path or host."
+                ],
+                standard: "none; it has to be there",
+                example: #"url = "s3://plant/line3?endpoint=https://s3.example.com""#
+            ) { value, source, result in result.store.settings.location = try location(value, "url", source) },
+            Setting(
+                name: "credentials", wants: "a path, profile:NAME, systemd:NAME or imds, or the words of a command",
+                explanation: [
+                    "What signs requests to an object store: a file that its owner alone can read, with the lines",
+                    "aws_access_key_id = … and aws_secret_access_key = …; a profile of ~/.aws; a credential that systemd gives the unit;",
+                    "the role of a cloud's machine; or a program, as an array of its words, that prints them as credential_process does.",
+                ],
+                standard:
+                    "systemd's credential holdfast-s3, then AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, then the profile",
+                example: #"credentials = "/etc/holdfast/s3""#
+            ) { value, source, result in result.store.settings.credentials = try credentials(value, source) },
+            Setting(
+                name: "ca", wants: "a path",
+                explanation: ["Certificates of the authorities that vouch for the server, in place of the system's."],
+                standard: "the system's", example: #"ca = "/etc/holdfast/plant-ca.pem""#
+            ) { value, source, result in
+                result.store.settings.transport.authorities = try source.absolute(value, "ca")
+            },
+            Setting(
+                name: "proxy", wants: "a URL",
+                explanation: ["The proxy between this machine and the server."],
+                standard: "what https_proxy says in the environment",
+                example: #"proxy = "http://proxy.example.com:3128""#
+            ) { value, source, result in
+                guard let text = value.string, !text.isEmpty else {
+                    throw source.problem(value.place, "proxy wants a URL as a string")
+                }
+                if text.contains("@") {
+                    throw source.problem(value.place, "the URL of a proxy has no place for a secret")
+                }
+                result.store.settings.transport.proxy = text
+            },
+            Setting(
+                name: "no_proxy", wants: "names of hosts, with commas between them",
+                explanation: ["Hosts that are reached without a proxy; * stands for all."],
+                standard: "what no_proxy says in the environment",
+                example: #"no_proxy = "localhost,.plant.example.com""#
+            ) { value, source, result in
+                guard let text = value.string else {
+                    throw source.problem(value.place, "no_proxy wants a string")
+                }
+                result.store.settings.transport.noProxy = text
+            },
+            Setting(
+                name: "rate", wants: "a size, such as 2MB",
+                explanation: ["How many bytes a second are read and written at most, together."],
+                standard: "as fast as it goes", example: #"rate = "2MB""#
+            ) { value, source, result in
+                guard let size = value.string.flatMap(SizeArgument.init) else {
+                    throw source.problem(value.place, "rate wants a size as a string, such as \"2MB\"")
+                }
+                result.store.settings.rate = size.bytes
+            },
+            Setting(
+                name: "site", wants: "a name",
+                explanation: ["Where the store stands: copies at one site burn down together."],
+                standard: "none", example: #"site = "head office""#
+            ) { value, source, result in
+                guard let text = value.string, !text.isEmpty else {
+                    throw source.problem(value.place, "site wants a name as a string")
+                }
+                result.store.site = text
+            },
+            Setting(
+                name: "create", wants: "true or false",
+                explanation: [
+                    "Whether a backup or copy may make a new store where none is. Without it, none means that a disk or share is missing."
+                ],
+                standard: "false", example: "create = true"
+            ) { value, source, result in
+                guard let isWanted = value.boolean else {
+                    throw source.problem(value.place, "create wants true or false")
+                }
+                result.store.mayBecomeStore = isWanted
+            },
+            Setting(
+                name: "fingerprint", wants: "a store's fingerprint",
+                explanation: [
+                    "As `holdfast store init` shows it. Another store at this place is refused, whoever put it there."
+                ],
+                standard: "what this machine remembers",
+                example: #"fingerprint = "ABCD EFGH IJKL MNOP QRST UVWX YZ23 4567""#
+            ) { value, source, result in
+                guard let fingerprint = value.string.flatMap(StoreFingerprint.init) else {
+                    throw source.problem(value.place, "fingerprint wants one, as `holdfast store info` shows it")
+                }
+                result.store.fingerprint = fingerprint
+            },
+        ])
+
+    static func location(_ value: TOMLValue, _ name: String, _ source: SettingSource) throws -> StoreLocation {
+        guard let place = value.string, !place.isEmpty else {
+            throw source.problem(value.place, "the store \(name) wants a path as a string")
+        }
+        guard place.hasPrefix("/") || StoreLocation.scheme(of: Array(place.utf8)) != nil else {
+            throw source.problem(value.place, "the path of the store \(name) is not absolute")
+        }
+        do { return try StoreLocation(Array(place.utf8)) } catch {
+            throw source.problem(value.place, error.description + (error.mend.map { "; \($0)" } ?? ""))
+        }
+    }
+
+    private static func credentials(_ value: TOMLValue, _ source: SettingSource) throws -> S3CredentialSource {
+        if let words = value.array {
+            return .command(
+                try words.map { word in
+                    guard let text = word.string else {
+                        throw source.problem(word.place, "the words of the command are strings")
+                    }
+                    return text
+                })
+        }
+        guard let text = value.string else {
+            throw source.problem(value.place, "credentials wants a path, or the words of a command as an array")
+        }
+        if text == "imds" { return .machineRole }
+        for (prefix, made) in [("profile:", S3CredentialSource.profile), ("systemd:", S3CredentialSource.systemd)]
+        where text.hasPrefix(prefix) {
+            return made(String(text.dropFirst(prefix.count)))
+        }
+        return .file(try source.absolute(value, "credentials"))
+    }
+}

@@ -1,0 +1,64 @@
+// What somebody writes for the place of a store: a path, or a URL.
+
+public import Platform
+
+/// Where a store is.
+public enum StoreLocation: Hashable, Sendable, CustomStringConvertible {
+    case folder(BytePath)
+    case s3(S3Location)
+
+    private static let schemes = ["file", "sftp", "s3", "usb"]
+
+    /// The scheme of a URL that stores can have.
+    public static func scheme(of bytes: [UInt8]) -> String? {
+        schemes.first { bytes.starts(with: Array(($0 + ":").utf8)) }
+    }
+
+    public init(_ bytes: [UInt8]) throws(LocationError) {
+        switch Self.scheme(of: bytes) {
+        case nil: self = .folder(BytePath(bytes))
+        case "file": self = .folder(try Self.path(bytes))
+        case "s3": self = .s3(try S3Location(bytes))
+        case let scheme?:
+            throw LocationError(
+                "stores by \(scheme): are not yet in this version of holdfast",
+                mend: "give a folder; network shares and USB media can be mounted")
+        }
+    }
+
+    /// Of a `file:` URL.
+    private static func path(_ bytes: [UInt8]) throws(LocationError) -> BytePath {
+        var rest = bytes.dropFirst(5)
+        for host in ["//localhost/", "///"] where rest.starts(with: Array(host.utf8)) {
+            rest = rest.dropFirst(host.utf8.count - 1)
+        }
+        guard let path = percentDecoded(Array(rest)), !path.isEmpty, !path.contains(0),
+            !path.starts(with: Array("//".utf8))
+        else {
+            throw LocationError("\(printable(bytes)) is no file URL of this machine", mend: "write file:///path")
+        }
+        return BytePath(path)
+    }
+
+    /// The folder on this machine that it is; nil where it is none.
+    public var folder: BytePath? {
+        if case .folder(let path) = self { return path }
+        return nil
+    }
+
+    /// As somebody would write it, without secrets.
+    public var description: String {
+        switch self {
+        case .folder(let path): path.description
+        case .s3(let location): location.description
+        }
+    }
+
+    /// The same place has the same words on this machine, from whatever folder they were written.
+    public func name(from workingFolder: BytePath) -> BytePath {
+        switch self {
+        case .folder(let path): path.normalized(relativeTo: path.isAbsolute ? "/" : workingFolder)
+        case .s3(let location): BytePath(location.description)
+        }
+    }
+}

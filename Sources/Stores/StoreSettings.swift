@@ -1,0 +1,46 @@
+// How a store is reached, as the configuration says it, and opening it so.
+
+internal import Glibc
+public import Reporting
+
+/// A store's place, and what has to be known to use it.
+public struct StoreSettings: Sendable {
+    public var location: StoreLocation
+    public var credentials = S3CredentialSource.usual
+    public var transport = TransportSettings()
+    /// Bytes a second, of reads and writes together; nil: as fast as it goes.
+    public var rate: UInt64?
+    /// What the store was at this time is read, in seconds since 1970; nil: what it is.
+    public var moment: Int64?
+
+    public init(_ location: StoreLocation) { self.location = location }
+
+    /// The store, which ends its calls once somebody asks the work to stop.
+    /// - Throws: where this kind of store cannot do what is wanted of it.
+    public func open(_ stop: Stop) throws -> any ObjectStore {
+        var store: any ObjectStore
+        switch location {
+        case .folder(let path): store = FolderStore(path)
+        case .s3(let location):
+            store = S3Store(location, credentials: credentials, settings: transport, at: moment, stop: stop)
+        }
+        if moment != nil, !(store is S3Store) {
+            throw LocationError(
+                "\(location) keeps no versions", mend: "an earlier state is read of an object store that keeps them")
+        }
+        if let rate { store = PacingStore(store, bytesPerSecond: rate) }
+        if location.folder == nil { store = RetryingStore(store) { Self.wait($0, unless: stop) } }
+        return StoppingStore(store, stop)
+    }
+
+    /// Waits, and looks for a stop meanwhile; returns false where there is one.
+    private static func wait(_ seconds: Double, unless stop: Stop) -> Bool {
+        var left = seconds
+        while left > 0 {
+            if stop.isStopRequested { return false }
+            usleep(UInt32(min(left, 0.2) * 1_000_000))
+            left -= 0.2
+        }
+        return !stop.isStopRequested
+    }
+}
