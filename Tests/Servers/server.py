@@ -122,7 +122,7 @@ class Server:
         for _ in range(100):
             left = descendants()
             if not left:
-                return
+                break
             for process in left:
                 try:
                     os.kill(process, signal.SIGKILL)
@@ -130,7 +130,18 @@ class Server:
                     pass  # it has ended by itself
             for child in self.children:
                 child.poll()
+            self._reap()
             time.sleep(0.02)
+        self._reap()
+
+    def _reap(self):
+        """Takes note of the end of those whose parents were gone, or they would be left as defunct where process 1 does not."""
+        own = {child.pid for child in self.children}
+        try:
+            while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) and ended.si_pid not in own:
+                os.waitpid(ended.si_pid, 0)
+        except ChildProcessError:
+            pass  # there are none
 
     # -- what a server does meanwhile
 
@@ -195,13 +206,14 @@ class Server:
         sys.stdout.flush()
 
     def ready(self, **values):
-        self.say(**values, FOLDER=values.get("FOLDER", self.folder), PID=os.getpid(), START_MS=round((time.monotonic() - self.began) * 1000))
+        self.say(**{"FOLDER": self.folder, **values}, PID=os.getpid(), START_MS=round((time.monotonic() - self.began) * 1000))
         print("READY", flush=True)
 
     def serve(self):
         """Until the end, which comes as a signal."""
         while True:
             self.check()
+            self._reap()
             time.sleep(0.2)
 
 
