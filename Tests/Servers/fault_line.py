@@ -35,7 +35,7 @@ class Line:
             now, options = time.monotonic(), self.plan.now()
             due = self.pace.leave(len(data), now, options.rate) + options.delay / 1000
             with self.changed:
-                if data and due <= now and self.idle and not self.waiting:
+                if data and due <= now and self.idle and not self.waiting and not options.hold:
                     # Nothing to wait for, and nothing before it: without the other thread.
                     self._put(data)
                 else:
@@ -68,6 +68,8 @@ class Line:
             pause = due - time.monotonic()
             if pause > 0:
                 time.sleep(pause)
+            while self.plan.now().hold and not self.failed:
+                time.sleep(0.06)
             if data:
                 self._put(data)
             with self.changed:

@@ -1,6 +1,7 @@
 """What every server here has in common: a scratch folder, children, and an end.
 
-A server prints `KEY=VALUE` lines and then `READY`. It runs until its standard input is closed, so a test that dies leaves none behind;
+A server prints `KEY=VALUE` lines and then `READY`. It runs until its standard input is closed, so a test that dies leaves none behind,
+unless another child of the test has got the other end of that pipe: it has to be O_CLOEXEC.
 SIGTERM, SIGINT and SIGHUP end it too. Then everything it started is killed, grandchildren included, and its folder is removed. Only a
 server that is itself killed with SIGKILL leaves its folder; its children die with it (PR_SET_PDEATHSIG).
 
@@ -49,7 +50,8 @@ def free_port():
 
 
 def descendants():
-    """The processes that came of this one. With PR_SET_CHILD_SUBREAPER also those whose parents are gone."""
+    """The processes that came of this one, ended ones that nobody has taken note of included. With PR_SET_CHILD_SUBREAPER also those
+    whose parents are gone."""
     parents = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
@@ -58,8 +60,7 @@ def descendants():
                     fields = file.read().rpartition(b")")[2].split()
             except OSError:
                 continue
-            if fields[0] != b"Z":
-                parents.setdefault(int(fields[1]), []).append(int(name))
+            parents.setdefault(int(fields[1]), []).append(int(name))
     found, following = [], [os.getpid()]
     while following:
         children = parents.get(following.pop(), [])
@@ -120,19 +121,18 @@ class Server:
                 except subprocess.TimeoutExpired:
                     child.kill()
         for _ in range(100):
+            for child in self.children:
+                child.poll()
+            self._reap()
             left = descendants()
             if not left:
-                break
+                return
             for process in left:
                 try:
                     os.kill(process, signal.SIGKILL)
                 except OSError:
                     pass  # it has ended by itself
-            for child in self.children:
-                child.poll()
-            self._reap()
             time.sleep(0.02)
-        self._reap()
 
     def _reap(self):
         """Takes note of the end of those whose parents were gone, or they would be left as defunct where process 1 does not."""
