@@ -43,6 +43,8 @@ def add_options(parser):
     add("--storm", type=float, metavar="P", default=0, help="HTTP: a share of 0 to 1 gets 503 SlowDown, every other with Retry-After")
     add("--seed", type=int, metavar="N", default=1, help="which ones; the same seed and number have the same fate")
     add("--silent-after", type=int, metavar="N", default=sys.maxsize, help="later ones are taken and never answered; the connection stays open")
+    add("--full-after", type=int, metavar="BYTES", help="SFTP: what is written in a session beyond is refused, as a full disk does")
+    add("--plain-sftp", action="store_true", help="SFTP: none of OpenSSH's extensions, fsync among them")
     add("--hold", action="store_true", help="nothing passes, either way; what was held goes on once the control file says otherwise")
     return parser
 

@@ -8,16 +8,14 @@ import threading
 
 from fault_line import Line, write_all
 
-INIT, EXTENDED, LARGEST = 1, 200, 1 << 20
+INIT, VERSION, WRITE, STATUS, EXTENDED = 1, 2, 6, 101, 200
+FAILURE, UNSUPPORTED = 4, 8
+LARGEST = 1 << 20
 NAMES = {3: "OPEN", 4: "CLOSE", 5: "READ", 6: "WRITE", 7: "LSTAT", 8: "FSTAT", 9: "SETSTAT", 10: "FSETSTAT", 11: "OPENDIR", 12: "READDIR",
          13: "REMOVE", 14: "MKDIR", 15: "RMDIR", 16: "REALPATH", 17: "STAT", 18: "RENAME", 19: "READLINK", 20: "SYMLINK", EXTENDED: "EXTENDED"}
 # Those that begin with a name, and not with a handle.
 NAMED = {3, 7, 9, 11, 13, 14, 15, 16, 17, 18, 19, 20, EXTENDED}
 LOST = 255  # what ssh ends with when its connection is lost
-
-
-def lost():
-    os._exit(LOST)
 
 
 def packets(descriptor):
@@ -26,7 +24,7 @@ def packets(descriptor):
         while len(size := stream.read(4)) == 4:
             count = struct.unpack(">I", size)[0]
             if not 1 <= count <= LARGEST:
-                lost()
+                return
             rest = stream.read(count)
             if len(rest) < count:
                 return
@@ -49,21 +47,44 @@ class Session:
         self.from_client, into = os.pipe()
         out_of, self.to_client = os.pipe()
         self.server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.swallowed, self.within, self.open = {}, {}, {}
-        self.silent = False
-        self.up = Line(plan, plan.up, lambda size: os.read(0, size), write_all(into), lambda: os.close(into), lost)
-        self.down = Line(plan, plan.down, lambda size: os.read(out_of, size), write_all(1), lambda: None, lost)
+        self.open = {}
+        self.over, self.answering, self.written = threading.Lock(), threading.Lock(), 0
+        self.up = Line(plan, plan.up, lambda size: os.read(0, size), write_all(into), lambda: os.close(into), self.lost)
+        self.down = Line(plan, plan.down, lambda size: os.read(out_of, size), write_all(1), lambda: None, self.lost)
 
     def run(self):
         self.up.start()
         self.down.start()
         threading.Thread(target=self.requests, daemon=True).start()
         self.answers()
-        if self.silent:
-            threading.Event().wait()  # the thread that is silent ends all
+        self.end()
         os.close(self.to_client)
         self.down.join()
         os._exit(self.server.wait())
+
+    def end(self):
+        """One thread decides how this ends; the others wait for it."""
+        if not self.over.acquire(blocking=False):
+            threading.Event().wait()
+
+    def lost(self):
+        """As if the connection were gone. What the server has got by then has its effect before the client can know."""
+        self.end()
+
+        def kill():
+            self.server.kill()
+            os._exit(LOST)
+        late = threading.Timer(3, kill)
+        late.daemon = True
+        late.start()
+        try:
+            self.server.stdin.close()
+        except OSError:
+            pass  # it has ended
+        while os.read(self.server.stdout.fileno(), 1 << 16):
+            pass
+        self.server.wait()
+        os._exit(LOST)
 
     def requests(self):
         for packet in packets(self.from_client):
@@ -74,17 +95,38 @@ class Session:
             if fate.what in ("cut-before", "silent", "cut-within"):
                 self.plan.tell(fate, request, "-")
             if fate.what == "cut-before":
-                lost()
+                self.lost()
             if fate.what == "cut-within":
                 self.forward(packet[:len(packet) // 2])
-                lost()
+                self.lost()
             if fate.what == "silent":
-                self.silent = True
                 self.plan.silence(self.client_gone)
-                lost()
+                self.lost()
+            refused = self.refused(packet)
+            if refused is not None:
+                self.plan.tell(fate, request, refused)
+                self.answer_with(packet, refused)
+                continue
             self.open[packet[5:9]] = (fate, request)
             self.forward(packet)
         self.server.stdin.close()
+
+    def refused(self, packet):
+        """The status of what a server with less room, or fewer extensions, refuses."""
+        options, kind = self.plan.options, packet[4]
+        if kind == EXTENDED and options.plain_sftp:
+            return UNSUPPORTED
+        if kind == WRITE and options.full_after is not None:
+            self.written += len(packet) - 25  # about: the handle's length is not looked at
+            if self.written > options.full_after:
+                return FAILURE
+        return None
+
+    def answer_with(self, packet, status):
+        text = b"Failure" if status == FAILURE else b"Operation unsupported"
+        body = bytes([STATUS]) + packet[5:9] + struct.pack(">II", status, len(text)) + text + struct.pack(">I", 0)
+        with self.answering:
+            write_all(self.to_client)(struct.pack(">I", len(body)) + body)
 
     def forward(self, packet):
         try:
@@ -95,13 +137,17 @@ class Session:
 
     def answers(self):
         for packet in packets(self.server.stdout.fileno()):
-            fate, request = self.open.pop(packet[5:9], (None, "")) if packet[4] != 2 else (None, "")
+            fate, request = self.open.pop(packet[5:9], (None, "")) if packet[4] != VERSION else (None, "")
             if fate:
-                status = struct.unpack(">I", packet[9:13])[0] if packet[4] == 101 and len(packet) >= 13 else 0
+                status = struct.unpack(">I", packet[9:13])[0] if packet[4] == STATUS and len(packet) >= 13 else 0
                 self.plan.tell(fate, request, "-" if fate.what == "cut-after" else status)
                 if fate.what == "cut-after":
-                    lost()
-            write_all(self.to_client)(packet)
+                    self.lost()
+            if packet[4] == VERSION and self.plan.options.plain_sftp:
+                packet = struct.pack(">I", 5) + packet[4:9]
+            if not self.over.locked():
+                with self.answering:
+                    write_all(self.to_client)(packet)
 
     def client_gone(self):
         """What still comes is taken and dropped."""

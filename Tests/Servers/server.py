@@ -1,9 +1,9 @@
 """What every server here has in common: a scratch folder, children, and an end.
 
 A server prints `KEY=VALUE` lines and then `READY`. It runs until its standard input is closed, so a test that dies leaves none behind,
-unless another child of the test has got the other end of that pipe: it has to be O_CLOEXEC.
-SIGTERM, SIGINT and SIGHUP end it too. Then everything it started is killed, grandchildren included, and its folder is removed. Only a
-server that is itself killed with SIGKILL leaves its folder; its children die with it (PR_SET_PDEATHSIG).
+unless another child of the test has got the other end of that pipe: it has to be O_CLOEXEC. SIGTERM, SIGINT and SIGHUP end it too. Then
+everything it started is killed, grandchildren included, and its folder is removed. Only a server that is itself killed with SIGKILL
+leaves its folder; its children die with it (PR_SET_PDEATHSIG).
 
 As a context: `with Server("name", options) as server:`. Ends with 0, or with 1 and a sentence where it could not start or a child died.
 """
