@@ -74,9 +74,9 @@ class Client:
         return cls(os.environ["ENDPOINT"], os.environ["ACCESS_KEY"], os.environ["SECRET_KEY"], value("REGION", "us-east-1"), value("CA"),
                    value("SESSION_TOKEN"))
 
-    def ask(self, method, path, query=(), body=b"", headers=(), skew=0, payload=None, md5=True, again=True):
-        """`path` unescaped; `query` a list of pairs or a dictionary. `skew`, `payload`, `md5`: to sign wrongly on purpose. `again`: where the
-        server has closed a connection that was used before, ask on a new one."""
+    def signed(self, method, path, query=(), body=b"", headers=(), skew=0, payload=None, md5=True):
+        """What is to be sent: path with query, and headers. `path` unescaped; `query` a list of pairs or a dictionary. `skew`, `payload`,
+        `md5`: to sign wrongly on purpose."""
         query = [(name, str(value)) for name, value in dict(query).items()]
         moment = stamp(time.time() + skew)
         sent = {"host": self.host, "x-amz-date": moment, "x-amz-content-sha256": payload or hashlib.sha256(body).hexdigest()}
@@ -91,6 +91,11 @@ class Client:
         target = urllib.parse.quote(path, safe="/" + UNRESERVED)
         if query:
             target += "?" + "&".join(f"{quote(name)}={quote(value)}" for name, value in sorted(query))
+        return target, sent
+
+    def ask(self, method, path, query=(), body=b"", again=True, **more):
+        """`again`: where the server has closed a connection that was used before, ask on a new one. The others as for `signed`."""
+        target, sent = self.signed(method, path, query, body, **more)
         while True:
             used, self.used = self.used, False
             try:
