@@ -113,5 +113,80 @@ public final class BoundedQueue<Element>: @unchecked Sendable {
     }
 }
 
+/// Computes something of each element, on several threads, and hands the results over in the elements' order.
+/// - Parameters:
+///   - threads: with one, each is computed when its turn comes, on the caller's own thread.
+///   - take: returns false where no more are wanted.
+public func inOrder<Element: Sendable, Value: Sendable>(
+    _ elements: [Element], threads: Int, _ compute: @escaping @Sendable (Element) -> Value,
+    _ take: (Element, Value) throws -> Bool
+) rethrows {
+    if threads <= 1 || elements.count <= 1 {
+        for element in elements where try !take(element, compute(element)) { return }
+        return
+    }
+    let work = OrderedWork(elements, ahead: 2 * threads, compute)
+    let workers = (0..<min(threads, elements.count)).map { _ in WorkerThread { work.run() } }
+    defer {
+        work.end()
+        workers.forEach { $0.join() }
+    }
+    for (index, element) in elements.enumerated() where try !take(element, work.value(at: index)) { return }
+}
+
+private final class OrderedWork<Element: Sendable, Value: Sendable>: @unchecked Sendable {
+    private let elements: [Element]
+    private let ahead: Int
+    private let compute: @Sendable (Element) -> Value
+    private let monitor = Monitor()
+    private var next = 0
+    private var taken = 0
+    private var values: [Int: Value] = [:]
+
+    init(_ elements: [Element], ahead: Int, _ compute: @escaping @Sendable (Element) -> Value) {
+        self.elements = elements
+        self.ahead = ahead
+        self.compute = compute
+    }
+
+    func run() {
+        while true {
+            let index = monitor.withLock { () -> Int? in
+                while next < elements.count, next - taken >= ahead { monitor.wait() }
+                guard next < elements.count else { return nil }
+                defer { next += 1 }
+                return next
+            }
+            guard let index else { return }
+            let value = compute(elements[index])
+            monitor.withLock {
+                values[index] = value
+                monitor.wakeAll()
+            }
+        }
+    }
+
+    /// Waits for it.
+    func value(at index: Int) -> Value {
+        monitor.withLock {
+            while true {
+                if let value = values.removeValue(forKey: index) {
+                    taken = index + 1
+                    monitor.wakeAll()
+                    return value
+                }
+                monitor.wait()
+            }
+        }
+    }
+
+    func end() {
+        monitor.withLock {
+            next = elements.count
+            monitor.wakeAll()
+        }
+    }
+}
+
 /// How many threads compute at once.
 public var processorCount: Int { max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }

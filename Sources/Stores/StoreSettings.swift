@@ -1,6 +1,5 @@
 // How a store is reached, as the configuration says it, and opening it so.
 
-internal import Glibc
 public import Reporting
 
 /// A store's place, and what has to be known to use it.
@@ -29,18 +28,9 @@ public struct StoreSettings: Sendable {
                 "\(location) keeps no versions", mend: "an earlier state is read of an object store that keeps them")
         }
         if let rate { store = PacingStore(store, bytesPerSecond: rate) }
-        if location.folder == nil { store = RetryingStore(store) { Self.wait($0, unless: stop) } }
-        return StoppingStore(store, stop)
-    }
-
-    /// Waits, and looks for a stop meanwhile; returns false where there is one.
-    private static func wait(_ seconds: Double, unless stop: Stop) -> Bool {
-        var left = seconds
-        while left > 0 {
-            if stop.isStopRequested { return false }
-            usleep(UInt32(min(left, 0.2) * 1_000_000))
-            left -= 0.2
+        if location.folder == nil {
+            store = ReadAheadStore(RetryingStore(store, stop: stop))
         }
-        return !stop.isStopRequested
+        return StoppingStore(store, stop)
     }
 }

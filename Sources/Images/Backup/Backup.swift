@@ -89,12 +89,15 @@ extension Store {
         guard let writer = keyring.writer else { throw ImageError.noWriterKey(store: subject) }
         do {
             let series = try self.series(of: request, writer.certificate)
-            let lost = try [lostKeyFiles(), lostOwnImages()].compactMap { $0 }
+            let lostKeys = try lostKeyFiles()
+            var lostImages: Finding??
             var report = try repeatingRun(into: self) {
-                try backupOnce(request, series, writer, progress: progress, findings: findings)
+                try backupOnce(
+                    request, series, writer, progress: progress, findings: findings,
+                    listed: { if lostImages == nil { lostImages = .some(try lostOwnImages($0)) } })
             }
             // After the image, in whose label it has no place.
-            lost.forEach(findings.add)
+            [lostKeys, lostImages ?? nil].compactMap { $0 }.forEach(findings.add)
             report.findings = findings.count
             return report
         } catch { throw ImageError.wrapping(error, subject: subject) }
@@ -109,11 +112,13 @@ extension Store {
     }
 
     private func backupOnce(
-        _ request: BackupRequest, _ series: String, _ writer: WriterKey, progress: Progress, findings: Findings
+        _ request: BackupRequest, _ series: String, _ writer: WriterKey, progress: Progress, findings: Findings,
+        listed: (Set<ObjectID>) throws -> Void
     ) throws -> BackupReport {
         let cachePath = machine.cacheFolder(of: id).appending(try request.cacheName(writer: writer.writer))
         let output = try ImageWriter(store: self, level: request.level, cache: cachePath)
         do {
+            try listed(output.known.listed)
             let cache = WalkCacheReader(cachePath)
             let counts = try request.readTrees(
                 into: output, group: writer.group, store: id,

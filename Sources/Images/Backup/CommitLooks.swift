@@ -20,10 +20,33 @@ struct CommitLooks {
         self.volumes = volumes
     }
 
-    /// To be called right before a copy of the root is written: looks at the tombstones, unless that was done a moment ago. A machine can
-    /// sleep between any two steps.
+    /// Writes both copies of the root, each after a look. Where a server dates what it is sent, the dates are from before that look: whatever
+    /// this machine sleeps through in between, the root is refused once they are too old.
+    /// - Parameter willBegin: called before the first byte of a root may be there.
     /// - Throws: `Repeat`
-    mutating func beforeRoot() throws {
+    mutating func put(_ name: ObjectName, _ bytes: [UInt8], willBegin: () -> Void) throws {
+        var copies = [name.second, name.text]
+        for _ in 0..<Self.attempts {
+            do {
+                let prepared = try copies.map { try store.objects.prepare($0, bytes) }
+                for object in prepared {
+                    try look()
+                    willBegin()
+                    try object.put()
+                    copies.removeFirst()
+                }
+                return
+            } catch let error as StoreError where error.reason == .expired {
+                lookedAt = nil
+            }
+        }
+        throw Repeat()
+    }
+
+    private static let attempts = 3
+
+    /// Looks at the tombstones, unless that was done a moment ago. A machine can sleep between any two steps.
+    private mutating func look() throws {
         let now = store.machine.secondsSinceStart()
         if let lookedAt, now - lookedAt <= Self.validity { return }
         lookedAt = now

@@ -102,12 +102,17 @@ extension ImageWriter {
     private func removeObjects(of run: RunRecord, except kept: Set<ObjectID>) throws {
         let index = try run.index
         if !kept.contains(index.id) { _ = try store.objects.removeIfAllowed(index.text) }
+        // Listed, not opened: a machine may be allowed to write volumes and not to read them.
+        let listed = try store.listed(.volume, group: run.group, writer: run.writer)
+        let there = Dictionary(listed.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
         var missing = 0
         var number: UInt32 = 0
         // Two volumes are open at a time, so a gap of a few numbers is the end.
         while missing < 8 {
             let name = try run.volume(number)
-            let copies = try name.both.filter { try store.objects.contains($0) }
+            let copies = [
+                there[name]?.first.map { _ in name.text }, there[name]?.second.map { _ in name.second },
+            ].compactMap { $0 }
             missing = copies.isEmpty ? missing + 1 : 0
             number += 1
             if kept.contains(name.id) { continue }

@@ -14,13 +14,6 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
         var uploads: [any ObjectUpload]
     }
 
-    /// What a finished volume still needs: to become durable, then to be named by a checkpoint and the index object.
-    private struct Closed: Sendable {
-        var part: IndexPart
-        var number: UInt32
-        var uploads: [any ObjectUpload]
-    }
-
     let store: Store
     let writerKey: WriterKey
     let index: ChunkIndex
@@ -41,17 +34,10 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
     private var body = ImageBody()
     private var cacheWriter: WalkCacheWriter?
 
-    private let finisher: BoundedQueue<Closed>
-    private var finisherThread: WorkerThread?
-    private let finisherState = Monitor()
-    private var finisherFailure: (any Error)?
-    private(set) var checkpoints: [ObjectName] = []
-    /// Used by the finisher's thread, and after its end by the one that commits.
-    private var indexWriter: IndexObjectWriter?
+    private let finisher: VolumeFinisher
+    var checkpoints: [ObjectName] { finisher.checkpoints }
     /// The volumes of this run, by their numbers.
     private var own: Set<UInt32> = []
-    /// What this run has created in the store so far, by name.
-    private var created: [String] = []
     private var isRootBegun = false
 
     private(set) var newBytes: UInt64 = 0
@@ -71,9 +57,11 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
         manifestBuffer = .allocate(byteCount: ChunkEncoder.capacity(for: Format.maximumChunkLength), alignment: 64)
         // A cache costs only time: one that cannot be written is none.
         cacheWriter = cache.flatMap { try? WalkCacheWriter($0) }
-        finisher = BoundedQueue(capacity: 2)
-        try takeOverEndedRuns()
-        finisherThread = WorkerThread { [self] in makeDurable() }
+        finisher = VolumeFinisher(store.objects, run: run, writer: writer)
+        do { try takeOverEndedRuns() } catch {
+            finisher.end()
+            throw error
+        }
     }
 
     deinit { manifestBuffer.deallocate() }
@@ -107,7 +95,7 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
     }
 
     private func append(_ chunk: PreparedChunk, kind: FrameKind) throws {
-        try checkFinisher()
+        try finisher.check()
         let open = try (kind == .data ? data : metadata) ?? begin(kind == .data ? .dataVolume : .metadataVolume)
         let offset = open.writer.length
         try open.writer.append(chunk, kind: kind)
@@ -119,7 +107,7 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
             at: ChunkIndex.Location(
                 volume: open.number, offset: offset, sealedLength: sealedLength))
         neededLock.withLock { _ = needed.insert(open.number) }
-        let isFull = open.writer.isFull
+        let isFull = open.writer.isFull(at: store.objects.objectLength)
         if isFull { try close(open) }
         if kind == .data { data = isFull ? nil : open } else { metadata = isFull ? nil : open }
     }
@@ -127,8 +115,8 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
     private func begin(_ type: ObjectType) throws -> Open {
         let name = try run.volume(counter)
         counter += 1
-        var uploads = [try create(name.text)]
-        if type == .metadataVolume { uploads.append(try create(name.second)) }
+        var uploads = [try finisher.create(name.text)]
+        if type == .metadataVolume { uploads.append(try finisher.create(name.second)) }
         let writer = try ObjectWriter(type, id: name.id, run: run.id, writer: writerKey) { [uploads] bytes in
             for upload in uploads { try upload.append(bytes) }
         }
@@ -137,69 +125,13 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
         return Open(number: number, writer: writer, uploads: uploads)
     }
 
-    private func create(_ name: String) throws -> any ObjectUpload {
-        let upload = try store.objects.create(name)
-        finisherState.withLock { created.append(name) }
-        return upload
-    }
-
     private func close(_ open: Open) throws {
         let summary = try open.writer.finish()
         let reference = VolumeReference(
             writer: writerKey.writer, id: summary.id, digest: summary.digest, length: summary.length)
         index.complete(open.number, reference)
         finisher.push(
-            Closed(part: IndexPart(volume: reference, rows: summary.rows), number: open.number, uploads: open.uploads))
-    }
-
-    // MARK: Durability
-
-    private static let checkpointBytes: UInt64 = 1 << 30
-    private static let checkpointSeconds: Int64 = 10
-
-    /// Makes volumes durable while the next are computed, adds them to the index object, and from time to time writes a checkpoint
-    /// that names them.
-    private func makeDurable() {
-        var unnamed: [VolumeReference] = []
-        var last = Timestamp.now().seconds
-        while let closed = finisher.pop() {
-            do {
-                for upload in closed.uploads { try upload.commit() }
-                try addToIndexObject(closed.part)
-                unnamed.append(closed.part.volume)
-                let bytes = unnamed.reduce(UInt64(0)) { $0 &+ $1.length }
-                let now = Timestamp.now().seconds
-                if bytes >= Self.checkpointBytes || now &- last >= Self.checkpointSeconds {
-                    try checkpoint(unnamed)
-                    unnamed = []
-                    last = now
-                }
-            } catch {
-                finisherState.withLock { if finisherFailure == nil { finisherFailure = error } }
-                finisher.close()
-            }
-        }
-    }
-
-    private func addToIndexObject(_ part: IndexPart) throws {
-        if indexWriter == nil {
-            indexWriter = try IndexObjectWriter(run.index, run: run.id, writer: writerKey, in: store.objects)
-            finisherState.withLock { if let name = indexWriter?.name.text { created.append(name) } }
-        }
-        try indexWriter?.append(part)
-    }
-
-    private func checkpoint(_ volumes: [VolumeReference]) throws {
-        let name = try run.checkpoint(finisherState.withLock { checkpoints.count })
-        let (bytes, _) = try makeObject(.checkpoint, id: name.id, run: run.id, writer: writerKey) {
-            try $0.append(.volumes, NamedObjects(volumes: volumes).encoded())
-        }
-        try store.objects.put(name.text, bytes)
-        finisherState.withLock { checkpoints.append(name) }
-    }
-
-    private func checkFinisher() throws {
-        if let failure = finisherState.withLock({ finisherFailure }) { throw failure }
+            FinishedVolume(part: IndexPart(volume: reference, rows: summary.rows), uploads: open.uploads))
     }
 
     // MARK: Manifest
@@ -241,9 +173,7 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
         for open in [data, metadata].compactMap({ $0 }) { try close(open) }
         data = nil
         metadata = nil
-        finisher.close()
-        finisherThread?.join()
-        try checkFinisher()
+        try finisher.finish()
 
         var label = label
         label.newBytes = newBytes
@@ -260,20 +190,17 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
             try $0.append(.body, body.encoded())
         }
         var looks = CommitLooks(store, group: writerKey.group.id, volumes: named.volumes)
-        try looks.beforeRoot()
         // The commit point. A crash before it leaves volumes that the next run removes; between the two copies, an image that is
         // unfinished. Nobody can tell a failed write from one of which only the answer was lost: from the first byte of a root on, nothing
         // that it names is removed by this run. The next one sees what became of it.
-        isRootBegun = true
-        try store.objects.put(name.second, bytes)
-        try looks.beforeRoot()
-        try store.objects.put(name.text, bytes)
+        try looks.put(name, bytes) { isRootBegun = true }
         let reference = RootReference(id: name.id, digest: summary.digest)
         try store.machine.remember(store.id) { memory in
             memory.ownRoots.insert(name.id)
             memory.see(reference, series: label.series, sequence: label.sequence)
         }
         try looks.afterRoot()
+        keepLabel(name, bytes)
 
         // What follows only saves time and space; a failure here costs no image, and the next run makes it good.
         let isCleared = (try? clearEndedRuns()) != nil
@@ -285,6 +212,19 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
         if isCleared { run.remove() }
         let seeded = named.volumes.filter { known.seeded.contains($0.id) }.count
         return ImageWriterResult(id: name.id, label: label, volumesOfOthers: seeded)
+    }
+
+    /// Notes the label of an image that was just written, so that nobody reads it again for that.
+    private func keepLabel(_ name: ObjectName, _ bytes: [UInt8]) {
+        // A cache that lacks it costs time.
+        guard
+            let reader = try? ObjectReader(
+                [MemorySource(bytes)], subject: store.describe(name), keyring: store.keyring, name: name),
+            let root = try? ImageRoot(reader)  // As above.
+        else { return }
+        var labels = LabelCache(folder: store.machine.cacheFolder(of: store.id), root: store.chain.newest.root)
+        labels.keep(root, length: UInt64(bytes.count))
+        labels.save()
     }
 
     /// What the writer knows of series, time and store.
@@ -314,12 +254,11 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
         for (number, volume) in zip(numbers, volumes) where volume.index == nil && !own.contains(number) {
             // A reader looks into the volume itself, as this one just did in vain.
             guard let rows = try? store.directory(of: volume.reference, group: writerKey.group.id) else { continue }
-            try addToIndexObject(IndexPart(volume: volume.reference, rows: rows))
+            try finisher.addToIndexObject(IndexPart(volume: volume.reference, rows: rows))
             covered.insert(number)
         }
         var indexes: [VolumeReference] = []
-        if let indexWriter {
-            let reference = try indexWriter.finish()
+        if let reference = try finisher.finishIndex() {
             indexes.append(reference)
             for number in covered { index.note(reference, of: number) }
         }
@@ -330,12 +269,10 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
     /// Ends without an image: removes what can be removed at once. What checkpoints name stays for the next run, and so does
     /// everything once a root was begun: it may be there.
     func abandon() {
-        finisher.close()
-        finisherThread?.join()
-        let (durable, created) = finisherState.withLock { (checkpoints, self.created) }
-        if durable.isEmpty && !isRootBegun {
+        finisher.end()
+        if checkpoints.isEmpty && !isRootBegun {
             // What cannot be removed now is the next run's to remove; its record stays for that.
-            let isClear = created.map { (try? store.objects.remove($0)) != nil }.allSatisfy { $0 }
+            let isClear = finisher.created.map { (try? store.objects.remove($0)) != nil }.allSatisfy { $0 }
             if endedRuns.isEmpty && isClear { run.remove() }
         }
     }

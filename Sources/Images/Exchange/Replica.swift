@@ -22,6 +22,8 @@ extension Store {
         readData: Bool = false, credentials: Credentials, machine: MachineState, progress: Progress, findings: Findings,
         mayEndImages: Bool = false, isStore: (String) -> Void = { _ in }
     ) throws -> CopyReport {
+        // Every byte is what the stores have now.
+        let (source, target) = (source.uncached, target.uncached)
         do {
             let header = try StoreHeader.read(source)
             // Whatever is pinned for this store holds for its copies, too.

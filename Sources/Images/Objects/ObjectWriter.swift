@@ -52,7 +52,10 @@ final class ObjectWriter {
 
     var length: UInt64 { position }
     /// Whether it should be closed now: at its length, or at as many chunks as a directory can have.
-    var isFull: Bool { position >= Format.volumeLength || rows.count >= Format.maximumChunksOfVolume }
+    /// - Parameter length: of an object in its store; nil: the usual one.
+    func isFull(at length: UInt64?) -> Bool {
+        position >= min(length ?? .max, Format.volumeLength) || rows.count >= Format.maximumChunksOfVolume
+    }
 
     /// Begins an object: writes its header.
     init(

@@ -52,11 +52,14 @@ protocol BatchedImageReader: ImageReader {
     /// Losses that concern no single file, such as a missing end.
     func problems() -> [Finding]
     var restoredSubject: String { get }
+    /// How many chunks are worth reading at once.
+    var reads: Int { get }
     /// Begins anew, where that can be done: what comes next is the first batch again.
     func rewind() -> Bool
 }
 
 extension BatchedImageReader {
+    var reads: Int { 1 }
     func rewind() -> Bool { false }
 }
 
@@ -136,6 +139,7 @@ final class StoreImageReader: BatchedImageReader {
     /// Where the store is, if that is a folder here.
     let storeFolder: FileIdentity?
     let storeSubject: String
+    let reads: Int
     private let chunks: VolumeChunks
     private let workspace: ChunkWorkspace
     private var next = 0
@@ -148,6 +152,7 @@ final class StoreImageReader: BatchedImageReader {
         self.root = root
         storeFolder = store.objects.localFolder
         storeSubject = store.subject
+        reads = store.objects.connections
         workspace = try ChunkWorkspace()
         guard root.body != nil else {
             throw store.keyring.secret == nil

@@ -17,16 +17,19 @@ final class RestoreJob: @unchecked Sendable {
 }
 
 final class RestoreQueue: @unchecked Sendable {
-    private let queue = BoundedQueue<RestoreJob>(capacity: 2 * processorCount + 2)
+    private let queue: BoundedQueue<RestoreJob>
     private let progress: Progress
     private let idle = Monitor()
     private var underWay = 0
     private var workers: [WorkerThread] = []
 
-    init(progress: Progress) throws {
+    /// - Parameter reads: how many reads at once are worth it.
+    init(progress: Progress, reads: Int) throws {
         self.progress = progress
         // One more than there are processors: in one file, and in one folder, only one of them writes at a time, and the others wait for it.
-        workers = try (0...processorCount).map { _ in
+        let count = max(processorCount + 1, reads)
+        queue = BoundedQueue(capacity: count + processorCount + 1)
+        workers = try (0..<count).map { _ in
             let workspace = try ChunkWorkspace()
             return WorkerThread { [self] in
                 while let job = queue.pop() { work(job, workspace) }

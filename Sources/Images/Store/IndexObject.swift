@@ -52,6 +52,12 @@ final class IndexObjectWriter {
     func abandon() { upload.abandon() }
 }
 
+/// An index object that is authentic.
+private struct IndexReader: Sendable {
+    var reader: ObjectReader
+    var proof: ObjectProof
+}
+
 extension Store {
     /// Reads the parts of an index object that a root or a verdict names, one after the other; each is authentic, and what they say of a volume is compared with
     /// nothing but the reference.
@@ -60,18 +66,40 @@ extension Store {
     func forEachIndexPart(
         of reference: VolumeReference, group: Identifier, _ body: (IndexPart) throws -> Void
     ) throws -> Certificate {
-        let (reader, proof) = try indexReader(reference, group: group)
-        for frame in proof.frames where frame.kind == .indexRows {
-            try body(IndexPart(decoding: reader.content(of: frame)))
+        try forEachPart(of: indexReader(reference, group: group), body)
+    }
+
+    private func forEachPart(of index: IndexReader, _ body: (IndexPart) throws -> Void) throws -> Certificate {
+        for frame in index.proof.frames where frame.kind == .indexRows {
+            try body(IndexPart(decoding: index.reader.content(of: frame)))
         }
-        return proof.certificate
+        return index.proof.certificate
+    }
+
+    /// The same for several, several at once where each costs a round trip. One that is damaged costs time: volumes have directories of
+    /// their own.
+    /// - Parameter body: returns false where no more are wanted.
+    func forEachIndexPart(
+        of references: [VolumeReference], group: Identifier,
+        _ body: (VolumeReference, IndexPart) throws -> Void, isEnough: () -> Bool
+    ) throws {
+        let threads = objects.objectLength == nil ? 1 : 2 * objects.connections
+        if isEnough() { return }
+        inOrder(references, threads: threads) { reference in
+            Result { try self.indexReader(reference, group: group) }
+        } _: { reference, index in
+            if case .success(let index) = index {
+                _ = try? self.forEachPart(of: index) { try body(reference, $0) }  // As above.
+            }
+            return !isEnough()
+        }
     }
 
     /// Opens an index object: from its first copy, where that is whole; else with the one beside it, which is there only where a torn
     /// first copy could not be replaced.
     private func indexReader(
         _ reference: VolumeReference, group: Identifier
-    ) throws -> (reader: ObjectReader, proof: ObjectProof) {
+    ) throws -> IndexReader {
         let name = reference.name(.index, group: group)
         var copies: [any ByteSource] = []
         var failure: any Error = ImageError.damaged(subject: describe(name), detail: "it is missing")
@@ -93,7 +121,7 @@ extension Store {
                 guard proof.digest == reference.digest else {
                     throw ImageError.damaged(subject: describe(name), detail: "it is not the one that the image names")
                 }
-                return (reader, proof)
+                return IndexReader(reader: reader, proof: proof)
             } catch { failure = error }
         }
         throw failure

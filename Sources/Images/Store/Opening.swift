@@ -26,7 +26,11 @@ struct Opening {
     ) throws {
         self.objects = objects
         self.machine = machine
-        header = try StoreHeader.read(objects)
+        // Asked of a server twice it costs a round trip; on a disk it costs nothing, and is looked at as a whole.
+        header = try StoreHeader.read(objects) { header in
+            // What cannot be read now is read below, and told.
+            objects.objectLength != nil && (try? machine.memory(of: header.store).root) != nil
+        }
         let memory = try machine.memory(of: header.store)
         writer = try machine.writerKey(of: header.store)
         let records = try Self.readRecords(objects, header)
@@ -143,12 +147,13 @@ struct Opening {
         let own = credentials.recipientNames.flatMap { name in
             ["\(name).age", "\(name).reader.age"].flatMap { ["\(folder)/\($0)", "\(folder)/\($0).2"] }
         }
-        // The whole list follows.
-        let ownFiles = own.compactMap { try? objects.read($0, limit: Format.maximumKeyLength) }
-        // As above.
-        if !ownFiles.isEmpty, let secret = try? credentials.silent.open(ownFiles, subject: subject, accepted: confirmed)
-        {
-            return secret
+        for name in own {
+            // The whole list follows where none of them is there, or opens.
+            if let file = try? objects.read(name, limit: Format.maximumKeyLength),
+                let secret = try? credentials.silent.open([file], subject: subject, accepted: confirmed)  // As above.
+            {
+                return secret
+            }
         }
         var failure: (any Error)?
         let files = try keyFiles(in: folder).compactMap { file -> [UInt8]? in

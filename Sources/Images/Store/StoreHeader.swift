@@ -88,13 +88,18 @@ struct StoreHeader: Hashable, Sendable {
     }
 
     /// Reads it from the first copy that is whole. Two whole copies that differ are refused: nobody knows which is forged.
-    static func read(_ objects: any ObjectStore) throws -> StoreHeader {
+    /// - Parameter isPinned: whether the machine knows the store that a copy names: then one copy will do.
+    static func read(
+        _ objects: any ObjectStore, isPinned: (StoreHeader) -> Bool = { _ in false }
+    ) throws -> StoreHeader {
         var found: Set<StoreHeader> = []
         var problem: (any Error)?
         for name in [StoreName.header, StoreName.header + ".2"] {
             do {
                 guard let bytes = try objects.read(name, limit: Format.maximumKeyLength) else { continue }
-                found.insert(try StoreHeader(decoding: bytes, subject: objects.subject))
+                let header = try StoreHeader(decoding: bytes, subject: objects.subject)
+                if isPinned(header) { return header }
+                found.insert(header)
             } catch { problem = error }
         }
         if found.count > 1 {

@@ -9,6 +9,8 @@ struct WriterIndex {
     var index: ChunkIndex
     /// The roots that it covers.
     var roots: Set<ObjectID>
+    /// The images of this writer and its predecessors that are listed.
+    var listed: Set<ObjectID>
     /// The newest image of each series that this machine may go on with.
     var newest: ExactTable<StoreMemory.Newest>
     /// The highest sequence of each series, unfinished images included: no number is given twice.
@@ -39,7 +41,9 @@ extension Store {
         // A root that is gone may have been the last to name a volume: what it named is no longer citable.
         if !roots.isSubset(of: all) { (index, roots) = (ChunkIndex(folder: folder), []) }
         let unusable = Store.damaged(verdicts).union(try condemnedVolumes(group: writer.group.id))
-        var result = WriterIndex(index: index, roots: roots, newest: ExactTable(), seeded: [], unusable: unusable)
+        var result = WriterIndex(
+            index: index, roots: roots, listed: Set(listed.map(\.name.id)), newest: ExactTable(), seeded: [],
+            unusable: unusable)
 
         var there = VolumesThere(store: self, group: writer.group.id, unusable: unusable)
         var labels = LabelCache(folder: folder, root: chain.newest.root)
@@ -83,15 +87,14 @@ extension Store {
         var missing = Dictionary(
             named.volumes.filter { !index.contains($0.id) }.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first }
         )
-        for reference in named.indexes where !missing.isEmpty {
-            // One that is damaged costs time: the volumes' own directories follow.
-            _ = try? forEachIndexPart(of: reference, group: group) { part in
-                guard missing[part.volume.id] == part.volume, trusted(reference, part.volume) else { return }
-                let number = index.add(part.volume)
-                try index.add(part.rows, volume: number)
-                index.note(reference, of: number)
-                missing[part.volume.id] = nil
-            }
+        try forEachIndexPart(of: named.indexes, group: group) { reference, part in
+            guard missing[part.volume.id] == part.volume, trusted(reference, part.volume) else { return }
+            let number = index.add(part.volume)
+            try index.add(part.rows, volume: number)
+            index.note(reference, of: number)
+            missing[part.volume.id] = nil
+        } isEnough: {
+            missing.isEmpty
         }
         for volume in named.volumes where missing[volume.id] != nil {
             guard let rows = try? directory(of: volume, group: group) else { continue }  // Its chunks are stored anew.

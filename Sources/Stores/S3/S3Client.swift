@@ -72,8 +72,9 @@ final class S3Client: @unchecked Sendable {
         fileprivate var headers: [String]
     }
 
-    func sign(_ request: S3Request) throws(StoreError) -> Signed {
-        let now = storeTime ?? localTime()
+    /// - Parameter time: in seconds since 1970; nil: now, by the store's clock.
+    func sign(_ request: S3Request, at time: Int64? = nil) throws(StoreError) -> Signed {
+        let now = time ?? storeTime ?? localTime()
         let credentials = try keys.credentials(now: now)
         let time = Self.compact(now)
         do throws(CryptographyError) {

@@ -10,7 +10,7 @@ public final class S3Store: ObjectStore, @unchecked Sendable {
     public var subject: String { location.description }
     public var connections: Int { 8 }
     /// A request that fails is sent again whole, and its bytes are held until it is there.
-    public var objectLength: UInt64? { 16 << 20 }
+    public var objectLength: UInt64? { 8 << 20 }
 
     let client: S3Client
     private let monitor = Monitor()
@@ -74,16 +74,33 @@ public final class S3Store: ObjectStore, @unchecked Sendable {
     // MARK: Reading
 
     public func open(_ name: String, length: UInt64?) throws(StoreError) -> any ByteSource {
-        var request = try request("open", "HEAD", name)
+        var request = try request("open", "GET", name)
         request.query = try version(of: name)
         if let length { return S3Source(self, name, length: length, query: request.query) }
-        let answer = try client.send(request)
-        guard answer.status == 200 else { throw client.failure(answer, request) }
-        guard let length = answer.headers["content-length"].flatMap({ UInt64($0) }) else {
+        // The beginning comes with the length: of most objects it is all there is.
+        request.headers = [("range", "bytes=0-\(Self.beginning - 1)")]
+        request.limit = S3Client.errorLimit
+        var head: [UInt8] = []
+        let answer = try client.send(request) { part, _ in
+            head.append(contentsOf: part.prefix(Self.beginning - head.count))
+            return true
+        }
+        if answer.status == 416 { return MemorySource([]) }
+        guard answer.status == 206 || answer.status == 200 else { throw client.failure(answer, request) }
+        let length =
+            S3Range(answer)?.total
+            ?? (answer.status == 200 ? answer.headers["content-length"].flatMap { UInt64($0) } : nil)
+        guard let length else {
             throw StoreError(.failed, "open", describe(name), "the server does not say how long it is")
         }
-        return S3Source(self, name, length: length, query: request.query)
+        guard UInt64(head.count) == min(length, UInt64(Self.beginning)) else {
+            throw StoreError(.unreachable, "open", describe(name), "the answer was cut")
+        }
+        return S3Source(self, name, length: length, query: request.query, head: head)
     }
+
+    /// How much of an object is read to open it.
+    private static let beginning = 16 << 10
 
     public func read(_ name: String, limit: Int) throws(StoreError) -> [UInt8]? {
         var request = try request("read", "GET", name)
@@ -204,8 +221,12 @@ private final class S3Source: ByteSource, @unchecked Sendable {
     private let name: String
     let length: UInt64
     private let query: [(name: String, value: String)]
+    private let head: [UInt8]
 
-    init(_ store: S3Store, _ name: String, length: UInt64, query: [(name: String, value: String)]) {
+    init(
+        _ store: S3Store, _ name: String, length: UInt64, query: [(name: String, value: String)], head: [UInt8] = []
+    ) {
+        self.head = head
         self.store = store
         self.name = name
         self.length = length
@@ -218,6 +239,13 @@ private final class S3Source: ByteSource, @unchecked Sendable {
             throw StoreError(.ended, "read", subject)
         }
         if buffer.isEmpty { return }
+        if offset + UInt64(buffer.count) <= UInt64(head.count) {
+            let start = Int(offset)  // safe: within the beginning
+            head.withUnsafeBytes {
+                buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[start..<start + buffer.count]))
+            }
+            return
+        }
         var request = try store.request("read", "GET", name)
         request.query = query
         let end = offset + UInt64(buffer.count)

@@ -37,14 +37,14 @@ open class ForwardingStore: ObjectStore, @unchecked Sendable {
         try around(StoreCall(verb: .list, name: folder)) { () throws(StoreError) in try store.list(folder) }
     }
 
-    public func open(_ name: String, length: UInt64?) throws(StoreError) -> any ByteSource {
+    open func open(_ name: String, length: UInt64?) throws(StoreError) -> any ByteSource {
         let source = try around(StoreCall(verb: .open, name: name)) { () throws(StoreError) in
             try store.open(name, length: length)
         }
         return ForwardingSource(source, name, self)
     }
 
-    public func read(_ name: String, limit: Int) throws(StoreError) -> [UInt8]? {
+    open func read(_ name: String, limit: Int) throws(StoreError) -> [UInt8]? {
         try around(StoreCall(verb: .read, name: name)) { () throws(StoreError) in try store.read(name, limit: limit) }
     }
 
@@ -69,7 +69,7 @@ open class ForwardingStore: ObjectStore, @unchecked Sendable {
         try around(StoreCall(verb: .put, name: name, bytes: bytes.count)) { () throws(StoreError) in try object.put() }
     }
 
-    public func remove(_ name: String) throws(StoreError) {
+    open func remove(_ name: String) throws(StoreError) {
         try around(StoreCall(verb: .remove, name: name)) { () throws(StoreError) in try store.remove(name) }
     }
 

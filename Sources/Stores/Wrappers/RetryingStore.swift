@@ -2,23 +2,29 @@
 
 internal import Glibc
 internal import Platform
+public import Reporting
 
 public final class RetryingStore: ForwardingStore, @unchecked Sendable {
     private let budget: RetryBudget
 
     /// - Parameters:
     ///   - attempts: how often a call is made at most.
-    ///   - pause: waits so many seconds; returns false where the work is to stop.
+    ///   - stop: ends the waiting.
+    ///   - pause: waits so many seconds.
     public init(
-        _ store: any ObjectStore, attempts: Int = 5, pause: (@Sendable (Double) -> Bool)? = nil
+        _ store: any ObjectStore, attempts: Int = 5, stop: Stop = Stop(), pause: (@Sendable (Double) -> Void)? = nil
     ) {
-        budget = RetryBudget(
-            attempts: attempts,
-            pause: pause ?? {
-                usleep(UInt32($0 * 1_000_000))
-                return true
-            })
+        budget = RetryBudget(attempts: attempts, stop: stop, pause: pause ?? { Self.wait($0, unless: stop) })
         super.init(store)
+    }
+
+    /// Waits, and looks for a stop meanwhile.
+    private static func wait(_ seconds: Double, unless stop: Stop) {
+        var left = seconds
+        while left > 0, !stop.isStopRequested {
+            usleep(UInt32(min(left, 0.2) * 1_000_000))
+            left -= 0.2
+        }
     }
 
     public override func around<R>(
@@ -66,7 +72,8 @@ public final class RetryingStore: ForwardingStore, @unchecked Sendable {
 /// What all calls of one run may cost together in repetitions: a server that is down for long is not asked for ever by each of them.
 private final class RetryBudget: @unchecked Sendable {
     private let attempts: Int
-    private let pause: @Sendable (Double) -> Bool
+    private let stop: Stop
+    private let pause: @Sendable (Double) -> Void
     private let monitor = Monitor()
     /// Seconds that were waited since anything succeeded.
     private var waited = 0.0
@@ -75,7 +82,8 @@ private final class RetryBudget: @unchecked Sendable {
     private static let longest = 30.0
     private static let limit = 15.0 * 60
 
-    init(attempts: Int, pause: @escaping @Sendable (Double) -> Bool) {
+    init(attempts: Int, stop: Stop, pause: @escaping @Sendable (Double) -> Void) {
+        self.stop = stop
         self.attempts = max(1, attempts)
         self.pause = pause
     }
@@ -95,7 +103,8 @@ private final class RetryBudget: @unchecked Sendable {
             waited += time
             return true
         }
-        return isLeft && pause(time)
+        if isLeft { pause(time) }
+        return isLeft && !stop.isStopRequested
     }
 }
 
