@@ -74,7 +74,7 @@ var targets: [Target] = [
     .testTarget(
         name: "AuditLogTests", dependencies: ["AuditLog", "Platform", "Cryptography"], swiftSettings: swiftSettings),
     .testTarget(
-        name: "StoresTests", dependencies: ["TestSupport", "Stores", "Platform", "Reporting"],
+        name: "StoresTests", dependencies: ["TestSupport", "Stores", "Platform", "Cryptography", "Reporting"],
         exclude: ["slow-folder.py"], swiftSettings: swiftSettings),
     .testTarget(
         name: "ImagesTests",
@@ -102,7 +102,7 @@ var targets: [Target] = [
     .testTarget(
         name: "CommandTests",
         dependencies: [
-            "TestSupport", "holdfast", "HoldfastCommands", "RestorePoints", "Platform",
+            "TestSupport", "holdfast", "HoldfastCommands", "RestorePoints", "Stores", "Platform",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ], exclude: ["type-in-shell.py"],
         swiftSettings: swiftSettings),

@@ -3,6 +3,7 @@
 import Glibc
 import Platform
 import RestorePoints
+import Stores
 import TestSupport
 import Testing
 
@@ -29,7 +30,7 @@ import Testing
             ("identity = ['/a',\n '/b', 7]", "line 2, column 8: identity wants paths as strings"),
             ("identity = ['/a', 'b']", "line 1, column 19: the path of identity is not absolute"),
             ("identity = true", "line 1, column 12: identity wants a path, or an array of paths"),
-            ("x = 1", "there are identity, state, cache, series, [hooks], [stores] and [packages]"),
+            ("x = 1", "there are identity, state, cache, series, [hooks], [stores], [stores.NAME] and [packages]"),
             ("[packages]\npoints = 1", "line 2, column 1: there is no setting points in [packages]; there is point"),
             ("[packages]\npoint = 1", "line 2, column 9: point wants true or false"),
             ("hooks = 1", "line 1, column 9: [hooks] wants to be a table"),
@@ -72,7 +73,13 @@ import Testing
         #expect(all.identities == ["/etc/holdfast/identity.txt"] && all.state == "/var/lib/holdfast")
         #expect(all.cache == "/var/cache/holdfast" && all.series == "/etc/holdfast/series")
         #expect(all.hooks.before != nil && all.hooks.after != nil)
-        #expect(all.stores == ["nas": "/mnt/nas/line3"] && all.makesPointBeforePackages)
+        #expect(all.stores["nas"]?.settings.location.description == "/mnt/nas/line3" && all.makesPointBeforePackages)
+        let store = try #require(all.stores["NAME"])
+        #expect(store.settings.location.description == "s3://plant/line3?endpoint=https://s3.example.com")
+        #expect(store.settings.credentials == .file("/etc/holdfast/s3") && store.settings.rate == 2_000_000)
+        #expect(store.settings.transport.authorities == "/etc/holdfast/plant-ca.pem" && store.mayBecomeStore)
+        #expect(store.settings.transport.proxy != nil && store.settings.transport.noProxy != nil)
+        #expect(store.site == "head office" && store.fingerprint != nil)
         #expect(lines.allSatisfy { $0.count <= 80 }, "\(text)")
         for setting in Settings.tables.flatMap(\.settings) { #expect(text.contains("\n#" + setting.example + "\n")) }
     }

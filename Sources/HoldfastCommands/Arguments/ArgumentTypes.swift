@@ -116,6 +116,10 @@ struct StoreArgument: ExpressibleByArgument, CustomStringConvertible {
     static var defaultCompletionKind: CompletionKind { .stores }
 
     let bytes: [UInt8]
+    /// What the store held then is read, in seconds since 1970; nil: what it holds.
+    var moment: Int64?
+    /// Bytes a second at most.
+    var rate: UInt64?
 
     init?(argument: String) {
         if argument.isEmpty { return nil }

@@ -46,7 +46,9 @@ struct Completion {
     }
 
     func stores() -> [String] {
-        formatted(configuration.stores.sorted { $0.key < $1.key }.map { ($0.key, $0.value.settings.location.description) }) + [Self.folders]
+        formatted(
+            configuration.stores.sorted { $0.key < $1.key }.map { ($0.key, $0.value.settings.location.description) })
+            + [Self.folders]
     }
 
     /// As far as the keys at hand show them.

@@ -26,6 +26,12 @@ struct SourceOptions: ParsableArguments {
     @Option(help: ArgumentHelp("An image in a single file; - is standard input.", valueName: "file"))
     var input: PathArgument?
 
+    @Option(
+        help: ArgumentHelp(
+            "The store as it was at this time (2026-11-27T06:00:00Z), where an object store keeps versions.",
+            valueName: "time"))
+    var at: TimeArgument?
+
     @Option(help: ArgumentHelp("Only images of this series.", valueName: "series"))
     var series: NameArgument?
 
@@ -36,9 +42,31 @@ struct SourceOptions: ParsableArguments {
 
     func check() throws {
         if (from == nil) == (input == nil) { throw ValidationError("Give either --from STORE or --input FILE.") }
+        if input != nil && at != nil { throw ValidationError("--at is for a store.") }
         if input != nil && !filter.isEmpty {
             throw ValidationError("--series and --host choose among the images of a store; a single file holds one.")
         }
+    }
+}
+
+/// How fast stores are read and written.
+struct RateOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Read and write a store at so many bytes a second at most (2MB).", valueName: "size"))
+    var rate: SizeArgument?
+
+    func pacing(_ store: StoreArgument?) -> StoreArgument? {
+        var store = store
+        store?.rate = rate?.bytes
+        return store
+    }
+}
+
+extension SourceOptions {
+    /// The store, as it is to be read.
+    func store(_ pace: RateOptions? = nil) -> StoreArgument? {
+        var store = pace?.pacing(from) ?? from
+        store?.moment = at?.seconds
+        return store
     }
 }
 

@@ -31,6 +31,7 @@ struct CopyCommand: HoldfastCommand {
     )
     var readData = false
 
+    @OptionGroup var pace: RateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func check() throws {
@@ -86,7 +87,7 @@ struct CopyCommand: HoldfastCommand {
         let names = images.map(\.text)
         let filter = source.filter
         let (progress, findings) = (session.progress, session.findings)
-        switch (source.from, source.input, target.to, target.output) {
+        switch (source.store(pace), source.input, pace.pacing(target.to), target.output) {
         case (let from?, _, let to?, _):
             let (origin, place) = (try session.place(from), try session.place(to))
             let (source, target) = (try session.objects(origin), try session.objects(place))

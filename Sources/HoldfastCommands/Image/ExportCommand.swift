@@ -22,6 +22,7 @@ struct ExportCommand: HoldfastCommand {
     @Option(help: ArgumentHelp("Only an image of this host.", valueName: "host"))
     var host: NameArgument?
 
+    @OptionGroup var pace: RateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func check() throws {
@@ -32,7 +33,7 @@ struct ExportCommand: HoldfastCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         try refuseTerminal(1, "standard output")
-        let store = try session.open(from, for: .read)
+        let store = try session.open(pace.pacing(from) ?? from, for: .read)
         let report = try session.working {
             try store.export(
                 image: image.text, ImageFilter(series: series?.text, host: host?.text), to: 1,

@@ -24,9 +24,10 @@ struct ImagesCommand: HoldfastCommand {
             images = try SingleFile.images(
                 input.path, credentials: session.credentials(for: input.path), machine: session.machine,
                 progress: session.progress, findings: session.findings)
-        } else if let from = source.from {
+        } else if let from = source.store() {
             let store = try session.open(from, for: .list)
             let all = try store.images()
+            if let limitation = store.limitation { session.findings.add(limitation) }
             if let missing = try store.missingRoots(all) { session.findings.add(missing) }
             try store.lostImages(all).forEach(session.findings.add)
             images = all.filter(source.filter.holds)

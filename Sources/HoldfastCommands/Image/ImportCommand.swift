@@ -20,6 +20,7 @@ struct ImportCommand: HoldfastCommand {
     @Option(help: ArgumentHelp("The store.", valueName: "store"))
     var to: StoreArgument
 
+    @OptionGroup var pace: RateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func check() throws { try refuseWord(name) }
@@ -28,7 +29,7 @@ struct ImportCommand: HoldfastCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         try refuseTerminal(0, "standard input")
-        let store = try session.openToWrite(to)
+        let store = try session.openToWrite(pace.pacing(to) ?? to)
         let report = try session.working {
             try store.importArchive(
                 from: 0, name: name.text, progress: session.progress, findings: session.findings)

@@ -45,6 +45,7 @@ struct RestoreCommand: HoldfastCommand {
     @Flag(help: "Restore a whole system on hardware of another series.")
     var otherHardware = false
 
+    @OptionGroup var pace: RateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func check() throws {
@@ -78,7 +79,7 @@ struct RestoreCommand: HoldfastCommand {
             request.listPaths = { console.note($0.description) }
         }
         let asked = request
-        let reader = try source.reader(image, session)
+        let reader = try source.reader(image, pace, session)
         if !dryRun { try confirmRoot(reader, session) }
         if let label = reader.label { session.console.note("restoring " + describe(label, reader.imageID)) }
         let report = try session.working {

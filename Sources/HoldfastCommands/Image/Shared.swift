@@ -77,7 +77,7 @@ extension SourceOptions {
     }
 
     /// Opens the image that the options name, or that somebody chooses.
-    func reader(_ image: NameArgument?, _ session: Session) throws -> any ImageReader {
+    func reader(_ image: NameArgument?, _ pace: RateOptions, _ session: Session) throws -> any ImageReader {
         if let input {
             try input.refuseUnreadable()
             try checkName(image, of: input, session)
@@ -85,7 +85,7 @@ extension SourceOptions {
                 input.path, credentials: session.credentials(for: input.path), machine: session.machine,
                 stop: session.progress.stop)
         }
-        guard let from else { throw Problem.usage("give --from STORE or --input FILE") }
+        guard let from = store(pace) else { throw Problem.usage("give --from STORE or --input FILE") }
         let place = try session.place(from)
         if try !Store.exists(session.objects(place)) { throw session.knownStores.absence(of: place.location) }
         if image == nil && !session.hasTerminal {

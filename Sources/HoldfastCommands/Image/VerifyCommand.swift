@@ -34,6 +34,7 @@ struct VerifyCommand: HoldfastCommand {
     @Flag(help: "Forget the images that this machine has seen and that are gone, so that they are named no more.")
     var forget = false
 
+    @OptionGroup var pace: RateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func check() throws {
@@ -61,7 +62,7 @@ struct VerifyCommand: HoldfastCommand {
             }
             return show(report, of: input.path.description, isWhole: true, session)
         }
-        guard let from = source.from else { throw Problem.usage("give --from STORE or --input FILE") }
+        guard let from = source.store(pace) else { throw Problem.usage("give --from STORE or --input FILE") }
         let store = try session.open(from, for: .verify)
         if forget { try self.forget(in: store, session) }
         return try verify(
@@ -87,6 +88,7 @@ func verify(
     if image == nil {
         let images = try store.images()
         let missing = filter.isEmpty ? try store.missingRoots(images) : nil
+        if let limitation = store.limitation { session.findings.add(limitation) }
         try ((missing.map { [$0] } ?? []) + store.lostImages(images, filter) + store.gaps(images.filter(filter.holds)))
             .forEach(session.findings.add)
     }

@@ -22,10 +22,16 @@ final class Session: Sendable {
 
     private let loaded = Loaded()
 
+    /// What is opened once a command.
+    private struct StoreKey: Hashable {
+        var location: StoreLocation
+        var moment: Int64?
+    }
+
     private final class Loaded: @unchecked Sendable {
         let monitor = Monitor()
         var keys: [IdentityFile.Keys]?
-        var stores: [StoreLocation: any ObjectStore] = [:]
+        var stores: [StoreKey: any ObjectStore] = [:]
         /// Stores of which it has been said that nothing is pinned.
         var unpinned: Set<StoreFingerprint> = []
         /// Passphrases that were typed, by what they are to open: nobody types one twice.
@@ -100,13 +106,15 @@ final class Session: Sendable {
     /// What is at a place: opened once a command, and ending its calls when the command is asked to stop.
     func objects(_ place: StorePlace) throws -> any ObjectStore {
         try loaded.monitor.withLock {
-            if let known = loaded.stores[place.location] { return known }
+            let key = StoreKey(location: place.location, moment: place.settings.moment)
+            if let known = loaded.stores[key] { return known }
             let store: any ObjectStore
             do { store = try place.settings.open(progress.stop) } catch let error as LocationError {
                 throw Problem.usage(error.description, hint: error.mend)
             }
-            loaded.stores[place.location] = store
-            return store
+            let cached = machine.cached(store)
+            loaded.stores[key] = cached
+            return cached
         }
     }
 

@@ -4,7 +4,7 @@ internal import Images
 internal import Stores
 
 struct StorePlace {
-    let settings: StoreSettings
+    private(set) var settings: StoreSettings
     /// Whether a store may be made of what is there: of an empty folder that was typed, as opposed to one that is named in the configuration.
     let mayBecomeStore: Bool
     /// The store that has to be there.
@@ -24,5 +24,7 @@ struct StorePlace {
             }
             mayBecomeStore = true
         }
+        settings.moment = argument.moment
+        if let rate = argument.rate { settings.rate = min(rate, settings.rate ?? .max) }
     }
 }

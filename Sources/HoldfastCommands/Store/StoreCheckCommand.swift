@@ -2,17 +2,46 @@
 
 internal import ArgumentParser
 internal import Images
+internal import Reporting
+internal import Stores
 
 struct StoreCheckCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
         commandName: "check", abstract: "Check that a store has everything its images name, without reading content.",
-        discussion: discussion(examples: "holdfast store check nas"))
+        discussion: discussion(
+            """
+            Of a server it is also found out what it keeps to: whether it refuses a second object of one name, keeps \
+            versions, keeps to a lock. Where this machine may not remove, a small object named probe stays for the next time.
+            """, examples: "holdfast store check nas"))
 
     @Argument var store: StoreArgument
 
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func perform(_ session: Session) throws -> Outcome {
-        try verify(try session.open(store, for: .verify), image: nil, readData: false, session)
+        let store = try session.open(store, for: .verify)
+        tellPromises(of: store, session)
+        return try verify(store, image: nil, readData: false, session)
+    }
+}
+
+/// Says what a server keeps to.
+func tellPromises(of store: Store, _ session: Session) {
+    do {
+        guard let promises = try store.promises() else { return }
+        // A lock that is not kept to is a finding: somebody relies on it.
+        if promises.lockHolds == false {
+            session.findings.add(Finding(.damaged, subject: "lock", "a locked version could be removed"))
+        }
+        if session.console.isJSON {
+            promises.lines.forEach { session.findings.add(Finding(.note, subject: $0.name, $0.text)) }
+        } else {
+            session.console.result(promises.lines.map { "\($0.name)\(String(repeating: " ", count: max(1, 13 - $0.name.count)))\($0.text)" + "\n" }.joined())
+        }
+    } catch {
+        session.findings.add(
+            Finding(
+                .note, subject: store.subject,
+                "what its server keeps to was not found out: \(explained(error).sentence)"))
     }
 }

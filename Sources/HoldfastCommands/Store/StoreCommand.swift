@@ -10,6 +10,7 @@ struct StoreCommand: ParsableCommand {
             "holdfast store info nas # its fingerprint, and who opens it"),
         subcommands: [
             StoreInitCommand.self, StoreJoinCommand.self, StoreInfoCommand.self, StoreCheckCommand.self,
+            StorePolicyCommand.self,
             StoreRevokeCommand.self, StoreRekeyCommand.self,
         ])
 }

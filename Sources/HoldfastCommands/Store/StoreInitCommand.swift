@@ -42,6 +42,7 @@ struct StoreInitCommand: HoldfastCommand {
             machine: session.machine)
         session.remember(store, at: place)
         session.note(store.fingerprint)
+        tellPromises(of: store, session)
         session.show(
             [("store", .text(store.identifier)), ("fingerprint", .text("\(store.fingerprint)"))]
                 + JSON.place(place.location)

@@ -68,6 +68,8 @@ final class Verifier: @unchecked Sendable {
     private var directories: [ObjectID: Digest] = [:]
     /// Volumes whose content the keys at hand do not open.
     private(set) var sealed: Set<ObjectID> = []
+    /// Volumes that the server does not let this key read.
+    private var hidden: Set<VolumeReference> = []
     /// Images that lack something.
     var incomplete: Set<ObjectID> = []
     /// Why nothing more could be read.
@@ -108,13 +110,20 @@ final class Verifier: @unchecked Sendable {
             try checkStop()
             nameCondemned(volumes, neededBy: roots, group: group, readData: readData)
             try checkIndexObjects(roots, of: Set(volumes), group: group)
-            try check(roots, group: group, indexOfAll: index)
+            let hidden = Set(volumes).intersection(hidden)
+            try checkHidden(hidden, group: group)
+            // A manifest that may not be read is checked by who may.
+            let open = roots.filter { hidden.isDisjoint(with: $0.volumes) }
+            try check(open, group: group, indexOfAll: index)
+            incomplete.formUnion(Set(roots.map(\.id)).subtracting(open.map(\.id)))
             // Of a volume whose content was not read nobody says that it is whole.
-            report.judged += volumes.filter { !readData || !sealed.contains($0.id) || damagedVolumes.contains($0.id) }
-                .map {
-                    VerifyReport.JudgedVolume(
-                        group: group, reference: $0, isDamaged: damagedVolumes.contains($0.id))
-                }
+            report.judged += volumes.filter {
+                !hidden.contains($0) && (!readData || !sealed.contains($0.id)) || damagedVolumes.contains($0.id)
+            }
+            .map {
+                VerifyReport.JudgedVolume(
+                    group: group, reference: $0, isDamaged: damagedVolumes.contains($0.id))
+            }
         }
         try checkStop()
         report.whole = roots.filter { root in
@@ -129,13 +138,29 @@ final class Verifier: @unchecked Sendable {
                     "\(count) \(count == 1 ? "image" : "images") cannot be opened with the keys at hand: "
                         + (count == 1 ? "it was not checked" : "they were not checked")))
         }
+        if !hidden.isEmpty {
+            let count = hidden.count
+            findings.add(
+                Finding(
+                    readData || store.objects.probed == nil ? .unreadable : .note, subject: store.subject,
+                    "\(count) \(count == 1 ? "volume" : "volumes") may be listed with this key and not read: "
+                        + "\(count == 1 ? "it is" : "they are") there, and as long as the images say"))
+        }
         report.findings = findings.count
         return report
     }
 
+    /// Of what may not be read there is still its length.
+    private func checkHidden(_ hidden: Set<VolumeReference>, group: Identifier) throws {
+        for volume in try store.vanished(Array(hidden), group: group) {
+            damaged(volume.name(.volume, group: group).text, "it is not there, or has another length")
+            note(volume.id)
+        }
+    }
+
     // MARK: Roots
 
-    private func allRoots() throws -> [ImageRoot] { try store.listed(.image).compactMap { try root($0) } }
+    private func allRoots() throws -> [ImageRoot] { try store.listedForReading(.image).compactMap { try root($0) } }
 
     /// A root, each copy checked for itself.
     private func root(_ object: ListedObject) throws -> ImageRoot? {
@@ -240,10 +265,13 @@ final class Verifier: @unchecked Sendable {
             do {
                 whole = try store.volumeReader(volume, group: group)
                 if whole.objectKey == nil { sealed.insert(volume.id) }
+            } catch  where ImageError.storeFailure(error)?.reason == .refused {
+                // That somebody lacks a right is no damage of the volume, and marks nothing.
+                hidden.insert(volume)
+                continue
             } catch {
                 damaged(name, explained(error).sentence)
-                // That somebody lacks a right is no damage of the volume, and marks nothing.
-                if ImageError.storeFailure(error)?.reason != .refused { note(volume.id) }
+                note(volume.id)
                 continue
             }
             // What a restore would find, damage and all.

@@ -62,7 +62,7 @@ extension Store {
     /// All images, the oldest first. What interrupted runs left is not among them.
     public func images() throws -> [ImageSummary] {
         do {
-            let listed = try listed(.image)
+            let listed = try listedForReading(.image)
             var cache = LabelCache(folder: machine.cacheFolder(of: id), root: chain.newest.root)
             var result: [ImageSummary] = []
             var hasFailed = false

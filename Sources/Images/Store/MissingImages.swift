@@ -9,7 +9,7 @@ extension Store {
     public func missingRoots(_ images: [ImageSummary]) throws -> Finding? {
         do {
             guard images.isEmpty else { return nil }
-            let count = try listed(.volume).count
+            let count = try listedForReading(.volume).count
             if count == 0 { return nil }
             return Finding(
                 .damaged, subject: subject,
@@ -33,16 +33,13 @@ extension Store {
     }
 
     /// Images that this machine itself wrote, to any series, and that are not there: whoever writes on is told, too.
-    func lostOwnImages() throws -> Finding? {
-        guard let writer = keyring.writer, machine.chosen == nil else { return nil }
+    /// - Parameter there: the images of this machine and of those whose place it took, as they are listed.
+    func lostOwnImages(_ there: Set<ObjectID>) throws -> Finding? {
+        guard machine.chosen == nil else { return nil }
         let memory = try machine.memory(of: id)
         let own = memory.seen.sorted.reduce(into: Set<ObjectID>()) { $0.formUnion($1.value) }
             .intersection(memory.ownRoots)
         if own.isEmpty { return nil }
-        var there: Set<ObjectID> = []
-        for name in [writer.writer] + writer.certificate.predecessors {
-            there.formUnion(try listed(.image, group: writer.group.id, writer: name).map(\.name.id))
-        }
         let lost = own.subtracting(there).sorted()
         if lost.isEmpty { return nil }
         return Finding(

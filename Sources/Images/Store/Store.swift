@@ -4,6 +4,14 @@ internal import Cryptography
 public import Platform
 public import Reporting
 public import Stores
+internal import Synchronization
+
+/// Whether a server has refused to list what other groups wrote.
+final class ListingLimits: Sendable {
+    private let noted = Mutex(false)
+    var isNoted: Bool { noted.withLock { $0 } }
+    func note() { noted.withLock { $0 = true } }
+}
 
 public final class Store: Sendable {
     let objects: any ObjectStore
@@ -13,6 +21,12 @@ public final class Store: Sendable {
     let machine: MachineState
     /// What the opening found that does not keep anybody from reading.
     public let findings: [Finding]
+    let limits = ListingLimits()
+    /// What cannot be seen, where its server shows a machine no more than its own group.
+    public var limitation: Finding? {
+        limits.isNoted
+            ? Finding(.note, subject: subject, "its server lists what is of this machine's own group, and nothing else") : nil
+    }
 
     var id: Identifier { header.store }
     public var subject: String { objects.subject }
@@ -64,6 +78,8 @@ public final class Store: Sendable {
         _ objects: any ObjectStore, for purpose: Purpose, credentials: Credentials, machine: MachineState
     ) throws -> Store {
         do {
+            // Who looks whether it is whole has to see what is there.
+            let objects = purpose == .verify ? objects.uncached : objects
             let opening = try Opening(
                 objects, credentials: credentials, machine: machine, isWriting: purpose == .write)
             let store =

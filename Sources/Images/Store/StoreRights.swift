@@ -1,0 +1,29 @@
+// What a machine does in a store, as rights: what it creates, reads and lists. Nothing else of it is needed on a server.
+
+public import Stores
+
+extension Store {
+    /// The name of an object that a machine may create to see what its store makes of it; nil where no key to write is at hand.
+    private var probeName: String? {
+        keyring.writer.map { "c/\($0.group.id)/\($0.writer)/probe" }
+    }
+
+    /// What the server keeps to, tried on an object of this machine's own.
+    /// - Returns: nil for a folder, and where this machine does not write to the store.
+    public func promises() throws -> StorePromises? {
+        guard let server = objects.probed, let probeName else { return nil }
+        do { return try server.promises(probeName) } catch { throw ImageError(error) }
+    }
+
+    /// The least rights for this machine, in the server's words; nil for a folder.
+    public func policy() throws -> StorePolicy? {
+        guard let server = objects.probed else { return nil }
+        guard let writer = keyring.writer else { throw ImageError.noWriterKey(store: subject) }
+        let group = writer.group.id
+        return server.policy(
+            creating: ["v", "x", "i", "c"].map { "\($0)/\(group)/\(writer.writer)/" },
+            reading: [StoreName.header, StoreName.header + ".2", "e/", "k/"]
+                + ["i", "x", "c", "d", "a"].map { "\($0)/\(group)/" },
+            listing: ["e/", "k/"] + ["v", "i", "x", "c", "d", "a"].map { "\($0)/\(group)/" }, hiding: ["v/"])
+    }
+}

@@ -1,0 +1,230 @@
+// Object stores as people use them: what works, what is refused, in which words, and that no secret gets out.
+
+import Glibc
+import TestSupport
+import Testing
+
+/// A bucket on a server of our own, and a workplace whose configuration calls a store in it `off`.
+final class OffsitePlace: Sendable {
+    let place = Workplace()
+    let server: TestServer
+
+    /// - Parameters:
+    ///   - options: of Tests/Servers/refusing.
+    ///   - bucket: the bucket's name; nil: the one that is there.
+    ///   - secret: nil: the right one.
+    ///   - settings: more lines of the store's table.
+    init(
+        _ options: String = "--enforce-condition", bucket: String? = nil, secret: String? = nil, settings: String = ""
+    ) throws {
+        server = try TestServer("refusing", options)
+        let ca = server.values["CA"].map { "ca = \"\($0)\"" } ?? ""
+        let token = server.values["SESSION_TOKEN"].map { "aws_session_token = \($0)\n" } ?? ""
+        place.shell(
+            """
+            mkdir -p home/config/holdfast tree
+            cat > home/config/holdfast/config.toml <<X
+            [stores.off]
+            url = "s3://\(bucket ?? server["BUCKET"])/line?endpoint=\(server["ENDPOINT"])&region=\(server["REGION"])"
+            credentials = "\(place.path)/key"
+            create = true
+            \(settings.contains("ca =") ? "" : ca)
+            \(settings)
+            X
+            (umask 77; printf 'aws_access_key_id = %s\\naws_secret_access_key = %s\\n\(token)' \
+            \(server["ACCESS_KEY"]) \(secret ?? server["SECRET_KEY"]) > key)
+            head -c 3000000 /dev/urandom > tree/random; seq 300000 > tree/text; mkdir tree/sub; ln -s ../text tree/sub/link
+            holdfast key generate --quiet
+            """)
+    }
+
+    /// The requests since the last call, `GET 200` each.
+    func requests() -> [String] {
+        let log = server["REQUESTS"]
+        let lines = place.shell("cat '\(log)' && : > '\(log)'").output.split(separator: "\n")
+        return lines.map { line in
+            let words = line.split(separator: " ")
+            return words.count > 2 ? "\(words[0]) \(words[2])" : String(line)
+        }
+    }
+}
+
+@Suite("Object stores") struct OffsiteTests {
+    @Test(
+        "Serve as folders do, whatever their server makes of conditions",
+        arguments: [
+            "--enforce-condition", "", "--ignore-condition", "--enforce-condition --page 3",
+            "--tls --enforce-condition",
+            "--session --enforce-condition", "--versions --ignore-condition",
+        ])
+    func whole(options: String) throws {
+        let offsite = try OffsitePlace(options)
+        let place = offsite.place
+        let steps = [
+            "store init off", "backup tree --to off", "backup tree --to off", "images --from off",
+            "verify --from off --read-data",
+            "store check off", "store info off", "restore latest --from off --to out", "copy --from off --to replica",
+            "verify --from replica --read-data", "export latest --from off > tree.tar", "key list --from off",
+        ]
+        for step in steps {
+            let outcome = place.holdfast(step)
+            #expect(outcome.status == 0, "\(step): \(outcome)")
+        }
+        #expect(
+            place.shell("diff -r --no-dereference tree out && tar -xf tree.tar -C home && echo same").output == "same\n"
+        )
+        #expect(place.shell("holdfast import --name tree2 --to off < tree.tar").status == 0)
+        // A copy is the same store, and goes back as one.
+        let back = place.shell(
+            """
+            holdfast backup tree --to replica --quiet && holdfast copy --from replica --to off --quiet &&
+            holdfast images --from off --json
+            """)
+        #expect(back.status == 0 && back.output.split(separator: "\"id\"").count > 4, "\(back)")
+    }
+
+    @Test("A backup of what has not changed takes at most thirteen requests, and a list four")
+    func requestCounts() throws {
+        let offsite = try OffsitePlace()
+        let place = offsite.place
+        place.holdfast("store init off --quiet")
+        place.holdfast("backup tree --to off --quiet")
+        for _ in 0..<3 {
+            _ = offsite.requests()
+            #expect(place.holdfast("backup tree --to off --quiet").status == 0)
+            let backup = offsite.requests()
+            #expect(backup.count <= 13 && backup.count { $0.hasPrefix("PUT") } <= 6, "\(backup)")
+            #expect(place.holdfast("images --from off --quiet").status == 0)
+            let list = offsite.requests()
+            #expect(list.count <= 4, "\(list)")
+        }
+    }
+
+    @Test("What an attacker has hidden behind delete markers is there at an earlier time")
+    func earlierTime() throws {
+        let offsite = try OffsitePlace("--versions --ignore-condition")
+        let place = offsite.place
+        place.holdfast("store init off --quiet")
+        place.holdfast("backup tree --to off --quiet")
+        let time = place.shell("sleep 2; date -u +%FT%TZ; sleep 2").output.dropLast()
+        // Written over and removed, each by who has the key.
+        let hidden = place.shell(
+            """
+            export \(["ENDPOINT", "REGION", "BUCKET", "ACCESS_KEY", "SECRET_KEY"].map { "\($0)=\(offsite.server[$0])" }.joined(separator: " "))
+            admin='/usr/bin/python3 \(builtScripts)/Servers/s3admin'; echo gone > gone
+            for name in $($admin list line/ | cut -d' ' -f1); do
+                $admin put $name gone && $admin delete $name || exit 1
+            done
+            $admin list line/
+            """)
+        #expect(hidden.status == 0 && !hidden.output.contains("line/i/"), "\(hidden)")
+        #expect(place.holdfast("images --from off").status != 0)
+        let images = place.holdfast("images --from off --at \(time)")
+        #expect(images.status == 0 && images.output.contains("tree"), "\(images)")
+        let restored = place.holdfast("restore latest --from off --at \(time) --to out")
+        #expect(restored.status == 0, "\(restored)")
+        #expect(place.shell("diff -r --no-dereference tree out && echo same").output == "same\n")
+        #expect(place.holdfast("copy --from off --at \(time) --to saved").status == 0)
+        #expect(place.holdfast("verify --from saved --read-data").status == 0)
+        // Of a folder nobody knows what it was.
+        #expect(place.holdfast("images --from saved --at \(time)").status == 2)
+    }
+
+    struct Refusal: Sendable, CustomTestStringConvertible {
+        var testDescription: String
+        var options = "--enforce-condition"
+        var bucket: String?
+        var secret: String?
+        var settings = ""
+        /// A shell's, before the command.
+        var before = ":"
+        var status: Int32
+        var words: String
+        var mend: String
+    }
+
+    static let refusals = [
+        Refusal(
+            testDescription: "wrong secret", secret: "abcdefghijklmnopqrstuvwxyz0123456789ABCD", status: 4,
+            words: "SignatureDoesNotMatch", mend: "credentials"),
+        Refusal(
+            testDescription: "no bucket", bucket: "nowhere", status: 1, words: "there is no bucket nowhere",
+            mend: "make the bucket"),
+        Refusal(
+            testDescription: "read-only server", options: "--read-only", status: 4, words: "AccessDenied",
+            mend: "store policy"),
+        Refusal(
+            testDescription: "quota", options: "--enforce-condition --quota 20000", status: 1, words: "takes no more",
+            mend: "raise the quota"),
+        Refusal(
+            testDescription: "authority that nobody knows", options: "--tls --enforce-condition",
+            settings: "ca = \"/etc/ssl/certs/ca-certificates.crt\"", status: 4, words: "not proven", mend: "ca = "),
+        Refusal(
+            testDescription: "no server", settings: "proxy = \"http://127.0.0.1:9\"", status: 1, words: "127.0.0.1",
+            mend: "network"),
+        Refusal(
+            testDescription: "key that others can read", before: "chmod 644 key", status: 4, words: "others can read",
+            mend: "chmod 600"),
+        Refusal(testDescription: "no key", before: "rm key", status: 4, words: "key", mend: "mode 600"),
+        Refusal(
+            testDescription: "half a key", before: "sed -i /secret/d key", status: 4, words: "aws_secret_access_key",
+            mend: "mode 600"),
+    ]
+
+    @Test("What cannot work is told in one sentence with its mend, and no secret gets out", arguments: refusals)
+    func refused(refusal: Refusal) throws {
+        let offsite = try OffsitePlace(
+            refusal.options, bucket: refusal.bucket, secret: refusal.secret, settings: refusal.settings)
+        let outcome = offsite.place.shell(
+            "\(refusal.before); timeout 60 holdfast store init off --verbose && timeout 60 holdfast backup tree --to off --verbose"
+        )
+        #expect(outcome.status == refusal.status, "\(outcome)")
+        #expect(outcome.output.contains(refusal.words) && outcome.output.contains("hint: "), "\(outcome)")
+        #expect(outcome.output.contains(refusal.mend), "\(outcome)")
+        #expect(outcome.output.count { $0 == "\n" } <= 12, "\(outcome)")
+        let secret = refusal.secret ?? offsite.server["SECRET_KEY"]
+        #expect(!outcome.output.contains(secret))
+        #expect(offsite.place.shell("grep -rlF '\(secret)' home tree; :").output == "")
+    }
+
+    @Test(
+        "A clock that is a year off spoils neither a backup nor its restore", arguments: [31_536_000, -31_536_000, 0])
+    func wrongClock(skew: Int) throws {
+        let offsite = try OffsitePlace("--enforce-condition --skew \(skew)")
+        for step in [
+            "store init off", "backup tree --to off", "backup tree --to off", "images --from off",
+            "restore latest --from off --to out", "store check off",
+        ] {
+            let outcome = offsite.place.holdfast(step)
+            #expect(outcome.status == 0, "\(step): \(outcome)")
+            if step == "store check off", skew != 0 {
+                #expect(outcome.output.contains("31536000 s") || outcome.output.contains("3153599"), "\(outcome)")
+            }
+        }
+        #expect(offsite.place.shell("diff -r --no-dereference tree out && echo same").output == "same\n")
+    }
+
+    @Test("A secret has no place in a URL, and what is written there is not repeated")
+    func secretInURL() {
+        let place = Workplace()
+        for url in [
+            "s3://AKIA:topsecret@plant/x", "s3://plant/x?secret=topsecret",
+            "s3://plant/x?endpoint=https://u:topsecret@host",
+        ] {
+            let outcome = place.holdfast("images --from '\(url)'")
+            #expect(outcome.status == 2 && !outcome.output.contains("topsecret"), "\(outcome)")
+        }
+    }
+
+    @Test("Another store in its bucket is refused by the fingerprint that the configuration has")
+    func otherStore() throws {
+        let offsite = try OffsitePlace(settings: "fingerprint = \"ABCD EFGH IJKL MNOP QRST UVWX YZ23 4567\"")
+        let outcome = offsite.place.shell(
+            "holdfast store init off; holdfast images --from off"
+        )
+        #expect(outcome.status == 4 && outcome.output.contains("ABCD"), "\(outcome)")
+    }
+}
+
+/// The folder of the tests' own scripts.
+let builtScripts = #filePath.split(separator: "/").dropLast(2).reduce("") { "\($0)/\($1)" }
