@@ -36,6 +36,9 @@ struct RestoreCommand: HoldfastCommand {
     @Flag(help: "Read and check everything, write nothing; with --verbose list the paths.")
     var dryRun = false
 
+    @Flag(help: "Copy the image to this machine first, and check the copy; a medium may then be pulled.")
+    var copyFirst = false
+
     @Flag(help: "Make device nodes, too.")
     var devices = false
 
@@ -50,6 +53,7 @@ struct RestoreCommand: HoldfastCommand {
 
     func check() throws {
         try source.check()
+        if copyFirst && source.from == nil { throw ValidationError("--copy-first is for a store.") }
         if to == nil && !dryRun { throw ValidationError("Give --to DIR, or --dry-run.") }
     }
 
@@ -79,12 +83,14 @@ struct RestoreCommand: HoldfastCommand {
             request.listPaths = { console.note($0.description) }
         }
         let asked = request
-        let reader = try source.reader(image, pace, session)
+        let first = CopyFirst(isAsked: copyFirst)
+        let reader = try source.reader(image, pace, session, copyFirst: first)
         if !dryRun { try confirmRoot(reader, session) }
         if let label = reader.label { session.console.note("restoring " + describe(label, reader.imageID)) }
         let report = try session.working {
             try restore(reader, asked, progress: session.progress, findings: session.findings)
         }
+        first.finish(session)
         session.show(
             document(report, session, listed: request.listPaths == nil ? nil : paths.all), summary: summary(report))
         return session.outcome(report.findings)

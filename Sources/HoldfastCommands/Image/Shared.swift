@@ -77,7 +77,10 @@ extension SourceOptions {
     }
 
     /// Opens the image that the options name, or that somebody chooses.
-    func reader(_ image: NameArgument?, _ pace: RateOptions, _ session: Session) throws -> any ImageReader {
+    /// - Parameter copyFirst: whether it is copied to this machine first.
+    func reader(
+        _ image: NameArgument?, _ pace: RateOptions, _ session: Session, copyFirst: CopyFirst = CopyFirst()
+    ) throws -> any ImageReader {
         if let input {
             try input.refuseUnreadable()
             try checkName(image, of: input, session)
@@ -94,9 +97,12 @@ extension SourceOptions {
                 hint: "`holdfast images --from \(from)` lists them; give the id of one, or `latest`")
         }
         let store = try session.open(from, for: .read)
-        guard let image else {
-            return try store.imageReader(session.chooseImage(of: store, filter, at: from).id.description)
+        let id = try image == nil ? session.chooseImage(of: store, filter, at: from).id.description : nil
+        if try copyFirst.isWanted(of: place, session) {
+            let id = try id ?? store.find(image?.text ?? "latest", filter).id.description
+            return try copyFirst.copy(id, from: place, session).imageReader(id)
         }
-        return try store.imageReader(image.text, filter, findings: session.findings)
+        if let id { return try store.imageReader(id) }
+        return try store.imageReader(image?.text ?? "latest", filter, findings: session.findings)
     }
 }

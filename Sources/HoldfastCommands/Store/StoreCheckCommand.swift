@@ -36,7 +36,10 @@ func tellPromises(of store: Store, _ session: Session) {
         if session.console.isJSON {
             promises.lines.forEach { session.findings.add(Finding(.note, subject: $0.name, $0.text)) }
         } else {
-            session.console.result(promises.lines.map { "\($0.name)\(String(repeating: " ", count: max(1, 13 - $0.name.count)))\($0.text)" + "\n" }.joined())
+            session.console.result(
+                promises.lines.map {
+                    "\($0.name)\(String(repeating: " ", count: max(1, 13 - $0.name.count)))\($0.text)" + "\n"
+                }.joined())
         }
     } catch {
         session.findings.add(

@@ -25,7 +25,8 @@ public final class Store: Sendable {
     /// What cannot be seen, where its server shows a machine no more than its own group.
     public var limitation: Finding? {
         limits.isNoted
-            ? Finding(.note, subject: subject, "its server lists what is of this machine's own group, and nothing else") : nil
+            ? Finding(.note, subject: subject, "its server lists what is of this machine's own group, and nothing else")
+            : nil
     }
 
     var id: Identifier { header.store }

@@ -1,0 +1,36 @@
+// An image is copied to this machine before it is restored, where that was asked for, or where it is on a medium and somebody says so.
+
+internal import Images
+internal import Platform
+internal import Stores
+
+final class CopyFirst {
+    private let isAsked: Bool
+    private var staged: StagedImage?
+
+    /// - Parameter isAsked: by an option.
+    init(isAsked: Bool = false) { self.isAsked = isAsked }
+
+    /// Whether an image of this store is to be copied first.
+    func isWanted(of place: StorePlace, _ session: Session) throws -> Bool { isAsked }
+
+    /// Copies it, checks the copy, and opens the store that it is.
+    func copy(_ image: String, from place: StorePlace, _ session: Session) throws -> Store {
+        session.console.note("copying image \(image.prefix(8)) to this machine first")
+        let credentials = try session.credentials(for: place)
+        let staged = try session.working {
+            try StagedImage(
+                of: image, from: session.objects(place), below: session.places.cache, credentials: credentials,
+                machine: session.machine(for: place), progress: session.progress, findings: session.findings)
+        }
+        self.staged = staged
+        return try Store.open(
+            FolderStore(staged.folder), for: .read, credentials: credentials, machine: session.machine(for: place))
+    }
+
+    /// To be called once it was restored: the copy has served. What cannot be removed now is gone on with the next time.
+    func finish(_ session: Session) {
+        guard let staged else { return }
+        do { try staged.remove() } catch { session.console.warning(explained(error).sentence) }
+    }
+}
