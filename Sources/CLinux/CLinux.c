@@ -209,3 +209,7 @@ void clinux_each_library(void (*body)(const char *path, void *context), void *co
 }
 
 int clinux_spawn_in_root(void *actions) { return posix_spawn_file_actions_addchdir_np(actions, "/"); }
+
+int clinux_spawn_closing_others(void *actions) { return posix_spawn_file_actions_addclosefrom_np(actions, 3); }
+
+const short clinux_POSIX_SPAWN_SETSID = POSIX_SPAWN_SETSID;

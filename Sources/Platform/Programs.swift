@@ -24,17 +24,17 @@ public struct ProgramResult: Sendable {
 
 /// Where programs are looked for, whatever the caller's own path says. `/usr/local` is not among them: on Debian a group may write
 /// there, and what is called here comes from packages.
-private let systemFolders = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+let systemFolders = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"]
 
 /// The Debian packages of the programs that are called by name.
 private let packages = [
     "btrfs": "btrfs-progs", "zfs": "zfsutils-linux", "zpool": "zfsutils-linux", "modprobe": "kmod", "umount": "mount",
     "update-initramfs": "initramfs-tools", "systemctl": "systemd", "reboot": "systemd-sysv", "cp": "coreutils",
-    "rmdir": "coreutils",
+    "rmdir": "coreutils", "ssh": "openssh-client",
 ]
 
 /// The program of a name in the system's folders, or the path itself.
-private func program(_ word: ProgramWord) throws(SystemError) -> BytePath {
+func program(_ word: ProgramWord) throws(SystemError) -> BytePath {
     if word.bytes.first == UInt8(ascii: "/") { return BytePath(word.bytes) }
     if !word.bytes.isEmpty, !word.bytes.contains(UInt8(ascii: "/")) {
         for folder in systemFolders {

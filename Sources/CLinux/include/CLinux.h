@@ -188,5 +188,9 @@ int clinux_terminal_columns(int descriptor);
 
 /// Has a program that is spawned with these actions (posix_spawn_file_actions_t) work in `/`.
 int clinux_spawn_in_root(void *actions);
+/// Has a program that is spawned with these actions get the first three descriptors and no other.
+int clinux_spawn_closing_others(void *actions);
+/// What gives a spawned program a session of its own.
+extern const short clinux_POSIX_SPAWN_SETSID;
 
 #endif
