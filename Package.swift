@@ -75,7 +75,7 @@ var targets: [Target] = [
         name: "AuditLogTests", dependencies: ["AuditLog", "Platform", "Cryptography"], swiftSettings: swiftSettings),
     .testTarget(
         name: "StoresTests", dependencies: ["TestSupport", "Stores", "Platform", "Cryptography", "Reporting"],
-        exclude: ["slow-folder.py"], swiftSettings: swiftSettings),
+        exclude: ["slow-folder.py", "sftp-faults.py"], swiftSettings: swiftSettings),
     .testTarget(
         name: "ImagesTests",
         dependencies: ["TestSupport", "Images", "Stores", "Machine", "Platform", "Cryptography", "Reporting"],

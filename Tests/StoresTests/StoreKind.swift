@@ -9,14 +9,26 @@ import Testing
 
 enum StoreKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
     case disk, tmpfs, fuse, retrying, logging, pacing, slow
+    /// OpenSSH's server, run directly; behind sshd; behind sshd with an account that may only create.
+    case sftp, ssh, createOnly
 
     var testDescription: String { rawValue }
 
     /// Those that can be tried here.
-    static let present = allCases.filter { $0 != .fuse || hasFUSE }
+    static let present = allCases.filter { kind in
+        switch kind {
+        case .fuse: hasFUSE
+        case .sftp: hasSFTP
+        case .ssh, .createOnly: hasSSHD
+        default: true
+        }
+    }
 
     /// A call takes milliseconds, or a sync of a disk that others use as well.
-    var isSlow: Bool { self == .fuse || self == .slow || self == .disk }
+    var isSlow: Bool { [.fuse, .slow, .disk, .ssh, .createOnly].contains(self) }
+
+    /// Whether who writes may remove, and so may make something to learn the time.
+    var allowsRemoval: Bool { self != .createOnly }
 
     func place() throws -> StorePlace {
         switch self {
@@ -26,6 +38,12 @@ enum StoreKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
         // What wraps a store is tried in memory.
         case .logging: return StorePlace(try ScratchFolder(in: "/dev/shm")) { LoggingStore($0) { _ in } }
         case .pacing: return StorePlace(try ScratchFolder(in: "/dev/shm")) { PacingStore($0, bytesPerSecond: 1 << 30) }
+        case .sftp: return try StorePlace(sftp: ScratchFolder(in: "/dev/shm"))
+        case .ssh, .createOnly:
+            let scratch = try placeOfNobody()
+            let folder = scratch.path.appending("store")
+            let store = try SSHServer.shared.get().store(folder, self == .ssh ? .plain : .createOnly)
+            return StorePlace(scratch, folder, self == .ssh ? store : PreparedStore(store, folder))
         case .slow: return StorePlace(try ScratchFolder(in: "/dev/shm")) { SlowStore($0, milliseconds: 5) }
         case .retrying:
             // Every second call fails before its effect; a thread can be the unlucky one several times.
@@ -66,6 +84,12 @@ final class StorePlace: Sendable {
         self.scratch = scratch
         folder = scratch.path.appending(name)
         store = wrap(FolderStore(folder))
+    }
+
+    init(_ scratch: ScratchFolder, _ folder: BytePath, _ store: any ObjectStore) {
+        self.scratch = scratch
+        self.folder = folder
+        self.store = store
     }
 }
 
