@@ -6,6 +6,7 @@ public import Platform
 public enum StoreLocation: Hashable, Sendable, CustomStringConvertible {
     case folder(BytePath)
     case s3(S3Location)
+    case sftp(SFTPLocation)
 
     private static let schemes = ["file", "sftp", "s3", "usb"]
 
@@ -19,6 +20,7 @@ public enum StoreLocation: Hashable, Sendable, CustomStringConvertible {
         case nil: self = .folder(BytePath(bytes))
         case "file": self = .folder(try Self.path(bytes))
         case "s3": self = .s3(try S3Location(bytes))
+        case "sftp": self = .sftp(try SFTPLocation(bytes))
         case let scheme?:
             throw LocationError(
                 "stores by \(scheme): are not yet in this version of holdfast",
@@ -51,6 +53,7 @@ public enum StoreLocation: Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .folder(let path): path.description
         case .s3(let location): location.description
+        case .sftp(let location): location.description
         }
     }
 
@@ -59,6 +62,7 @@ public enum StoreLocation: Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .folder(let path): path.normalized(relativeTo: path.isAbsolute ? "/" : workingFolder)
         case .s3(let location): BytePath(location.description)
+        case .sftp(let location): BytePath(location.description)
         }
     }
 }

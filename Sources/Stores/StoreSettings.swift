@@ -22,6 +22,7 @@ public struct StoreSettings: Sendable {
         case .folder(let path): store = FolderStore(path)
         case .s3(let location):
             store = S3Store(location, credentials: credentials, settings: transport, at: moment, stop: stop)
+        case .sftp(let location): store = SFTPStore(location, stop: stop)
         }
         if moment != nil, !(store is S3Store) {
             throw LocationError(

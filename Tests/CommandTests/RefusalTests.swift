@@ -27,7 +27,7 @@ import Testing
             ("key generate --output - --json", 2, "standard output carries the key"),
             ("images --from newer", 1, "format version 3"),
             ("backup tree --to store --compression 99", 2, "1 to 19"),
-            ("backup tree --to sftp://host/store", 2, "sftp"),
+            ("backup tree --to sftp://me:word@host/store", 2, "password"),
             ("frobnicate", 2, "frobnicate"),
         ])
     func refused(arguments: String, status: Int32, text: String) {
