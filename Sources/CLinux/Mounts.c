@@ -12,16 +12,33 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-int clinux_mount_detached(const char *type, const char *source, const char *const *options) {
+// What the file system said of a failure, the last of its messages (`e ext4: …`), goes to `said`.
+static void read_message(int context, char *said, size_t size) {
+    char message[512];
+    if (said == NULL || size == 0) return;
+    said[0] = 0;
+    for (int i = 0; i < 64; i++) {
+        ssize_t length = read(context, message, sizeof message);
+        if (length <= 0) return;
+        if (length < 3 || message[0] != 'e') continue;
+        size_t count = (size_t)length - 2 < size - 1 ? (size_t)length - 2 : size - 1;
+        memcpy(said, message + 2, count);
+        said[count] = 0;
+    }
+}
+
+int clinux_mount_detached(const char *type, const char *source, const char *const *options, unsigned attributes, char *said, size_t size) {
     int context = (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
     if (context < 0) return -1;
     int mount = -1;
     int failed = syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, "source", source, 0) != 0;
     for (; !failed && options[0] != NULL; options += 2)
-        failed = syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, options[0], options[1], 0) != 0;
+        failed = options[1][0] == 0 ? syscall(SYS_fsconfig, context, FSCONFIG_SET_FLAG, options[0], NULL, 0) != 0
+                                    : syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, options[0], options[1], 0) != 0;
     if (!failed && syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
-        mount = (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, 0);
+        mount = (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, attributes);
     int error = errno;
+    if (mount < 0) read_message(context, said, size);
     close(context);
     errno = error;
     return mount;
@@ -42,6 +59,14 @@ static int set_mount(int mount, struct mount_attr attributes) {
 int clinux_make_mount_private(int mount) { return set_mount(mount, (struct mount_attr){.propagation = MS_PRIVATE}); }
 
 int clinux_make_mount_read_only(int mount) { return set_mount(mount, (struct mount_attr){.attr_set = MOUNT_ATTR_RDONLY}); }
+
+const unsigned clinux_private_attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOATIME;
+const unsigned clinux_read_only_attribute = MOUNT_ATTR_RDONLY;
+
+int clinux_restrict_mount(int mount, int read_only) {
+    uint64_t wanted = clinux_private_attributes | (read_only ? MOUNT_ATTR_RDONLY : 0);
+    return set_mount(mount, (struct mount_attr){.attr_set = wanted, .attr_clr = MOUNT_ATTR__ATIME});
+}
 
 int clinux_make_writable(int folder) {
     int context = (int)syscall(SYS_fspick, folder, "", FSPICK_EMPTY_PATH | FSPICK_CLOEXEC);

@@ -6,18 +6,35 @@ internal import Glibc
 
 extension Descriptor {
     /// Mounts a file system where no path leads. It is a place only; the mount goes with it, unless it is attached before.
+    /// - Parameters:
+    ///   - options: a value that is empty makes its key a flag.
+    ///   - attributes: of this mount alone.
     public static func makeMount(
-        _ type: String, source: BytePath, options: [(key: String, value: String)] = []
+        _ type: String, source: BytePath, options: [(key: String, value: String)] = [], attributes: UInt32 = 0
     ) throws(SystemError) -> Descriptor {
         let words: [UnsafeMutablePointer<CChar>?] = options.flatMap { [strdup($0.key), strdup($0.value)] }
         defer { words.forEach { free($0) } }
         let pointers: [UnsafePointer<CChar>?] = words.map { UnsafePointer($0) } + [nil]
-        return try Descriptor(
-            owning: check("mount", source.description) {
-                source.withCString { source in
-                    type.withCString { type in clinux_mount_detached(type, source, pointers) }
-                }
-            })
+        var said = [UInt8](repeating: 0, count: 512)
+        do throws(SystemError) {
+            return try Descriptor(
+                owning: check("mount", source.description) {
+                    said.withUnsafeMutableBytes { said in
+                        source.withCString { source in
+                            type.withCString { type in
+                                clinux_mount_detached(
+                                    type, source, pointers, attributes, said.baseAddress?.assumingMemoryBound(to: CChar.self), said.count)
+                            }
+                        }
+                    }
+                })
+        } catch {
+            // What the file system itself says tells more than a number that stands for many reasons.
+            let message = said.prefix { $0 != 0 }.filter { $0 != UInt8(ascii: "\n") }
+            if message.isEmpty { throw error }
+            throw SystemError(
+                error.code, error.operation, error.subject, detail: "\(error.reason) (\(printable(message)))")
+        }
     }
 
     /// Mounts a file system where no path leads, and opens its root: the mount goes with the last descriptor below it.

@@ -7,11 +7,20 @@ internal import Glibc
 public import Platform
 
 public final class FolderStore: ObjectStore {
+    /// What people know it by, where no path leads to it.
     public let path: BytePath
     public var subject: String { path.description }
     public var connections: Int { 2 }
 
+    private let place: Place
     private let root = Root()
+
+    /// Where it is looked for.
+    private enum Place: Sendable {
+        case path(BytePath)
+        /// Below an open folder, which lasts as long as something else is kept.
+        case beneath(Descriptor, BytePath, keeping: (any AnyObject & Sendable)?)
+    }
 
     /// The folder, once it has been opened: a medium that was pulled and another one in its place are not the same.
     private final class Root: @unchecked Sendable {
@@ -22,15 +31,47 @@ public final class FolderStore: ObjectStore {
     }
 
     /// - Parameter path: made by the first `create`, if it does not exist, and what holds it does.
-    public init(_ path: BytePath) { self.path = path }
+    public init(_ path: BytePath) {
+        self.path = path
+        place = .path(path)
+    }
 
-    public var localFolder: FileIdentity? { FileIdentity(path) }
+    /// A store at or below a folder that is open, to which no path need lead.
+    /// - Parameters:
+    ///   - path: looked up without following links; its last part is made by the first `create`, if it does not exist. Empty for the folder.
+    ///   - subject: what people know the store by.
+    ///   - keeping: what has to last as long as the store.
+    public init(_ folder: Descriptor, beneath path: BytePath = "", subject: String, keeping: (any AnyObject & Sendable)?) {
+        self.path = BytePath(subject)
+        place = .beneath(folder, path, keeping: keeping)
+    }
+
+    public var localFolder: FileIdentity? {
+        switch place {
+        case .path(let path): FileIdentity(path)
+        // What is not there holds nothing that a backup could take.
+        case .beneath: (try? opened().status()).map { FileIdentity($0) }
+        }
+    }
 
     private func opened(making: Bool = false) throws(SystemError) -> Descriptor {
         if let known = root.monitor.withLock({ root.descriptor }) { return known }
-        // The last one alone: where those above it are missing, a disk or a share may be.
-        if making { try makeLastFolder(path, mode: 0o755) }
-        let descriptor = try Descriptor.open(path, .directory)
+        let descriptor: Descriptor
+        switch place {
+        case .path(let path):
+            // The last one alone: where those above it are missing, a disk or a share may be.
+            if making { try makeLastFolder(path, mode: 0o755) }
+            descriptor = try Descriptor.open(path, .directory)
+        case .beneath(let folder, let path, _):
+            if making && !path.bytes.isEmpty {
+                let above = try folder.openFolder(of: path)
+                do throws(SystemError) { try above.makeDirectory(path.lastComponent, mode: 0o755) } catch {
+                    if !error.isPresent { throw error }
+                }
+                try above.synchronizeNames()
+            }
+            descriptor = path.bytes.isEmpty ? folder : try folder.openBeneath(path.bytes, .directory)
+        }
         return root.monitor.withLock {
             if root.descriptor == nil { root.descriptor = descriptor }
             return root.descriptor ?? descriptor

@@ -44,6 +44,8 @@ public struct StoreError: Explained, Hashable {
     public let mend: String?
     /// For how long a server wants to be left alone, in seconds.
     public let pause: Int?
+    /// Whether it was refused because nothing can be written there.
+    private(set) var isReadOnly = false
 
     /// - Parameters:
     ///   - mend: nil for what the reason alone says.
@@ -92,6 +94,7 @@ public struct StoreError: Explained, Hashable {
             reason = .failed
         }
         self.init(reason, error.operation, subject, detail, mend: mend)
+        isReadOnly = error.isReadOnly
     }
 
     /// A failed system call of a store that is a folder; where that is why, it says which file system is full.

@@ -94,8 +94,14 @@ int clinux_removexattr(const char *path, const char *name);
 /// Type number of the file system (statfs f_type), or 0.
 unsigned long clinux_file_system_type(int descriptor);
 
-/// A mount that no path leads to; it goes with its descriptor. `options` are keys and values in turn, null at the end.
-int clinux_mount_detached(const char *type, const char *source, const char *const *options);
+/// A mount that no path leads to; it goes with its descriptor. `options` are keys and values in turn, empty ones for flags, null at the end;
+/// `attributes` are of this mount alone. What the file system says of a failure is put into `said`, where that is not null.
+int clinux_mount_detached(const char *type, const char *source, const char *const *options, unsigned attributes, char *said, size_t size);
+/// Nothing in such a mount is run, is a device, gives rights, or has its access times kept.
+extern const unsigned clinux_private_attributes;
+extern const unsigned clinux_read_only_attribute;
+/// Gives a mount, which nobody else has, these attributes.
+int clinux_restrict_mount(int mount, int read_only);
 /// open_tree(2): what is mounted at an open folder, once more and from that folder on, where no path leads; with what is mounted in it.
 int clinux_clone_mount(int folder, int recursively);
 /// move_mount(2): gives a mount an open folder as its place.
