@@ -52,16 +52,15 @@ extension Medium {
     /// All that have a label, by their names.
     ///
     /// A device of which something else is made, such as a member of an array or what a mapping stands on, is none: what is made of it is.
-    /// - Parameter amongLoops: whether files that somebody made devices of count, too. They are files of this machine and no media, unless a
-    ///   test wants one.
-    public static func all(amongLoops: Bool = false) throws(SystemError) -> MediaFound {
+    /// - Parameter loops: loop devices that count, too, for tests. Others are files of this machine and no media.
+    public static func all(loops: Set<String> = []) throws(SystemError) -> MediaFound {
         let folder: BytePath = "/sys/class/block"
         let names = try DirectoryListing(of: Descriptor.open(folder, .directory))
         var found = MediaFound()
         for name in (0..<names.count).map({ String(decoding: names[$0], as: UTF8.self) }).sorted() {
             // A floppy disk drive answers after seconds that it has none.
             let isLeftOut = ["ram", "zram", "fd"].contains { name.hasPrefix($0) }
-            if isLeftOut || (name.hasPrefix("loop") && !amongLoops) { continue }
+            if isLeftOut || (name.hasPrefix("loop") && !loops.contains(name)) { continue }
             // A drive without a medium has no size.
             guard let device = BlockDevice(named: name), device.size > 0,
                 BlockDevice.names(in: "\(folder)/\(name)/holders").isEmpty

@@ -23,7 +23,8 @@ extension Descriptor {
                         source.withCString { source in
                             type.withCString { type in
                                 clinux_mount_detached(
-                                    type, source, pointers, attributes, said.baseAddress?.assumingMemoryBound(to: CChar.self), said.count)
+                                    type, source, pointers, attributes,
+                                    said.baseAddress?.assumingMemoryBound(to: CChar.self), said.count)
                             }
                         }
                     }

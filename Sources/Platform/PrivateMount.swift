@@ -13,7 +13,7 @@ public final class PrivateMount: Sendable {
     private let device: Descriptor
 
     /// Mounts it. For reading, nothing is written: neither to files nor to the file system's own records, unless its journal holds what is not
-    /// in its place yet, without which it would lack what was written last.
+    /// in its place yet, without which it would lack what was written last. XFS alone writes a record to its log at each mount.
     /// - Throws: EBUSY where somebody uses it otherwise, EROFS where it cannot be written, ENODEV where the kernel does not know its file
     ///   system.
     public init(_ medium: Medium, writing: Bool) throws(SystemError) {
@@ -21,7 +21,8 @@ public final class PrivateMount: Sendable {
         guard let rule = Self.rules[medium.type] else {
             let known = Self.rules.keys.sorted().joined(separator: ", ")
             throw SystemError(
-                ENODEV, "mount", subject, detail: "its file system, \(medium.type), is none of those that can be used: \(known)")
+                ENODEV, "mount", subject,
+                detail: "its file system, \(medium.type), is none of those that can be used: \(known)")
         }
         if writing && !rule.isWritable {
             throw SystemError(EROFS, "write to", subject, detail: "\(medium.type) is for reading")

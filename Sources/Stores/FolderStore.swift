@@ -41,7 +41,9 @@ public final class FolderStore: ObjectStore {
     ///   - path: looked up without following links; its last part is made by the first `create`, if it does not exist. Empty for the folder.
     ///   - subject: what people know the store by.
     ///   - keeping: what has to last as long as the store.
-    public init(_ folder: Descriptor, beneath path: BytePath = "", subject: String, keeping: (any AnyObject & Sendable)?) {
+    public init(
+        _ folder: Descriptor, beneath path: BytePath = "", subject: String, keeping: (any AnyObject & Sendable)?
+    ) {
         self.path = BytePath(subject)
         place = .beneath(folder, path, keeping: keeping)
     }

@@ -8,7 +8,7 @@ import TestSupport
 import Testing
 
 enum StoreKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
-    case disk, tmpfs, fuse, retrying, logging, pacing, slow
+    case disk, tmpfs, fuse, medium, retrying, logging, pacing, slow
     /// OpenSSH's server, run directly; behind sshd; behind sshd with an account that may only create.
     case sftp, ssh, createOnly
 
@@ -18,6 +18,7 @@ enum StoreKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
     static let present = allCases.filter { kind in
         switch kind {
         case .fuse: hasFUSE
+        case .medium: HostFacts.isRoot
         case .sftp: hasSFTP
         case .ssh, .createOnly: hasSSHD
         default: true
@@ -25,7 +26,7 @@ enum StoreKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
     }
 
     /// A call takes milliseconds, or a sync of a disk that others use as well.
-    var isSlow: Bool { [.fuse, .slow, .disk, .ssh, .createOnly].contains(self) }
+    var isSlow: Bool { [.fuse, .medium, .slow, .disk, .ssh, .createOnly].contains(self) }
 
     /// Whether who writes may remove, and so may make something to learn the time.
     var allowsRemoval: Bool { self != .createOnly }
@@ -35,6 +36,11 @@ enum StoreKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
         case .disk: return StorePlace(try ScratchFolder())
         case .tmpfs: return StorePlace(try ScratchFolder(tmpfs: "64m"))
         case .fuse: return StorePlace(try ScratchFolder(pauseOfFUSE: 2))
+        case .medium:
+            // Mounted a second time, where the tests look into its folder.
+            let medium = try LoopMedium("suite", bytes: 256 << 20)
+            let scratch = try ScratchFolder(mounting: medium)
+            return StorePlace(scratch, store: try medium.open("/store", writing: true))
         // What wraps a store is tried in memory.
         case .logging: return StorePlace(try ScratchFolder(in: "/dev/shm")) { LoggingStore($0) { _ in } }
         case .pacing: return StorePlace(try ScratchFolder(in: "/dev/shm")) { PacingStore($0, bytesPerSecond: 1 << 30) }
@@ -43,7 +49,7 @@ enum StoreKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
             let scratch = try placeOfNobody()
             let folder = scratch.path.appending("store")
             let store = try SSHServer.shared.get().store(folder, self == .ssh ? .plain : .createOnly)
-            return StorePlace(scratch, folder, self == .ssh ? store : PreparedStore(store, folder))
+            return StorePlace(scratch, folder, store: self == .ssh ? store : PreparedStore(store, folder))
         case .slow: return StorePlace(try ScratchFolder(in: "/dev/shm")) { SlowStore($0, milliseconds: 5) }
         case .retrying:
             // Every second call fails before its effect; a thread can be the unlucky one several times.
@@ -86,9 +92,9 @@ final class StorePlace: Sendable {
         store = wrap(FolderStore(folder))
     }
 
-    init(_ scratch: ScratchFolder, _ folder: BytePath, _ store: any ObjectStore) {
+    init(_ scratch: ScratchFolder, _ folder: BytePath? = nil, store: any ObjectStore) {
         self.scratch = scratch
-        self.folder = folder
+        self.folder = folder ?? scratch.path.appending("store")
         self.store = store
     }
 }
@@ -97,15 +103,18 @@ final class StorePlace: Sendable {
 final class ScratchFolder: Sendable {
     let path: BytePath
     private let isMounted: Bool
+    private let medium: LoopMedium?
 
     init(in folder: String = "/tmp") throws {
         path = try Self.fresh(in: folder)
         isMounted = false
+        medium = nil
     }
 
     init(tmpfs size: String) throws {
         path = try Self.fresh()
         isMounted = true
+        medium = nil
         shell("mount -t tmpfs -o size=\(size) holdfast-test '\(path)'")
         try #require(shell("stat -fc %T '\(path)'") == "tmpfs\n")
     }
@@ -113,6 +122,7 @@ final class ScratchFolder: Sendable {
     init(pauseOfFUSE milliseconds: Int) throws {
         path = try Self.fresh()
         isMounted = true
+        medium = nil
         let program = BytePath(#filePath).parent.appending("slow-folder.py")
         shell(
             """
@@ -121,6 +131,14 @@ final class ScratchFolder: Sendable {
             for i in $(seq 200); do mountpoint -q '\(path)' && break; sleep 0.05; done
             """)
         try #require(shell("stat -fc %T '\(path)'").hasPrefix("fuse"), "\(shell("cat '\(path).log'"))")
+    }
+
+    init(mounting medium: LoopMedium) throws {
+        path = try Self.fresh()
+        isMounted = true
+        self.medium = medium
+        shell("mount '\(medium.device)' '\(path)'")
+        try #require(shell("mountpoint -q '\(path)' && echo yes") == "yes\n")
     }
 
     deinit {

@@ -57,7 +57,7 @@ public struct MediumLocation: Sendable, Hashable, CustomStringConvertible {
                 continue
             }
             let digits = rest.prefix(2)
-            guard digits.count == 2, let value = decodeHexadecimal(String(decoding: digits, as: UTF8.self)) else {
+            guard digits.count == 2, let value = decodeHexadecimal(String(decoding: digits, as: UTF8.self).lowercased()) else {
                 return nil
             }
             result += value

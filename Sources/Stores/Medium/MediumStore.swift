@@ -4,8 +4,8 @@
 // Whoever pulls it in the middle has FAT say that what it cannot read is not there. So whatever is absent, or listed, is believed only where the
 // device still answers.
 
-public import Platform
 internal import Glibc
+public import Platform
 
 public final class MediumStore: ForwardingStore, @unchecked Sendable {
     private let mount: PrivateMount
@@ -14,15 +14,17 @@ public final class MediumStore: ForwardingStore, @unchecked Sendable {
     /// Finds it, mounts it, and looks up its path.
     /// - Parameters:
     ///   - writing: without it, nothing is written to the medium, whatever is called.
-    ///   - amongLoops: whether files that somebody made devices of count as media, for tests.
+    ///   - loops: loop devices that count as media, for tests.
     ///   - tell: what should be known of the medium, in a sentence.
     public static func open(
-        _ location: MediumLocation, writing: Bool, amongLoops: Bool = false, tell: (String) -> Void = { _ in }
+        _ location: MediumLocation, writing: Bool, loops: Set<String> = [], tell: (String) -> Void = { _ in }
     ) throws(StoreError) -> any ObjectStore {
-        let medium = try find(location, amongLoops: amongLoops)
+        let medium = try find(location, loops: loops)
         do throws(SystemError) {
             if try medium.wasCutOff() {
-                tell("\(medium.description) was not taken away in order the last time\(advice(medium, writing: writing))")
+                tell(
+                    "\(medium.description) was not taken away in order the last time\(advice(medium, writing: writing))"
+                )
             }
             return MediumStore(try PrivateMount(medium, writing: writing), location, writing: writing)
         } catch { throw mounting(error, medium, location) }
@@ -39,10 +41,10 @@ public final class MediumStore: ForwardingStore, @unchecked Sendable {
 
     /// The one medium of a label.
     public static func find(
-        _ location: MediumLocation, amongLoops: Bool = false
+        _ location: MediumLocation, loops: Set<String> = []
     ) throws(StoreError) -> Medium {
         let found: MediaFound
-        do throws(SystemError) { found = try Medium.all(amongLoops: amongLoops) } catch {
+        do throws(SystemError) { found = try Medium.all(loops: loops) } catch {
             throw StoreError(error, on: "the list of disks")
         }
         let subject = "the medium \(location)"
@@ -63,8 +65,8 @@ public final class MediumStore: ForwardingStore, @unchecked Sendable {
         if !found.failures.isEmpty {
             detail += "; " + found.failures.map(\.description).joined(separator: "; ")
         }
-        // Without rights, none can be looked at: then that is it.
-        if let failure = found.failures.first, found.failures.allSatisfy(\.isPermission) {
+        // Without rights none can be looked at, and that is why.
+        if !HostFacts.isRoot, let failure = found.failures.first(where: \.isPermission) {
             throw StoreError(
                 .refused, "find", subject, failure.description,
                 mend: "repeat as root, or give the folder where it is mounted")
