@@ -37,15 +37,7 @@ public final class PrivateMount: Sendable {
         guard "\(status.nodeMajor):\(status.nodeMinor)" == medium.device.number,
             BlockDevice(named: medium.device.name)?.sequence == medium.device.sequence
         else { throw SystemError(ENXIO, "mount", subject, detail: "it was taken away") }
-        let mount: Descriptor
-        do throws(SystemError) {
-            mount = try Self.mount(rule, medium.device.path, reading: !writing, readOnly: !writing)
-        } catch {
-            // Somebody has it mounted for reading where this is for writing, or the other way around, or uses it in another way.
-            guard error.code == EBUSY else { throw Self.explained(error, medium) }
-            mount = try Self.shared(medium, rule, writing: writing)
-        }
-        root = try mount.open([UInt8(ascii: ".")], .directory)
+        root = try Self.mountPatiently(medium, rule, writing: writing).open([UInt8(ascii: ".")], .directory)
     }
 
     /// Whether the device still answers: read past the cache, which would answer for one that was pulled.
@@ -74,6 +66,23 @@ public final class PrivateMount: Sendable {
         "xfs": Rule(type: "xfs"), "btrfs": Rule(type: "btrfs"), "ntfs": Rule(type: "ntfs3"),
         "iso9660": Rule(type: "iso9660", isWritable: false), "udf": Rule(type: "udf", isWritable: false),
     ]
+
+    /// Whoever only looks at a new medium has it for a moment.
+    private static func mountPatiently(_ medium: Medium, _ rule: Rule, writing: Bool) throws(SystemError) -> Descriptor
+    {
+        var attempts = 0
+        while true {
+            do throws(SystemError) {
+                return try mount(rule, medium.device.path, reading: !writing, readOnly: !writing)
+            } catch { if error.code != EBUSY { throw explained(error, medium) } }
+            // Somebody has it mounted for reading where this is for writing, or the other way around, or uses it in another way.
+            do throws(SystemError) { return try shared(medium, rule, writing: writing) } catch {
+                attempts += 1
+                if error.code != EBUSY || attempts == 5 { throw error }
+            }
+            usleep(200_000)
+        }
+    }
 
     /// - Parameters:
     ///   - reading: the file system itself is for reading alone.
@@ -117,28 +126,5 @@ public final class PrivateMount: Sendable {
             default: nil
             }
         return detail.map { SystemError(error.code, error.operation, error.subject, detail: $0) } ?? error
-    }
-}
-
-extension Medium {
-    /// Whether the file system says that it was not taken away in order; false where it does not say. One that is mounted says the same, and
-    /// is not asked.
-    public func wasCutOff() throws(SystemError) -> Bool {
-        let file: Descriptor
-        do throws(SystemError) { file = try Descriptor.open(device.path, .exclusive) } catch {
-            if error.code == EBUSY { return false }
-            throw error
-        }
-        var bytes = [UInt8](repeating: 0, count: 2048)
-        guard try file.read(intoArray: &bytes) == bytes.count else { return false }
-        func word(_ offset: Int) -> UInt32 { UInt32(bytes[offset]) | UInt32(bytes[offset + 1]) << 8 }
-        return switch type {
-        // The state is where FAT12 and FAT16 have it, or FAT32, whose tables are too long for the older field.
-        case "vfat": bytes[word(0x16) == 0 ? 0x41 : 0x25] & 1 != 0
-        case "exfat": word(0x6a) & 2 != 0
-        // The superblock is at 1024: its state, and the feature that a journal waits.
-        case "ext2", "ext3", "ext4": word(1024 + 0x3a) & 1 == 0 || word(1024 + 0x60) & 4 != 0
-        default: false
-        }
     }
 }

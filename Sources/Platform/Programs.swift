@@ -30,8 +30,8 @@ let systemFolders = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"]
 private let packages = [
     "btrfs": "btrfs-progs", "zfs": "zfsutils-linux", "zpool": "zfsutils-linux", "modprobe": "kmod", "umount": "mount",
     "update-initramfs": "initramfs-tools", "systemctl": "systemd", "reboot": "systemd-sysv", "cp": "coreutils",
-    "rmdir": "coreutils", "ssh": "openssh-client",
-    "rmdir": "coreutils", "blkid": "util-linux", "fsck.fat": "dosfstools",
+    "rmdir": "coreutils", "ssh": "openssh-client", "blkid": "util-linux", "fsck.fat": "dosfstools",
+    "fsck.exfat": "exfatprogs",
 ]
 
 /// The program of a name in the system's folders, or the path itself.

@@ -20,12 +20,12 @@ public final class MediumStore: ForwardingStore, @unchecked Sendable {
         _ location: MediumLocation, writing: Bool, loops: Set<String> = [], tell: (String) -> Void = { _ in }
     ) throws(StoreError) -> any ObjectStore {
         let medium = try find(location, loops: loops)
+        let wasCutOff: Bool
+        do throws(SystemError) { wasCutOff = try medium.wasCutOff() } catch {
+            throw mounting(error, medium, location)
+        }
+        if wasCutOff { try handle(cutOff: medium, location, writing: writing, tell) }
         do throws(SystemError) {
-            if try medium.wasCutOff() {
-                tell(
-                    "\(medium.description) was not taken away in order the last time\(advice(medium, writing: writing))"
-                )
-            }
             return MediumStore(try PrivateMount(medium, writing: writing), location, writing: writing)
         } catch { throw mounting(error, medium, location) }
     }
@@ -89,27 +89,26 @@ public final class MediumStore: ForwardingStore, @unchecked Sendable {
         return failure(.failed, "have it checked\(check(medium)), or use a medium with another file system")
     }
 
-    // MARK: Words
+    /// A medium that was pulled while it was written.
+    private static func handle(
+        cutOff medium: Medium, _ location: MediumLocation, writing: Bool, _ tell: (String) -> Void
+    ) throws(StoreError) {
+        let sentence = "\(medium.description) was not taken away in order the last time"
+        guard medium.isInDangerWhenCutOff else { return tell("\(sentence); its journal puts that right") }
+        guard writing, !medium.device.isReadOnly else { return tell("\(sentence); have it checked\(check(medium))") }
+        do throws(SystemError) { try medium.putInOrder() } catch {
+            throw StoreError(
+                .refused, "write to", "\(location)", "\(sentence), and \(error.description)",
+                mend: "have it checked\(check(medium)), here or on another machine, and repeat the command")
+        }
+        tell("\(sentence); `\(medium.checker ?? "")` has put it in order")
+    }
 
     private static let pluggedAgain = "plug it in again; the same command goes on"
 
     /// What checks the file system of a medium, in brackets.
     private static func check(_ medium: Medium) -> String {
-        let program: String? =
-            switch medium.type {
-            case "vfat": "fsck.fat -a"
-            case "exfat": "fsck.exfat -p"
-            case "ext2", "ext3", "ext4": "fsck.ext4 -p"
-            default: nil
-            }
-        return program.map { " (`\($0) \(medium.device.path)`)" } ?? ""
-    }
-
-    private static func advice(_ medium: Medium, writing: Bool) -> String {
-        switch medium.type {
-        case "ext2", "ext3", "ext4": ": what its journal holds is brought to its place first"
-        default: "; have it checked\(check(medium))"
-        }
+        medium.checker.map { " (`\($0) \(medium.device.path)`)" } ?? ""
     }
 
     // MARK: Calls
