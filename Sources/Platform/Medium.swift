@@ -14,12 +14,14 @@ public struct Medium: Sendable, Hashable {
     /// As blkid writes it; empty where there is none.
     fileprivate let identifier: String
 
-    /// `sdb1 (SanDisk Ultra, serial number 4C5300, 15.7 GB, vfat)`.
-    public var description: String {
+    /// `sdb1 (SanDisk Ultra, serial number 4C5300, 15.7 GB, vfat)`, as it was when it was found: who has pulled it is to know it again.
+    public let description: String
+
+    private static func describe(_ device: BlockDevice, _ type: String) -> String {
         let disk = device.wholeDisk
         let facts = [
             disk.model, disk.serial.isEmpty ? "without a serial number" : "serial number \(disk.serial)",
-            Self.size(device.size), type,
+            size(device.size), type,
         ]
         return "\(device.name) (\(facts.filter { !$0.isEmpty }.joined(separator: ", ")))"
     }
@@ -94,6 +96,7 @@ extension Medium {
         guard let type = facts["ID_FS_TYPE"], let label = facts["ID_FS_LABEL_ENC"], !label.isEmpty else { return nil }
         self.device = device
         self.type = printable(type)
+        description = Self.describe(device, self.type)
         self.label = label
         identifier = printable(facts["ID_FS_UUID_ENC"] ?? [])
     }

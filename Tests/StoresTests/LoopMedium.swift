@@ -6,6 +6,11 @@ import Stores
 import TestSupport
 import Testing
 
+/// The kernel need not know FAT for them.
+let hasFATPrograms = ["mkfs.vfat", "mkfs.exfat", "fsck.fat", "fsck.exfat"].allSatisfy {
+    exists(BytePath("/usr/sbin/\($0)"))
+}
+
 final class LoopMedium: Sendable {
     let label: [UInt8]
     let folder: BytePath

@@ -198,6 +198,27 @@ struct MediumTests {
         #expect(error.reason == .full && error.description.hasPrefix("usb:full/s ("), "\(error)")
     }
 
+    @Test(
+        "A file system without a journal says that it was cut off, and is put in order",
+        .enabled(if: hasFATPrograms, "mkfs.vfat and mkfs.exfat are not there"),
+        arguments: [
+            ("mkfs.vfat -F 32 -n", 64 << 20, 0x41, 1), ("mkfs.vfat -F 16 -n", 32 << 20, 0x25, 1),
+            ("mkfs.vfat -F 12 -n", 2 << 20, 0x25, 1), ("mkfs.exfat -L", 32 << 20, 0x6a, 2),
+        ])
+    func putInOrder(making: String, bytes: Int, state: Int, bit: UInt8) throws {
+        let medium = try LoopMedium("MY STICK", making: making, bytes: bytes)
+        func found() throws -> Medium {
+            try #require(try Medium.all(loops: [medium.name]).labelled(medium.label).first)
+        }
+        #expect(try !found().wasCutOff())
+        let device = try Descriptor.open(medium.device, .readWrite)
+        try [bit].withUnsafeBytes { try device.write($0, at: Int64(state)) }
+        try device.synchronize()
+        #expect(try found().wasCutOff())
+        try found().putInOrder()
+        #expect(try !found().wasCutOff())
+    }
+
     @Test("That it was cut off is told, and what its journal held is there")
     func cutOff() throws {
         let medium = try LoopMedium("cut")
