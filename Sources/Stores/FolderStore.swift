@@ -66,7 +66,12 @@ public final class FolderStore: ObjectStore {
             descriptor = try Descriptor.open(path, .directory)
         case .beneath(let folder, let path, _):
             if making && !path.bytes.isEmpty {
-                let above = try folder.openFolder(of: path)
+                let above: Descriptor
+                do throws(SystemError) { above = try folder.openFolder(of: path) } catch {
+                    if !error.isAbsent { throw error }
+                    throw SystemError(
+                        error.code, "make", path.description, detail: "the folder that is to hold it is not there")
+                }
                 do throws(SystemError) { try above.makeDirectory(path.lastComponent, mode: 0o755) } catch {
                     if !error.isPresent { throw error }
                 }

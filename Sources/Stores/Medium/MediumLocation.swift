@@ -1,6 +1,5 @@
 // Where a store on a medium is: `usb:LABEL[/PATH]`. The label is that of the file system, byte for byte; the path begins at its root.
 
-internal import Glibc
 public import Platform
 
 public struct MediumLocation: Sendable, Hashable, CustomStringConvertible {
@@ -17,7 +16,7 @@ public struct MediumLocation: Sendable, Hashable, CustomStringConvertible {
             .split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
         var decoded: [[UInt8]] = []
         for (index, part) in parts.enumerated() {
-            guard let bytes = Self.unescaped(part), !bytes.contains(0) else { return nil }
+            guard let bytes = percentDecoded(part), !bytes.contains(0) else { return nil }
             if index > 0 {
                 // Doubled slashes, and one at the end, mean nothing; a slash that is written as %2F would be another path than it seems.
                 if bytes.isEmpty { continue }
@@ -34,35 +33,7 @@ public struct MediumLocation: Sendable, Hashable, CustomStringConvertible {
 
     /// The same text for the same location, which can be typed again.
     public var description: String {
-        "usb:" + Self.escaped(label, keepingSlashes: false)
-            + (path.bytes.isEmpty ? "" : "/" + Self.escaped(path.bytes, keepingSlashes: true))
-    }
-
-    /// Percent-encoding (RFC 3986) of all but what never needs it.
-    private static func escaped(_ bytes: [UInt8], keepingSlashes: Bool) -> String {
-        bytes.map { byte in
-            let isPlain =
-                (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)
-                || Array("-._~".utf8).contains(byte) || keepingSlashes && byte == UInt8(ascii: "/")
-            return isPlain ? String(UnicodeScalar(byte)) : "%" + hexadecimal([byte]).uppercased()
-        }.joined()
-    }
-
-    private static func unescaped(_ bytes: ArraySlice<UInt8>) -> [UInt8]? {
-        var result: [UInt8] = []
-        var rest = bytes
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                result.append(byte)
-                continue
-            }
-            let digits = rest.prefix(2)
-            guard digits.count == 2, let value = decodeHexadecimal(String(decoding: digits, as: UTF8.self).lowercased()) else {
-                return nil
-            }
-            result += value
-            rest = rest.dropFirst(2)
-        }
-        return result
+        "usb:" + percentEncoded(label)
+            + (path.bytes.isEmpty ? "" : "/" + percentEncoded(path.bytes, keeping: "/"))
     }
 }

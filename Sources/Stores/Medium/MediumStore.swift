@@ -45,7 +45,8 @@ public final class MediumStore: ForwardingStore, @unchecked Sendable {
     ) throws(StoreError) -> Medium {
         let found: MediaFound
         do throws(SystemError) { found = try Medium.all(loops: loops) } catch {
-            throw StoreError(error, on: "the list of disks")
+            // Whatever is not there of it: that says nothing of a store.
+            throw StoreError(.failed, error.operation, "the list of disks", error.reason)
         }
         let subject = "the medium \(location)"
         let media = found.labelled(location.label)
