@@ -42,7 +42,7 @@ public protocol ObjectStore: AnyObject, Sendable {
     func put(_ name: String, _ bytes: [UInt8]) throws(StoreError)
 
     /// Prepares a small object, as far as that can be done before a last look at what it depends on. A server may date what is prepared, and
-    /// refuse what is too old when it comes: `.expired`.
+    /// refuse what is too old when it comes: `.expired`. No wrapper repeats its `put`: whoever looked looks again first.
     func prepare(_ name: String, _ bytes: [UInt8]) throws(StoreError) -> any PreparedObject
 
     /// Removes an object; one that is not there is fine. It is gone for good on return, so that what is removed later cannot outlive it in
@@ -185,7 +185,7 @@ extension ObjectStore {
 
     /// Whether an object of a name that was just refused as taken is one's own: an earlier attempt had its effect, and its answer was lost.
     /// Who may write and not read cannot compare; such names are random, and nobody else makes the same.
-    func isOwn(_ name: String, _ bytes: [UInt8]) throws(StoreError) -> Bool {
+    public func isOwn(_ name: String, _ bytes: [UInt8]) throws(StoreError) -> Bool {
         do throws(StoreError) {
             guard let source = try openIfPresent(name), source.length == UInt64(bytes.count) else { return false }
             return try source.read(at: 0, count: bytes.count) == bytes

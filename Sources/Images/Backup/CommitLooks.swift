@@ -26,24 +26,45 @@ struct CommitLooks {
     /// - Throws: `Repeat`
     mutating func put(_ name: ObjectName, _ bytes: [UInt8], willBegin: () -> Void) throws {
         var copies = [name.second, name.text]
-        for _ in 0..<Self.attempts {
+        // The copy of which nobody knows whether it is there.
+        var uncertain: String?
+        var attempt = 1
+        while true {
             do {
                 let prepared = try copies.map { try store.objects.prepare($0, bytes) }
                 for object in prepared {
                     try look()
                     willBegin()
+                    uncertain = copies.first == uncertain ? uncertain : nil
                     try object.put()
                     copies.removeFirst()
                 }
                 return
-            } catch let error as StoreError where error.reason == .expired {
+            } catch let error as StoreError {
+                // Its own, whose answer was lost.
+                if error.reason == .exists, let copy = copies.first, copy == uncertain,
+                    try store.objects.isOwn(copy, bytes)
+                {
+                    copies.removeFirst()
+                    if copies.isEmpty { return }
+                    continue
+                }
+                guard [.expired, .failed, .unreachable].contains(error.reason) else { throw error }
+                // A disk that fails does not do better a moment later.
+                if error.reason != .expired && store.objects.objectLength == nil { throw error }
+                if attempt == Self.attempts {
+                    if error.reason == .expired { throw Repeat() }
+                    throw error
+                }
+                if error.reason != .expired { uncertain = copies.first }
+                attempt += 1
+                // No root is sent again on the word of a look from before.
                 lookedAt = nil
             }
         }
-        throw Repeat()
     }
 
-    private static let attempts = 3
+    private static let attempts = 5
 
     /// Looks at the tombstones, unless that was done a moment ago. A machine can sleep between any two steps.
     private mutating func look() throws {

@@ -121,10 +121,11 @@ extension ImageWriter {
     }
 
     /// After the root: checkpoints have served, and so have volumes of ended runs that no root names.
-    func clearEndedRuns() throws {
+    /// - Parameter own: what the root names that was just written; a server's list may not show it yet.
+    func clearEndedRuns(own: NamedObjects) throws {
         for checkpoint in checkpoints { _ = try store.objects.removeIfAllowed(checkpoint.text) }
         guard !endedRuns.isEmpty else { return }
-        let named = try objectsOfRoots()
+        let named = try objectsOfRoots().union((own.volumes + own.indexes).map(\.id))
         for ended in endedRuns {
             for (name, _) in try checkpoints(of: ended) { _ = try store.objects.removeIfAllowed(name.text) }
             if try isCommitted(ended) {

@@ -203,7 +203,7 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
         keepLabel(name, bytes)
 
         // What follows only saves time and space; a failure here costs no image, and the next run makes it good.
-        let isCleared = (try? clearEndedRuns()) != nil
+        let isCleared = (try? clearEndedRuns(own: named)) != nil
         // As above.
         try? index.save(
             to: Store.indexPath(store.machine.cacheFolder(of: store.id), writerKey),

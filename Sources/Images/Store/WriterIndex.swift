@@ -189,10 +189,19 @@ extension Store {
         var result: Set<ObjectID> = []
         for object in try listed(.tombstone, group: group) {
             let reader = try smallReader(object.name)
-            // One that nobody with the right has signed condemns nothing: else garbage on the medium would end all backups.
-            guard reader.indexKey != nil, let proof = try? reader.verifySignature(),
-                chain.newest.revocation(of: proof.certificate.writer) == nil
-            else { continue }
+            // The keys were changed since this run began, and its own do not open what was condemned since then.
+            if reader.header.epoch > chain.newest.epoch {
+                throw ImageError.leftOut(store: subject, epoch: reader.header.epoch)
+            }
+            guard reader.indexKey != nil else { continue }
+            let proof: ObjectProof
+            do { proof = try reader.verifySignature() } catch {
+                // What could not be read may condemn anything. One that nobody with the right has signed condemns nothing: else garbage on the
+                // medium would end all backups.
+                if ImageError.storeFailure(error) != nil { throw error }
+                continue
+            }
+            guard chain.newest.revocation(of: proof.certificate.writer) == nil else { continue }
             for frame in proof.frames where frame.kind == .tombstone {
                 var fields = WireReader(try reader.content(of: frame))
                 while var field = try fields.field() {

@@ -47,24 +47,27 @@ public final class RetryingStore: ForwardingStore, @unchecked Sendable {
     }
 
     public override func put(_ name: String, _ bytes: [UInt8]) throws(StoreError) {
-        try repeated(name, bytes) { () throws(StoreError) in try store.put(name, bytes) }
-    }
-
-    public override func put(_ object: any PreparedObject, _ name: String, _ bytes: [UInt8]) throws(StoreError) {
-        try repeated(name, bytes) { () throws(StoreError) in try object.put() }
-    }
-
-    private func repeated(_ name: String, _ bytes: [UInt8], _ put: () throws(StoreError) -> Void) throws(StoreError) {
         var isRepeated = false
         try around(StoreCall(verb: .put, name: name, bytes: bytes.count)) { () throws(StoreError) in
             defer { isRepeated = true }
             do throws(StoreError) {
-                try put()
+                try store.put(name, bytes)
             } catch {
                 // The first attempt had its effect, and its answer was lost. A folder's sync that failed does not come here again: it is
                 // `.notDurable`, and reading the bytes back would prove nothing.
                 guard error.reason == .exists, isRepeated, try store.isOwn(name, bytes) else { throw error }
             }
+        }
+    }
+
+    /// Not repeated: who prepared it looks again before that. The next attempt waits as any other.
+    public override func put(_ object: any PreparedObject, _ name: String, _ bytes: [UInt8]) throws(StoreError) {
+        do throws(StoreError) {
+            try object.put()
+            budget.note()
+        } catch {
+            if error.isPassing { _ = budget.wait(after: 1, error.pause) }
+            throw error
         }
     }
 }
