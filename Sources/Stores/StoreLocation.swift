@@ -7,6 +7,7 @@ public enum StoreLocation: Hashable, Sendable, CustomStringConvertible {
     case folder(BytePath)
     case s3(S3Location)
     case sftp(SFTPLocation)
+    case medium(MediumLocation)
 
     private static let schemes = ["file", "sftp", "s3", "usb"]
 
@@ -21,10 +22,11 @@ public enum StoreLocation: Hashable, Sendable, CustomStringConvertible {
         case "file": self = .folder(try Self.path(bytes))
         case "s3": self = .s3(try S3Location(bytes))
         case "sftp": self = .sftp(try SFTPLocation(bytes))
-        case let scheme?:
-            throw LocationError(
-                "stores by \(scheme): are not yet in this version of holdfast",
-                mend: "give a folder; network shares and USB media can be mounted")
+        default:
+            guard let location = MediumLocation(bytes) else {
+                throw LocationError("\(printable(bytes)) names no medium", mend: "write usb:LABEL or usb:LABEL/FOLDER")
+            }
+            self = .medium(location)
         }
     }
 
@@ -48,12 +50,19 @@ public enum StoreLocation: Hashable, Sendable, CustomStringConvertible {
         return nil
     }
 
+    /// Whether it is on a medium that is found by its label.
+    public var isMedium: Bool {
+        if case .medium = self { return true }
+        return false
+    }
+
     /// As somebody would write it, without secrets.
     public var description: String {
         switch self {
         case .folder(let path): path.description
         case .s3(let location): location.description
         case .sftp(let location): location.description
+        case .medium(let location): location.description
         }
     }
 
@@ -63,6 +72,7 @@ public enum StoreLocation: Hashable, Sendable, CustomStringConvertible {
         case .folder(let path): path.normalized(relativeTo: path.isAbsolute ? "/" : workingFolder)
         case .s3(let location): BytePath(location.description)
         case .sftp(let location): BytePath(location.description)
+        case .medium(let location): BytePath(location.description)
         }
     }
 }

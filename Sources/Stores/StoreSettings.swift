@@ -15,23 +15,26 @@ public struct StoreSettings: Sendable {
     public init(_ location: StoreLocation) { self.location = location }
 
     /// The store, which ends its calls once somebody asks the work to stop.
-    /// - Throws: where this kind of store cannot do what is wanted of it.
-    public func open(_ stop: Stop) throws -> any ObjectStore {
+    /// - Parameters:
+    ///   - writing: whether anything may be written there; a medium that is only read is mounted for reading.
+    ///   - tell: what should be known of a medium, in a sentence.
+    /// - Throws: where this kind of store cannot do what is wanted of it, or there is no such medium.
+    public func open(_ stop: Stop, writing: Bool, tell: (String) -> Void = { _ in }) throws -> any ObjectStore {
         var store: any ObjectStore
         switch location {
         case .folder(let path): store = FolderStore(path)
         case .s3(let location):
             store = S3Store(location, credentials: credentials, settings: transport, at: moment, stop: stop)
         case .sftp(let location): store = SFTPStore(location, stop: stop)
+        case .medium(let location): store = try MediumStore.open(location, writing: writing, tell: tell)
         }
         if moment != nil, !(store is S3Store) {
             throw LocationError(
                 "\(location) keeps no versions", mend: "an earlier state is read of an object store that keeps them")
         }
         if let rate { store = PacingStore(store, bytesPerSecond: rate) }
-        if location.folder == nil {
-            store = ReadAheadStore(RetryingStore(store, stop: stop))
-        }
+        // What is far away.
+        if store.objectLength != nil { store = ReadAheadStore(RetryingStore(store, stop: stop)) }
         return StoppingStore(store, stop)
     }
 }

@@ -120,7 +120,7 @@ import Testing
 
     @Test(
         "Never replaces an object: the second of the name is refused, and its end takes nothing of the first",
-        arguments: StoreKind.present)
+        arguments: StoreKind.present.filter(\.refusesSecond))
     func createOnly(kind: StoreKind) throws {
         let place = try kind.place()
         try place.store.put("v/one", bytes("first"))
@@ -141,7 +141,7 @@ import Testing
         #expect(try place.store.list("v") == [StoredObject(name: "v/one", length: 5)])
     }
 
-    @Test("Lets exactly one of two creators of a name win", arguments: StoreKind.present)
+    @Test("Lets exactly one of two creators of a name win", arguments: StoreKind.present.filter(\.refusesRace))
     func twoCreators(kind: StoreKind) throws {
         let place = try kind.place()
         for round in 0..<(kind.isSlow ? 5 : 100) {
@@ -187,7 +187,8 @@ import Testing
             #expect(reason { _ = try source.read(at: 0, count: 8) } == .ended)
         }
         if let source = try place.store.openIfPresent("v/torn", length: 12) {
-            #expect(reason { _ = try source.read(at: 0, count: 12) } == .ended)
+            let ended = reason { _ = try source.read(at: 0, count: 12) }
+            #expect(ended == .ended || ended == .absent)
         }
         guard kind.allowsRemoval else { return }
         try place.store.remove("v/torn")
@@ -219,7 +220,7 @@ import Testing
             String(repeating: "n", count: 256), String(repeating: "a/", count: 600) + "a",
         ])
     func oddNames(name: String) throws {
-        for kind in [StoreKind.retrying, .logging, .pacing, .sftp] where StoreKind.present.contains(kind) {
+        for kind in [StoreKind.retrying, .logging, .pacing, .sftp, .s3] where StoreKind.present.contains(kind) {
             let place = try kind.place()
             try place.store.put("a/b", bytes("b"))
             #expect(reason { _ = try place.store.list(name) } == .refused)
@@ -234,10 +235,22 @@ import Testing
     @Test("Lists thousands of objects", arguments: StoreKind.present)
     func manyObjects(kind: StoreKind) throws {
         let place = try kind.place()
-        let count = kind == .fuse ? 300 : 10_000
+        let count = kind == .fuse ? 300 : kind.hasFolder ? 10_000 : 1_200
         try place.store.put("v/object-0", [])
+        if !kind.hasFolder {
+            let failed = Atomic<Int>(0)
+            let work: @Sendable (Int) -> Void = { thread in
+                for number in stride(from: thread, to: count, by: 4) where number > 0 {
+                    do throws(StoreError) { try place.store.put("v/\(number % 9)/\(number)", bytes("x")) } catch {
+                        failed.add(1, ordering: .relaxed)
+                    }
+                }
+            }
+            together({ work(0) }, { work(1) }, { work(2) }, { work(3) })
+            #expect(failed.load(ordering: .relaxed) == 0)
+        }
         // Made beside the store: 10,000 syncs are not what is tried here.
-        for number in 1..<count {
+        for number in 1..<count where kind.hasFolder {
             if number < 10 { plantFolder(place.folder.appending("v/\(number % 9)")) }
             try plant(place.folder.appending("v/\(number % 9)/\(number)"), "x")
         }
@@ -311,6 +324,6 @@ import Testing
         }
         #expect(try place.store.list("v").map(\.name) == ["v/one"])
         #expect(try place.store.list("i").isEmpty)
-        #expect(shell("find \(place.folder) -name '.time*'") == "")
+        if kind.hasFolder { #expect(shell("find \(place.folder) -name '.time*'") == "") }
     }
 }

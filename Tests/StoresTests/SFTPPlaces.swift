@@ -116,7 +116,7 @@ extension StorePlace {
         let location = try SFTPLocation(bytes("sftp://server\(folder)"))
         self.init(
             scratch, folder,
-            wrap(SFTPStore(location, connections: connections, deadline: deadline, program: program)))
+            store: wrap(SFTPStore(location, connections: connections, deadline: deadline, program: program)))
     }
 }
 

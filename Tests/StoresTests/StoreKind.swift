@@ -11,6 +11,9 @@ enum StoreKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
     case disk, tmpfs, fuse, medium, retrying, logging, pacing, slow
     /// OpenSSH's server, run directly; behind sshd; behind sshd with an account that may only create.
     case sftp, ssh, createOnly
+    /// Our own strict server, which enforces the condition under which objects are created, refuses to know it, or ignores it.
+    case s3, s3Refusing, s3Ignoring
+    case ceph, rclone
 
     var testDescription: String { rawValue }
 
@@ -21,12 +24,24 @@ enum StoreKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
         case .medium: HostFacts.isRoot
         case .sftp: hasSFTP
         case .ssh, .createOnly: hasSSHD
+        case .ceph: exists("/usr/bin/radosgw")
+        // It comes over the network.
+        case .rclone: runsAll
         default: true
         }
     }
 
     /// A call takes milliseconds, or a sync of a disk that others use as well.
-    var isSlow: Bool { [.fuse, .medium, .slow, .disk, .ssh, .createOnly].contains(self) }
+    var isSlow: Bool {
+        [.fuse, .medium, .slow, .disk, .ssh, .createOnly, .s3, .s3Refusing, .s3Ignoring, .ceph, .rclone].contains(self)
+    }
+
+    /// Whether its objects are files in a folder of this machine.
+    var hasFolder: Bool { ![.s3, .s3Refusing, .s3Ignoring, .ceph, .rclone].contains(self) }
+
+    /// Whether the second of two creators of a name is refused; where it is not, whether a look before it sees the first.
+    var refusesSecond: Bool { ![.s3Ignoring, .rclone].contains(self) }
+    var refusesRace: Bool { refusesSecond && self != .s3Refusing }
 
     /// Whether who writes may remove, and so may make something to learn the time.
     var allowsRemoval: Bool { self != .createOnly }
@@ -50,6 +65,11 @@ enum StoreKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
             let folder = scratch.path.appending("store")
             let store = try SSHServer.shared.get().store(folder, self == .ssh ? .plain : .createOnly)
             return StorePlace(scratch, folder, store: self == .ssh ? store : PreparedStore(store, folder))
+        case .s3: return try S3Server.enforcing.get().place()
+        case .s3Refusing: return try S3Server.refusing.get().place()
+        case .s3Ignoring: return try S3Server.ignoring.get().place()
+        case .ceph: return try S3Server.ceph.get().place()
+        case .rclone: return try S3Server.rclone.get().place()
         case .slow: return StorePlace(try ScratchFolder(in: "/dev/shm")) { SlowStore($0, milliseconds: 5) }
         case .retrying:
             // Every second call fails before its effect; a thread can be the unlucky one several times.

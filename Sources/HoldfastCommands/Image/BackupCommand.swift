@@ -95,7 +95,7 @@ struct BackupCommand: StatefulCommand {
         guard let to = pace.pacing(target.to) else { throw Problem.usage("give --to STORE or --output FILE") }
         let place = try session.place(to)
         try session.refuseFile(place)
-        let objects = try session.objects(place)
+        let objects = try session.objects(place, writing: true)
         try session.knownStores.check(place.location, objects)
         if try Store.exists(objects) {
             if recipients.isGiven {

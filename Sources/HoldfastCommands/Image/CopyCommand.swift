@@ -90,7 +90,7 @@ struct CopyCommand: HoldfastCommand {
         switch (source.store(pace), source.input, pace.pacing(target.to), target.output) {
         case (let from?, _, let to?, _):
             let (origin, place) = (try session.place(from), try session.place(to))
-            let (source, target) = (try session.objects(origin), try session.objects(place))
+            let (source, target) = (try session.objects(origin), try session.objects(place, writing: true))
             guard try Store.exists(source) else { throw session.knownStores.absence(of: origin.location) }
             try session.refuseFile(place)
             try session.knownStores.check(place.location, target, for: Store.identifier(of: source))

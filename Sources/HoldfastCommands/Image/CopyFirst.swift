@@ -1,18 +1,29 @@
 // An image is copied to this machine before it is restored, where that was asked for, or where it is on a medium and somebody says so.
 
 internal import Images
+internal import Machine
 internal import Platform
+internal import Reporting
 internal import Stores
 
 final class CopyFirst {
     private let isAsked: Bool
+    private let asks: Bool
     private var staged: StagedImage?
 
-    /// - Parameter isAsked: by an option.
-    init(isAsked: Bool = false) { self.isAsked = isAsked }
+    /// - Parameters:
+    ///   - isAsked: by an option.
+    ///   - asks: whether somebody at a terminal is asked, where the image is on a medium.
+    init(isAsked: Bool = false, asks: Bool = false) {
+        self.isAsked = isAsked
+        self.asks = asks
+    }
 
     /// Whether an image of this store is to be copied first.
-    func isWanted(of place: StorePlace, _ session: Session) throws -> Bool { isAsked }
+    func isWanted(of place: StorePlace, _ session: Session) throws -> Bool {
+        if isAsked || !asks || !place.location.isMedium { return isAsked }
+        return try session.agrees("Copy the image to this machine first, so that the medium may fail or be pulled?")
+    }
 
     /// Copies it, checks the copy, and opens the store that it is.
     func copy(_ image: String, from place: StorePlace, _ session: Session) throws -> Store {

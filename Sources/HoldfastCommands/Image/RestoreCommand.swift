@@ -83,7 +83,7 @@ struct RestoreCommand: HoldfastCommand {
             request.listPaths = { console.note($0.description) }
         }
         let asked = request
-        let first = CopyFirst(isAsked: copyFirst)
+        let first = CopyFirst(isAsked: copyFirst, asks: !dryRun && !global.yes)
         let reader = try source.reader(image, pace, session, copyFirst: first)
         if !dryRun { try confirmRoot(reader, session) }
         if let label = reader.label { session.console.note("restoring " + describe(label, reader.imageID)) }

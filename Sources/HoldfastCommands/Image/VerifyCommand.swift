@@ -63,7 +63,7 @@ struct VerifyCommand: HoldfastCommand {
             return show(report, of: input.path.description, isWhole: true, session)
         }
         guard let from = source.store(pace) else { throw Problem.usage("give --from STORE or --input FILE") }
-        let store = try session.open(from, for: .verify)
+        let store = try session.open(from, for: .verify, writing: mark || share)
         if forget { try self.forget(in: store, session) }
         return try verify(
             store, image: image?.text, source.filter, readData: readData, mark: mark, share: share, session)

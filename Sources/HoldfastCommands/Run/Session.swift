@@ -31,7 +31,7 @@ final class Session: Sendable {
     private final class Loaded: @unchecked Sendable {
         let monitor = Monitor()
         var keys: [IdentityFile.Keys]?
-        var stores: [StoreKey: any ObjectStore] = [:]
+        var stores: [StoreKey: (store: any ObjectStore, isWritten: Bool)] = [:]
         /// Stores of which it has been said that nothing is pinned.
         var unpinned: Set<StoreFingerprint> = []
         /// Passphrases that were typed, by what they are to open: nobody types one twice.
@@ -104,26 +104,33 @@ final class Session: Sendable {
     func place(_ store: StoreArgument) throws -> StorePlace { try StorePlace(store, configuration) }
 
     /// What is at a place: opened once a command, and ending its calls when the command is asked to stop.
-    func objects(_ place: StorePlace) throws -> any ObjectStore {
+    /// - Parameter writing: whether anything may be written there; a medium that is only read is mounted for reading.
+    func objects(_ place: StorePlace, writing: Bool = false) throws -> any ObjectStore {
         try loaded.monitor.withLock {
             let key = StoreKey(location: place.location, moment: place.settings.moment)
-            if let known = loaded.stores[key] { return known }
+            if let known = loaded.stores[key], known.isWritten || !writing || !place.location.isMedium {
+                return known.store
+            }
+            loaded.stores[key] = nil
             let store: any ObjectStore
-            do { store = try place.settings.open(progress.stop) } catch let error as LocationError {
+            do { store = try place.settings.open(progress.stop, writing: writing, tell: console.warning) } catch let
+                error as LocationError
+            {
                 throw Problem.usage(error.description, hint: error.mend)
             }
             let cached = machine.cached(store)
-            loaded.stores[key] = cached
+            loaded.stores[key] = (cached, writing)
             return cached
         }
     }
 
-    func open(_ store: StoreArgument, for purpose: Store.Purpose) throws -> Store {
+    func open(_ store: StoreArgument, for purpose: Store.Purpose, writing: Bool = false) throws -> Store {
         let place = try place(store)
         for line in try places.adoptHome() { console.warning(line) }
         let store = try explainingAbsence(of: place) {
             try Store.open(
-                objects(place), for: purpose, credentials: credentials(for: place), machine: machine(for: place))
+                objects(place, writing: writing || purpose == .write), for: purpose,
+                credentials: credentials(for: place), machine: machine(for: place))
         }
         store.findings.forEach(findings.add)
         return store
@@ -131,7 +138,7 @@ final class Session: Sendable {
 
     /// A store whose keys are about to be changed: who may not is told that first.
     func openGoverned(_ store: StoreArgument) throws -> Store {
-        let store = try open(store, for: .read)
+        let store = try open(store, for: .read, writing: true)
         try store.checkGoverning()
         return store
     }
@@ -339,6 +346,9 @@ final class Session: Sendable {
         guard let terminal = Terminal(progress.stop) else { return nil }
         return try console.pausing { try question(terminal) }
     }
+
+    /// Whether somebody who is there agrees to something that can also be left.
+    func agrees(_ question: String) throws -> Bool { try ask { try $0.confirm(question) } ?? false }
 
     /// Has a destructive step confirmed, or refuses.
     func confirm(_ question: String) throws {

@@ -33,7 +33,7 @@ struct StoreInitCommand: HoldfastCommand {
         let place = try session.place(store)
         try session.refuseFile(place)
         // Before anybody is asked for a passphrase, or an identity made, for nothing.
-        let objects = try session.objects(place)
+        let objects = try session.objects(place, writing: true)
         if try Store.exists(objects) { throw ImageError.alreadyAStore(path: place.words) }
         try session.refuseUnmounted(place)
         let wanted = try session.recipients(recipients, of: place.words, isAsked: true)

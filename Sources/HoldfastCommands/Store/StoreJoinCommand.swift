@@ -47,7 +47,8 @@ struct StoreJoinCommand: HoldfastCommand {
         let isRenewal = !session.global.identities.isEmpty || session.global.passphraseFile != nil
         let joined = try session.explainingAbsence(of: place) {
             try Store.join(
-                session.objects(place), request, isRenewal: isRenewal, credentials: session.credentials(for: place),
+                session.objects(place, writing: true), request, isRenewal: isRenewal,
+                credentials: session.credentials(for: place),
                 machine: session.machine)
         }
         let store = joined.store

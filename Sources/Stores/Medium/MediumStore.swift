@@ -130,7 +130,7 @@ public final class MediumStore: ForwardingStore, @unchecked Sendable {
     private func judged(_ error: StoreError) -> StoreError {
         switch error.reason {
         case .interrupted, .exists, .ended: return error
-        case .absent, .refused, .full, .unreachable, .notDurable, .failed: break
+        case .absent, .refused, .unusable, .expired, .full, .unreachable, .notDurable, .failed: break
         }
         if !mount.answers { return pulled(error.operation, error.subject) }
         // It was mounted for writing, so the kernel stopped that itself.

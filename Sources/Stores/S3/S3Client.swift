@@ -59,7 +59,7 @@ final class S3Client: @unchecked Sendable {
     }
 
     private func path(_ key: String?) -> String {
-        let inBucket = percentEncoded(key ?? "", keepingSlashes: true)
+        let inBucket = percentEncoded((key ?? "").utf8, keeping: "/")
         return location.usesPath ? "/\(location.bucket)" + (key == nil ? "" : "/\(inBucket)") : "/\(inBucket)"
     }
 

@@ -76,7 +76,7 @@ struct S3MachineRole {
         let roles = try ask(transport, HTTPRequest(method: "GET", url: base + Self.path, headers: header))
         let role = try line(roles.split(separator: UInt8(ascii: "\n")).first.map(Array.init) ?? [])
         var key = try ask(
-            transport, HTTPRequest(method: "GET", url: base + Self.path + percentEncoded(role), headers: header))
+            transport, HTTPRequest(method: "GET", url: base + Self.path + percentEncoded(role.utf8), headers: header))
         defer { erase(&key) }
         return try S3LentKey.credentials(
             in: key, of: "the machine's role", reader: S3CredentialReader(subject: subject, stop: stop))

@@ -128,7 +128,7 @@ public struct S3Location: Sendable, Hashable, CustomStringConvertible {
 
     /// As somebody would write it, without what follows from the rest.
     public var description: String {
-        let path = prefix.isEmpty ? "" : "/" + percentEncoded(prefix, keepingSlashes: true)
+        let path = prefix.isEmpty ? "" : "/" + percentEncoded(prefix.utf8, keeping: "/")
         return "s3://\(bucket)\(path)" + (endpoint.map { "?endpoint=\($0)" } ?? "")
     }
 
@@ -141,41 +141,8 @@ func isLetterOrDigit(_ byte: UInt8) -> Bool {
         || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
 }
 
-/// As RFC 3986 and Amazon's signatures want it: everything but letters, digits and `-._~`.
-func percentEncoded(_ text: String, keepingSlashes: Bool = false) -> String {
-    let digits = Array("0123456789ABCDEF".utf8)
-    var result: [UInt8] = []
-    for byte in text.utf8 {
-        if isLetterOrDigit(byte) || "-._~".utf8.contains(byte) || keepingSlashes && byte == UInt8(ascii: "/") {
-            result.append(byte)
-        } else {
-            result += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-        }
-    }
-    return String(decoding: result, as: UTF8.self)
-}
-
 /// Percent-encoding taken away; nil where it is malformed, or what comes out is no UTF-8 without zeros.
 func unescaped(_ text: String) -> String? {
-    guard let bytes = percentDecoded(Array(text.utf8)), !bytes.contains(0) else { return nil }
+    guard let bytes = percentDecoded(text.utf8), !bytes.contains(0) else { return nil }
     return String(validating: bytes, as: UTF8.self)
-}
-
-/// Percent-encoding of URLs (RFC 3986) taken away; nil where it is malformed.
-public func percentDecoded(_ bytes: [UInt8]) -> [UInt8]? {
-    var result: [UInt8] = []
-    var index = 0
-    while index < bytes.count {
-        if bytes[index] != UInt8(ascii: "%") {
-            result.append(bytes[index])
-            index += 1
-            continue
-        }
-        guard index + 2 < bytes.count, bytes[index + 1] != UInt8(ascii: "+"),
-            let value = UInt8(String(decoding: bytes[index + 1...index + 2], as: UTF8.self), radix: 16)
-        else { return nil }
-        result.append(value)
-        index += 3
-    }
-    return result
 }

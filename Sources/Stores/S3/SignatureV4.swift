@@ -27,7 +27,7 @@ struct SignedRequest {
     var headers: [(name: String, value: String)] = []
 
     var encodedQuery: String {
-        query.map { "\(percentEncoded($0.name))=\(percentEncoded($0.value))" }.sorted().joined(separator: "&")
+        query.map { "\(percentEncoded($0.name.utf8))=\(percentEncoded($0.value.utf8))" }.sorted().joined(separator: "&")
     }
 }
 
