@@ -82,6 +82,8 @@ class Server:
         LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._stop)
+        # Who started it from a thread may have blocked them.
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
         threading.Thread(target=self._watch_input, daemon=True).start()
         self.folder = tempfile.mkdtemp(prefix=f"holdfast-{self.name}-", dir=self.below)
         return self
