@@ -30,7 +30,7 @@ import Testing
         let error = try #require(try failure(client: "unknown"))
         #expect(error.reason == .refused)
         #expect(error.description.contains("host key is not known"))
-        #expect(error.mend?.contains("ssh nobody@127.0.0.1") ?? false)
+        #expect(error.mend?.contains("ssh -p \(server.port(.plain)) nobody@127.0.0.1") ?? false)
     }
 
     @Test("A host key that has changed is refused, with what it may mean")
@@ -43,7 +43,7 @@ import Testing
         let error = try #require(try failure(client: "changed-client"))
         #expect(error.reason == .refused)
         #expect(error.description.contains("another one than before"))
-        #expect(error.mend?.contains("ssh-keygen -R") ?? false)
+        #expect(error.mend?.contains("ssh-keygen -R '[127.0.0.1]:\(server.port(.plain))'") ?? false)
     }
 
     @Test("A key that the account does not accept is refused")

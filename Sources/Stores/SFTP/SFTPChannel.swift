@@ -27,7 +27,7 @@ final class SFTPChannel: @unchecked Sendable {
     }
 
     private let child: ChildProgram
-    private let host: String
+    private let location: SFTPLocation
     private let deadline: UInt64
     private let stop: Stop
     private let monitor = Monitor()
@@ -53,16 +53,18 @@ final class SFTPChannel: @unchecked Sendable {
 
     /// Runs the program, and greets the server.
     /// - Parameters:
-    ///   - host: as it would be written to ssh, for people.
+    ///   - location: for people.
     ///   - deadline: after how many milliseconds without an answer the conversation is over.
     ///   - stop: once it is asked for, no answer is waited for any longer than a few seconds.
-    init(_ words: [ProgramWord], variables: [String], host: String, deadline: Int, stop: Stop) throws(SFTPFailure) {
+    init(_ words: [ProgramWord], variables: [String], location: SFTPLocation, deadline: Int, stop: Stop)
+        throws(SFTPFailure)
+    {
         do throws(SystemError) {
             child = try ChildProgram(words, variables: variables)
         } catch {
             throw .lost(SFTPLoss(.refused, error.description, mend: "install what is missing"))
         }
-        self.host = host
+        self.location = location
         self.stop = stop
         self.deadline = UInt64(max(1, deadline)) * 1_000_000
         // It ends with the conversation, and nobody waits for it.
@@ -237,7 +239,7 @@ final class SFTPChannel: @unchecked Sendable {
         } else if let silence {
             end(silence)
         } else {
-            end(SFTPLoss(complaint: complaint, hadBegun: hadBegun, host: host))
+            end(SFTPLoss(complaint: complaint, hadBegun: hadBegun, at: location))
         }
         // In order where it was we who ended it.
         child.end(within: isClosing ? 1000 : 0)

@@ -29,7 +29,7 @@ struct SFTPLoss: Sendable {
 
     /// What the program that is to bring us to the server has complained of.
     /// - Parameter hadBegun: the server had answered before: then it was no refusal.
-    init(complaint: [UInt8], hadBegun: Bool, host: String) {
+    init(complaint: [UInt8], hadBegun: Bool, at location: SFTPLocation) {
         let lines = complaint.split { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }.map { printable($0) }
         let text = lines.joined(separator: "\n")
         // ssh says last what ended it; what a banner or a warning says comes before.
@@ -38,7 +38,9 @@ struct SFTPLoss: Sendable {
         if hadBegun { return }
         for known in Self.refusals where known.signs.contains(where: text.contains) {
             self.init(
-                known.reason, known.detail ?? last, mend: known.mend.replacing("HOST", with: host))
+                known.reason, known.detail ?? last,
+                mend: known.mend.replacing("ssh HOST", with: location.command).replacing(
+                    "HOST", with: location.knownName))
             return
         }
     }
@@ -104,7 +106,7 @@ struct SFTPLoss: Sendable {
                 "Bad configuration option", "bad configuration options", "Bad owner or permissions",
                 "no argument after keyword", "keyword",
             ],
-            detail: nil, mend: "mend ssh's configuration; `ssh -v HOST` says more"),
+            detail: nil, mend: "mend ssh's configuration; `ssh HOST` says more"),
         Refusal(
             signs: [
                 "no matching host key type", "no matching key exchange method", "no matching cipher", "no matching MAC",

@@ -42,8 +42,11 @@ public struct SFTPLocation: Hashable, Sendable, CustomStringConvertible {
         path = try Self.path(rest[end...])
     }
 
-    /// With what ssh is called.
-    var destination: String { user.map { "\($0)@\(host)" } ?? host }
+    /// What somebody types to get there by hand.
+    var command: String { "ssh \(port.map { "-p \($0) " } ?? "")\(user.map { "\($0)@" } ?? "")\(host)" }
+
+    /// What the server is called in known_hosts.
+    var knownName: String { port.map { $0 == 22 ? host : "'[\(host)]:\($0)'" } ?? host }
 
     public var description: String {
         let place = host.contains(":") ? "[\(host)]" : host

@@ -16,7 +16,7 @@ final class SFTPServer: Sendable {
             // What ssh and the commands of its configuration need to find the user's keys.
             try SFTPChannel(
                 words, variables: ["HOME", "USER", "LOGNAME", "SSH_AUTH_SOCK", "KRB5CCNAME", "XDG_RUNTIME_DIR"],
-                host: location.destination, deadline: deadline, stop: stop)
+                location: location, deadline: deadline, stop: stop)
         }
     }
 
@@ -56,7 +56,7 @@ final class SFTPServer: Sendable {
         case .explained(let error): return error
         case .lost(let loss):
             let mend =
-                "is the server up, and to be reached from here? `ssh \(location.destination)` shows more. The same command goes on"
+                "is the server up, and to be reached from here? `\(location.command)` shows more. The same command goes on"
             return StoreError(loss.reason, "reach", "\(location)", loss.detail, mend: loss.mend ?? mend)
         case .status(let status, let text):
             let detail = text.isEmpty ? "" : "the server says “\(printable(text.utf8))”"
