@@ -113,6 +113,21 @@ private func text(_ text: String) -> [UInt8] { u32(UInt32(text.utf8.count)) + te
         #expect(try packets.next() == nil)
     }
 
+    @Test(
+        "What was prepared a quarter of an hour ago is not written any more, and leaves nothing", .enabled(if: hasSFTP))
+    func prepared() throws {
+        let place = try StorePlace(sftp: ScratchFolder(in: "/dev/shm"))
+        let store = try #require(place.store as? SFTPStore)
+        try store.prepare("v/one", bytes("one")).put()
+        var limit = SFTPTimeLimit()
+        limit.begin -= 14 * 60
+        try store.put("v/two", bytes("two"), within: limit)
+        limit.begin -= 2 * 60
+        #expect(reason { try store.put("v/three", bytes("three"), within: limit) } == .expired)
+        #expect(try store.list("v").map(\.name) == ["v/one", "v/two"])
+        try store.put("v/three", bytes("three"))
+    }
+
     @Test("What is left of a medium saturates")
     func space() throws {
         var reader = SFTPReader((0..<11).flatMap { _ in [UInt8](repeating: 0xff, count: 8) }[...])

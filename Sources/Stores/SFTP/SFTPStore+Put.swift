@@ -7,7 +7,15 @@
 internal import Platform
 
 extension SFTPStore {
-    public func put(_ name: String, _ bytes: [UInt8]) throws(StoreError) {
+    public func put(_ name: String, _ bytes: [UInt8]) throws(StoreError) { try put(name, bytes, within: nil) }
+
+    /// It may be written within a quarter of an hour from now, as on servers that date requests: whatever this machine sleeps through.
+    public func prepare(_ name: String, _ bytes: [UInt8]) throws(StoreError) -> any PreparedObject {
+        SFTPPreparedObject(self, name, bytes)
+    }
+
+    /// - Parameter limit: what was prepared may be too old by now.
+    func put(_ name: String, _ bytes: [UInt8], within limit: SFTPTimeLimit?) throws(StoreError) {
         let place = try ObjectName(name, for: "create", in: subject)
         try memory.alone(name) { () throws(StoreError) in
             try server.calling("create", name) { (channel) throws(SFTPFailure) in
@@ -15,13 +23,15 @@ extension SFTPStore {
                     throw .explained(givenUp(name, "it may still be removed by an earlier request"))
                 }
                 if memory.isUncertain(name), try settle(place, name, bytes, on: channel) { return }
-                try write(place, name, bytes, on: channel)
+                try limit?.check(server.describe(name))
+                try write(place, name, bytes, within: limit, on: channel)
             }
         }
     }
 
     private func write(
-        _ place: ObjectName, _ name: String, _ bytes: [UInt8], on channel: SFTPChannel, isSecond: Bool = false
+        _ place: ObjectName, _ name: String, _ bytes: [UInt8], within limit: SFTPTimeLimit?, on channel: SFTPChannel,
+        isSecond: Bool = false
     ) throws(SFTPFailure) {
         let path = server.path(place.path)
         // Whatever is lost from here on, the file may be there.
@@ -35,7 +45,7 @@ extension SFTPStore {
             memory.setUncertain(name, false)
             if error.status == .absent, !isSecond {
                 try makeFolders(of: place, on: channel)
-                return try write(place, name, bytes, on: channel, isSecond: true)
+                return try write(place, name, bytes, within: limit, on: channel, isSecond: true)
             }
             // Whether one is there the server does not say by itself.
             if error.status != .absent,
@@ -48,6 +58,8 @@ extension SFTPStore {
         }
         var isClosed = false
         do throws(SFTPFailure) {
+            // Without its bytes it is nothing yet.
+            try limit?.check(server.describe(name))
             try fill(handle, name, bytes, sync, &isClosed, on: channel)
         } catch {
             if error.isLost { throw error }
