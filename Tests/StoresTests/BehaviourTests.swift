@@ -58,7 +58,9 @@ import Testing
                 _ = try source.read(at: 0, count: 20)
             } == .ended)
         // Longer than such an object can be: an error, and nothing is read.
-        #expect(reason { _ = try place.store.read("v/object", limit: 9) } == .failed)
+        let tooLong = reason { _ = try place.store.read("v/object", limit: 9) }
+        // One that repeats it may meet another failure at last.
+        #expect(tooLong == .failed || kind == .retrying && tooLong == .unreachable)
     }
 
     @Test("Says that nothing is there, and says it only then", arguments: StoreKind.present)
