@@ -149,7 +149,7 @@ private let calls: [(name: String, prepare: String, run: @Sendable (any ObjectSt
     @Test("A server that stops answering is left after the deadline", arguments: calls.indices)
     func frozen(call: Int) throws {
         for number in runsAll ? Array(1...8) : [3] {
-            let faulty = try FaultyPlace("freeze", at: number, deadline: 500)
+            let faulty = try FaultyPlace("freeze", at: number, deadline: 2000)
             try prepare(faulty.place, calls[call].prepare)
             try faulty.arm()
             let begin = Timestamp.now().seconds
@@ -158,7 +158,7 @@ private let calls: [(name: String, prepare: String, run: @Sendable (any ObjectSt
             } catch {
                 #expect((error as? StoreError)?.reason == .unreachable, "\(error)")
             }
-            #expect(Timestamp.now().seconds - begin < 5)
+            #expect(Timestamp.now().seconds - begin < 20)
             #expect(faulty.hasHappened)
             // And another one begun. What was being written may have arrived in part.
             #expect(try calls[call].run(faulty.retrying) == nil, "\(calls[call].name), request \(number)")
@@ -167,7 +167,7 @@ private let calls: [(name: String, prepare: String, run: @Sendable (any ObjectSt
 
     @Test("A server that takes nothing more does not hold up who sends, nor others who wait")
     func blocked() throws {
-        let faulty = try FaultyPlace("freeze", at: 4, deadline: 500)
+        let faulty = try FaultyPlace("freeze", at: 4, deadline: 2000)
         try faulty.arm()
         let large = [UInt8](repeating: 7, count: 8 << 20)
         let reasons = Mutex<[StoreError.Reason?]>([])
@@ -177,7 +177,7 @@ private let calls: [(name: String, prepare: String, run: @Sendable (any ObjectSt
         }
         let begin = Timestamp.now().seconds
         together({ put("one") }, { put("two") }, { put("three") })
-        #expect(Timestamp.now().seconds - begin < 10)
+        #expect(Timestamp.now().seconds - begin < 30)
         #expect(reasons.withLock { $0.contains(.unreachable) && $0.allSatisfy { $0 == nil || $0 == .unreachable } })
     }
 
@@ -191,7 +191,7 @@ private let calls: [(name: String, prepare: String, run: @Sendable (any ObjectSt
         ])
     func nonsense(bytes: String) throws {
         for number in runsAll ? Array(1...6) : [1, 4] {
-            let faulty = try FaultyPlace("say:\(bytes)", at: number, deadline: 500)
+            let faulty = try FaultyPlace("say:\(bytes)", at: number, deadline: 2000)
             try prepare(faulty.place, "v/ab/one v/three")
             try faulty.arm()
             do {

@@ -173,7 +173,8 @@ import Testing
         #expect(reason { _ = try place.store.list("l") } == .refused)
         let through = try StorePlace(
             place.scratch, place.folder,
-            store: SFTPStore(SFTPLocation(bytes("sftp://server\(place.scratch.path)/m")), program: [ProgramWord(sftpServer)]))
+            store: SFTPStore(
+                SFTPLocation(bytes("sftp://server\(place.scratch.path)/m")), program: [ProgramWord(sftpServer)]))
         #expect(try through.store.list("v").count == 1)
     }
 
