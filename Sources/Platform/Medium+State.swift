@@ -35,9 +35,9 @@ extension Medium {
         }
     }
 
-    /// Whether what was being written when it was cut off can take away what is written next: FAT has no journal, so a file may have a place
+    /// Whether what was being written when it was cut off can take away what is written next: FAT and ext2 have no journal, so a file may have a place
     /// that is free by the table of places; then the next file gets it, and it is free again once the first is removed.
-    public var isInDangerWhenCutOff: Bool { type == "vfat" || type == "exfat" }
+    public var isInDangerWhenCutOff: Bool { ["vfat", "exfat", "ext2"].contains(type) }
 
     /// Has its file system checked and mended, as long as nobody has it mounted.
     public func putInOrder() throws(SystemError) {

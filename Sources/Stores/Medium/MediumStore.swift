@@ -121,7 +121,10 @@ public final class MediumStore: ForwardingStore, @unchecked Sendable {
         do throws(StoreError) { result = try body() } catch { throw judged(error) }
         switch call.verb {
         // Answers that may say less than there is.
-        case .list, .remove: if !mount.answers { throw pulled(call.verb.rawValue, call.name) }
+        case .list, .remove:
+            if !mount.answers {
+                throw pulled(call.verb.rawValue, call.name.isEmpty ? subject : "\(subject)/\(call.name)")
+            }
         case .open, .read, .create, .append, .commit, .abandon, .put, .time: break
         }
         return result
@@ -142,7 +145,7 @@ public final class MediumStore: ForwardingStore, @unchecked Sendable {
 
     private func pulled(_ operation: String, _ subject: String) -> StoreError {
         StoreError(
-            .unreachable, operation, subject.isEmpty ? self.subject : subject,
+            .unreachable, operation, subject,
             "\(mount.medium.description) does not answer any more", mend: Self.pluggedAgain)
     }
 }
