@@ -51,5 +51,8 @@ public enum StewardError: Explained, Hashable {
         }
     }
 
-    public var exitStatus: Int32 { 4 }
+    public var exitStatus: Int32 {
+        if case .nothingThere = self { return 2 }
+        return 4
+    }
 }

@@ -45,6 +45,9 @@ public protocol ObjectStore: AnyObject, Sendable {
     /// refuse what is too old when it comes: `.expired`. No wrapper repeats its `put`: whoever looked looks again first.
     func prepare(_ name: String, _ bytes: [UInt8]) throws(StoreError) -> any PreparedObject
 
+    /// Makes a folder for objects beforehand, where a store has folders and who writes to it later may not make any.
+    func makeFolder(_ folder: String) throws(StoreError)
+
     /// Removes an object; one that is not there is fine. It is gone for good on return, so that what is removed later cannot outlive it in
     /// the wrong order after a power cut.
     func remove(_ name: String) throws(StoreError)
@@ -132,6 +135,8 @@ extension ObjectStore {
     public var objectLength: UInt64? { nil }
 
     public func time(in folder: String) throws(StoreError) -> Int64? { nil }
+
+    public func makeFolder(_ folder: String) throws(StoreError) {}
 
     /// Opens an object; nil where there is none. Every other failure is one.
     public func openIfPresent(_ name: String, length: UInt64? = nil) throws(StoreError) -> (any ByteSource)? {

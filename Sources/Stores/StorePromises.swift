@@ -38,6 +38,9 @@ public struct StorePromises: Sendable {
 
 /// A store of which it is not known what it keeps to.
 public protocol ProbedStore: ObjectStore {
+    /// What was found out while it was used, and somebody should know, in sentences.
+    var notes: [String] { get }
+
     /// Finds it out with an object of that name, which is removed where that is allowed, and otherwise stays for the next time.
     func promises(_ name: String) throws(StoreError) -> StorePromises
 
@@ -48,6 +51,10 @@ public protocol ProbedStore: ObjectStore {
     ///   - listing: the folders that it lists.
     ///   - hiding: the folders of what it may write and not read.
     func policy(creating: [String], reading: [String], listing: [String], hiding: [String]) -> StorePolicy
+}
+
+extension ProbedStore {
+    public var notes: [String] { [] }
 }
 
 /// Rights as a server wants them written.

@@ -1,5 +1,6 @@
 // How a store is reached, as the configuration says it, and opening it so.
 
+internal import Platform
 public import Reporting
 
 /// A store's place, and what has to be known to use it.
@@ -25,7 +26,10 @@ public struct StoreSettings: Sendable {
         case .folder(let path): store = FolderStore(path)
         case .s3(let location):
             store = S3Store(location, credentials: credentials, settings: transport, at: moment, stop: stop)
-        case .sftp(let location): store = SFTPStore(location, stop: stop)
+        case .sftp(let location):
+            var key: BytePath?
+            if case .file(let path) = credentials { key = path }
+            store = SFTPStore(location, key: key, stop: stop)
         case .medium(let location): store = try MediumStore.open(location, writing: writing, tell: tell)
         }
         if moment != nil, !(store is S3Store) {

@@ -395,6 +395,9 @@ final class Session: Sendable {
             console.finishFindings()
         }
         let result = try work()
+        for note in loaded.monitor.withLock({ loaded.stores.values.flatMap { $0.store.probed?.notes ?? [] } }) {
+            console.warning(note)
+        }
         if findings.areCutShort { throw Interrupted() }
         return result
     }

@@ -24,7 +24,8 @@ enum StoreSettingTable {
             Setting(
                 name: "url", wants: "a path or URL",
                 explanation: [
-                    "The place: a path, or s3://BUCKET/PREFIX?endpoint=https://HOST, with &region=… and &style=path or host."
+                    "The place: a path; s3://BUCKET/PREFIX?endpoint=https://HOST, with &region=… and &style=path or host;",
+                    "sftp://USER@HOST:PORT/PATH, where /~/PATH is below the account's home; usb:LABEL/FOLDER, a medium by its label.",
                 ],
                 standard: "none; it has to be there",
                 example: #"url = "s3://plant/line3?endpoint=https://s3.example.com""#
@@ -35,6 +36,7 @@ enum StoreSettingTable {
                     "What signs requests to an object store: a file that its owner alone can read, with the lines",
                     "aws_access_key_id = … and aws_secret_access_key = …; a profile of ~/.aws; a credential that systemd gives the unit;",
                     "the role of a cloud's machine; or a program, as an array of its words, that prints them as credential_process does.",
+                    "For sftp: the file of ssh's private key, where its own configuration does not name one.",
                 ],
                 standard:
                     "systemd's credential holdfast-s3, then AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, then the profile",

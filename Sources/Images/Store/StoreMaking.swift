@@ -78,8 +78,10 @@ extension Store {
                 objects, credentials: Credentials(), machine: machine, isWriting: true)
             try opening.finishHeader()
             try machine.remember(secret.store) { $0.see(opening.chain) }
-            return try Store(
+            let store = try Store(
                 opening, keyring: Keyring(chain: opening.chain, secret: secret, writer: key))
+            try store.makeOwnFolders()
+            return store
         } catch { throw ImageError.wrapping(error, subject: objects.subject) }
     }
 
@@ -122,6 +124,7 @@ extension Store {
                 objects, credentials: credentials, machine: machine, isWriting: true, isJoining: true)
             let known = try joined(opening, request, isRenewal: isRenewal)
             let store = try known ?? join(opening, request, credentials)
+            try store.makeOwnFolders()
             try machine.remember(opening.header.store) { $0.see(opening.chain) }
             return Joined(store: store, isNew: known == nil)
         } catch { throw ImageError.wrapping(error, subject: objects.subject) }

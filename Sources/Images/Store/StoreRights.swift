@@ -15,6 +15,18 @@ extension Store {
         do { return try server.promises(probeName) } catch { throw ImageError(error) }
     }
 
+    /// Makes the folders of this machine beforehand, where a server has any: the account that it writes with later may be one that makes
+    /// none. Where this one makes none either, it finds out when it writes.
+    func makeOwnFolders() throws {
+        guard let writer = keyring.writer, objects.objectLength != nil else { return }
+        for kind in ["v", "x", "i", "c"] {
+            do { try objects.makeFolder("\(kind)/\(writer.group.id)/\(writer.writer)") } catch {
+                if error.reason != .refused { throw ImageError(error) }
+                return
+            }
+        }
+    }
+
     /// The least rights for this machine, in the server's words; nil for a folder.
     public func policy() throws -> StorePolicy? {
         guard let server = objects.probed else { return nil }

@@ -13,7 +13,7 @@ public final class SFTPStore: ObjectStore {
     public var subject: String { location.description }
     public let connections: Int
     /// What is sent again whole after the connection has ended is to be no longer than a few seconds' worth.
-    public var objectLength: UInt64? { 16 << 20 }
+    public var objectLength: UInt64? { 8 << 20 }
 
     let server: SFTPServer
     let memory = SFTPMemory()

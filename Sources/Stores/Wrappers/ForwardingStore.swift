@@ -69,6 +69,10 @@ open class ForwardingStore: ObjectStore, @unchecked Sendable {
         try around(StoreCall(verb: .put, name: name, bytes: bytes.count)) { () throws(StoreError) in try object.put() }
     }
 
+    public func makeFolder(_ folder: String) throws(StoreError) {
+        try around(StoreCall(verb: .create, name: folder)) { () throws(StoreError) in try store.makeFolder(folder) }
+    }
+
     open func remove(_ name: String) throws(StoreError) {
         try around(StoreCall(verb: .remove, name: name)) { () throws(StoreError) in try store.remove(name) }
     }
