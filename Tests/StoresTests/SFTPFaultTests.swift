@@ -109,7 +109,7 @@ private let calls: [(name: String, prepare: String, run: @Sendable (any ObjectSt
             let left = shell("cd '\(faulty.place.folder)' && find . -name '.*' -type f")
             #expect(left == "" || calls[call].name == "time", "\(left)")
             if !faulty.hasHappened { break }
-            number += runsAll ? 1 : 2
+            number += runsAll ? 1 : 4
             try #require(number < 60)
         }
         #expect(number > 3, "\(calls[call].name)")
@@ -237,7 +237,7 @@ private let calls: [(name: String, prepare: String, run: @Sendable (any ObjectSt
         let (file, scratch, bytes) = try recorded()
         _ = scratch
         #expect(try replay(file, [bytes.count], deadline: 5000) == nil)
-        for length in stride(from: 0, to: bytes.count - 30, by: runsAll ? 1 : 7) {
+        for length in stride(from: 0, to: bytes.count - 30, by: runsAll ? 1 : 23) {
             do {
                 // The close at the end is nothing that anybody waits for.
                 #expect(try replay(file, [length], deadline: 5000) == nil, "\(length) of \(bytes.count)")
@@ -251,7 +251,7 @@ private let calls: [(name: String, prepare: String, run: @Sendable (any ObjectSt
     func changed() throws {
         let (file, scratch, bytes) = try recorded()
         _ = scratch
-        for place in stride(from: 0, to: bytes.count, by: runsAll ? 1 : 11) {
+        for place in stride(from: 0, to: bytes.count, by: runsAll ? 1 : 37) {
             do {
                 _ = try replay(file, [bytes.count, place, place % 2 == 0 ? 0xff : 0x03], deadline: 300)
             } catch { #expect(error is StoreError, "\(place): \(error)") }

@@ -3,6 +3,7 @@
 internal import Cryptography
 internal import Images
 internal import Platform
+internal import Stores
 
 enum Version {
     /// The only place of it: the package takes it from here.
@@ -16,7 +17,7 @@ enum Version {
         guard arguments.count == 2, Set(arguments) == ["--version", "--verbose"] else { return nil }
         let lines =
             [("image format", "\(Format.version)"), ("kernel", HostFacts.kernelRelease)] + Cryptography.libraryVersions
-            + Images.libraryVersions
+            + Images.libraryVersions + [("libcurl", S3Store.libraryVersion ?? "not here")]
         return tool + "\n" + lines.map { "\($0.0): \($0.1)\n" }.joined()
     }
 }
