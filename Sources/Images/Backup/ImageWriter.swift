@@ -115,7 +115,8 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
     private func begin(_ type: ObjectType) throws -> Open {
         let name = try run.volume(counter)
         counter += 1
-        var uploads = [try finisher.create(name.text)]
+        var uploads: [any ObjectUpload] = []
+        uploads.append(try finisher.create(name.text))
         if type == .metadataVolume { uploads.append(try finisher.create(name.second)) }
         let writer = try ObjectWriter(type, id: name.id, run: run.id, writer: writerKey) { [uploads] bytes in
             for upload in uploads { try upload.append(bytes) }
@@ -216,8 +217,8 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
 
     /// Notes the label of an image that was just written, so that nobody reads it again for that.
     private func keepLabel(_ name: ObjectName, _ bytes: [UInt8]) {
-        // A cache that lacks it costs time.
         guard
+            // A cache that lacks it costs time.
             let reader = try? ObjectReader(
                 [MemorySource(bytes)], subject: store.describe(name), keyring: store.keyring, name: name),
             let root = try? ImageRoot(reader)  // As above.

@@ -81,7 +81,8 @@ public final class CachingStore: ForwardingStore, @unchecked Sendable {
             let file = try? readRegular(path, limit: Self.lengthLimit + 32), file.count >= 32
         else { return nil }
         let bytes = Array(file[32...])
-        guard let sum = try? digest(name, bytes), sum.bytes == Array(file[..<32]) else { return nil }  // Damaged: as above.
+        // A damaged one is none either.
+        guard let sum = try? digest(name, bytes), sum.bytes == Array(file[..<32]) else { return nil }
         monitor.withLock { known[name] = bytes }
         return bytes
     }
@@ -104,7 +105,7 @@ public final class CachingStore: ForwardingStore, @unchecked Sendable {
     /// Not durable: a torn file has another sum.
     private func writeCached(_ path: BytePath, _ bytes: [UInt8]) throws(SystemError) {
         let part = BytePath(path.bytes + Array(".\(String(UInt64.random(in: 0...UInt64.max), radix: 16))".utf8))
-        let file = try Descriptor.open(part, [.write, .create, .truncate], mode: 0o600)
+        let file = try Descriptor.open(part, [.write, .create, .exclusive], mode: 0o600)
         try file.write(bytes)
         try renameFile(part, to: path, durably: false)
     }
