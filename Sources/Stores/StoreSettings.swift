@@ -8,6 +8,8 @@ public struct StoreSettings: Sendable {
     public var location: StoreLocation
     public var credentials = S3CredentialSource.usual
     public var transport = TransportSettings()
+    /// What is run as ssh, and its first words; nil: ssh.
+    public var ssh: [String]?
     /// Bytes a second, of reads and writes together; nil: as fast as it goes.
     public var rate: UInt64?
     /// What the store was at this time is read, in seconds since 1970; nil: what it is.
@@ -29,7 +31,13 @@ public struct StoreSettings: Sendable {
         case .sftp(let location):
             var key: BytePath?
             if case .file(let path) = credentials { key = path }
-            store = SFTPStore(location, key: key, stop: stop)
+            let words = ssh.map { $0.map { ProgramWord($0) } } ?? ["ssh"]
+            if HostFacts.isRoot, ssh != nil, let first = ssh?.first, let problem = ProgramOwner.problem(BytePath(first))
+            {
+                throw LocationError(
+                    "\(first) is not run as root: \(problem)", mend: "`chown root`, `chmod go-w`, its folders too")
+            }
+            store = SFTPStore(location, key: key, ssh: words, stop: stop)
         case .medium(let location): store = try MediumStore.open(location, writing: writing, tell: tell)
         }
         if moment != nil, !(store is S3Store) {

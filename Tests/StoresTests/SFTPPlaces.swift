@@ -79,7 +79,7 @@ final class SSHServer: Sendable {
 
     func store(_ folder: BytePath, _ account: Account = .plain, client: String = "client") throws -> SFTPStore {
         SFTPStore(
-            try location(folder, account), options: ["-F", ProgramWord(scratch.path.appending(client))])
+            try location(folder, account), ssh: ["ssh", "-F", ProgramWord(scratch.path.appending(client))])
     }
 }
 

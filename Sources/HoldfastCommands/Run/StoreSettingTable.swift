@@ -1,6 +1,7 @@
 // What can be set of one store: [stores.NAME].
 
 internal import Images
+internal import Machine
 internal import Platform
 internal import Stores
 
@@ -40,12 +41,25 @@ enum StoreSettingTable {
                 ],
                 standard:
                     "systemd's credential holdfast-s3, then AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, then the profile",
-                example: #"credentials = "/etc/holdfast/s3""#
+                example: "credentials = \"\(Places.standardConfiguration)/s3\""
             ) { value, source, result in result.store.settings.credentials = try credentials(value, source) },
+            Setting(
+                name: "ssh", wants: "the words of a command, as an array",
+                explanation: [
+                    "What is run in the place of ssh, with words of its own before those that Holdfast gives: another configuration, say.",
+                    "The program is named by its absolute path.",
+                ],
+                standard: "ssh", example: "ssh = [\"/usr/bin/ssh\", \"-F\", \"\(Places.standardConfiguration)/ssh\"]"
+            ) { value, source, result in
+                guard let words = value.array?.compactMap(\.string), words.count == value.array?.count,
+                    words.first?.hasPrefix("/") == true
+                else { throw source.problem(value.place, "ssh wants an array of words, the first an absolute path") }
+                result.store.settings.ssh = words
+            },
             Setting(
                 name: "ca", wants: "a path",
                 explanation: ["Certificates of the authorities that vouch for the server, in place of the system's."],
-                standard: "the system's", example: #"ca = "/etc/holdfast/plant-ca.pem""#
+                standard: "the system's", example: "ca = \"\(Places.standardConfiguration)/plant-ca.pem\""
             ) { value, source, result in
                 result.store.settings.transport.authorities = try source.absolute(value, "ca")
             },

@@ -69,7 +69,7 @@ struct S3CredentialReader {
         StoreError(
             .refused, "sign requests to", subject, words,
             mend: mend
-                ?? "name a file of mode 600 in the configuration: [stores.NAME] credentials = \"/etc/holdfast/s3\"")
+                ?? "name a file of mode 600 in the configuration: [stores.NAME] credentials = \"FILE\"")
     }
 
     func read(_ source: S3CredentialSource) throws(StoreError) -> S3Credentials {

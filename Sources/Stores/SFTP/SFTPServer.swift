@@ -21,9 +21,9 @@ final class SFTPServer: Sendable {
     }
 
     /// With what ssh is called. Its configuration, known hosts, agent and keys are the user's own; it asks nobody anything.
-    static func words(_ location: SFTPLocation, key: BytePath?, options: [ProgramWord]) -> [ProgramWord] {
-        var words: [ProgramWord] = ["ssh"]
-        words += options
+    /// - Parameter ssh: the program, and its first words.
+    static func words(_ location: SFTPLocation, key: BytePath?, ssh: [ProgramWord]) -> [ProgramWord] {
+        var words = ssh
         words += [
             "-oBatchMode=yes", "-oServerAliveInterval=15", "-oServerAliveCountMax=3", "-oConnectTimeout=20", "-T", "-a",
             "-x",

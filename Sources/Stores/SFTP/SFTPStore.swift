@@ -22,17 +22,17 @@ public final class SFTPStore: ObjectStore {
     ///   - key: the private key to use; nil for those that ssh's configuration says.
     ///   - connections: how many conversations there are at most.
     ///   - deadline: after how many milliseconds without an answer one is over.
-    ///   - options: for ssh, before all others.
+    ///   - ssh: the program that carries the conversation, and its first words.
     ///   - stop: has a call that is under way wait for a few seconds at most.
     ///   - program: what is run instead of ssh and speaks SFTP.
     public init(
         _ location: SFTPLocation, key: BytePath? = nil, connections: Int = 4, deadline: Int = 60_000,
-        options: [ProgramWord] = [], stop: Stop = Stop(), program: [ProgramWord]? = nil
+        ssh: [ProgramWord] = ["ssh"], stop: Stop = Stop(), program: [ProgramWord]? = nil
     ) {
         self.location = location
         self.connections = max(1, connections)
         server = SFTPServer(
-            location, words: program ?? SFTPServer.words(location, key: key, options: options),
+            location, words: program ?? SFTPServer.words(location, key: key, ssh: ssh),
             connections: self.connections, deadline: deadline, stop: stop)
     }
 
