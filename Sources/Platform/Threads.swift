@@ -113,6 +113,33 @@ public final class BoundedQueue<Element>: @unchecked Sendable {
     }
 }
 
+/// Work that goes on beside its caller, on a thread of its own, until its result is wanted.
+public final class Beside<Value: Sendable>: @unchecked Sendable {
+    private final class Outcome: @unchecked Sendable { var result: Result<Value, any Error>? }
+
+    private let work: @Sendable () -> Result<Value, any Error>
+    private let outcome = Outcome()
+    private let thread: WorkerThread?
+
+    /// - Parameter isWorth: false: it is done when its result is wanted, and by whoever wants it.
+    public init(_ isWorth: Bool, _ work: @escaping @Sendable () throws -> Value) {
+        let work: @Sendable () -> Result<Value, any Error> = { Result { try work() } }
+        self.work = work
+        thread = isWorth ? WorkerThread { [outcome] in outcome.result = work() } : nil
+    }
+
+    /// No work outlives what it is for.
+    deinit { thread?.join() }
+
+    /// Waits for the result. For one thread.
+    public func value() throws -> Value {
+        thread?.join()
+        let known = outcome.result ?? work()
+        outcome.result = known
+        return try known.get()
+    }
+}
+
 /// Computes something of each element, on several threads, and hands the results over in the elements' order.
 /// - Parameters:
 ///   - threads: with one, each is computed when its turn comes, on the caller's own thread.

@@ -131,6 +131,12 @@ public final class MemorySource: ByteSource {
 }
 
 extension ObjectStore {
+    /// Whether each call costs a round trip, so that several at once are worth it.
+    public var isFar: Bool { objectLength != nil }
+
+    /// How many small objects are read at once: there it is the distance that counts.
+    public var smallCalls: Int { isFar ? 32 : 1 }
+
     public var localFolder: FileIdentity? { nil }
     public var objectLength: UInt64? { nil }
 

@@ -89,15 +89,20 @@ extension Store {
         guard let writer = keyring.writer else { throw ImageError.noWriterKey(store: subject) }
         do {
             let series = try self.series(of: request, writer.certificate)
-            let lostKeys = try lostKeyFiles()
+            let lostKeys = Beside(objects.isFar) { try self.lostKeyFiles() }
+            // Whoever asks at once is told at once; a failure costs no image that is there already.
+            if !objects.isFar { _ = try lostKeys.value() }
             var lostImages: Finding??
             var report = try repeatingRun(into: self) {
                 try backupOnce(
                     request, series, writer, progress: progress, findings: findings,
-                    listed: { if lostImages == nil { lostImages = .some(try lostOwnImages($0)) } })
+                    listed: {
+                        _ = try lostKeys.value()
+                        if lostImages == nil { lostImages = .some(try lostOwnImages($0)) }
+                    })
             }
             // After the image, in whose label it has no place.
-            [lostKeys, lostImages ?? nil].compactMap { $0 }.forEach(findings.add)
+            [try lostKeys.value(), lostImages ?? nil].compactMap { $0 }.forEach(findings.add)
             report.findings = findings.count
             return report
         } catch { throw ImageError.wrapping(error, subject: subject) }

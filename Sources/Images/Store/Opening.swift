@@ -26,14 +26,21 @@ struct Opening {
     ) throws {
         self.objects = objects
         self.machine = machine
+        let listed = Beside(objects.isFar) { try objects.list("e") }
+        // Who writes reads it below; a cache keeps it until then.
+        let second = Beside(objects.isFar && isWriting) {
+            // A failure is met below.
+            _ = try? objects.read(StoreName.header + ".2", limit: Format.maximumKeyLength)
+        }
         // Asked of a server twice it costs a round trip; on a disk it costs nothing, and is looked at as a whole.
         header = try StoreHeader.read(objects) { header in
             // What cannot be read now is read below, and told.
-            objects.objectLength != nil && (try? machine.memory(of: header.store).root) != nil
+            objects.isFar && (try? machine.memory(of: header.store).root) != nil
         }
         let memory = try machine.memory(of: header.store)
         writer = try machine.writerKey(of: header.store)
-        let records = try Self.readRecords(objects, header)
+        if objects.isFar && isWriting { try second.value() }
+        let records = try Self.readRecords(objects, header, listed: listed.value())
         let root: VerifyingKey
         (root, isConfirmed) = try credentials.trust.root(
             of: records, pinned: memory.pins(writer, credentials.steward, among: records),
@@ -47,7 +54,10 @@ struct Opening {
     /// All records there are, both copies taken together, as far as they are records of this store.
     ///
     /// Who has the medium can put any number of others beside them, and as long ones as he likes.
-    static func readRecords(_ objects: any ObjectStore, _ header: StoreHeader) throws -> StoreRecords {
+    /// - Parameter listed: their names and lengths, where they were asked for already.
+    static func readRecords(
+        _ objects: any ObjectStore, _ header: StoreHeader, listed: [StoredObject]? = nil
+    ) throws -> StoreRecords {
         var records = StoreRecords(header)
         // As much again for what is torn or none.
         var budget = 2 * UInt64(Format.maximumRecordsLength)
@@ -55,7 +65,7 @@ struct Opening {
         // A copy that cannot be read costs nothing where the other one can.
         var unread: [Substring: StoreError] = [:]
         // In the order of their numbers, which their names begin with.
-        for file in try objects.list("e").sorted(by: { $0.name < $1.name }) {
+        for file in try (listed ?? objects.list("e")).sorted(by: { $0.name < $1.name }) {
             let name = ObjectName.withoutSecond(file.name)
             if found.contains(name) { continue }
             guard file.length <= UInt64(Format.maximumStoreRecordLength), file.length <= budget else {

@@ -29,10 +29,14 @@ extension Store {
         let folder = machine.cacheFolder(of: id)
         try? makeFolders(folder)  // Without it there is no cache, which costs time.
         let writers = [writer.writer] + writer.certificate.predecessors
+        let group = writer.group.id
+        let stated = Beside(objects.isFar) { try self.verdicts(group: group) }
+        let condemned = Beside(objects.isFar) { try self.condemnedVolumes(group: group) }
+        let volumes = Beside(objects.isFar) { try self.volumeLengths(group: group, writer: writer.writer) }
         var listed: [ListedObject] = []
         for own in writers { listed += try self.listed(.image, group: writer.group.id, writer: own) }
         try refuseCopiedKey(listed, writer)
-        let verdicts = try verdicts(group: writer.group.id)
+        let verdicts = try stated.value()
         let seeds = verdicts.filter { $0.kind == .image && $0.result == .seed && !writers.contains($0.writer) }
 
         let all = Set(listed.map(\.name.id)).union(seeds.map(\.target.id))
@@ -40,12 +44,13 @@ extension Store {
             ChunkIndex.load(from: Self.indexPath(folder, writer), folder: folder) ?? (ChunkIndex(folder: folder), [])
         // A root that is gone may have been the last to name a volume: what it named is no longer citable.
         if !roots.isSubset(of: all) { (index, roots) = (ChunkIndex(folder: folder), []) }
-        let unusable = Store.damaged(verdicts).union(try condemnedVolumes(group: writer.group.id))
+        let unusable = Store.damaged(verdicts).union(try condemned.value())
         var result = WriterIndex(
             index: index, roots: roots, listed: Set(listed.map(\.name.id)), newest: ExactTable(), seeded: [],
             unusable: unusable)
 
-        var there = VolumesThere(store: self, group: writer.group.id, unusable: unusable)
+        var there = VolumesThere(
+            store: self, group: writer.group.id, unusable: unusable, own: (writer.writer, volumes))
         var labels = LabelCache(folder: folder, root: chain.newest.root)
         for object in listed {
             try result.add(object, own: writers, there: &there, cache: &labels, of: self)
@@ -163,21 +168,25 @@ private struct VolumesThere {
     let group: Identifier
     let unusable: Set<ObjectID>
     private var lengths: [Identifier: [ObjectID: UInt64]] = [:]
+    /// What is being listed already.
+    private let own: (writer: Identifier, volumes: Beside<[ObjectID: UInt64]>)
 
-    init(store: Store, group: Identifier, unusable: Set<ObjectID>) {
+    init(
+        store: Store, group: Identifier, unusable: Set<ObjectID>,
+        own: (writer: Identifier, volumes: Beside<[ObjectID: UInt64]>)
+    ) {
         self.store = store
         self.group = group
         self.unusable = unusable
+        self.own = own
     }
 
     mutating func holds(_ volume: VolumeReference) throws -> Bool {
         if unusable.contains(volume.id) { return false }
         if lengths[volume.writer] == nil {
-            var listed: [ObjectID: UInt64] = [:]
-            for object in try store.listed(.volume, group: group, writer: volume.writer) {
-                listed[object.name.id] = max(object.first ?? 0, object.second ?? 0)
-            }
-            lengths[volume.writer] = listed
+            lengths[volume.writer] =
+                try volume.writer == own.writer
+                ? own.volumes.value() : store.volumeLengths(group: group, writer: volume.writer)
         }
         return lengths[volume.writer]?[volume.id] == volume.length
     }
@@ -212,16 +221,24 @@ extension Store {
         return result
     }
 
+    /// The volumes of one writer that are there, with their lengths.
+    fileprivate func volumeLengths(group: Identifier, writer: Identifier) throws -> [ObjectID: UInt64] {
+        var result: [ObjectID: UInt64] = [:]
+        for object in try listed(.volume, group: group, writer: writer) {
+            result[object.name.id] = max(object.first ?? 0, object.second ?? 0)
+        }
+        return result
+    }
+
     /// Which of these volumes are condemned, or not there at their length.
     func vanished(_ volumes: [VolumeReference], group: Identifier) throws -> [VolumeReference] {
         if volumes.isEmpty { return [] }
-        let condemned = try condemnedVolumes(group: group)
+        let looked = Beside(objects.isFar) { try self.condemnedVolumes(group: group) }
         var lengths: [ObjectID: UInt64] = [:]
         for writer in Set(volumes.map(\.writer)) {
-            for object in try listed(.volume, group: group, writer: writer) {
-                lengths[object.name.id] = max(object.first ?? 0, object.second ?? 0)
-            }
+            lengths.merge(try volumeLengths(group: group, writer: writer)) { max($0, $1) }
         }
+        let condemned = try looked.value()
         return volumes.filter { condemned.contains($0.id) || lengths[$0.id] != $0.length }
     }
 }

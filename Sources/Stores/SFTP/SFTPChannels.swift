@@ -32,10 +32,11 @@ final class SFTPChannels: @unchecked Sendable {
     var count: Int { monitor.withLock { entries.count { !$0.channel.isLost } } }
 
     /// Makes a call on the conversation that has the least to do, or on this one.
+    /// - Parameter isSmall: to begin another one would take longer than the call.
     func with<R>(
-        _ wanted: SFTPChannel? = nil, _ body: (SFTPChannel) throws(SFTPFailure) -> R
+        _ wanted: SFTPChannel? = nil, isSmall: Bool = false, _ body: (SFTPChannel) throws(SFTPFailure) -> R
     ) throws(SFTPFailure) -> R {
-        let channel = try take(wanted)
+        let channel = try take(wanted, isSmall)
         defer { monitor.withLock { count(channel, -1) } }
         return try body(channel)
     }
@@ -44,7 +45,7 @@ final class SFTPChannels: @unchecked Sendable {
         if let index = entries.firstIndex(where: { $0.channel === channel }) { entries[index].users += change }
     }
 
-    private func take(_ wanted: SFTPChannel?) throws(SFTPFailure) -> SFTPChannel {
+    private func take(_ wanted: SFTPChannel?, _ isSmall: Bool) throws(SFTPFailure) -> SFTPChannel {
         let known = try monitor.withLock { () throws(SFTPFailure) -> SFTPChannel? in
             while true {
                 entries.removeAll { $0.channel.isLost }
@@ -54,7 +55,7 @@ final class SFTPChannels: @unchecked Sendable {
                     return wanted
                 }
                 let best = entries.min { $0.users < $1.users }
-                if let best, best.users == 0 || isConnecting || entries.count >= limit {
+                if let best, isSmall || best.users == 0 || isConnecting || entries.count >= limit {
                     count(best.channel, 1)
                     return best.channel
                 }

@@ -193,9 +193,14 @@ struct SFTPListing {
             places.append(Array(folder[..<index]))
         }
         if !folder.isEmpty { places.append(folder) }
-        for place in places {
-            let own = try channel.submit(.about(server.path(place), .linkStatus))
-            let target = try channel.submit(.about(server.path(place), .status))
+        // All at once, for one turn; a few answers more than are needed may come.
+        let looks = try places.map { (place) throws(SFTPFailure) in
+            (
+                place, own: try channel.submit(.about(server.path(place), .linkStatus)),
+                target: try channel.submit(.about(server.path(place), .status))
+            )
+        }
+        for (place, own, target) in looks {
             guard let there = try channel.attributesIfPresent(own) else { return }
             if try channel.attributesIfPresent(target)?.kind ?? (there.kind == .link ? .other : .folder) != .folder {
                 throw .explained(

@@ -42,11 +42,11 @@ final class SFTPServer: Sendable {
 
     /// Makes a call, and says of a failure what it means.
     func calling<R>(
-        _ verb: String, _ name: String, on channel: SFTPChannel? = nil,
+        _ verb: String, _ name: String, on channel: SFTPChannel? = nil, isSmall: Bool = false,
         _ body: (SFTPChannel) throws(SFTPFailure) -> R
     ) throws(StoreError) -> R {
         do throws(SFTPFailure) {
-            return try channels.with(channel, body)
+            return try channels.with(channel, isSmall: isSmall, body)
         } catch { throw explain(error, verb, name) }
     }
 

@@ -45,14 +45,14 @@ public final class SFTPStore: ObjectStore {
     // MARK: Reading
 
     public func topLevel() throws(StoreError) -> [String] {
-        try server.calling("list", "") { (channel) throws(SFTPFailure) in
+        try server.calling("list", "", isSmall: true) { (channel) throws(SFTPFailure) in
             try SFTPListing(server, channel).names().map { printable($0) }
         }
     }
 
     public func list(_ folder: String) throws(StoreError) -> [StoredObject] {
         _ = try ObjectName(folder, for: "list", in: subject)
-        return try server.calling("list", folder) { (channel) throws(SFTPFailure) in
+        return try server.calling("list", folder, isSmall: true) { (channel) throws(SFTPFailure) in
             try SFTPListing(server, channel).objects(below: folder)
         }
     }
@@ -68,7 +68,7 @@ public final class SFTPStore: ObjectStore {
     public func read(_ name: String, limit: Int) throws(StoreError) -> [UInt8]? {
         let place = try ObjectName(name, for: "read", in: subject)
         do throws(StoreError) {
-            return try server.calling("read", name) { (channel) throws(SFTPFailure) in
+            return try server.calling("read", name, isSmall: true) { (channel) throws(SFTPFailure) in
                 let file = try server.openFile(place, name, on: channel)
                 defer { channel.abandon(file.handle) }
                 guard file.length <= UInt64(max(0, limit)) else { throw .explained(tooLong(name)) }
@@ -118,7 +118,7 @@ public final class SFTPStore: ObjectStore {
         // No object has such a name, whatever a crash leaves.
         let last = Array(".time-\(String(UInt64.random(in: 0...UInt64.max), radix: 16))".utf8)
         let place = try ObjectName("\(folder)/time", for: "create", in: subject)
-        return try server.calling("create", folder) { (channel) throws(SFTPFailure) in
+        return try server.calling("create", folder, isSmall: true) { (channel) throws(SFTPFailure) in
             let path = server.path(place.folderPath + [UInt8(ascii: "/")] + last)
             do throws(SFTPFailure) {
                 try channel.finish(channel.submit(.about(path, .remove)))
