@@ -37,6 +37,9 @@ public protocol ObjectStore: AnyObject, Sendable {
     /// `commit`: `.exists`.
     func create(_ name: String) throws(StoreError) -> any ObjectUpload
 
+    /// Begins several objects that get the same bytes, each appended to all of them.
+    func create(copies names: [String]) throws(StoreError) -> [any ObjectUpload]
+
     /// Writes a small object whole. It is durable on return. One of this name stays: `.exists`. Wrappers hand it on as one call: that is how
     /// it can be repeated.
     func put(_ name: String, _ bytes: [UInt8]) throws(StoreError)
@@ -139,6 +142,12 @@ extension ObjectStore {
 
     public var localFolder: FileIdentity? { nil }
     public var objectLength: UInt64? { nil }
+
+    public func create(copies names: [String]) throws(StoreError) -> [any ObjectUpload] {
+        try names.map { (name) throws(StoreError) in try create(name) }
+    }
+
+    public func expect(_ name: String, length: UInt64, _ range: Range<UInt64>) {}
 
     public func time(in folder: String) throws(StoreError) -> Int64? { nil }
 

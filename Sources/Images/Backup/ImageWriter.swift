@@ -115,9 +115,7 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
     private func begin(_ type: ObjectType) throws -> Open {
         let name = try run.volume(counter)
         counter += 1
-        var uploads: [any ObjectUpload] = []
-        uploads.append(try finisher.create(name.text))
-        if type == .metadataVolume { uploads.append(try finisher.create(name.second)) }
+        let uploads = try finisher.create(type == .metadataVolume ? name.both : [name.text])
         let writer = try ObjectWriter(type, id: name.id, run: run.id, writer: writerKey) { [uploads] bytes in
             for upload in uploads { try upload.append(bytes) }
         }

@@ -46,10 +46,11 @@ final class VolumeFinisher: @unchecked Sendable {
     /// What the run has created in the store so far, by name.
     var created: [String] { monitor.withLock { names } }
 
-    func create(_ name: String) throws -> any ObjectUpload {
-        let upload = try objects.create(name)
-        monitor.withLock { names.append(name) }
-        return upload
+    /// Begins a volume, or several copies of it.
+    func create(_ copies: [String]) throws -> [any ObjectUpload] {
+        // Of several the first may be there when the second fails.
+        monitor.withLock { names += copies }
+        return try objects.create(copies: copies)
     }
 
     /// Waits for room.

@@ -139,6 +139,14 @@ public final class S3Store: ObjectStore, @unchecked Sendable {
         return BufferedUpload(name, in: self)
     }
 
+    public func create(copies names: [String]) throws(StoreError) -> [any ObjectUpload] {
+        for name in names {
+            try refuseMoment("create", name)
+            _ = try ObjectName(name, for: "create", in: subject)
+        }
+        return BufferedUpload.copies(names, in: self)
+    }
+
     public func put(_ name: String, _ bytes: [UInt8]) throws(StoreError) {
         do throws(StoreError) { try prepare(name, bytes).put() } catch {
             // Signed by a clock that was wrong, which the answer has set right.

@@ -12,7 +12,7 @@ public final class SFTPStore: ObjectStore {
     public let location: SFTPLocation
     public var subject: String { location.description }
     public let connections: Int
-    /// What is sent again whole after the connection has ended is to be no longer than a few seconds' worth.
+    /// What is sent again whole after the connection has ended is to be no longer than a few seconds' worth; some are in memory at once.
     public var objectLength: UInt64? { 8 << 20 }
 
     let server: SFTPServer
@@ -59,7 +59,9 @@ public final class SFTPStore: ObjectStore {
 
     public func open(_ name: String, length: UInt64?) throws(StoreError) -> any ByteSource {
         let place = try ObjectName(name, for: "open", in: subject)
-        return try server.calling("open", name) { (channel) throws(SFTPFailure) in
+        // What is long is read over the same conversation as it is opened: several of them are worth having.
+        return try server.calling("open", name, isSmall: length.map { $0 <= 1 << 20 } ?? true) {
+            (channel) throws(SFTPFailure) in
             let file = try server.openFile(place, name, on: channel)
             return SFTPObject(server, place, name, length: length ?? file.length, channel, file.handle)
         }
@@ -89,9 +91,14 @@ public final class SFTPStore: ObjectStore {
         return BufferedUpload(name, in: self)
     }
 
+    public func create(copies names: [String]) throws(StoreError) -> [any ObjectUpload] {
+        for name in names { _ = try ObjectName(name, for: "create", in: subject) }
+        return BufferedUpload.copies(names, in: self)
+    }
+
     public func remove(_ name: String) throws(StoreError) {
         let place = try ObjectName(name, for: "remove", in: subject)
-        try server.calling("remove", name) { (channel) throws(SFTPFailure) in
+        try server.calling("remove", name, isSmall: true) { (channel) throws(SFTPFailure) in
             let path = server.path(place.path)
             let removal = try channel.submit(.about(path, .remove))
             // Also where it was gone already: the sync after an earlier removal may have failed.

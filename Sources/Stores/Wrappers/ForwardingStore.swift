@@ -54,6 +54,13 @@ open class ForwardingStore: ObjectStore, @unchecked Sendable {
         return ForwardingUpload(upload, name, self)
     }
 
+    public func create(copies names: [String]) throws(StoreError) -> [any ObjectUpload] {
+        let uploads = try around(StoreCall(verb: .create, name: names.first ?? "")) { () throws(StoreError) in
+            try store.create(copies: names)
+        }
+        return zip(uploads, names).map { ForwardingUpload($0, $1, self) }
+    }
+
     open func put(_ name: String, _ bytes: [UInt8]) throws(StoreError) {
         try around(StoreCall(verb: .put, name: name, bytes: bytes.count)) { () throws(StoreError) in
             try store.put(name, bytes)
