@@ -29,6 +29,10 @@ public protocol ObjectStore: AnyObject, Sendable {
     /// - Throws: `.absent` where there is none. A store far away may say it at the first read only, where the length was given.
     func open(_ name: String, length: UInt64?) throws(StoreError) -> any ByteSource
 
+    /// A part of an object will be read soon, by who knows how long it is. Whoever is far away may read it before that; nobody is told of
+    /// what goes wrong.
+    func expect(_ name: String, length: UInt64, _ range: Range<UInt64>)
+
     /// The whole bytes of a small object; nil where there is none.
     /// - Parameter limit: the longest that is read; a longer one ends with `.failed`.
     func read(_ name: String, limit: Int) throws(StoreError) -> [UInt8]?

@@ -25,6 +25,12 @@ protocol ChunkProvider: AnyObject, Sendable {
     func read(_ id: Digest, into workspace: ChunkWorkspace) throws
     /// Whether chunks of earlier batches can be read again.
     var isRandomAccess: Bool { get }
+    /// A chunk will be read soon.
+    func expect(_ id: Digest)
+}
+
+extension ChunkProvider {
+    func expect(_ id: Digest) {}
 }
 
 extension ObjectStore {
@@ -52,14 +58,14 @@ protocol BatchedImageReader: ImageReader {
     /// Losses that concern no single file, such as a missing end.
     func problems() -> [Finding]
     var restoredSubject: String { get }
-    /// How many chunks are worth reading at once.
-    var reads: Int { get }
+    /// How many chunks should be known before they are read, so that they come from afar meanwhile.
+    var foresight: Int { get }
     /// Begins anew, where that can be done: what comes next is the first batch again.
     func rewind() -> Bool
 }
 
 extension BatchedImageReader {
-    var reads: Int { 1 }
+    var foresight: Int { 0 }
     func rewind() -> Bool { false }
 }
 
@@ -69,6 +75,8 @@ final class VolumeChunks: ChunkProvider, @unchecked Sendable {
     private let index: ChunkIndex
     private let monitor = Monitor()
     private var readers: [UInt32: ObjectReader] = [:]
+    /// Volumes of which something was expected.
+    private var expected: Set<UInt32> = []
     private static let openVolumes = 32
 
     var isRandomAccess: Bool { true }
@@ -79,6 +87,25 @@ final class VolumeChunks: ChunkProvider, @unchecked Sendable {
         self.store = store
         self.index = index
         self.group = group
+    }
+
+    func expect(_ id: Digest) {
+        // What is not found now is told by who reads it.
+        guard store.objects.objectLength != nil, let location = try? index.locate(id) else { return }
+        let volume = index.volumes[Int(location.volume)].reference  // safe: the index knows it
+        let name = volume.name(.volume, group: group).text
+        func expect(_ start: UInt64, _ end: UInt64) {
+            let end = min(end, volume.length)
+            if start < end { store.objects.expect(name, length: volume.length, start..<end) }
+        }
+        if monitor.withLock({ expected.insert(location.volume).inserted }) {
+            // With what it is opened.
+            expect(volume.length - min(volume.length, TailSource.tailLength), volume.length)
+            expect(0, UInt64(Format.headerLength))
+        }
+        // safe: 32 bits
+        let length = UInt64(Format.frameHeadLength) + UInt64(location.sealedLength)
+        expect(location.offset, location.offset.addingReportingOverflow(length).partialValue)
     }
 
     func read(_ id: Digest, into workspace: ChunkWorkspace) throws {
@@ -139,7 +166,7 @@ final class StoreImageReader: BatchedImageReader {
     /// Where the store is, if that is a folder here.
     let storeFolder: FileIdentity?
     let storeSubject: String
-    let reads: Int
+    let foresight: Int
     private let chunks: VolumeChunks
     private let workspace: ChunkWorkspace
     private var next = 0
@@ -152,7 +179,7 @@ final class StoreImageReader: BatchedImageReader {
         self.root = root
         storeFolder = store.objects.localFolder
         storeSubject = store.subject
-        reads = store.objects.connections
+        foresight = store.objects.objectLength == nil ? 0 : 128
         workspace = try ChunkWorkspace()
         guard root.body != nil else {
             throw store.keyring.secret == nil
@@ -182,6 +209,7 @@ final class StoreImageReader: BatchedImageReader {
         guard let pieces = root.body?.pieces, next < pieces.count else { return nil }
         let piece = pieces[next]
         next += 1
+        for coming in pieces.dropFirst(next).prefix(4) { chunks.expect(coming.id) }
         do {
             try chunks.read(piece.id, into: workspace)
             return ManifestBatch(records: Array(workspace.content), chunks: chunks)

@@ -23,12 +23,12 @@ final class RestoreQueue: @unchecked Sendable {
     private var underWay = 0
     private var workers: [WorkerThread] = []
 
-    /// - Parameter reads: how many reads at once are worth it.
-    init(progress: Progress, reads: Int) throws {
+    /// - Parameter foresight: how many chunks should be known before they are read.
+    init(progress: Progress, foresight: Int) throws {
         self.progress = progress
         // One more than there are processors: in one file, and in one folder, only one of them writes at a time, and the others wait for it.
-        let count = max(processorCount + 1, reads)
-        queue = BoundedQueue(capacity: count + processorCount + 1)
+        let count = processorCount + 1
+        queue = BoundedQueue(capacity: count + processorCount + 1 + foresight)
         workers = try (0..<count).map { _ in
             let workspace = try ChunkWorkspace()
             return WorkerThread { [self] in
@@ -39,6 +39,7 @@ final class RestoreQueue: @unchecked Sendable {
 
     func submit(_ job: RestoreJob) {
         idle.withLock { underWay += 1 }
+        job.chunks.expect(job.id)
         queue.push(job)
     }
 

@@ -141,7 +141,7 @@ final class Restorer: @unchecked Sendable {
         self.progress = progress
         self.findings = findings
         own = Set(request.own.compactMap { FileIdentity($0) })
-        queue = try RestoreQueue(progress: progress, reads: reader.reads)
+        queue = try RestoreQueue(progress: progress, foresight: reader.foresight)
     }
 
     // MARK: Running

@@ -44,6 +44,10 @@ open class ForwardingStore: ObjectStore, @unchecked Sendable {
         return ForwardingSource(source, name, self)
     }
 
+    open func expect(_ name: String, length: UInt64, _ range: Range<UInt64>) {
+        store.expect(name, length: length, range)
+    }
+
     open func read(_ name: String, limit: Int) throws(StoreError) -> [UInt8]? {
         try around(StoreCall(verb: .read, name: name)) { () throws(StoreError) in try store.read(name, limit: limit) }
     }
