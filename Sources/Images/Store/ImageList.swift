@@ -3,6 +3,7 @@
 internal import Cryptography
 internal import Platform
 public import Reporting
+internal import Stores
 
 /// An image in a list.
 public struct ImageSummary: Sendable {
@@ -66,8 +67,15 @@ extension Store {
             var cache = LabelCache(folder: machine.cacheFolder(of: id), root: chain.newest.root)
             var result: [ImageSummary] = []
             var hasFailed = false
-            for object in listed where !object.isTooShort {
-                if let summary = try summary(of: object, &cache, &hasFailed) { result.append(summary) }
+            let known = cache.entries
+            try inOrder(listed.filter { !$0.isTooShort }, threads: objects.smallCalls) {
+                (object) -> Result<ImageRoot, any Error>? in
+                // Each costs a round trip.
+                if !self.objects.isFar || known[object.name]?.length == object.length { return nil }
+                return Result { try self.image(object.name, length: object.first) }
+            } _: { object, root in
+                if let summary = try summary(of: object, root, &cache, &hasFailed) { result.append(summary) }
+                return true
             }
             // Asked once: on a hostile medium there may be any number of them.
             if hasFailed, let lost = objects.lost { throw lost }
@@ -80,9 +88,12 @@ extension Store {
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }
 
-    /// - Parameter hasFailed: set where something could not be read, or is no image.
+    /// - Parameters:
+    ///   - read: its root, where that was read already.
+    ///   - hasFailed: set where something could not be read, or is no image.
     private func summary(
-        of object: ListedObject, _ cache: inout LabelCache, _ hasFailed: inout Bool
+        of object: ListedObject, _ read: Result<ImageRoot, any Error>?, _ cache: inout LabelCache,
+        _ hasFailed: inout Bool
     ) throws -> ImageSummary? {
         let name = object.name
         var summary = ImageSummary(id: name.id, label: nil, name: name)
@@ -93,7 +104,7 @@ extension Store {
             return complete(summary, known)
         }
         do {
-            let root = try image(name)
+            let root = try read?.get() ?? image(name)
             cache.keep(root, length: object.length)
             if let entry = cache.entries[name] { return complete(summary, entry) }
         } catch {

@@ -99,8 +99,9 @@ extension Store {
     }
 
     /// A root, a checkpoint or a verdict: read whole where it is small, as nearly all are; else a part at a time.
-    private func smallSource(_ name: String) throws(StoreError) -> (any ByteSource)? {
-        guard let source = try objects.openIfPresent(name) else { return nil }
+    /// - Parameter length: as a listing shows it, so that the server is asked once.
+    private func smallSource(_ name: String, length: UInt64? = nil) throws(StoreError) -> (any ByteSource)? {
+        guard let source = try objects.openIfPresent(name, length: length) else { return nil }
         guard source.length <= UInt64(Format.maximumRootLength) else {
             throw StoreError(.failed, "read", "\(name) of \(subject)", "it is longer than such an object can be")
         }
@@ -136,8 +137,9 @@ extension Store {
     }
 
     /// An image's root: from its first copy, where that is whole, else from what both have together.
-    func image(_ name: ObjectName) throws -> ImageRoot {
-        if let source = try? smallSource(name.text),  // Else both are tried.
+    /// - Parameter length: of its first copy, as a listing shows it.
+    func image(_ name: ObjectName, length: UInt64? = nil) throws -> ImageRoot {
+        if let source = try? smallSource(name.text, length: length),  // Else both are tried.
             // As above.
             let reader = try? ObjectReader([source], subject: describe(name), keyring: keyring, name: name),
             let root = try? ImageRoot(reader)  // As above.

@@ -83,9 +83,8 @@ extension Store {
         of references: [VolumeReference], group: Identifier,
         _ body: (VolumeReference, IndexPart) throws -> Void, isEnough: () -> Bool
     ) throws {
-        let threads = objects.objectLength == nil ? 1 : 2 * objects.connections
         if isEnough() { return }
-        inOrder(references, threads: threads) { reference in
+        inOrder(references, threads: objects.smallCalls) { reference in
             Result { try self.indexReader(reference, group: group) }
         } _: { reference, index in
             if case .success(let index) = index {

@@ -32,7 +32,7 @@ public final class S3Store: ObjectStore, @unchecked Sendable {
         if let authorities = location.authorities { settings.authorities = authorities }
         client = S3Client(
             location, keys: S3CredentialCache(credentials, subject: location.description, stop: stop),
-            transport: HTTPTransport(settings, stop: stop), connections: 8, localTime: localTime)
+            transport: HTTPTransport(settings, stop: stop), connections: 32, localTime: localTime)
         self.moment = moment.map { S3Moment($0) }
     }
 
