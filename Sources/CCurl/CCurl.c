@@ -70,12 +70,11 @@ static size_t send_body(char *buffer, size_t unit, size_t count, void *context) 
     return part;
 }
 
-// A connection that was kept may have been closed by the server meanwhile: then the body is sent once more.
-static int rewind_body(void *context, curl_off_t offset, int origin) {
-    struct body *body = context;
-    if (origin != SEEK_SET || offset < 0 || (size_t)offset > body->length) return CURL_SEEKFUNC_FAIL;
-    body->sent = (size_t)offset;
-    return CURL_SEEKFUNC_OK;
+// A kept connection that ends before the answer makes libcurl send the request once more, on a new one. The first may have had its effect:
+// then an object that is there by now would be taken for somebody else's. Whoever repeats a body has to know that.
+static int refuse_rewind(void *context, curl_off_t offset, int origin) {
+    const struct body *body = context;
+    return origin == SEEK_SET && offset == 0 && body->sent == 0 ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
 }
 
 static size_t receive_body(char *bytes, size_t unit, size_t count, void *context) {
@@ -105,6 +104,7 @@ static enum ccurl_result result_of(CURLcode code) {
     case CURLE_GOT_NOTHING:
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
+    case CURLE_SEND_FAIL_REWIND:
     case CURLE_PARTIAL_FILE:
     case CURLE_SSL_CONNECT_ERROR: return CCURL_UNREACHABLE;
     case CURLE_PEER_FAILED_VERIFICATION:
@@ -163,7 +163,7 @@ enum ccurl_result ccurl_perform(
         SET(CURLOPT_INFILESIZE_LARGE, (curl_off_t)request->body_length);
         SET(CURLOPT_READFUNCTION, send_body);
         SET(CURLOPT_READDATA, &body);
-        SET(CURLOPT_SEEKFUNCTION, rewind_body);
+        SET(CURLOPT_SEEKFUNCTION, refuse_rewind);
         SET(CURLOPT_SEEKDATA, &body);
     } else {
         SET(CURLOPT_HTTPGET, 1L);
@@ -183,6 +183,8 @@ enum ccurl_result ccurl_perform(
     curl.curl_easy_setopt(connection, CURLOPT_ERRORBUFFER, (char *)NULL);
     curl.curl_easy_setopt(connection, CURLOPT_HTTPHEADER, (struct curl_slist *)NULL);
     curl.curl_slist_free_all(headers);
-    if (code != CURLE_OK) snprintf(problem, size, "%s", text[0] ? text : curl.curl_easy_strerror(code));
+    const char *words = text[0] ? text : curl.curl_easy_strerror(code);
+    if (code == CURLE_SEND_FAIL_REWIND) words = "the connection ended before the answer";
+    if (code != CURLE_OK) snprintf(problem, size, "%s", words);
     return result_of(code);
 }
