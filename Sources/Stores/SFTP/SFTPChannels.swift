@@ -19,6 +19,8 @@ final class SFTPChannels: @unchecked Sendable {
     private var attempts = 0
     /// Of the attempt of this number.
     private var failure: (attempt: Int, failure: SFTPFailure)?
+    /// The server was silent when the work was asked to stop. What is still to be removed then would wait for it anew each time.
+    private var isGivenUp = false
 
     init(most: Int, connect: @escaping @Sendable () throws(SFTPFailure) -> SFTPChannel) {
         self.most = max(1, most)
@@ -36,9 +38,15 @@ final class SFTPChannels: @unchecked Sendable {
     func with<R>(
         _ wanted: SFTPChannel? = nil, isSmall: Bool = false, _ body: (SFTPChannel) throws(SFTPFailure) -> R
     ) throws(SFTPFailure) -> R {
-        let channel = try take(wanted, isSmall)
-        defer { monitor.withLock { count(channel, -1) } }
-        return try body(channel)
+        if monitor.withLock({ isGivenUp }) { throw .lost(SFTPLoss(.interrupted, "")) }
+        do throws(SFTPFailure) {
+            let channel = try take(wanted, isSmall)
+            defer { monitor.withLock { count(channel, -1) } }
+            return try body(channel)
+        } catch {
+            if case .lost(let loss) = error, loss.reason == .interrupted { monitor.withLock { isGivenUp = true } }
+            throw error
+        }
     }
 
     private func count(_ channel: SFTPChannel, _ change: Int) {
