@@ -75,6 +75,8 @@ public enum ImageError: Explained, Hashable {
     case notPermitted(subject: String, operation: String)
     case readOnly(subject: String)
     case gone(subject: String)
+    /// Contents that the server does not let this key read.
+    case closed(StoreError)
     /// A place in the store that is read, or the store itself.
     case intoStore(path: String, store: String)
     case noRoom(target: String, free: UInt64, needed: UInt64)
@@ -172,6 +174,7 @@ public enum ImageError: Explained, Hashable {
         case .full(let subject): "\(subject) is full"
         case .notPermitted(let subject, let operation): "no permission to \(operation) \(subject)"
         case .readOnly(let subject): "\(subject) is on a file system that is read-only"
+        case .closed(let error): error.description
         case .gone(let subject): "\(subject) is gone: it was pulled, or its connection is lost"
         case .intoStore(let path, let store):
             "\(path) is the store \(store) that is read, or in it: what is restored there would lie among its own files"
@@ -259,6 +262,7 @@ public enum ImageError: Explained, Hashable {
         case .notPermitted: "repeat as root, or as its owner"
         case .noArchiveLibrary: "install it with `apt-get install libarchive13`"
         case .gone: "bring it back; the same command goes on"
+        case .closed: "a machine's own key for the server may not read contents: restore with one that may"
         case .intoStore: "give another folder with `--to DIR`"
         case .noRoom: "free some space, or restore a part of it with `--only PATTERN`"
         case .readOnly: "mount it for writing, or choose another place"
@@ -278,7 +282,7 @@ public enum ImageError: Explained, Hashable {
             .contradicted, .imagesWouldEnd, .rolledBack, .readOnly, .damagedMemory,
             .notGoverning, .otherPassphrase,
             .stewardReadsNothing, .stewardEnded, .revokedWriter, .leftOut, .seriesTaken, .seriesNotCovered, .twoNewest,
-            .sealedNewest:
+            .sealedNewest, .closed:
             4
         case .unknownWriter, .ambiguousWriter: 2
         case .store(let error): error.exitStatus
@@ -299,7 +303,7 @@ public enum ImageError: Explained, Hashable {
     /// Whether nothing more can be read from where this comes: that is no damage, of whatever it was noticed at.
     var endsReading: Bool {
         switch self {
-        case .gone: true
+        case .gone, .closed: true
         case .store(let error): error.reason == .interrupted
         default: false
         }

@@ -36,8 +36,8 @@ public enum StewardError: Explained, Hashable {
     public var mend: String? {
         switch self {
         case .storeIsGone(let place, _) where place.folder == nil:
-            "is it the right place? If the store was given up, `holdfast store init \(place)` makes a new one"
-        case .nothingThere(let place): "`holdfast store init \(place)` makes one"
+            "is it the right place? Where its server keeps versions, `--at TIME` shows what was there; if it was given up, `holdfast store init` makes a new one"
+        case .nothingThere: "is that its address, to the last letter? A new store is made by `holdfast store init`"
         case .storeIsGone(let place, _):
             "mount it; if the store was given up, `holdfast store init \(place)` makes a new one, and a new copy goes to another folder"
         case .otherStore(let place): "mount the right one; if this one is meant, `holdfast store join \(place)`"

@@ -19,8 +19,9 @@ struct StoreCheckCommand: HoldfastCommand {
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func perform(_ session: Session) throws -> Outcome {
+        // It takes a key to write alone, where what follows takes one to read.
+        if let writing = try? session.open(store, for: .list) { tellPromises(of: writing, session) }
         let store = try session.open(store, for: .verify)
-        tellPromises(of: store, session)
         return try verify(store, image: nil, readData: false, session)
     }
 }

@@ -109,7 +109,10 @@ final class VolumeChunks: ChunkProvider, @unchecked Sendable {
     }
 
     func read(_ id: Digest, into workspace: ChunkWorkspace) throws {
-        do { try readChunk(id, workspace) } catch { throw store.objects.lost ?? error }
+        do { try readChunk(id, workspace) } catch {
+            if let closed = store.closed(error) { throw closed }
+            throw store.objects.lost ?? error
+        }
     }
 
     private func readChunk(_ id: Digest, _ workspace: ChunkWorkspace) throws {

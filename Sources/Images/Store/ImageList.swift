@@ -109,6 +109,12 @@ extension Store {
             if let entry = cache.entries[name] { return complete(summary, entry) }
         } catch {
             try ImageError.throwStop(error)
+            if let closed = closed(error) {
+                summary.problem = "the server does not let this key read it"
+                summary.isSealed = true
+                summary.failure = closed
+                return summary
+            }
             hasFailed = true
             // Where nobody can tell, it is shown: a list that is too long costs less than one that hides an image.
             if (try? isLeftover(object)) == true { return nil }

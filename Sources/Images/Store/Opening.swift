@@ -92,6 +92,8 @@ struct Opening {
     /// Pins the store, if somebody has confirmed it.
     func remember() {
         guard isConfirmed else { return }
+        // An old copy, of a root key that another one has replaced, is read by who says so, and no more: else who was removed would count again.
+        if let pinned = try? machine.memory(of: header.store).root, !chain.roots.contains(pinned) { return }
         try? machine.remember(header.store) { $0.see(chain) }  // A rescue system may remember nothing.
     }
 

@@ -15,6 +15,14 @@ extension Store {
         do { return try server.promises(probeName) } catch { throw ImageError(error) }
     }
 
+    /// The error where a server does not let this key read contents at all, which is no damage of any.
+    func closed(_ error: any Error) -> ImageError? {
+        guard objects.probed != nil, let failure = ImageError.storeFailure(error), failure.reason == .refused else {
+            return nil
+        }
+        return .closed(failure)
+    }
+
     /// Makes the folders of this machine beforehand, where a server has any: the account that it writes with later may be one that makes
     /// none. Where this one makes none either, it finds out when it writes.
     func makeOwnFolders() throws {
@@ -36,6 +44,6 @@ extension Store {
             creating: ["v", "x", "i", "c"].map { "\($0)/\(group)/\(writer.writer)/" },
             reading: [StoreName.header, StoreName.header + ".2", "e/", "k/"]
                 + ["i", "x", "c", "d", "a"].map { "\($0)/\(group)/" },
-            listing: ["e/", "k/"] + ["v", "i", "x", "c", "d", "a"].map { "\($0)/\(group)/" }, hiding: ["v/"])
+            listing: [StoreName.header, "e/", "k/"] + ["v", "i", "x", "c", "d", "a"].map { "\($0)/\(group)/" }, hiding: ["v/"])
     }
 }

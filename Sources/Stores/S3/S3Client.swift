@@ -167,7 +167,9 @@ final class S3Client: @unchecked Sendable {
         case .untrusted(let words):
             StoreError(
                 .refused, request.verb, request.subject, "the server is not proven to be the right one: \(words)",
-                mend: "where it has an authority of its own, name its certificate: ca = \"FILE\"")
+                mend: words.contains("not yet valid") || words.contains("expired")
+                    ? "is this machine's clock right? It says \(Timestamp(seconds: localTime(), nanoseconds: 0).text)"
+                    : "where it has an authority of its own, name its certificate: ca = \"FILE\"")
         case .stopped: StoreError(.interrupted, request.verb, request.subject)
         case .tooLong: StoreError(.failed, request.verb, request.subject, "the answer is longer than it can be")
         case .failed(let words): StoreError(.failed, request.verb, request.subject, words)

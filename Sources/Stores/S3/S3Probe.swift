@@ -126,7 +126,8 @@ extension S3Store: ProbedStore {
 
             """
         var remarks = [
-            "It allows no removing, no reading of volumes, and no writing under another machine's name; name the machine's user as Principal where it becomes the bucket's policy."
+            "It allows no removing, no reading of volumes, and no writing under another machine's name. Where it becomes the bucket's policy, name the machine's user as Principal; a bucket has one policy, with the statements of all its machines.",
+            "Who restores or copies needs more, with a key of their own: s3:ListBucket and s3:GetObject on all of it, for --at also s3:ListBucketVersions and s3:GetObjectVersion; who changes keys also s3:PutObject and s3:DeleteObject.",
         ]
         if !isAmazon {
             remarks.append(

@@ -86,7 +86,9 @@ public final class S3Store: ObjectStore, @unchecked Sendable {
             return true
         }
         if answer.status == 416 { return MemorySource([]) }
-        guard answer.status == 206 || answer.status == 200 else { throw client.failure(answer, request) }
+        guard answer.status == 206 || answer.status == 200 else {
+            throw try absence(of: name, answer) ?? client.failure(answer, request)
+        }
         let length =
             S3Range(answer)?.total
             ?? (answer.status == 200 ? answer.headers["content-length"].flatMap { UInt64($0) } : nil)
@@ -111,7 +113,7 @@ public final class S3Store: ObjectStore, @unchecked Sendable {
         request.limit = max(limit, S3Client.errorLimit)
         let answer = try client.send(request)
         guard answer.status == 200 else {
-            let failure = client.failure(answer, request)
+            let failure = try absence(of: name, answer) ?? client.failure(answer, request)
             if failure.reason == .absent { return nil }
             throw failure
         }
@@ -120,6 +122,23 @@ public final class S3Store: ObjectStore, @unchecked Sendable {
             throw StoreError(.unreachable, "read", describe(name), "the answer was cut")
         }
         return answer.body
+    }
+
+    /// Whoever may not list the whole bucket is told of what is not there that it is refused: a list of that one name tells both apart.
+    private func absence(of name: String, _ answer: HTTPAnswer) throws(StoreError) -> StoreError? {
+        guard answer.status == 403, S3Failure(answer).code == "AccessDenied", moment == nil else { return nil }
+        let key = location.key(name)
+        do throws(StoreError) {
+            let body = try client.list(
+                [("list-type", "2"), ("encoding-type", "url"), ("prefix", key), ("max-keys", "1")],
+                subject: describe(name))
+            let page = try S3Page(body, subject: describe(name), prefix: key)
+            return page.entries.first?.key == key ? nil : StoreError(.absent, "open", describe(name))
+        } catch {
+            // Nor may it list that: then it is as the server says.
+            if error.reason == .refused { return nil }
+            throw error
+        }
     }
 
     /// The version of an object that counts, as a part of the query.
