@@ -104,7 +104,7 @@ var targets: [Target] = [
         dependencies: [
             "TestSupport", "holdfast", "HoldfastCommands", "RestorePoints", "Stores", "Platform",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        ], exclude: ["type-in-shell.py"],
+        ], exclude: ["offsite-faults.sh", "type-in-shell.py"],
         swiftSettings: swiftSettings),
 ]
 

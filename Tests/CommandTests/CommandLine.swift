@@ -9,8 +9,9 @@ import Testing
 final class Workplace: Sendable {
     let path: String
 
-    init() {
-        var template = Array("/var/tmp/holdfast-test-XXXXXX".utf8CString)
+    /// - Parameter folder: where it is made; in memory, where no test is about what reaches a disk, syncs cost nothing.
+    init(in folder: String = "/var/tmp") {
+        var template = Array("\(folder)/holdfast-test-XXXXXX".utf8CString)
         path = template.withUnsafeMutableBufferPointer { buffer in
             guard let start = buffer.baseAddress, let made = mkdtemp(start) else { return "/nowhere" }
             return String(cString: made)
