@@ -149,7 +149,7 @@ enum ccurl_result ccurl_perform(
     SET(CURLOPT_BUFFERSIZE, 256L << 10);
     SET(CURLOPT_UPLOAD_BUFFERSIZE, 256L << 10);
     SET(CURLOPT_CONNECTTIMEOUT, request->connect_limit);
-    SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
+    SET(CURLOPT_LOW_SPEED_LIMIT, 200L);
     SET(CURLOPT_LOW_SPEED_TIME, request->silence_limit);
     SET(CURLOPT_ERRORBUFFER, text);
     SET(CURLOPT_HTTPHEADER, headers);

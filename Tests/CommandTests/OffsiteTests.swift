@@ -145,6 +145,34 @@ final class OffsitePlace: Sendable {
         #expect(place.holdfast("images --from saved --at \(time)").status == 2)
     }
 
+    @Test("Another store in the place of the one that was used is refused to who reads, too")
+    func swapped() throws {
+        let offsite = try OffsitePlace("--enforce-condition")
+        let place = offsite
+        place.holdfast("store init off --quiet")
+        place.holdfast("backup tree --to off --quiet")
+        // Made by somebody for the victim's public key, and put where the victim's was.
+        let swapped = place.shell(
+            """
+            \(offsite.environment)
+            mkdir other false; echo false > false/file
+            HOME=$PWD/other XDG_CONFIG_HOME=$PWD/other XDG_STATE_HOME=$PWD/other XDG_CACHE_HOME=$PWD/other bash -c '
+                holdfast store init forged --recipient "'$(grep -o "age1[0-9a-z]*" home/config/holdfast/identity.txt)'" --quiet &&
+                holdfast backup false --to forged --quiet'
+            for name in $($admin list line/ | cut -d' ' -f1); do $admin delete "$name"; done
+            cd forged; find . -type f | cut -c3- | while read -r name; do $admin put "line/$name" "$name"; done
+            """)
+        #expect(swapped.status == 0, "\(swapped)")
+        for step in [
+            "images --from off", "verify --from off --read-data", "restore latest --from off --to out",
+            "copy --from off --to replica", "backup tree --to off", "export latest --from off",
+        ] {
+            let outcome = place.holdfast(step)
+            #expect(outcome.status == 4, "\(step): \(outcome)")
+        }
+        #expect(place.shell("ls out replica").status != 0)
+    }
+
     @Test("What another tool has mirrored from a bucket the independent reader restores")
     func mirrored() throws {
         let offsite = try OffsitePlace()

@@ -20,7 +20,7 @@ struct ccurl_request {
     const char *_Nullable ca_file;
     const char *_Nullable proxy;
     const char *_Nullable no_proxy;
-    /// Seconds for a connection, and seconds in which nothing at all moves.
+    /// Seconds for a connection, and seconds in which next to nothing moves: fewer than 200 bytes each.
     long connect_limit;
     long silence_limit;
     /// Called with each part of the answer's body; what it returns short of `count` ends the transfer.

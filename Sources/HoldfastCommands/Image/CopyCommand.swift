@@ -92,6 +92,7 @@ struct CopyCommand: HoldfastCommand {
             let (origin, place) = (try session.place(from), try session.place(to))
             let (source, target) = (try session.objects(origin), try session.objects(place, writing: true))
             guard try Store.exists(source) else { throw session.knownStores.absence(of: origin.location) }
+            try session.refuseOther(Store.identifier(of: source), at: origin)
             try session.refuseFile(place)
             try session.knownStores.check(place.location, target, for: Store.identifier(of: source))
             // As with a backup: the empty folder of a configured store is a disk that is not mounted.

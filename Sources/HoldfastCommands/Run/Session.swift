@@ -133,7 +133,17 @@ final class Session: Sendable {
                 credentials: credentials(for: place), machine: machine(for: place))
         }
         store.findings.forEach(findings.add)
+        try refuseOther(store.identifier, at: place)
         return store
+    }
+
+    /// Refuses another store than the one that was used at an address. In a drive there may be another medium each day; an address is that of
+    /// one store, unless somebody says which it is.
+    func refuseOther(_ store: String, at place: StorePlace) throws {
+        if place.location.folder != nil || place.location.isMedium { return }
+        if global.storeFingerprint != nil || place.fingerprint != nil { return }
+        try knownStores.check(store, at: place.location)
+        remember(store, at: place)
     }
 
     /// A store whose keys are about to be changed: who may not is told that first.

@@ -77,7 +77,15 @@ struct CommitLooks {
 
     /// To be called once the root is there. What was condemned or removed meanwhile makes the run no success.
     /// - Throws: `Repeat`
-    func afterRoot() throws {
+    /// Of a server it is also seen whether the root is there: some say yes and keep nothing.
+    func afterRoot(_ name: ObjectName, length: UInt64) throws {
+        if store.objects.objectLength != nil {
+            let listed = try store.listed(.image, group: group, writer: name.writer).first { $0.name == name }
+            guard listed?.first == length, listed?.second == length else {
+                throw ImageError.damaged(
+                    subject: store.describe(name), detail: "the server took it and does not show it as it was sent")
+            }
+        }
         if try !store.vanished(volumes, group: group).isEmpty { throw Repeat() }
     }
 }

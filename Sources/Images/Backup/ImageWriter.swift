@@ -198,7 +198,7 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
             memory.ownRoots.insert(name.id)
             memory.see(reference, series: label.series, sequence: label.sequence)
         }
-        try looks.afterRoot()
+        try looks.afterRoot(name, length: UInt64(bytes.count))
         keepLabel(name, bytes)
 
         // What follows only saves time and space; a failure here costs no image, and the next run makes it good.

@@ -22,7 +22,9 @@ extension Replica {
     /// What is to be copied under this name: the object, or its other copy where it is torn, or cannot be read, and that one whole. A second copy that is there
     /// for a torn first one alone is not copied: it is none of its own.
     func input(_ object: StoredObject) throws -> (any ByteSource)? {
-        guard let input = try source.openIfPresent(object.name, length: object.length) else { return nil }
+        // A small one comes whole with its opening, and what was listed and is gone is known by then.
+        let length = object.length <= 1 << 20 ? nil : object.length
+        guard let input = try source.openIfPresent(object.name, length: length) else { return nil }
         if ObjectName.isSecond(object.name) {
             let first = String(ObjectName.withoutSecond(object.name))
             guard offered.contains(first) else { return input }

@@ -27,11 +27,6 @@ struct Opening {
         self.objects = objects
         self.machine = machine
         let listed = Beside(objects.isFar) { try objects.list("e") }
-        // Who writes reads it below; a cache keeps it until then.
-        let second = Beside(objects.isFar && isWriting) {
-            // A failure is met below.
-            _ = try? objects.read(StoreName.header + ".2", limit: Format.maximumKeyLength)
-        }
         // Asked of a server twice it costs a round trip; on a disk it costs nothing, and is looked at as a whole.
         header = try StoreHeader.read(objects) { header in
             // What cannot be read now is read below, and told.
@@ -39,7 +34,6 @@ struct Opening {
         }
         let memory = try machine.memory(of: header.store)
         writer = try machine.writerKey(of: header.store)
-        if objects.isFar && isWriting { try second.value() }
         let records = try Self.readRecords(objects, header, listed: listed.value())
         let root: VerifyingKey
         (root, isConfirmed) = try credentials.trust.root(

@@ -44,6 +44,7 @@ extension Store {
             creating: ["v", "x", "i", "c"].map { "\($0)/\(group)/\(writer.writer)/" },
             reading: [StoreName.header, StoreName.header + ".2", "e/", "k/"]
                 + ["i", "x", "c", "d", "a"].map { "\($0)/\(group)/" },
-            listing: [StoreName.header, "e/", "k/"] + ["v", "i", "x", "c", "d", "a"].map { "\($0)/\(group)/" }, hiding: ["v/"])
+            listing: [StoreName.header, "e/", "k/"] + ["v", "i", "x", "c", "d", "a"].map { "\($0)/\(group)/" },
+            hiding: ["v/"])
     }
 }

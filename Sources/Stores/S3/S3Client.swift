@@ -133,6 +133,10 @@ final class S3Client: @unchecked Sendable {
         _ signed: Signed, take: ((UnsafeRawBufferPointer, HTTPAnswer) -> Bool)? = nil
     ) throws(StoreError) -> HTTPAnswer {
         let request = signed.request
+        // Between two pages of a list, say, and never before a removal: that clears what is left behind.
+        if request.method == "GET", transport.isStopped {
+            throw StoreError(.interrupted, request.verb, request.subject)
+        }
         calls.begin()
         defer { calls.end() }
         do throws(TransportError) {

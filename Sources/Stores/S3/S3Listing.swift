@@ -14,6 +14,10 @@ struct S3Listing {
         self.moment = moment
     }
 
+    /// More names than any store's folder has, and more pages.
+    private static let longest = 2_000_000
+    private static let mostPages = 20_000
+
     func objects(below prefix: String) throws(StoreError) -> [StoredObject] {
         if let moment { return try moment.objects(below: prefix, client, subject: subject) }
         return try pages(prefix, delimiter: nil).objects
@@ -32,6 +36,7 @@ struct S3Listing {
         var objects: [StoredObject] = []
         var prefixes: [String] = []
         var token: String?
+        var count = 0
         while true {
             var query = [("list-type", "2"), ("encoding-type", "url"), ("prefix", prefix)]
             if let delimiter { query.append(("delimiter", delimiter)) }
@@ -39,6 +44,10 @@ struct S3Listing {
             let page = try S3Page(client.list(query, subject: subject), subject: subject, prefix: prefix)
             objects += page.entries.map { StoredObject(name: $0.key, length: $0.length) }
             prefixes += page.prefixes
+            count += 1
+            guard objects.count + prefixes.count <= Self.longest, count <= Self.mostPages else {
+                throw StoreError(.failed, "list", subject, "the server's list does not end")
+            }
             guard page.isTruncated else { return (objects, prefixes) }
             // A server that says there is more and leads nowhere would never end.
             guard let next = page.next.first, next != token, !page.entries.isEmpty || !page.prefixes.isEmpty else {
@@ -107,7 +116,9 @@ struct S3Page {
                     let last = leaf.path.last ?? ""
                     if leaf.path.count == 2 {
                         switch last {
-                        case "IsTruncated": (isTruncated, sawEnd) = (leaf.text == "true", true)
+                        case "IsTruncated":
+                            guard ["true", "false"].contains(leaf.text) else { throw S3Text.Malformed() }
+                            (isTruncated, sawEnd) = (leaf.text == "true", true)
                         case "EncodingType": isEncoded = leaf.text == "url"
                         case "NextContinuationToken", "NextKeyMarker": next = [leaf.text]
                         case "NextVersionIdMarker": nextVersion = leaf.text

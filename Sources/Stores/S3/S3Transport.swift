@@ -67,6 +67,13 @@ final class HTTPTransport: @unchecked Sendable {
         self.stop = stop
     }
 
+    /// Whether somebody has asked the work to stop; then it is noted that it did.
+    var isStopped: Bool {
+        guard stop?.isStopRequested == true else { return false }
+        stop?.noteInterruption()
+        return true
+    }
+
     deinit { idle.forEach { ccurl_close($0) } }
 
     /// Makes a request.

@@ -76,6 +76,7 @@ extension SFTPChannel {
             underWay += range.count
         }
         while true {
+            try checkStop("read")
             while asked < end, underWay < Self.windowLimit {
                 let next = min(asked + readLength, end)
                 try ask(asked..<next)

@@ -29,7 +29,7 @@ final class SFTPChannel: @unchecked Sendable {
     private let child: ChildProgram
     private let location: SFTPLocation
     private let deadline: UInt64
-    private let stop: Stop
+    let stop: Stop
     private let monitor = Monitor()
     /// Held by whoever sends, so that no packet gets into another.
     private let sending = Monitor()
@@ -303,4 +303,13 @@ private func monotonicNanoseconds() -> UInt64 {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
     return UInt64(truncatingIfNeeded: time.tv_sec) &* 1_000_000_000 &+ UInt64(truncatingIfNeeded: time.tv_nsec)
+}
+
+extension SFTPChannel {
+    /// A safe place to stop, between two answers: a server that answers for ever is no reason to go on.
+    func checkStop(_ verb: String) throws(SFTPFailure) {
+        guard stop.isStopRequested else { return }
+        stop.noteInterruption()
+        throw .explained(StoreError(.interrupted, verb, ""))
+    }
 }

@@ -69,6 +69,7 @@ struct SFTPListing {
         add(top)
         do throws(SFTPFailure) {
             while true {
+                try channel.checkStop("list")
                 while underWay.count - first < Self.width, openCount < min(Self.openLimit, channel.handleLimit / 4),
                     let index = toOpen.popLast()
                 {
