@@ -45,8 +45,7 @@ public struct StoreSettings: Sendable {
                 "\(location) keeps no versions", mend: "an earlier state is read of an object store that keeps them")
         }
         if let rate { store = PacingStore(store, bytesPerSecond: rate) }
-        // What is far away.
-        if store.objectLength != nil { store = ReadAheadStore(RetryingStore(store, stop: stop)) }
+        if store.isFar { store = ReadAheadStore(RetryingStore(store, stop: stop)) }
         return StoppingStore(store, stop)
     }
 }

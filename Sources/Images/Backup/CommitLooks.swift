@@ -35,7 +35,6 @@ struct CommitLooks {
                 for object in prepared {
                     try look()
                     willBegin()
-                    uncertain = copies.first == uncertain ? uncertain : nil
                     try object.put()
                     copies.removeFirst()
                 }
@@ -51,7 +50,7 @@ struct CommitLooks {
                 }
                 guard [.expired, .failed, .unreachable].contains(error.reason) else { throw error }
                 // A disk that fails does not do better a moment later.
-                if error.reason != .expired && store.objects.objectLength == nil { throw error }
+                if error.reason != .expired && !store.objects.isFar { throw error }
                 if attempt == Self.attempts {
                     if error.reason == .expired { throw Repeat() }
                     throw error
@@ -75,11 +74,11 @@ struct CommitLooks {
         if volumes.contains(where: { condemned.contains($0.id) }) { throw Repeat() }
     }
 
-    /// To be called once the root is there. What was condemned or removed meanwhile makes the run no success.
+    /// To be called once the root is there. What was condemned or removed meanwhile makes the run no success. Of a server
+    /// it is also seen whether the root is there: some say yes and keep nothing.
     /// - Throws: `Repeat`
-    /// Of a server it is also seen whether the root is there: some say yes and keep nothing.
     func afterRoot(_ name: ObjectName, length: UInt64) throws {
-        if store.objects.objectLength != nil {
+        if store.objects.isFar {
             let listed = try store.listed(.image, group: group, writer: name.writer).first { $0.name == name }
             guard listed?.first == length, listed?.second == length else {
                 throw ImageError.damaged(

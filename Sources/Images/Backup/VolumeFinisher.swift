@@ -34,7 +34,7 @@ final class VolumeFinisher: @unchecked Sendable {
         self.objects = objects
         self.run = run
         self.writer = writer
-        let isFar = objects.objectLength != nil
+        let isFar = objects.isFar
         // Of what goes to a server each is held in memory, and a checkpoint cannot be removed by who may only create.
         queue = BoundedQueue(capacity: isFar ? 1 : 2)
         secondsBetween = isFar ? 15 * 60 : 10

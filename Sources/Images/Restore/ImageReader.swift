@@ -91,7 +91,7 @@ final class VolumeChunks: ChunkProvider, @unchecked Sendable {
 
     func expect(_ id: Digest) {
         // What is not found now is told by who reads it.
-        guard store.objects.objectLength != nil, let location = try? index.locate(id) else { return }
+        guard store.objects.isFar, let location = try? index.locate(id) else { return }
         let volume = index.volumes[Int(location.volume)].reference  // safe: the index knows it
         let name = volume.name(.volume, group: group).text
         func expect(_ start: UInt64, _ end: UInt64) {
@@ -182,7 +182,7 @@ final class StoreImageReader: BatchedImageReader {
         self.root = root
         storeFolder = store.objects.localFolder
         storeSubject = store.subject
-        foresight = store.objects.objectLength == nil ? 0 : 128
+        foresight = store.objects.isFar ? 128 : 0
         workspace = try ChunkWorkspace()
         guard root.body != nil else {
             throw store.keyring.secret == nil

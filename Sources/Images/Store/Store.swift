@@ -130,7 +130,7 @@ public final class Store: Sendable {
     private static func openForWriting(_ opening: Opening, _ credentials: Credentials) throws -> Store {
         // Asked of a server in use it is a round trip for nothing: verify names what is missing.
         let isInUse =
-            try opening.objects.objectLength != nil && opening.machine.memory(of: opening.header.store).root != nil
+            try opening.objects.isFar && opening.machine.memory(of: opening.header.store).root != nil
         if !isInUse { try opening.finishHeader() }
         guard let key = opening.writer, opening.chain.roots.contains(key.root) else {
             return try join(opening, JoinRequest(), credentials)

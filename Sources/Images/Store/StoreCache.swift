@@ -24,7 +24,7 @@ extension StoreName {
 extension MachineState {
     /// A store far away, with what this machine keeps of it.
     public func cached(_ store: any ObjectStore) -> any ObjectStore {
-        guard store.objectLength != nil else { return store }
+        guard store.isFar else { return store }
         // The ids in all names are random: one folder serves all stores.
         return CachingStore(
             store, folder: isReadOnly ? nil : cache.appending("objects"), keeping: StoreName.keeping,

@@ -91,7 +91,7 @@ extension Store {
         made.append(name)
         try objects.put(name, bytes)
         // Without its keys nobody ever opens a store: of a server it is seen whether it has kept them.
-        guard objects.objectLength != nil else { return }
+        guard objects.isFar else { return }
         guard try objects.uncached.read(name, limit: Format.maximumStoreRecordLength) == bytes else {
             throw ImageError.damaged(
                 subject: "\(name) of \(objects.subject)", detail: "the server does not give back what was sent")

@@ -26,7 +26,7 @@ extension Store {
     /// Makes the folders of this machine beforehand, where a server has any: the account that it writes with later may be one that makes
     /// none. Where this one makes none either, it finds out when it writes.
     func makeOwnFolders() throws {
-        guard let writer = keyring.writer, objects.objectLength != nil else { return }
+        guard let writer = keyring.writer, objects.isFar else { return }
         for kind in ["v", "x", "i", "c"] {
             do { try objects.makeFolder("\(kind)/\(writer.group.id)/\(writer.writer)") } catch {
                 if error.reason != .refused { throw ImageError(error) }
