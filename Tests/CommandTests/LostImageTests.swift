@@ -21,6 +21,7 @@ import Testing
         "What works with the latest image of a store that was rolled back names the newer one first, does its work, and ends with 3",
         arguments: [
             "restore latest --from store --to out", "restore latest --from store --dry-run",
+            "restore latest --from store --to out --copy-first",
             "restore latest --from store --series $(hostname)/tree --to out",
             "restore latest --from store --host $(hostname) --to out",
             "export latest --from store > out.tar", "copy latest --from store --output out.hf",

@@ -97,12 +97,13 @@ extension SourceOptions {
                 hint: "`holdfast images --from \(from)` lists them; give the id of one, or `latest`")
         }
         let store = try session.open(from, for: .read)
-        let id = try image == nil ? session.chooseImage(of: store, filter, at: from).id.description : nil
+        let name = try image?.text ?? session.chooseImage(of: store, filter, at: from).id.description
         if try copyFirst.isWanted(of: place, session) {
-            let id = try id ?? store.find(image?.text ?? "latest", filter).id.description
+            let found = try store.find(name, filter)
+            found.lost.forEach(session.findings.add)
+            let id = found.id.description
             return try copyFirst.copy(id, from: place, session).imageReader(id)
         }
-        if let id { return try store.imageReader(id) }
-        return try store.imageReader(image?.text ?? "latest", filter, findings: session.findings)
+        return try store.imageReader(name, filter, findings: session.findings)
     }
 }

@@ -22,7 +22,7 @@ public struct ImageSummary: Sendable {
     /// What has to be known of the choice, where it was found by `latest`.
     public internal(set) var note: Finding?
     /// Newer images that this machine has seen and that are gone, where it was found by `latest`.
-    var lost: [Finding] = []
+    public internal(set) var lost: [Finding] = []
 
     var name: ObjectName
     var reference: RootReference?
