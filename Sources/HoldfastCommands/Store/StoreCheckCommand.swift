@@ -19,10 +19,21 @@ struct StoreCheckCommand: HoldfastCommand {
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func perform(_ session: Session) throws -> Outcome {
-        // It takes a key to write alone, where what follows takes one to read.
-        if let writing = try? session.open(store, for: .list) { tellPromises(of: writing, session) }
-        let store = try session.open(store, for: .verify)
-        return try verify(store, image: nil, readData: false, session)
+        let opened = try opened(session)
+        tellPromises(of: opened, session)
+        return try verify(opened, image: nil, readData: false, session)
+    }
+
+    private func opened(_ session: Session) throws -> Store {
+        do { return try session.open(store, for: .verify) } catch {
+            switch error {
+            case ImageError.noIdentity, ImageError.wrongIdentity, ImageError.stewardReadsNothing:
+                // To find out what a server keeps to takes a key to write alone. Where there is none, either, the error says what is missing.
+                if let writing = try? session.open(store, for: .list) { tellPromises(of: writing, session) }
+            default: break
+            }
+            throw error
+        }
     }
 }
 
