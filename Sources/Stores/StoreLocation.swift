@@ -68,11 +68,6 @@ public enum StoreLocation: Hashable, Sendable, CustomStringConvertible {
 
     /// The same place has the same words on this machine, from whatever folder they were written.
     public func name(from workingFolder: BytePath) -> BytePath {
-        switch self {
-        case .folder(let path): path.normalized(relativeTo: path.isAbsolute ? "/" : workingFolder)
-        case .s3(let location): BytePath(location.description)
-        case .sftp(let location): BytePath(location.description)
-        case .medium(let location): BytePath(location.description)
-        }
+        folder.map { $0.normalized(relativeTo: $0.isAbsolute ? "/" : workingFolder) } ?? BytePath(description)
     }
 }

@@ -78,11 +78,11 @@ extension Store {
 
     /// The same for several, several at once where each costs a round trip. One that is damaged costs time: volumes have directories of
     /// their own.
-    /// - Parameter body: returns false where no more are wanted.
+    /// - Parameter isEnough: asked after each: whether no more are wanted.
     func forEachIndexPart(
         of references: [VolumeReference], group: Identifier,
         _ body: (VolumeReference, IndexPart) throws -> Void, isEnough: () -> Bool
-    ) throws {
+    ) {
         if isEnough() { return }
         inOrder(references, threads: objects.smallCalls) { reference in
             Result { try self.indexReader(reference, group: group) }

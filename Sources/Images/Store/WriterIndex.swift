@@ -92,7 +92,7 @@ extension Store {
         var missing = Dictionary(
             named.volumes.filter { !index.contains($0.id) }.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first }
         )
-        try forEachIndexPart(of: named.indexes, group: group) { reference, part in
+        forEachIndexPart(of: named.indexes, group: group) { reference, part in
             guard missing[part.volume.id] == part.volume, trusted(reference, part.volume) else { return }
             let number = index.add(part.volume)
             try index.add(part.rows, volume: number)

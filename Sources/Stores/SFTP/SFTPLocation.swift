@@ -50,8 +50,8 @@ public struct SFTPLocation: Hashable, Sendable, CustomStringConvertible {
 
     public var description: String {
         let place = host.contains(":") ? "[\(host)]" : host
-        let account = user.map { Self.encoded(Array($0.utf8)) + "@" } ?? ""
-        let shown = path.first == UInt8(ascii: "/") ? Self.encoded(path) : "/~/" + Self.encoded(path)
+        let account = user.map { percentEncoded($0.utf8) + "@" } ?? ""
+        let shown = (path.first == UInt8(ascii: "/") ? "" : "/~/") + percentEncoded(path, keeping: "/")
         return "sftp://\(account)\(place)\(port.map { ":\($0)" } ?? "")\(shown)"
     }
 
@@ -71,7 +71,7 @@ public struct SFTPLocation: Hashable, Sendable, CustomStringConvertible {
             (name, rest) = (text[..<colon], text[colon...])
         }
         let host = try Self.text(name, of: "host")
-        if isBracketed, !host.utf8.allSatisfy({ $0 == UInt8(ascii: ":") || isPlain($0) || $0 == UInt8(ascii: "%") }) {
+        if isBracketed, !host.utf8.allSatisfy({ isLetterOrDigit($0) || "-._~:%".utf8.contains($0) }) {
             throw LocationError("an address in brackets is of IPv6", mend: "write it as sftp://[2001:db8::1]/PATH")
         }
         if rest.isEmpty { return (host, nil) }
@@ -122,23 +122,6 @@ public struct SFTPLocation: Hashable, Sendable, CustomStringConvertible {
         guard let result = percentDecoded(Array(text)) else {
             throw LocationError(
                 "after `%` in the address, two hexadecimal digits are missing", mend: "write `%` itself as %25")
-        }
-        return result
-    }
-
-    private static func isPlain(_ byte: UInt8) -> Bool {
-        (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)
-            || "-._~".utf8.contains(byte)
-    }
-
-    private static func encoded(_ bytes: [UInt8]) -> String {
-        var result = ""
-        for byte in bytes {
-            if isPlain(byte) || byte == UInt8(ascii: "/") {
-                result.unicodeScalars.append(UnicodeScalar(byte))
-            } else {
-                result += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
-            }
         }
         return result
     }

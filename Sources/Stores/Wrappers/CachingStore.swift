@@ -83,16 +83,13 @@ public final class CachingStore: ForwardingStore, @unchecked Sendable {
         let bytes = Array(file[32...])
         // A damaged one is none either.
         guard let sum = try? digest(name, bytes), sum.bytes == Array(file[..<32]) else { return nil }
-        monitor.withLock { known[name] = bytes }
+        remember(name, bytes)
         return bytes
     }
 
     private func keep(_ name: String, _ bytes: [UInt8]) {
         guard bytes.count <= Self.lengthLimit, isSound(name, bytes) else { return }
-        monitor.withLock {
-            if known.count > 1024 { known.removeAll() }
-            if bytes.count <= 64 << 10 { known[name] = bytes }
-        }
+        remember(name, bytes)
         guard keeping(name) == .lastingly, let folder, let path = path(name), let sum = try? digest(name, bytes) else {
             return
         }
@@ -100,6 +97,15 @@ public final class CachingStore: ForwardingStore, @unchecked Sendable {
         try? makeFolders(folder)
         try? writeCached(path, sum.bytes + bytes)
         Self.trim(folder, last: path)
+    }
+
+    /// Small ones, in memory; not more than so many.
+    private func remember(_ name: String, _ bytes: [UInt8]) {
+        guard bytes.count <= 64 << 10 else { return }
+        monitor.withLock {
+            if known.count > 1024 { known.removeAll() }
+            known[name] = bytes
+        }
     }
 
     /// Not durable: a torn file has another sum.
