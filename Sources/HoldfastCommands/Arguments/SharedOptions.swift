@@ -54,9 +54,9 @@ struct RateOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Read and write a store at so many bytes a second at most (2MB).", valueName: "size"))
     var rate: SizeArgument?
 
-    func pacing(_ store: StoreArgument?) -> StoreArgument? {
+    func pacing(_ store: StoreArgument) -> StoreArgument {
         var store = store
-        store?.rate = rate?.bytes
+        store.rate = rate?.bytes
         return store
     }
 }
@@ -64,7 +64,7 @@ struct RateOptions: ParsableArguments {
 extension SourceOptions {
     /// The store, as it is to be read.
     func store(_ pace: RateOptions? = nil) -> StoreArgument? {
-        var store = pace?.pacing(from) ?? from
+        var store = from.map { pace?.pacing($0) ?? $0 }
         store?.moment = at?.seconds
         return store
     }

@@ -92,7 +92,7 @@ struct BackupCommand: StatefulCommand {
 
     /// Opens the store. A folder that is new or empty becomes one where somebody is there who sees it.
     private func openStore(_ session: Session) throws -> Store {
-        guard let to = pace.pacing(target.to) else { throw Problem.usage("give --to STORE or --output FILE") }
+        guard let to = target.to.map(pace.pacing) else { throw Problem.usage("give --to STORE or --output FILE") }
         let place = try session.place(to)
         try session.refuseFile(place)
         let objects = try session.objects(place, writing: true)

@@ -87,7 +87,7 @@ struct CopyCommand: HoldfastCommand {
         let names = images.map(\.text)
         let filter = source.filter
         let (progress, findings) = (session.progress, session.findings)
-        switch (source.store(pace), source.input, pace.pacing(target.to), target.output) {
+        switch (source.store(pace), source.input, target.to.map(pace.pacing), target.output) {
         case (let from?, _, let to?, _):
             let (origin, place) = (try session.place(from), try session.place(to))
             let (source, target) = (try session.objects(origin), try session.objects(place, writing: true))

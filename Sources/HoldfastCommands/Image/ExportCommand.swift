@@ -33,7 +33,7 @@ struct ExportCommand: HoldfastCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         try refuseTerminal(1, "standard output")
-        let store = try session.open(pace.pacing(from) ?? from, for: .read)
+        let store = try session.open(pace.pacing(from), for: .read)
         let report = try session.working {
             try store.export(
                 image: image.text, ImageFilter(series: series?.text, host: host?.text), to: 1,

@@ -29,7 +29,7 @@ struct ImportCommand: HoldfastCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         try refuseTerminal(0, "standard input")
-        let store = try session.openToWrite(pace.pacing(to) ?? to)
+        let store = try session.openToWrite(pace.pacing(to))
         let report = try session.working {
             try store.importArchive(
                 from: 0, name: name.text, progress: session.progress, findings: session.findings)
