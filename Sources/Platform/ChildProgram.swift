@@ -1,6 +1,5 @@
 // A program that is talked to while it runs: ssh, which carries a conversation with a server.
 
-internal import CLinux
 internal import Glibc
 
 /// A program in a session of its own: what is typed at this terminal, Ctrl-C too, does not reach it. It gets three descriptors and no other,
@@ -20,51 +19,15 @@ public final class ChildProgram: @unchecked Sendable {
     ///   - words: the program's absolute path, or a name that is looked for where the system's programs are, and its arguments.
     ///   - variables: the names of the variables that it gets of this program's environment.
     public init(_ words: [ProgramWord], variables: [String] = []) throws(SystemError) {
-        let path = try program(words.first ?? "")
         let name = words.first?.shown ?? ""
         let (stream, its) = try pair(name)
         let (errors, complaints) = try pair(name)
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_adddup2(&actions, its.raw, 0)
-        posix_spawn_file_actions_adddup2(&actions, its.raw, 1)
-        posix_spawn_file_actions_adddup2(&actions, complaints.raw, 2)
-        clinux_spawn_in_root(&actions)
-        clinux_spawn_closing_others(&actions)
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        // Signals that this program ignores, or waits for in a thread of its own, are none of the child's business.
-        var none = sigset_t()
-        sigemptyset(&none)
-        posix_spawnattr_setsigmask(&attributes, &none)
-        var usual = sigset_t()
-        sigemptyset(&usual)
-        for signal in [SIGPIPE, SIGINT, SIGTERM, SIGHUP] { sigaddset(&usual, signal) }
-        posix_spawnattr_setsigdefault(&attributes, &usual)
-        posix_spawnattr_setflags(
-            &attributes,
-            Int16(POSIX_SPAWN_SETSIGMASK) | Int16(POSIX_SPAWN_SETSIGDEF) | clinux_POSIX_SPAWN_SETSID)
-        var arguments: [UnsafeMutablePointer<CChar>?] = words.map { word in
-            withNullTerminated(word.bytes) { strdup($0) }
-        }
-        arguments.append(nil)
-        var environment: [UnsafeMutablePointer<CChar>?] = [
-            strdup("LC_ALL=C"), strdup("PATH=\(systemFolders.joined(separator: ":")):/usr/local/sbin:/usr/local/bin"),
-        ]
-        for variable in variables {
-            guard let value = getenv(variable) else { continue }
-            environment.append(strdup("\(variable)=\(String(cString: value))"))
-        }
-        environment.append(nil)
-        defer { (arguments + environment).forEach { free($0) } }
-        var child = pid_t()
-        let code = path.withCString { posix_spawn(&child, $0, &actions, &attributes, &arguments, &environment) }
-        if code != 0 { throw SystemError(code, "run", name) }
+        identifier = try spawn(
+            words, folders: systemFolders + localFolders,
+            variables: variables.compactMap { name in getenv(name).map { "\(name)=\(String(cString: $0))" } },
+            descriptors: (its, its, complaints), .ownSession)
         self.stream = stream
         self.errors = errors
-        identifier = child
     }
 
     deinit { end(within: 0) }

@@ -26,6 +26,9 @@ public struct ProgramResult: Sendable {
 /// there, and what is called here comes from packages.
 let systemFolders = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"]
 
+/// Where programs are that were installed by hand: for what is the administrator's own.
+let localFolders = ["/usr/local/sbin", "/usr/local/bin"]
+
 /// The Debian packages of the programs that are called by name.
 private let packages = [
     "btrfs": "btrfs-progs", "zfs": "zfsutils-linux", "zpool": "zfsutils-linux", "modprobe": "kmod", "umount": "mount",
@@ -65,40 +68,12 @@ extension SystemError {
 public func runProgram(
     _ words: [ProgramWord], isHook: Bool = false, limit: Int? = nil, stop: Stop? = nil
 ) throws(SystemError) -> ProgramResult {
-    let path = try program(words.first ?? "")
     let name = words.first?.shown ?? ""
-    let folders = systemFolders + (isHook ? ["/usr/local/sbin", "/usr/local/bin"] : [])
     // Files rather than pipes: nothing waits for anything, however much either stream holds.
     let (output, errors) = (try temporaryFile(), try temporaryFile())
-    let input = try Descriptor.open("/dev/null")
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_adddup2(&actions, input.raw, 0)
-    posix_spawn_file_actions_adddup2(&actions, output.raw, 1)
-    posix_spawn_file_actions_adddup2(&actions, errors.raw, 2)
-    clinux_spawn_in_root(&actions)
-    // Signals that this program waits for in a thread of its own are blocked here; there they must not be.
-    var attributes = posix_spawnattr_t()
-    posix_spawnattr_init(&attributes)
-    defer { posix_spawnattr_destroy(&attributes) }
-    var none = sigset_t()
-    sigemptyset(&none)
-    posix_spawnattr_setsigmask(&attributes, &none)
-    // With a limit, it gets a group of its own, so that what it starts ends with it.
-    posix_spawnattr_setflags(
-        &attributes, Int16(POSIX_SPAWN_SETSIGMASK) | (limit == nil ? 0 : Int16(POSIX_SPAWN_SETPGROUP)))
-    var arguments: [UnsafeMutablePointer<CChar>?] = words.map { word in
-        withNullTerminated(word.bytes) { strdup($0) }
-    }
-    arguments.append(nil)
-    var variables: [UnsafeMutablePointer<CChar>?] = [
-        strdup("LC_ALL=C"), strdup("PATH=\(folders.joined(separator: ":"))"), nil,
-    ]
-    defer { (arguments + variables).forEach { free($0) } }
-    var child = pid_t()
-    let code = path.withCString { posix_spawn(&child, $0, &actions, &attributes, &arguments, &variables) }
-    if code != 0 { throw SystemError(code, "run", name) }
+    let child = try spawn(
+        words, folders: systemFolders + (isHook ? localFolders : []),
+        descriptors: (try Descriptor.open("/dev/null"), output, errors), limit == nil ? .same : .ownGroup)
     var status: CInt = 0
     if let limit {
         try wait(for: child, &status, name, limit, stop)
