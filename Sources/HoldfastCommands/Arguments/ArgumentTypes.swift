@@ -2,7 +2,6 @@
 
 internal import ArgumentParser
 internal import Cryptography
-internal import Glibc
 internal import Images
 internal import Platform
 
@@ -147,19 +146,12 @@ struct TimeArgument: ExpressibleByArgument {
 
     init?(argument: String) {
         let text = argument.count == 10 ? argument + "T00:00:00Z" : argument
-        let digits = text.split(whereSeparator: { "-T:Z".contains($0) }).map { Int32($0) }
+        let digits = text.split(whereSeparator: { "-T:Z".contains($0) }).map { Int64($0) }
         guard text.count == 20, text.hasSuffix("Z"), digits.count == 6, let year = digits[0], let month = digits[1],
-            let day = digits[2], let hour = digits[3], let minute = digits[4], let second = digits[5]
+            let day = digits[2], let hour = digits[3], let minute = digits[4], let second = digits[5],
+            let seconds = calendarSeconds(
+                year: year, month: month, day: day, hour: hour, minute: minute, second: second)
         else { return nil }
-        var parts = tm()
-        parts.tm_year = year &- 1900
-        parts.tm_mon = month &- 1
-        (parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec) = (day, hour, minute, second)
-        let asked = parts
-        seconds = Int64(timegm(&parts))
-        // What is no date is moved to one.
-        guard asked.tm_mon == parts.tm_mon, asked.tm_mday == parts.tm_mday, asked.tm_hour == parts.tm_hour else {
-            return nil
-        }
+        self.seconds = seconds
     }
 }

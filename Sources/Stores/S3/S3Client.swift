@@ -224,25 +224,11 @@ enum HTTPDate {
     static func seconds(_ text: String) -> Int64? {
         let words = text.split(separator: " ")
         guard words.count == 6, let day = Int64(words[1]), let month = months.firstIndex(of: String(words[2])),
-            let year = Int64(words[3]), (1970...9999).contains(year), (1...31).contains(day)
+            let year = Int64(words[3]), year >= 1970
         else { return nil }
         let clock = words[4].split(separator: ":").compactMap { Int64($0) }
-        guard clock.count == 3, (0...23).contains(clock[0]), (0...59).contains(clock[1]), (0...60).contains(clock[2])
-        else { return nil }
-        return CalendarTime.seconds(year, Int64(month) + 1, day, clock[0], clock[1], clock[2])
-    }
-}
-
-enum CalendarTime {
-    /// Seconds since 1970 of a time in UTC, in the proleptic Gregorian calendar.
-    static func seconds(
-        _ year: Int64, _ month: Int64, _ day: Int64, _ hour: Int64, _ minute: Int64, _ second: Int64
-    ) -> Int64 {
-        // Years that begin in March put the leap day last; 719468 days lie between 0000-03-01 and 1970-01-01.
-        let shifted = month < 3 ? year - 1 : year
-        let era = shifted / 400
-        let yearOfEra = shifted - era * 400
-        let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + (153 * ((month + 9) % 12) + 2) / 5 + day - 1
-        return (era * 146_097 + dayOfEra - 719_468) * 86400 + hour * 3600 + minute * 60 + second
+        guard clock.count == 3 else { return nil }
+        return calendarSeconds(
+            year: year, month: Int64(month) + 1, day: day, hour: clock[0], minute: clock[1], second: clock[2])
     }
 }

@@ -178,8 +178,8 @@ enum S3Time {
             }
         }
         guard let year = number(0..<4), let month = number(5..<7), let day = number(8..<10), let hour = number(11..<13),
-            let minute = number(14..<16), let second = number(17..<19), (1...12).contains(month)
+            let minute = number(14..<16), let second = number(17..<19)
         else { return nil }
-        return CalendarTime.seconds(year, month, day, hour, minute, second)
+        return calendarSeconds(year: year, month: month, day: day, hour: hour, minute: minute, second: second)
     }
 }
