@@ -38,6 +38,16 @@ final class OffsitePlace: Sendable {
             """)
     }
 
+    /// A store in which an image of `tree` is.
+    static func withImage(_ options: String = "--enforce-condition") throws -> OffsitePlace {
+        let place = try OffsitePlace(options)
+        for step in ["store init off --quiet", "backup tree --to off --quiet"] {
+            let outcome = place.holdfast(step)
+            try #require(outcome.status == 0, "\(step): \(outcome)")
+        }
+        return place
+    }
+
     /// What a shell needs to ask the server as its administrator: `$admin list`.
     var environment: String {
         let values = ["ENDPOINT", "REGION", "BUCKET", "ACCESS_KEY", "SECRET_KEY"].map { "\($0)=\(server[$0])" }
@@ -72,8 +82,7 @@ final class OffsitePlace: Sendable {
             "--session --enforce-condition", "--versions --ignore-condition",
         ])
     func whole(options: String) throws {
-        let offsite = try OffsitePlace(options)
-        let place = offsite
+        let place = try OffsitePlace(options)
         let steps = [
             "store init off", "backup tree --to off", "backup tree --to off", "images --from off",
             "verify --from off --read-data",
@@ -100,32 +109,28 @@ final class OffsitePlace: Sendable {
 
     @Test("A backup of what has not changed takes at most thirteen requests, and a list four")
     func requestCounts() throws {
-        let offsite = try OffsitePlace()
-        let place = offsite
-        place.holdfast("store init off --quiet")
-        place.holdfast("backup tree --to off --quiet")
+        let place = try OffsitePlace.withImage()
         for _ in 0..<3 {
-            _ = offsite.requests()
+            _ = place.requests()
             #expect(place.holdfast("backup tree --to off --quiet").status == 0)
-            let backup = offsite.requests()
+            let backup = place.requests()
             #expect(backup.count <= 13 && backup.count { $0.hasPrefix("PUT") } <= 6, "\(backup)")
             #expect(place.holdfast("images --from off --quiet").status == 0)
-            let list = offsite.requests()
+            let list = place.requests()
             #expect(list.count <= 4, "\(list)")
         }
     }
 
-    @Test("What an attacker has hidden behind delete markers is there at an earlier time")
-    func earlierTime() throws {
-        let offsite = try OffsitePlace("--versions --ignore-condition")
-        let place = offsite
-        place.holdfast("store init off --quiet")
-        place.holdfast("backup tree --to off --quiet")
+    @Test(
+        "What an attacker has hidden behind delete markers is there at an earlier time, on however many pages it is told",
+        arguments: ["", " --page 3"])
+    func earlierTime(pages: String) throws {
+        let place = try OffsitePlace.withImage("--versions --ignore-condition\(pages)")
         let time = place.shell("sleep 2; date -u +%FT%TZ; sleep 2").output.dropLast()
         // Written over and removed, each by who has the key.
         let hidden = place.shell(
             """
-            \(offsite.environment)
+            \(place.environment)
             echo gone > gone
             for name in $($admin list line/ | cut -d' ' -f1); do
                 $admin put $name gone && $admin delete $name || exit 1
@@ -147,14 +152,11 @@ final class OffsitePlace: Sendable {
 
     @Test("Another store in the place of the one that was used is refused to who reads, too")
     func swapped() throws {
-        let offsite = try OffsitePlace("--enforce-condition")
-        let place = offsite
-        place.holdfast("store init off --quiet")
-        place.holdfast("backup tree --to off --quiet")
+        let place = try OffsitePlace.withImage("--enforce-condition")
         // Made by somebody for the victim's public key, and put where the victim's was.
         let swapped = place.shell(
             """
-            \(offsite.environment)
+            \(place.environment)
             mkdir other false; echo false > false/file
             HOME=$PWD/other XDG_CONFIG_HOME=$PWD/other XDG_STATE_HOME=$PWD/other XDG_CACHE_HOME=$PWD/other bash -c '
                 holdfast store init forged --recipient "'$(grep -o "age1[0-9a-z]*" home/config/holdfast/identity.txt)'" --quiet &&
@@ -175,13 +177,10 @@ final class OffsitePlace: Sendable {
 
     @Test("What another tool has mirrored from a bucket the independent reader restores")
     func mirrored() throws {
-        let offsite = try OffsitePlace()
-        let place = offsite
-        place.holdfast("store init off --quiet")
-        place.holdfast("backup tree --to off --quiet")
+        let place = try OffsitePlace.withImage()
         let restored = place.shell(
             """
-            \(offsite.environment)
+            \(place.environment)
             $admin list line/ | cut -d' ' -f1 | while read -r name; do
                 mkdir -p "mirror/$(dirname "${name#line/}")"; $admin get "$name" > "mirror/${name#line/}" || exit 1
             done
@@ -235,35 +234,35 @@ final class OffsitePlace: Sendable {
 
     @Test("What cannot work is told in one sentence with its mend, and no secret gets out", arguments: refusals)
     func refused(refusal: Refusal) throws {
-        let offsite = try OffsitePlace(
+        let place = try OffsitePlace(
             refusal.options, bucket: refusal.bucket, secret: refusal.secret, settings: refusal.settings)
-        let outcome = offsite.shell(
+        let outcome = place.shell(
             "\(refusal.before); timeout 60 holdfast store init off --verbose && timeout 60 holdfast backup tree --to off --verbose"
         )
         #expect(outcome.status == refusal.status, "\(outcome)")
         #expect(outcome.output.contains(refusal.words) && outcome.output.contains("hint: "), "\(outcome)")
         #expect(outcome.output.contains(refusal.mend), "\(outcome)")
         #expect(outcome.output.count { $0 == "\n" } <= 12, "\(outcome)")
-        let secret = refusal.secret ?? offsite.server["SECRET_KEY"]
+        let secret = refusal.secret ?? place.server["SECRET_KEY"]
         #expect(!outcome.output.contains(secret))
-        #expect(offsite.shell("grep -rlF '\(secret)' home tree; :").output == "")
+        #expect(place.shell("grep -rlF '\(secret)' home tree; :").output == "")
     }
 
     @Test(
         "A clock that is a year off spoils neither a backup nor its restore", arguments: [31_536_000, -31_536_000, 0])
     func wrongClock(skew: Int) throws {
-        let offsite = try OffsitePlace("--enforce-condition --skew \(skew)")
+        let place = try OffsitePlace("--enforce-condition --skew \(skew)")
         for step in [
             "store init off", "backup tree --to off", "backup tree --to off", "images --from off",
             "restore latest --from off --to out", "store check off",
         ] {
-            let outcome = offsite.holdfast(step)
+            let outcome = place.holdfast(step)
             #expect(outcome.status == 0, "\(step): \(outcome)")
             if step == "store check off", skew != 0 {
                 #expect(outcome.output.contains("31536000 s") || outcome.output.contains("3153599"), "\(outcome)")
             }
         }
-        #expect(offsite.shell("diff -r --no-dereference tree out && echo same").output == "same\n")
+        #expect(place.shell("diff -r --no-dereference tree out && echo same").output == "same\n")
     }
 
     @Test("A secret has no place in a URL, and what is written there is not repeated")
@@ -280,8 +279,8 @@ final class OffsitePlace: Sendable {
 
     @Test("Another store in its bucket is refused by the fingerprint that the configuration has")
     func otherStore() throws {
-        let offsite = try OffsitePlace(settings: "fingerprint = \"ABCD EFGH IJKL MNOP QRST UVWX YZ23 4567\"")
-        let outcome = offsite.shell(
+        let place = try OffsitePlace(settings: "fingerprint = \"ABCD EFGH IJKL MNOP QRST UVWX YZ23 4567\"")
+        let outcome = place.shell(
             "holdfast store init off; holdfast images --from off"
         )
         #expect(outcome.status == 4 && outcome.output.contains("ABCD"), "\(outcome)")

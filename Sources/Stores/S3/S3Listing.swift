@@ -14,10 +14,6 @@ struct S3Listing {
         self.moment = moment
     }
 
-    /// More names than any store's folder has, and more pages.
-    private static let longest = 2_000_000
-    private static let mostPages = 20_000
-
     func objects(below prefix: String) throws(StoreError) -> [StoredObject] {
         if let moment { return try moment.objects(below: prefix, client, subject: subject) }
         return try pages(prefix, delimiter: nil).objects
@@ -35,30 +31,48 @@ struct S3Listing {
     ) throws(StoreError) -> (objects: [StoredObject], prefixes: [String]) {
         var objects: [StoredObject] = []
         var prefixes: [String] = []
-        var token: String?
-        var count = 0
-        while true {
-            var query = [("list-type", "2"), ("encoding-type", "url"), ("prefix", prefix)]
-            if let delimiter { query.append(("delimiter", delimiter)) }
-            if let token { query.append(("continuation-token", token)) }
-            let page = try S3Page(client.list(query, subject: subject), subject: subject, prefix: prefix)
+        let query = [("list-type", "2")] + (delimiter.map { [("delimiter", $0)] } ?? [])
+        try client.pages(query, markers: ["continuation-token"], below: prefix, subject: subject) { page in
             objects += page.entries.map { StoredObject(name: $0.key, length: $0.length) }
             prefixes += page.prefixes
-            count += 1
-            guard objects.count + prefixes.count <= Self.longest, count <= Self.mostPages else {
-                throw StoreError(.failed, "list", subject, "the server's list does not end")
-            }
-            guard page.isTruncated else { return (objects, prefixes) }
-            // A server that says there is more and leads nowhere would never end.
-            guard let next = page.next.first, next != token, !page.entries.isEmpty || !page.prefixes.isEmpty else {
-                throw StoreError(.failed, "list", subject, "the server says that there is more, and does not show it")
-            }
-            token = next
         }
+        return (objects, prefixes)
     }
 }
 
 extension S3Client {
+    /// More names than any store's folder has, and more pages.
+    private static let longest = 2_000_000
+    private static let mostPages = 20_000
+
+    /// Reads a list to its end.
+    /// - Parameters:
+    ///   - query: which list it is.
+    ///   - markers: what says, in a query, where the next page begins: named in the order in which a page gives it.
+    func pages(
+        _ query: [(String, String)], markers: [String], below prefix: String, subject: String, _ body: (S3Page) -> Void
+    ) throws(StoreError) {
+        let query = query + [("encoding-type", "url"), ("prefix", prefix)]
+        var next: [String] = []
+        var (names, count) = (0, 0)
+        while true {
+            let page = try S3Page(
+                list(query + zip(markers, next).map { ($0, $1) }, subject: subject), subject: subject, prefix: prefix)
+            body(page)
+            names += page.entries.count + page.prefixes.count
+            count += 1
+            guard names <= Self.longest, count <= Self.mostPages else {
+                throw StoreError(.failed, "list", subject, "the server's list does not end")
+            }
+            guard page.isTruncated else { return }
+            // A server that says there is more and leads nowhere would never end.
+            guard !page.next.isEmpty, page.next != next, !page.entries.isEmpty || !page.prefixes.isEmpty else {
+                throw StoreError(.failed, "list", subject, "the server says that there is more, and does not show it")
+            }
+            next = page.next
+        }
+    }
+
     /// The body of a list.
     func list(_ query: [(String, String)], subject: String) throws(StoreError) -> [UInt8] {
         let request = S3Request(

@@ -18,12 +18,9 @@ final class S3Moment: @unchecked Sendable {
         // removed.
         var first: [String: S3Page.Entry] = [:]
         var removed: Set<String> = []
-        var marker: [String] = []
-        while true {
-            var query = [("versions", ""), ("encoding-type", "url"), ("prefix", prefix)]
-            if let key = marker.first { query.append(("key-marker", key)) }
-            if marker.count > 1 { query.append(("version-id-marker", marker[1])) }
-            let page = try S3Page(client.list(query, subject: subject), subject: subject, prefix: prefix)
+        try client.pages(
+            [("versions", "")], markers: ["key-marker", "version-id-marker"], below: prefix, subject: subject
+        ) { page in
             for entry in page.entries where entry.modified <= time {
                 if entry.isMarker {
                     removed.insert(entry.key)
@@ -32,11 +29,6 @@ final class S3Moment: @unchecked Sendable {
                 if let known = first[entry.key], known.modified <= entry.modified { continue }
                 first[entry.key] = entry
             }
-            guard page.isTruncated else { break }
-            guard !page.next.isEmpty, page.next != marker, !page.entries.isEmpty else {
-                throw StoreError(.failed, "list", subject, "the server says that there is more, and does not show it")
-            }
-            marker = page.next
         }
         for key in removed { first[key] = nil }
         monitor.withLock { for (key, entry) in first { versions[key] = .some(entry.version) } }
