@@ -12,7 +12,8 @@ struct InterruptedSwitchTests {
     /// Those that need no virtual machine.
     static let kinds: [BackendKind] = [.btrfs, .tree]
 
-    /// What the shell of a test can say: `hf` is the command, `killed CALL N` the command that is killed at its N-th such call.
+    /// What the shell of a test can say: `hf` is the command, `killed CALL N` the command that is killed at its N-th such call, of those that name
+    /// the file `$at` where that is set.
     private func say(_ place: Place, _ script: String) -> String {
         let home =
             "HOME=\(place.scratch) XDG_CONFIG_HOME=\(place.scratch)/c XDG_STATE_HOME=\(place.scratch)/s XDG_CACHE_HOME=\(place.scratch)/k HOLDFAST_CONFIG="
@@ -20,7 +21,7 @@ struct InterruptedSwitchTests {
             """
             exec 2>&1; export \(home); T=\(place.root); cd \(place.scratch)
             hf() { \(builtProgram) "$@" --state \(place.state) --yes; echo "status $?"; }
-            killed() { call=$1 n=$2; shift 2; strace -f -qq -o /dev/null -e trace=$call -e inject=$call:signal=KILL:when=$n \\
+            killed() { call=$1 n=$2; shift 2; strace -f -qq -o /dev/null ${at:+-P $at} -e trace=$call -e inject=$call:signal=KILL:when=$n \\
                 \(builtProgram) "$@" --state \(place.state) --yes --quiet >/dev/null 2>&1; echo "killed $?"; }
             \(script)
             """)
@@ -102,12 +103,11 @@ struct InterruptedSwitchTests {
         arguments: kinds, ["rollback A", "recover", "undo"])
     func afterTheSwitch(_ kind: BackendKind, _ next: String) throws {
         let place = try Place(kind)
-        let call = kind == .btrfs ? "renameat2 2" : "fsync 40"
         let said = say(
             place,
             """
             echo 1 >$T/a; hf setup --root $T --quiet; hf create A --quiet; echo 2 >$T/a
-            killed \(call) rollback A; cat $T/a; hf status; hf \(next); cat $T/a
+            at=\(place.state)/points.json.new killed rename 1 rollback A; cat $T/a; hf status; hf \(next); cat $T/a
             """)
         #expect(said.contains("killed 137\n") && !said.contains("next boot"), "\(said)")
         #expect(said.contains("the rollback to A was interrupted; `holdfast recover"), "\(said)")
