@@ -217,7 +217,7 @@ import Testing
         try store.put("v/one", bytes("1"))
         #expect(store.conversations == 1)
         let work: @Sendable (Int) -> Void = { thread in
-            for number in 0..<10 { try? store.put("v/\(thread)-\(number)", [UInt8](repeating: 1, count: 1 << 20)) }
+            for number in 0..<10 { try? store.put("v/\(thread)-\(number)", [UInt8](repeating: 1, count: 2 << 20)) }
         }
         together({ work(1) }, { work(2) }, { work(3) }, { work(4) }, { work(5) }, { work(6) })
         #expect(try store.list("v").count == 61)

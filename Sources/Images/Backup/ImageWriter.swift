@@ -35,6 +35,7 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
     private var cacheWriter: WalkCacheWriter?
 
     private let finisher: VolumeFinisher
+    private let storeClock: StoreClock
     var checkpoints: [ObjectName] { finisher.checkpoints }
     /// The volumes of this run, by their numbers.
     private var own: Set<UInt32> = []
@@ -48,6 +49,7 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
         guard let writer = store.keyring.writer else { throw ImageError.noWriterKey(store: store.subject) }
         self.store = store
         writerKey = writer
+        storeClock = StoreClock(store.objects, writer)
         // Before the roots are listed: what such a run got to write is in that listing.
         endedRuns = store.machine.adoptEndedRuns(store: store.id)
         known = try store.writerIndex()
@@ -237,8 +239,7 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
         label.parent = newest?.root.id
         label.parentDigest = newest?.root.digest
         label.record = StoreMemory.Record(number: store.chain.newest.number, digest: store.chain.newest.digest)
-        // A store that cannot tell its time costs no image.
-        if let time = try? store.objects.time(in: run.root.folder) {
+        if let time = storeClock.now {
             label.storeTime = time
             label.clockOffset = time &- Timestamp.now().seconds
         }
@@ -283,4 +284,23 @@ struct ImageWriterResult {
     var label: ImageLabel
     /// Volumes of other machines that it needs.
     var volumesOfOthers: Int
+}
+
+/// A store's time. It takes turns of its own to learn it, so that is done while the run begins; from then on this machine counts, in seconds
+/// since its start, which nobody sets.
+private struct StoreClock {
+    private let first: Beside<(time: Int64, at: Int64)?>
+
+    init(_ objects: any ObjectStore, _ writer: WriterKey) {
+        let folder = ObjectName.folder(.image, group: writer.group.id, writer: writer.writer)
+        first = Beside(objects.isFar) {
+            // A store that cannot tell its time costs no image.
+            try? objects.time(in: folder).map { ($0, HostFacts.secondsSinceStart) }
+        }
+    }
+
+    var now: Int64? {
+        guard let first = try? first.value() else { return nil }  // It does not throw.
+        return first.time &+ (HostFacts.secondsSinceStart &- first.at)
+    }
 }

@@ -21,7 +21,7 @@ struct ObjectName: Hashable, Comparable, Sendable, CustomStringConvertible {
 
     var text: String { "\(folder)/\(id)" }
     /// What it lies in. Verdicts lie in the group's own folder, whoever gave them.
-    var folder: String { kind == .verdict ? "a/\(group)" : "\(kind.rawValue)/\(group)/\(writer)" }
+    var folder: String { kind == .verdict ? "a/\(group)" : Self.folder(kind, group: group, writer: writer) }
     /// The second copy.
     var second: String { text + ".2" }
     var both: [String] { [text, second] }
@@ -50,6 +50,11 @@ struct ObjectName: Hashable, Comparable, Sendable, CustomStringConvertible {
             guard let writer = Identifier(hexadecimal: parts[2]) else { return nil }
             self.writer = writer
         }
+    }
+
+    /// What a writer's objects of a kind lie in.
+    static func folder(_ kind: Kind, group: Identifier, writer: Identifier) -> String {
+        "\(kind.rawValue)/\(group)/\(writer)"
     }
 
     static func isSecond(_ text: String) -> Bool { text.hasSuffix(".2") }

@@ -16,6 +16,8 @@ struct SFTPListing {
         var handle: [UInt8] = []
         /// Requests for names that are under way.
         var asked = 0
+        /// How many are asked at once: the first two see the end of a small folder, and only a large one is worth more.
+        var width = 2
         var isAtEnd = false
         var hasShownItself = false
     }
@@ -102,8 +104,10 @@ struct SFTPListing {
     }
 
     private mutating func askForNames(_ index: Int) throws(SFTPFailure) {
-        folders[index].asked += 1
-        try ask(.read(index), .about(folders[index].handle, .readFolder))
+        while folders[index].asked < folders[index].width {
+            folders[index].asked += 1
+            try ask(.read(index), .about(folders[index].handle, .readFolder))
+        }
     }
 
     private mutating func take(_ step: Step, _ ticket: SFTPChannel.Ticket) throws(SFTPFailure) {
@@ -116,18 +120,19 @@ struct SFTPListing {
                 if index == 0 { try makeSureThatThereIsNone(folders[index].name) }
                 return
             }
-            // The second one meets the end of a small folder.
-            for _ in 0..<2 { try askForNames(index) }
+            try askForNames(index)
         case .read(let index):
             let names: [SFTPName]?
             do throws(SFTPFailure) { names = try channel.names(ticket) } catch { throw told(error, index) }
             folders[index].asked -= 1
             for name in names ?? [] { try take(name, in: index) }
             if names == nil { folders[index].isAtEnd = true }
-            if !folders[index].isAtEnd {
-                for _ in 0..<2 where folders[index].asked < 8 { try askForNames(index) }
-            } else if folders[index].asked == 0 {
-                try close(index)
+            if folders[index].isAtEnd {
+                if folders[index].asked == 0 { try close(index) }
+            } else if folders[index].asked == 0 || folders[index].width > 2 {
+                // What is asked beyond the end costs a turn before it is closed.
+                folders[index].width = 8
+                try askForNames(index)
             }
         case .check(let index):
             do throws(SFTPFailure) { _ = try channel.attributesIfPresent(ticket) } catch { throw told(error, index) }

@@ -18,7 +18,8 @@ extension SFTPStore {
     func put(_ name: String, _ bytes: [UInt8], within limit: SFTPTimeLimit?) throws(StoreError) {
         let place = try ObjectName(name, for: "create", in: subject)
         try memory.alone(name) { () throws(StoreError) in
-            try server.calling("create", name) { (channel) throws(SFTPFailure) in
+            // Another conversation begins with some twelve turns.
+            try server.calling("create", name, isSmall: bytes.count <= 1 << 20) { (channel) throws(SFTPFailure) in
                 if memory.isForeclosed(name) {
                     throw .explained(givenUp(name, "it may still be removed by an earlier request"))
                 }
