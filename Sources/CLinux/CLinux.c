@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
+#include <malloc.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
@@ -163,6 +164,10 @@ int clinux_removexattr(const char *path, const char *name) { return removexattr(
 unsigned long clinux_file_system_type(int descriptor) {
     struct statfs s;
     return fstatfs(descriptor, &s) == 0 ? (unsigned long)s.f_type : 0;
+}
+
+void clinux_return_large_memory(void) {
+    mallopt(M_MMAP_THRESHOLD, 512 << 10);
 }
 
 void clinux_refuse_core_dumps(void) {

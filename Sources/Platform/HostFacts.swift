@@ -141,6 +141,10 @@ public enum HostFacts {
     }
 }
 
+/// Has large buffers given back as soon as they are free. The library would keep more of them the larger they are, and for each thread that asks
+/// anew: with objects that are sent and read in parts of megabytes, half as much again as is in use.
+public func returnLargeMemory() { clinux_return_large_memory() }
+
 /// Keeps the secrets of this process out of core dumps and away from debuggers of the same user.
 public func refuseCoreDumps() { clinux_refuse_core_dumps() }
 

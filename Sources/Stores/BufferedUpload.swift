@@ -48,24 +48,10 @@ final class BufferedUpload: ObjectUpload, @unchecked Sendable {
     }
 }
 
-/// The bytes of an upload. The memory of those that are gone is used again: freed and asked for anew on several threads, as much again would
-/// lie idle.
+/// The bytes of an upload, which its copies share.
 private final class UploadBuffer: @unchecked Sendable {
-    var bytes: [UInt8]
-
-    private static let monitor = Monitor()
-    nonisolated(unsafe) private static var spare: [[UInt8]] = []
-    private static let spareLimit = 4
+    var bytes: [UInt8] = []
 
     /// - Parameter length: at which an object usually ends; growing by doubling would take as much again, while it is copied.
-    init(length: UInt64?) {
-        let wanted = length.map { Int(clamping: $0) + (1 << 20) } ?? 0
-        bytes = Self.monitor.withLock { Self.spare.popLast() } ?? []
-        bytes.reserveCapacity(wanted)
-    }
-
-    deinit {
-        bytes.removeAll(keepingCapacity: true)
-        Self.monitor.withLock { if Self.spare.count < Self.spareLimit { Self.spare.append(bytes) } }
-    }
+    init(length: UInt64?) { bytes.reserveCapacity(length.map { Int(clamping: $0) + (1 << 20) } ?? 0) }
 }

@@ -167,6 +167,9 @@ int clinux_nvme_admin(int descriptor, uint8_t opcode, uint32_t namespace_id, uin
 int clinux_mmc(int descriptor, uint32_t opcode, uint32_t argument, uint32_t flags, int writes, void *data, uint32_t length,
                uint32_t *response, uint32_t milliseconds);
 
+/// Has large buffers given back to the system as soon as they are free.
+void clinux_return_large_memory(void);
+
 /// Keeps secrets out of core dumps and away from debuggers of the same user.
 void clinux_refuse_core_dumps(void);
 

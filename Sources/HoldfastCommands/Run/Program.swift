@@ -17,6 +17,7 @@ public func main() -> Never {
     }
     HostFacts.raiseOpenFileLimit()
     refuseCoreDumps()
+    returnLargeMemory()
     let name = ArgumentText.programName
     if let problem = notYet(name) {
         report(problem, on: Console(isJSON: false))

@@ -20,20 +20,9 @@ final class BlockPool: @unchecked Sendable {
         var index: UInt64
     }
 
-    /// What one call has read: some blocks beside each other.
-    private final class Part: Sendable {
-        let bytes: [UInt8]
-        let start: UInt64
-
-        init(_ bytes: [UInt8], at start: UInt64) {
-            self.bytes = bytes
-            self.start = start
-        }
-    }
-
     private struct Block {
-        /// nil: it is coming.
-        var part: Part?
+        /// nil: it is coming. Memory of its own, so that it ends with the block: a call reads several.
+        var bytes: [UInt8]?
         var used: UInt64 = 0
         /// It was read, or is being read, before anybody needed it.
         var isAhead: Bool
@@ -95,10 +84,10 @@ final class BlockPool: @unchecked Sendable {
             let last = (offset + UInt64(buffer.count) - 1) / UInt64(Self.blockLength)
             switch find(name, place / UInt64(Self.blockLength), through: last, length: source.length) {
             case .failure(let range): try fetch(source, name, range.blocks)
-            case .success(let part):
-                let start = Int(place - part.start)  // safe: within what was read
-                let count = min(part.bytes.count - start, buffer.count - filled)
-                part.bytes.withUnsafeBytes {
+            case .success(let bytes):
+                let start = Int(place % UInt64(Self.blockLength))  // safe: less than a block
+                let count = min(bytes.count - start, buffer.count - filled)
+                bytes.withUnsafeBytes {
                     UnsafeMutableRawBufferPointer(rebasing: buffer[filled..<filled + count]).copyMemory(
                         from: UnsafeRawBufferPointer(rebasing: $0[start..<start + count]))
                 }
@@ -112,24 +101,19 @@ final class BlockPool: @unchecked Sendable {
 
     private func find(
         _ name: String, _ index: UInt64, through last: UInt64, length: UInt64
-    ) -> Result<Part, Missing> {
+    ) -> Result<[UInt8], Missing> {
         let key = Key(name: name, index: index)
         return monitor.withLock {
-            while let block = blocks[key], block.part == nil { monitor.wait() }
-            guard let part = blocks[key]?.part else {
+            while let block = blocks[key], block.bytes == nil { monitor.wait() }
+            guard let block = blocks[key], let bytes = block.bytes else {
                 return .failure(Missing(blocks: claim(name, from: index, through: last, length: length)))
             }
-            // All that is taken from this part.
-            for index in index...last {
-                let key = Key(name: name, index: index)
-                guard let block = blocks[key], block.part === part else { break }
-                if block.isAhead { unread -= 1 }
-                clock += 1
-                blocks[key] = Block(part: part, used: clock, isAhead: false)
-            }
+            if block.isAhead { unread -= 1 }
+            clock += 1
+            blocks[key] = Block(bytes: bytes, used: clock, isAhead: false)
             if first < queue.count, unread < Self.aheadLimit { monitor.wakeAll() }
             lookAhead(name, from: index, length: length)
-            return .success(part)
+            return .success(bytes)
         }
     }
 
@@ -272,12 +256,16 @@ final class BlockPool: @unchecked Sendable {
         let begin = range.lowerBound * UInt64(Self.blockLength)
         let end = min(range.upperBound * UInt64(Self.blockLength), source.length)
         do throws(StoreError) {
-            let part = Part(try source.read(at: begin, count: Int(end - begin)), at: begin)  // safe: a few blocks
+            let bytes = try source.read(at: begin, count: Int(end - begin))  // safe: a few blocks
+            let parts = stride(from: 0, to: bytes.count, by: Self.blockLength).map {
+                $0 == 0 && bytes.count <= Self.blockLength
+                    ? bytes : Array(bytes[$0..<min($0 + Self.blockLength, bytes.count)])
+            }
             monitor.withLock {
-                for index in range {
+                for (index, part) in zip(range, parts) {
                     clock += 1
                     let key = Key(name: name, index: index)
-                    blocks[key] = Block(part: part, used: clock, isAhead: blocks[key]?.isAhead ?? false)
+                    blocks[key] = Block(bytes: part, used: clock, isAhead: blocks[key]?.isAhead ?? false)
                 }
                 dropOldest()
                 monitor.wakeAll()
@@ -293,7 +281,7 @@ final class BlockPool: @unchecked Sendable {
         monitor.withLock {
             for index in range {
                 let key = Key(name: name, index: index)
-                if let block = blocks[key], block.part == nil { drop(key, block) }
+                if let block = blocks[key], block.bytes == nil { drop(key, block) }
             }
             monitor.wakeAll()
         }
@@ -308,7 +296,7 @@ final class BlockPool: @unchecked Sendable {
     private func dropOldest() {
         while blocks.count > Self.capacity {
             var oldest: (key: Key, block: Block)?
-            for (key, block) in blocks where block.part != nil {
+            for (key, block) in blocks where block.bytes != nil {
                 guard let known = oldest?.block else {
                     oldest = (key, block)
                     continue
