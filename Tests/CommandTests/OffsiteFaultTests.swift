@@ -3,6 +3,7 @@
 
 import Glibc
 import Platform
+import Synchronization
 import TestSupport
 import Testing
 
@@ -25,54 +26,76 @@ private enum SFTPShim {
     static let server = "/usr/lib/openssh/sftp-server"
 }
 
+/// The servers of a kind, which several places may share: each has a line of its own.
+final class FaultyServer: Sendable {
+    let kind: FaultyKind
+    /// nil: the server is a program that each connection starts.
+    let server: TestServer?
+
+    init(_ kind: FaultyKind) throws {
+        self.kind = kind
+        server =
+            switch kind {
+            case .s3: try TestServer("refusing", "--enforce-condition")
+            case .ceph: try TestServer("ceph")
+            case .ssh: try TestServer("sshd")
+            case .sftp: nil
+            }
+    }
+
+    func value(_ name: String) -> String { server?[name] ?? "" }
+}
+
 /// A workplace with a store `off` on the other side of a line with faults.
 final class FaultyPlace: Sendable {
     let place = Workplace(in: "/dev/shm")
     let kind: FaultyKind
     /// The object store's.
     let secret: String
-    private let servers: [TestServer]
+    private let server: FaultyServer
+    private let proxy: TestServer?
     /// A shell's, before anything else.
     private let prelude: String
 
-    init(_ kind: FaultyKind) throws {
-        self.kind = kind
+    convenience init(_ kind: FaultyKind) throws { try self.init(FaultyServer(kind)) }
+
+    init(_ server: FaultyServer) throws {
+        self.server = server
+        kind = server.kind
         let line = "\(place.path)/line"
-        var url = "sftp://server\(place.path)/remote"
+        // Those that share a server have names of their own there.
+        let own = place.path.split(separator: "/").last ?? ""
+        var url = "sftp://server\(place.path)/remote/"
         var settings = ""
         var prelude = ""
-        switch kind {
-        case .s3, .ceph:
-            let server = try kind == .ceph ? TestServer("ceph") : TestServer("refusing", "--enforce-condition")
-            let proxy = try TestServer("faults", "http \(server["ENDPOINT"].dropFirst(7)) --state \(line)")
-            servers = [server, proxy]
-            secret = server["SECRET_KEY"]
-            let bucket = server[kind == .ceph ? "PLAIN_BUCKET" : "BUCKET"]
-            url = "s3://\(bucket)/NAME?endpoint=\(proxy["ENDPOINT"])&region=\(server["REGION"])"
+        if kind.isObjects {
+            let proxy = try TestServer("faults", "http \(server.value("ENDPOINT").dropFirst(7)) --state \(line)")
+            self.proxy = proxy
+            secret = server.value("SECRET_KEY")
+            let bucket = server.value(kind == .ceph ? "PLAIN_BUCKET" : "BUCKET")
+            url =
+                "s3://\(bucket)/\(own)/NAME?endpoint=\(proxy["ENDPOINT"])&region=\(server.value("REGION"))"
             settings = "credentials = \"\(place.path)/key\""
             prelude = """
-                (umask 77; printf 'aws_access_key_id = %s\\naws_secret_access_key = %s\\n' \(server["ACCESS_KEY"]) \(secret) > key)
+                (umask 77; printf 'aws_access_key_id = %s\\naws_secret_access_key = %s\\n' \(server.value("ACCESS_KEY")) \(secret) > key)
                 """
-        case .sftp, .ssh:
+        } else {
+            proxy = nil
             var command = SFTPShim.server
             secret = "of-nobody-0123456789"
             if kind == .ssh {
-                let server = try TestServer("sshd")
-                servers = [server]
-                url = "sftp://plain\(server["FOLDER"])"
-                command = "\(place.path)/real-ssh -F \(server["CONFIG"]) @"
+                url = "sftp://plain\(server.value("FOLDER"))/\(own)-"
+                command = "\(place.path)/real-ssh -F \(server.value("CONFIG")) @"
                 prelude = "cp /usr/bin/ssh real-ssh\n"
-            } else {
-                servers = []
             }
             settings = "ssh = [\"\(place.path)/ssh\"]"
             prelude += """
-                \(builtScripts)/Servers/faults sftp --shim \(place.path)/ssh --state \(line) -- \(command)
+                \(builtScripts)/Servers/faults sftp --shim \(place.path)/ssh --direct --state \(line) -- \(command)
                 mkdir -p remote
                 child='faults sftp .*\(line)\\|\(place.path)/real-ssh'
                 """
         }
-        let path = url.contains("NAME") ? url.split(separator: "NAME").map(String.init) : [url + "/", ""]
+        let path = url.contains("NAME") ? url.split(separator: "NAME").map(String.init) : [url, ""]
         self.prelude = """
             . \(builtScripts)/CommandTests/offsite-faults.sh
             store_url() { echo "\(path[0])$1\(path[1])"; }
@@ -91,7 +114,27 @@ final class FaultyPlace: Sendable {
     }
 
     /// An empty store, with an image in it.
-    static let begun = "begin line; must holdfast store init off --quiet; next begun\n"
+    static let begun = "begun line\n"
+}
+
+/// Runs each of the scripts in a place of its own, all on one server and at the same time: most of what faults cost is waiting.
+/// - Returns: what was not as it should be.
+private func problems(_ kind: FaultyKind, _ scripts: [String]) throws -> String {
+    let server = try FaultyServer(kind)
+    let places = try scripts.map { (try FaultyPlace(server), $0) }
+    let found = Mutex("")
+    let begun = HostFacts.secondsSinceStart
+    let threads = places.map { place, script in
+        WorkerThread {
+            let words = place.problems(script)
+            let runs = place.place.shell("cat runs 2> /dev/null; :").output
+            print("over \(kind.rawValue): \(runs)", terminator: runs.isEmpty ? "\n" : "")
+            found.withLock { $0 += words }
+        }
+    }
+    for thread in threads { thread.join() }
+    print("over \(kind.rawValue): \(scripts.count) at once, \(HostFacts.secondsSinceStart - begun) s")
+    return found.withLock { $0 }
 }
 
 @Suite("Stores behind a line with faults") struct OffsiteFaultTests {
@@ -99,33 +142,30 @@ final class FaultyPlace: Sendable {
         "Cuts before, within and after each request cost no image, and nothing has to be unlocked",
         arguments: FaultyKind.usual + FaultyKind.real)
     func cuts(kind: FaultyKind) throws {
-        let place = try FaultyPlace(kind)
         let steps = kind == .ceph || kind == .ssh ? ["second"] : ["first", "second", "sent", "fetched", "restored"]
-        var script = steps[0] == "first" ? "" : FaultyPlace.begun
-        for step in steps {
-            if runsAll {
-                for fault in ["cut-before", "cut-within", "cut-after"] { script += "every \(step) \(fault)\n" }
-            } else {
-                script += "some \(step)\n"
+        var scripts = [FaultyPlace.begun + steps.map { "some \($0)\n" }.joined() + "undamaged"]
+        if runsAll {
+            scripts = steps.flatMap { step in
+                ["cut-before", "cut-within", "cut-after"].map {
+                    FaultyPlace.begun + "every \(step) \($0)\nundamaged"
+                }
             }
         }
-        #expect(place.problems(script + "undamaged") == "")
+        #expect(try problems(kind, scripts) == "")
     }
 
     @Test("Requests that are refused in a storm, late or slow cost time and no image", arguments: FaultyKind.usual)
     func slowness(kind: FaultyKind) throws {
-        let place = try FaultyPlace(kind)
         var faults = ["--delay 50", "--rate 1"]
         if kind == .s3 {
             let storms = runsAll ? (1...10).map { ($0, Double($0) / 12) } : [(1, 0.2)]
             faults += storms.map { "--storm \($0.1) --seed \($0.0)" }
         }
-        var script = FaultyPlace.begun
-        for fault in faults {
-            let steps = runsAll ? ["first", "second", "sent", "fetched", "restored"] : ["second", "restored"]
-            for step in steps { script += "step \(step) '\(step)\(fault)' '\(fault)'\n" }
+        let steps = runsAll ? ["first", "second", "sent", "fetched", "restored"] : ["second", "restored"]
+        let scripts = faults.map { fault in
+            FaultyPlace.begun + steps.map { "step \($0) '\($0)\(fault)' '\(fault)'\n" }.joined() + "undamaged"
         }
-        #expect(place.problems(script + "undamaged") == "")
+        #expect(try problems(kind, scripts) == "")
     }
 
     @Test(

@@ -29,9 +29,16 @@ behind=
 begin() {
     printf '[stores.off]\nurl = "%s"\n%s\ncreate = true\n' "$(store_url "$1")" "$(store_settings)" > config.toml
     faults
-    rm -rf seen
-    mkdir seen
+    rm -rf seen trees near-* replica-*
+    mkdir seen trees
     store=$1
+}
+
+# The same, with an image in it.
+begun() {
+    begin "$1"
+    must holdfast store init off --quiet
+    next "begun-$1"
 }
 
 # Changes the tree, and keeps what it is now by this name, which is in it.
@@ -82,8 +89,12 @@ whole() {
     done < list
 }
 
+# Whether a step does without what others have done as well.
+sparing=
+
 # The next backup needs nothing to be unlocked, and is whole.
 next() {
+    [ -z "$sparing" ] || return 0
     faults
     change "$1"
     must holdfast backup tree --to off --quiet
@@ -114,7 +125,7 @@ first() {
         faults "$2"
     fi
     judged holdfast backup tree --to off --quiet
-    passed=$(requests)
+    passed=$(requests) gave=$last
     whole
     next "$1-next"
 }
@@ -123,7 +134,7 @@ second() {
     change "$1"
     faults "$2"
     judged holdfast backup tree --to off --quiet
-    passed=$(requests)
+    passed=$(requests) gave=$last
     whole
     next "$1-next"
 }
@@ -137,11 +148,12 @@ sent() {
     must holdfast backup tree --to "$near" --quiet
     faults "$2"
     judged holdfast copy --from "$near" --to off --quiet
-    passed=$(requests)
+    passed=$(requests) gave=$last
     [ "$last" = 0 ] || behind=yes
     whole
     must holdfast copy --from "$near" --to off --quiet
     behind=
+    [ -z "$sparing" ] || whole
     next "$1-next"
     grep -qx "$1" seen/* || echo "$1 was not copied"
 }
@@ -150,7 +162,7 @@ sent() {
 fetched() {
     faults "$2"
     judged holdfast copy --from off --to "replica-$1" --quiet
-    passed=$(requests)
+    passed=$(requests) gave=$last
     faults
     must holdfast copy --from off --to "replica-$1" --quiet
     undamaged "replica-$1"
@@ -161,7 +173,7 @@ restored() {
     rm -rf result fresh
     faults "$2"
     XDG_CACHE_HOME=$PWD/fresh judged holdfast restore latest --from off --to result --quiet
-    passed=$(requests)
+    passed=$(requests) gave=$last
     faults
     if [ "$last" != 0 ]; then
         # What is there is whole.
@@ -183,14 +195,25 @@ some() {
     step "$1" "$1-some" "--cut-before 2,19,70 --cut-after 7,13,90 --cut-within 10"
 }
 
-# A step with one fault at each of its requests: forty of them apart in one run.
+# A step with one fault at each of its requests: those that are so many apart in one run. Of the runs a line of `runs` tells.
+apart=24
 every() {
-    local number count
-    step "$1" "$1-whole-$2" ""
+    local number count gaveup=0
+    # Without faults, and counted.
+    step "$1" "$1-whole-$2" "--delay 0"
     count=$passed
-    for number in $(seq $((count < 40 ? count : 40))); do
-        step "$1" "$1-$2-$number" "--$2 $(seq -s , "$number" 40 "$count")"
+    for number in $(seq $((count < apart ? count : apart))); do
+        # A store that grows costs more each time, and tells no more.
+        sparing=
+        [ $((number % 8)) != 0 ] || begun "$1-$2-of-$number"
+        # That nothing has to be unlocked is shown by the next run, too.
+        [ $((number % 4)) = 0 ] || sparing=yes
+        step "$1" "$1-$2-$number" "--$2 $(seq -s , "$number" "$apart" "$count")"
+        [ "$gave" = 0 ] || gaveup=$((gaveup + 1))
+        rm -rf replica-*
     done
+    sparing=
+    echo "$1 $2: $count requests, $((count < apart ? count : apart)) runs, of which $gaveup said that they could not, $SECONDS s" >> runs
 }
 
 # --- Ends that nobody planned.

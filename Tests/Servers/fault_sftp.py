@@ -50,7 +50,7 @@ class Session:
         self.open = {}
         self.over, self.answering, self.written = threading.Lock(), threading.Lock(), 0
         self.up = Line(plan, plan.up, lambda size: os.read(0, size), write_all(into), lambda: os.close(into), self.lost)
-        self.down = Line(plan, plan.down, lambda size: os.read(out_of, size), write_all(1), lambda: None, self.lost)
+        self.down = Line(plan, plan.down, lambda size: os.read(out_of, size), write_all(1), lambda: None, self.unread)
 
     def run(self):
         self.up.start()
@@ -67,10 +67,18 @@ class Session:
         if not self.over.acquire(blocking=False):
             threading.Event().wait()
 
+    def unread(self):
+        """Nobody takes the answers any more. Where another thread ends this already it waits for them to be taken."""
+        if not self.over.acquire(blocking=False):
+            os._exit(LOST)
+        self.leave()
+
     def lost(self):
         """As if the connection were gone. What the server has got by then has its effect before the client can know."""
         self.end()
+        self.leave()
 
+    def leave(self):
         def kill():
             self.server.kill()
             os._exit(LOST)
