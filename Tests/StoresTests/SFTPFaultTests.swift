@@ -159,7 +159,9 @@ private let calls: [(name: String, prepare: String, run: @Sendable (any ObjectSt
                 #expect((error as? StoreError)?.reason == .unreachable, "\(error)")
             }
             #expect(Timestamp.now().seconds - begin < 20)
-            #expect(faulty.hasHappened)
+            // Not every call has eight requests; each has four.
+            #expect(faulty.hasHappened || number > 4)
+            if !faulty.hasHappened { break }
             // And another one begun. What was being written may have arrived in part.
             #expect(try calls[call].run(faulty.retrying) == nil, "\(calls[call].name), request \(number)")
         }
