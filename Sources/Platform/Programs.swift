@@ -62,11 +62,12 @@ extension SystemError {
 ///   - words: the program's absolute path, or a name that is looked for where the system's programs are, and its arguments.
 ///   - isHook: it is somebody's own program, which may want to find others that were installed by hand.
 ///   - limit: the seconds after which it is ended, with what it has started.
+///   - outputLimit: how many bytes it may print, its complaints among them; it holds where there is a limit of seconds, too.
 ///   - stop: ends it, too.
-/// - Throws: where it is not there or cannot be started, or took longer than the limit (ETIMEDOUT); a status other than 0 is for the caller to
-///   judge.
+/// - Throws: where it is not there or cannot be started, took longer than the limit (ETIMEDOUT), or printed more than it may (EFBIG); a status
+///   other than 0 is for the caller to judge.
 public func runProgram(
-    _ words: [ProgramWord], isHook: Bool = false, limit: Int? = nil, stop: Stop? = nil
+    _ words: [ProgramWord], isHook: Bool = false, limit: Int? = nil, outputLimit: UInt64 = .max, stop: Stop? = nil
 ) throws(SystemError) -> ProgramResult {
     let name = words.first?.shown ?? ""
     // Files rather than pipes: nothing waits for anything, however much either stream holds.
@@ -76,7 +77,11 @@ public func runProgram(
         descriptors: (try Descriptor.open("/dev/null"), output, errors), limit == nil ? .same : .ownGroup)
     var status: CInt = 0
     if let limit {
-        try wait(for: child, &status, name, limit, stop)
+        let isTooLong = {
+            // What cannot be looked at is looked at once more when it is read.
+            [output, errors].reduce(UInt64(0)) { $0 &+ ((try? $1.status().size) ?? 0) } > outputLimit
+        }
+        try wait(for: child, &status, name, limit, isTooLong: outputLimit == .max ? nil : isTooLong, stop)
     } else {
         try check("wait for", name) { waitpid(child, &status, 0) }
     }
@@ -85,24 +90,33 @@ public func runProgram(
         output: try content(output, of: name), errors: try content(errors, of: name))
 }
 
-/// Waits for a program with a limit; what is not done by then, or when a stop is asked for, is asked to end and then ended.
+/// Waits for a program with a limit; what is not done by then, or when a stop is asked for, is asked to end and then ended. What prints
+/// too much is ended at once: it is held in memory.
 private func wait(
-    for child: pid_t, _ status: inout CInt, _ name: String, _ limit: Int, _ stop: Stop?
+    for child: pid_t, _ status: inout CInt, _ name: String, _ limit: Int, isTooLong: (() -> Bool)?, _ stop: Stop?
 ) throws(SystemError) {
-    func isDone(within seconds: Int, or isStopped: () -> Bool) throws(SystemError) -> Bool {
+    func ends(within seconds: Int, or isStopped: () -> Bool) throws(SystemError) -> Bool {
         var pause: UInt32 = 1000
         let end = HostFacts.secondsSinceStart + Int64(seconds)
         repeat {
             if try check("wait for", name, { waitpid(child, &status, WNOHANG) }) != 0 { return true }
             usleep(pause)
-            pause = min(2 * pause, 100_000)
+            pause = min(2 * pause, isTooLong == nil ? 100_000 : 10_000)
         } while HostFacts.secondsSinceStart < end && !isStopped()
         return false
     }
-    if try isDone(within: limit, or: { stop?.isStopRequested ?? false }) { return }
+    let isDone = try ends(within: limit) { (stop?.isStopRequested ?? false) || (isTooLong?() ?? false) }
+    if isTooLong?() ?? false {
+        if !isDone {
+            kill(-child, SIGKILL)
+            try check("wait for", name) { waitpid(child, &status, 0) }
+        }
+        throw SystemError(EFBIG, "run", name, detail: "it printed more than it may")
+    }
+    if isDone { return }
     let isStopped = stop?.isStopRequested ?? false
     kill(-child, SIGTERM)
-    if try !isDone(within: 5, or: { false }) {
+    if try !ends(within: 5, or: { false }) {
         kill(-child, SIGKILL)
         try check("wait for", name) { waitpid(child, &status, 0) }
     }

@@ -63,6 +63,9 @@ struct S3CredentialReader {
     let subject: String
     let stop: Stop?
 
+    /// How many seconds a program that prints a key may take.
+    var programLimit = 60
+
     private static let lengthLimit = 1 << 16
 
     private func problem(_ words: String, mend: String? = nil) -> StoreError {
@@ -214,8 +217,10 @@ struct S3CredentialReader {
         }
         var result: ProgramResult
         do throws(SystemError) {
-            result = try runProgram(words.map { ProgramWord($0) }, isHook: true, limit: 60, stop: stop)
-        } catch { throw problem("\(name): \(error.reason)") }
+            result = try runProgram(
+                words.map { ProgramWord($0) }, isHook: true, limit: programLimit,
+                outputLimit: UInt64(Self.lengthLimit), stop: stop)
+        } catch { throw problem("\(name): \(error.reason)", mend: error.isAbsent ? nil : "run it by hand") }
         defer { erase(&result.output) }
         guard result.status == 0 else {
             throw problem("\(name) ended with status \(result.status): \(result.complaint)", mend: "run it by hand")
