@@ -30,18 +30,21 @@ final class CopyFirst {
         session.console.note("copying image \(image.prefix(8)) to this machine first")
         let credentials = try session.credentials(for: place)
         let staged = try session.working {
-            try StagedImage(
+            let staged = try StagedImage(
                 of: image, from: session.objects(place), below: session.places.cache, credentials: credentials,
                 machine: session.machine(for: place), progress: session.progress, findings: session.findings)
+            // Here: what ends the work afterwards has it removed.
+            self.staged = staged
+            return staged
         }
-        self.staged = staged
         return try Store.open(
             FolderStore(staged.folder), for: .read, credentials: credentials, machine: session.machine(for: place))
     }
 
-    /// To be called once it was restored: the copy has served. What cannot be removed now is gone on with the next time.
+    /// To be called once it was restored, or could not be: the copy has served. What cannot be removed now goes the next time.
     func finish(_ session: Session) {
         guard let staged else { return }
+        self.staged = nil
         do { try staged.remove() } catch { session.console.warning(explained(error).sentence) }
     }
 }

@@ -84,6 +84,8 @@ struct RestoreCommand: HoldfastCommand {
         }
         let asked = request
         let first = CopyFirst(isAsked: copyFirst, asks: !dryRun && !global.yes)
+        // However it ends: the room is needed, and a copy is made again.
+        defer { first.finish(session) }
         let reader = try source.reader(image, pace, session, copyFirst: first)
         if !dryRun { try confirmRoot(reader, session) }
         if let label = reader.label { session.console.note("restoring " + describe(label, reader.imageID)) }
