@@ -76,6 +76,23 @@ import Testing
         }
     }
 
+    @Test("A machine that only writes, and has no identity, forgets images that are gone, too")
+    func forgottenByWriter() {
+        let place = rolledBack()
+        place.shell("mv home/config/holdfast/identity.txt away")
+        for extra in ["--read-data", "--mark"] {
+            let outcome = place.shell("holdfast verify --forget \(extra) --from store")
+            #expect(outcome.status == 1 && outcome.output.contains("no identity"), "\(outcome)")
+        }
+        #expect(place.shell("holdfast images --from store").status == 3)
+        let forgotten = place.shell("holdfast verify --forget --from store")
+        #expect(forgotten.status == 0 && forgotten.output.contains("are forgotten"), "\(forgotten)")
+        #expect(forgotten.output.contains("nothing was checked"), "\(forgotten)")
+        #expect(place.shell("holdfast images --from store").status == 0)
+        let document = place.shell("holdfast verify --forget --from store --json")
+        #expect(document.status == 0 && document.output.contains("\"checked\":false"), "\(document)")
+    }
+
     @Test(
         "An older image that is gone is named to whoever has seen it, and to its writer at each backup, until that is known"
     )

@@ -63,7 +63,12 @@ struct VerifyCommand: HoldfastCommand {
             return show(report, of: input.path.description, isWhole: true, session)
         }
         guard let from = source.store(pace) else { throw Problem.usage("give --from STORE or --input FILE") }
-        let store = try session.open(from, for: .verify, writing: mark || share)
+        let store: Store
+        do { store = try session.open(from, for: .verify, writing: mark || share) } catch ImageError.noIdentity
+            where forget && !readData && !mark && !share
+        {
+            return try forgetOnly(from, session)
+        }
         if forget { try self.forget(in: store, session) }
         return try verify(
             store, image: image?.text, source.filter, readData: readData, mark: mark, share: share, session)
@@ -71,6 +76,19 @@ struct VerifyCommand: HoldfastCommand {
 }
 
 extension VerifyCommand {
+    /// A machine that only writes is told of the images that are gone, too: it needs no identity to forget them.
+    private func forgetOnly(_ from: StoreArgument, _ session: Session) throws -> Outcome {
+        let store = try session.open(from, for: .list)
+        try forget(in: store, session)
+        let images = UInt64(try store.images().count)
+        session.show(
+            [("images", .number(images)), ("checked", .flag(false))] + session.console.findingMembers,
+            summary: [
+                "\(store.subject) has \(Text.counted(images, "image", "images")); nothing was checked, which an identity or a steward's key does"
+            ])
+        return session.outcome(0)
+    }
+
     private func forget(in store: Store, _ session: Session) throws {
         let images = try store.images()
         for lost in try store.lostImages(images) {
