@@ -54,6 +54,23 @@ import Testing
         }
     }
 
+    @Test("A word that is neither a folder nor a name of the configuration comes with the names that it has")
+    func unknownName() {
+        let place = place()
+        place.shell(
+            "printf '[stores]\nnas = \"/mnt/nas/line3\"\n[stores.offsite]\nurl = \"s3://plant/line3\"\n' > config.toml")
+        for command in [
+            "images --from ofsite", "restore latest --from ofsite --to out", "copy --from ofsite --to other",
+            "verify --from ofsite", "store check ofsite", "backup tree --to ofsite",
+        ] {
+            let outcome = place.shell("timeout 20 holdfast \(command) --config config.toml")
+            #expect(outcome.status == (command.hasPrefix("backup") ? 4 : 2), "\(command): \(outcome)")
+            #expect(outcome.output.contains("hint: the configuration knows nas, offsite; "), "\(command): \(outcome)")
+        }
+        // A path is none.
+        #expect(!place.shell("holdfast images --from ./ofsite --config config.toml").output.contains("offsite"))
+    }
+
     @Test("A folder where an image in a single file is expected is said to be one, with the option for stores")
     func folderAsInput() {
         let place = place()

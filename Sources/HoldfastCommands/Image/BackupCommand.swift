@@ -107,10 +107,10 @@ struct BackupCommand: StatefulCommand {
         }
         // The folder of a configured store is empty when its disk or share is not mounted: no place for a new one.
         guard place.mayBecomeStore, place.location.folder.map(isFree) ?? true else {
-            throw session.knownStores.absence(of: place.location)
+            throw session.absence(of: place)
         }
         try session.refuseUnmounted(place)
-        guard session.hasTerminal else { throw StewardError.noStore(place: place.location) }
+        guard session.hasTerminal else { throw session.noStore(at: place) }
         do {
             let store = try Store.create(
                 objects, recipients: session.recipients(recipients, of: place.words),

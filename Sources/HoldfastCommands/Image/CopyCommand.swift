@@ -91,13 +91,13 @@ struct CopyCommand: HoldfastCommand {
         case (let from?, _, let to?, _):
             let (origin, place) = (try session.place(from), try session.place(to))
             let (source, target) = (try session.objects(origin), try session.objects(place, writing: true))
-            guard try Store.exists(source) else { throw session.knownStores.absence(of: origin.location) }
+            guard try Store.exists(source) else { throw session.absence(of: origin) }
             try session.refuseOther(Store.identifier(of: source), at: origin)
             try session.refuseFile(place)
             try session.knownStores.check(place.location, target, for: Store.identifier(of: source))
             // As with a backup: the empty folder of a configured store is a disk that is not mounted.
             let isThere = try Store.exists(target)
-            if !place.mayBecomeStore && !isThere { throw session.knownStores.absence(of: place.location) }
+            if !place.mayBecomeStore && !isThere { throw session.absence(of: place) }
             if !isThere { try session.refuseUnmounted(place) }
             if try !isThere || Store.isReplica(source, target) {
                 let credentials = try session.credentials(for: origin)

@@ -90,7 +90,7 @@ extension SourceOptions {
         }
         guard let from = store(pace) else { throw Problem.usage("give --from STORE or --input FILE") }
         let place = try session.place(from)
-        if try !Store.exists(session.objects(place)) { throw session.knownStores.absence(of: place.location) }
+        if try !Store.exists(session.objects(place)) { throw session.absence(of: place) }
         if image == nil && !session.hasTerminal {
             throw Problem.usage(
                 "no image is named, and there is no terminal to ask on",

@@ -84,6 +84,28 @@ extension Session {
         return opened
     }
 
+    /// Why no store was found at a place. A word that is no path may have been meant for a name.
+    func absence(of place: StorePlace) -> any Explained {
+        let reason = knownStores.absence(of: place.location)
+        guard !place.otherNames.isEmpty, case MissingStore.nothing? = reason as? MissingStore else { return reason }
+        return Problem(
+            reason.description + ", and the configuration has no store of that name",
+            hint: "\(known(place.otherNames)); \(reason.mend ?? "")", status: reason.exitStatus)
+    }
+
+    /// Why a store that is not there is not made.
+    func noStore(at place: StorePlace) -> any Explained {
+        let reason = StewardError.noStore(place: place.location)
+        if place.otherNames.isEmpty { return reason }
+        return Problem(
+            reason.description, hint: "\(known(place.otherNames)); \(reason.mend ?? "")", status: reason.exitStatus)
+    }
+
+    private func known(_ names: [String]) -> String {
+        let others = names.count > 20 ? " and \(names.count - 20) more" : ""
+        return "the configuration knows \(names.prefix(20).map(Text.safe).joined(separator: ", "))\(others)"
+    }
+
     /// Refuses a place for a new store, or for a new copy of one, that a disk or a share is missing at.
     func refuseUnmounted(_ place: StorePlace) throws {
         if let path = place.location.folder, let objection = MissingStore.objection(toNew: path) { throw objection }
@@ -100,7 +122,7 @@ extension Session {
 
     /// Has the error for a store that is not there say what is there instead.
     func explainingAbsence<R>(of place: StorePlace, _ body: () throws -> R) throws -> R {
-        do { return try body() } catch ImageError.notAStore { throw knownStores.absence(of: place.location) }
+        do { return try body() } catch ImageError.notAStore { throw absence(of: place) }
     }
 
     /// Who can open a store; needs no key, and nobody is asked.

@@ -9,6 +9,8 @@ struct StorePlace {
     let mayBecomeStore: Bool
     /// The store that has to be there.
     var fingerprint: StoreFingerprint?
+    /// The names that the configuration has, where this may have been meant for one of them.
+    let otherNames: [String]
 
     var location: StoreLocation { settings.location }
     var words: String { location.description }
@@ -18,7 +20,9 @@ struct StorePlace {
             settings = known.settings
             mayBecomeStore = known.mayBecomeStore
             fingerprint = known.fingerprint
+            otherNames = []
         } else {
+            otherNames = argument.bytes.contains(UInt8(ascii: "/")) ? [] : configuration.stores.keys.sorted()
             do { settings = StoreSettings(try StoreLocation(argument.bytes)) } catch {
                 throw Problem.usage(error.description, hint: error.mend)
             }
