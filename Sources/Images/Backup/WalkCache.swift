@@ -127,7 +127,7 @@ final class WalkCacheReader {
     /// Opens a cache; nil where there is none or it is damaged: then everything is read.
     init?(_ path: BytePath) {
         // Whatever is wrong with it: without a cache everything is read.
-        guard let file = try? Descriptor.open(path), let size = try? file.status().size,
+        guard let (file, size) = try? openCache(path),
             let count = try? Self.check(file, size: size)  // as above
         else { return nil }
         self.file = file

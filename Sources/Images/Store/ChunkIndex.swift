@@ -158,8 +158,7 @@ final class ChunkIndex: @unchecked Sendable {
         let index = ChunkIndex(folder: folder)
         var roots: Set<ObjectID> = []
         do {
-            let file = try Descriptor.open(path)
-            let size = try file.status().size
+            let (file, size) = try openCache(path)
             let source = FolderObject(file, length: size, subject: path.description)
             let start = try source.read(at: 0, count: magic.count + 32)
             guard start.starts(with: magic), try Self.check(of: file).bytes == Array(start[magic.count...]) else {

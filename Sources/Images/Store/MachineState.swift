@@ -185,7 +185,8 @@ public struct MachineState: Sendable {
             let name = names[index]
             guard let text = String(validating: name, as: UTF8.self), let id = ObjectID(hexadecimal: text),
                 // What cannot be opened or read now is taken over by a later run.
-                let file = try? directory.open(name, .readWrite), file.tryLock(),
+                let file = try? directory.open(name, [.readWrite, .nonBlocking]),
+                (try? file.status().kind) == .file, file.tryLock(),  // As above.
                 // Its owner may have removed it between the two calls.
                 (try? directory.status(of: name)) != nil,
                 let bytes = try? readWhole(file, limit: 4096, named: text)  // As above.
@@ -201,6 +202,17 @@ public struct MachineState: Sendable {
             return RunRecord(id: id, group: group, writer: writer, path: path, lock: file)
         }
     }
+}
+
+/// Opens a file of a cache that is read by pieces: a regular one, and not longer than any that was ever written. What else has its name is
+/// never waited for.
+func openCache(_ path: BytePath) throws(SystemError) -> (file: Descriptor, size: UInt64) {
+    let file = try Descriptor.open(path, .nonBlocking)
+    let status = try file.status()
+    guard status.kind == .file, status.size <= UInt64(16) << 30 else {
+        throw SystemError(EINVAL, "read", path.description, detail: "it is no cache")
+    }
+    return (file, status.size)
 }
 
 /// A run that writes to a store, as long as it is under way: locked, so that the next run can tell it from one that ended. The names of
