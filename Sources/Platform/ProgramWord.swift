@@ -24,3 +24,13 @@ public struct ProgramWord: Hashable, Sendable, ExpressibleByStringInterpolation 
     /// For messages.
     public var shown: String { printable(bytes) }
 }
+
+/// A word as it is typed in a shell: in quotes where that reads it otherwise.
+public func shellWord(_ text: String) -> String {
+    let isPlain = text.utf8.allSatisfy { byte in
+        (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)
+            || "@%+=:,./-_~".utf8.contains(byte)
+    }
+    return isPlain && !text.isEmpty
+        ? text : "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+}

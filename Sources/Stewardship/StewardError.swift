@@ -39,12 +39,12 @@ public enum StewardError: Explained, Hashable {
             "is it the right place? Where its server keeps versions, `--at TIME` shows what was there; if it was given up, `holdfast store init` makes a new one"
         case .nothingThere: "is that its address, to the last letter? A new store is made by `holdfast store init`"
         case .storeIsGone(let place, _):
-            "mount it; if the store was given up, `holdfast store init \(place)` makes a new one, and a new copy goes to another folder"
+            "mount it; if the store was given up, `holdfast store init \(place.typed)` makes a new one, and a new copy goes to another folder"
         case .otherStore(let place) where place.folder == nil:
-            "somebody may have put it there. Compare the fingerprint with the paper, and give it with `--store-fingerprint`; to write there, `holdfast store join \(place)`"
-        case .otherStore(let place): "mount the right one; if this one is meant, `holdfast store join \(place)`"
+            "somebody may have put it there. Compare the fingerprint with the paper, and give it with `--store-fingerprint`; to write there, `holdfast store join \(place.typed)`"
+        case .otherStore(let place): "mount the right one; if this one is meant, `holdfast store join \(place.typed)`"
         case .noStore(let place):
-            "mount the disk or share that holds it, name the store in [stores] of the configuration, or make one with `holdfast store init \(place)`"
+            "mount the disk or share that holds it, name the store in [stores] of the configuration, or make one with `holdfast store init \(place.typed)`"
         case .noIdentity:
             "name who can restore with `--recipient age1…`, or make an identity with `holdfast key generate` or with `holdfast store init`"
         case .rollbackUnderWay: "`holdfast recover` goes on with it, or the next start"

@@ -56,7 +56,16 @@ public enum StoreLocation: Hashable, Sendable, CustomStringConvertible {
         return false
     }
 
-    /// As somebody would write it, without secrets.
+    /// As it has to be written, whole.
+    public var url: String {
+        if case .s3(let location) = self { return location.url }
+        return description
+    }
+
+    /// As it is typed in a command.
+    public var typed: String { folder == nil ? shellWord(url) : description }
+
+    /// As people know it, without secrets.
     public var description: String {
         switch self {
         case .folder(let path): path.description

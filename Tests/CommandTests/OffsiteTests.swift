@@ -284,6 +284,27 @@ final class OffsitePlace: Sendable {
         }
     }
 
+    @Test("A hint that repeats a URL has all of it, and a shell reads it as one word")
+    func urlInHint() throws {
+        let place = try OffsitePlace("--tls --enforce-condition")
+        let url =
+            "s3://\(place.server["BUCKET"])/none?endpoint=\(place.server["ENDPOINT"])&region=\(place.server["REGION"])&ca=\(place.server["CA"])"
+        let outcome = place.shell(
+            """
+            export AWS_SHARED_CREDENTIALS_FILE=key; sed -i '1i[default]' key
+            holdfast backup tree --to '\(url)'
+            """)
+        #expect(outcome.status == 4 && outcome.output.contains("holdfast store init '\(url)'`"), "\(outcome)")
+        // Typed as it stands there, it works.
+        let made = place.shell(
+            """
+            export AWS_SHARED_CREDENTIALS_FILE=key
+            holdfast store init '\(url)' --quiet && holdfast backup tree --to '\(url)' --quiet
+            holdfast images --from '\(url)' --json | grep -c '"image"'; holdfast restore --from '\(url)' --to out
+            """)
+        #expect(made.output.contains("holdfast images --from '\(url)'` lists them"), "\(made)")
+    }
+
     @Test("A secret has no place in a URL, and what is written there is not repeated")
     func secretInURL() {
         let place = Workplace()

@@ -62,6 +62,12 @@ import Testing
         #expect(own.prefix == "a/b" && own.endpoint?.host == "s3.example.com:8443" && own.region == "eu-west-1")
         #expect(own.authorities == "/etc/ca.pem" && !own.usesPath && own.endpoint?.isSecure == true)
         #expect(own.description == "s3://plant/a/b?endpoint=https://s3.example.com:8443")
+        // Typed again it is the same place, reached in the same way.
+        #expect(own.url == "\(own)&region=eu-west-1&style=host&ca=/etc/ca.pem")
+        let bare = try location("s3://plant?ca=/etc/a%20b%26c")
+        #expect(bare.url == "s3://plant?ca=/etc/a%20b%26c" && plain.url == plain.description)
+        for whole in [own, bare, plain] { #expect(try location(whole.url) == whole) }
+        #expect(StoreLocation.s3(own).typed == "'\(own.url)'" && StoreLocation.s3(plain).typed == plain.url)
         #expect(try location("s3://plant?endpoint=http://[::1]:9000").usesPath)
         #expect(try location("s3://plant.line").usesPath)
         #expect(try location("s3://plant/a%20b").prefix == "a b")

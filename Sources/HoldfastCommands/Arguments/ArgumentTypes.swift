@@ -4,6 +4,7 @@ internal import ArgumentParser
 internal import Cryptography
 internal import Images
 internal import Platform
+internal import Stores
 
 /// An argument that is one of some words (`allValueStrings`).
 protocol WordArgument: ExpressibleByArgument {}
@@ -126,7 +127,9 @@ struct StoreArgument: ExpressibleByArgument, CustomStringConvertible {
     }
 
     /// As it is shown, in a command to be typed, say.
-    var description: String { printable(bytes) }
+    var description: String {
+        StoreLocation.scheme(of: bytes) == nil ? printable(bytes) : shellWord(printable(bytes))
+    }
 }
 
 /// A store's fingerprint, in any grouping.

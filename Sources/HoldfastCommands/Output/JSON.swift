@@ -61,7 +61,7 @@ extension JSON {
 
     /// The place of a store.
     static func place(_ location: StoreLocation) -> [(String, JSON?)] {
-        location.folder.map { path($0) } ?? [("url", .text(location.description))]
+        location.folder.map { path($0) } ?? [("url", .text(location.url))]
     }
 
     /// Several paths under one key.

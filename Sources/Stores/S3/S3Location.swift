@@ -119,17 +119,30 @@ public struct S3Location: Sendable, Hashable, CustomStringConvertible {
         self.endpoint = endpoint
         self.region = region
         self.authorities = authorities
-        // A bucket with a dot in its name has no certificate as a host's part.
-        let isAmazon = endpoint.map { $0.host.hasSuffix(".amazonaws.com") } ?? true
-        usesPath = style ?? (!isAmazon || bucket.contains("."))
+        usesPath = style ?? Self.usesPath(bucket, endpoint)
     }
 
     private static func isBucketByte(_ byte: UInt8) -> Bool { isLetterOrDigit(byte) || ".-_".utf8.contains(byte) }
 
-    /// As somebody would write it, without what follows from the rest.
+    /// Which place it is, without how its server is spoken to.
     public var description: String {
         let path = prefix.isEmpty ? "" : "/" + percentEncoded(prefix.utf8, keeping: "/")
         return "s3://\(bucket)\(path)" + (endpoint.map { "?endpoint=\($0)" } ?? "")
+    }
+
+    /// As somebody has to write it, without what follows from the rest.
+    public var url: String {
+        var options: [String] = []
+        if let region { options.append("region=\(region)") }
+        if usesPath != Self.usesPath(bucket, endpoint) { options.append("style=\(usesPath ? "path" : "host")") }
+        if let authorities { options.append("ca=\(percentEncoded(authorities.bytes, keeping: "/"))") }
+        if options.isEmpty { return description }
+        return description + (endpoint == nil ? "?" : "&") + options.joined(separator: "&")
+    }
+
+    private static func usesPath(_ bucket: String, _ endpoint: Endpoint?) -> Bool {
+        // A bucket with a dot in its name has no certificate as a host's part.
+        !(endpoint.map { $0.host.hasSuffix(".amazonaws.com") } ?? true) || bucket.contains(".")
     }
 
     /// The name that an object has in the bucket.
