@@ -38,6 +38,7 @@ import Testing
         place.shell(
             """
             \(Self.look)
+            [ ! -e config.toml ] || export HOLDFAST_CONFIG=$PWD/config.toml
             mkfifo said
             timeout -s KILL 60 holdfast restore latest --from \(store) --to out --copy-first --verbose > said 2>&1 &
             holdfast=$!

@@ -88,8 +88,7 @@ import Testing
         // What holds objects is none, and what is one holds none.
         #expect(reason { _ = try place.store.open("v", length: nil) } == .absent)
         #expect(reason { _ = try place.store.open("v/one/two", length: nil) } == .absent)
-        if kind.hasFlatNames { try place.store.remove("v/one/two") }
-        try place.store.remove("v")
+        for name in kind.hasFlatNames ? ["v/one/two", "v"] : [] { try place.store.remove(name) }
         #expect(try place.store.read("v/one", limit: 1) == bytes("1"))
     }
 

@@ -43,8 +43,8 @@ enum StoreKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
     var refusesSecond: Bool { ![.s3Ignoring, .rclone].contains(self) }
     var refusesRace: Bool { refusesSecond && self != .s3Refusing }
 
-    /// Whether a name below that of an object is another name. rclone keeps both in folders, and removes the object with what is "in" it; no
-    /// name of the format is below another one.
+    /// Whether a name below that of an object is another name. rclone keeps both in folders, and removes the object with what is "in" it, or
+    /// fails; no name of the format is below another one.
     var hasFlatNames: Bool { self != .rclone }
 
     /// Whether who writes may remove, and so may make something to learn the time.
