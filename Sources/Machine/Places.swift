@@ -82,6 +82,14 @@ public struct Places: Sendable, Hashable {
         let place = state == Self.standardState && !Self.isSetUp(state) ? keys : state
         return place.appending("log")
     }
+    /// What came of the jobs of the configuration, a record each, and the lock of who runs them. As the log, it is with the keys before
+    /// set-up where only their places are given.
+    public var jobs: BytePath {
+        let place = state == Self.standardState && !Self.isSetUp(state) ? keys : state
+        return place.appending("jobs")
+    }
+    /// What says that jobs run by themselves, and what was decided of that.
+    public var schedule: BytePath { jobs.appending("schedule") }
     /// The key that signs certificates, with its public half beside it.
     public var certificateKey: BytePath { state.appending("certificate").appending("key") }
     /// The points of a plain tree, a store of images.
@@ -113,7 +121,7 @@ public struct Places: Sendable, Hashable {
     /// Folders and files that a backup leaves out: the state, writer keys, caches, and what is secret of the configuration. Of the
     /// machine's configuration the rest belongs to an image of `/`.
     public func ownFiles() -> [BytePath] {
-        var own = [keys.appending("stores"), keys.appending("known-stores"), keys.appending("log"), cache]
+        var own = ["stores", "known-stores", "log", "jobs"].map(keys.appending) + [cache]
         if let home {
             own += [".local/state", ".cache", ".config"].map { home.appending($0).appending("holdfast") }
         }
