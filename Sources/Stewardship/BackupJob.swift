@@ -47,6 +47,8 @@ public struct BackupJob {
     /// Files of keys that are somewhere else than in the places.
     public var secrets: [BytePath] = []
     public var countsAhead = false
+    /// Everything is read anew, whatever the last run has noted of it.
+    public var rereads = false
 
     public init(sources: [BytePath], point: String? = nil, to target: Target, places: Places) {
         self.sources = sources
@@ -69,6 +71,7 @@ public struct BackupJob {
         request.own = places.ownFiles() + secrets
         request.logHead = (try? AuditLog(folder: places.log).head())?.description ?? ""
         request.countsAhead = countsAhead
+        request.rereads = rereads
         // A snapshot has had its hooks already: what writes need not rest for as long as the backup lasts.
         let around = snapshot == nil ? hooks : Hooks()
         let asked = request

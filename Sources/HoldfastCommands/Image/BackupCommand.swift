@@ -47,6 +47,9 @@ struct BackupCommand: StatefulCommand {
     @Option(help: ArgumentHelp("zstd's level, 1 (fast) to 19 (small).", valueName: "level"))
     var compression = 2
 
+    @Flag(help: "Read every file anew, not only those whose times, size or number have changed.")
+    var reread = false
+
     @OptionGroup var recipients: RecipientOptions
     @OptionGroup var pace: RateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
@@ -70,6 +73,7 @@ struct BackupCommand: StatefulCommand {
         job.series = series?.text
         job.excludes = excludes.map(\.bytes)
         job.level = compression
+        job.rereads = reread
         job.tool = Version.tool
         job.hooks = session.configuration.hooks
         job.secrets = session.configuration.identities + session.global.identities

@@ -23,6 +23,8 @@ public struct BackupRequest: Sendable {
     public var logHead = ""
     /// Counts what there is beside the work, so that progress has a total.
     public var countsAhead = false
+    /// Reads every file, whatever the last run has noted of it: a change that times and sizes do not show is found.
+    public var rereads = false
     /// zstd's level, 1 to 19.
     public var level = 2
     /// Program and version, for the label.
@@ -124,7 +126,7 @@ extension Store {
         let output = try ImageWriter(store: self, level: request.level, cache: cachePath)
         do {
             try listed(output.known.listed)
-            let cache = WalkCacheReader(cachePath)
+            let cache = request.rereads ? nil : WalkCacheReader(cachePath)
             let counts = try request.readTrees(
                 into: output, group: writer.group, store: id,
                 options: TreeReader.Options(excludes: request.excludes, own: ownFiles(request)), cache: cache,
