@@ -1,6 +1,7 @@
 // Threads of our own, and what they wait on. Blocking calls and long computations never run on Swift's cooperative
 // pool: on two cores, two blocked tasks would stop the process for ever.
 
+internal import CLinux
 internal import Glibc
 
 /// A mutex with a condition, as one object: `Synchronization.Mutex` has nothing to wait on.
@@ -215,5 +216,8 @@ private final class OrderedWork<Element: Sendable, Value: Sendable>: @unchecked 
     }
 }
 
-/// How many threads compute at once.
-public var processorCount: Int { max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
+/// How many threads compute at once: as many as there are processors that this one may run on.
+public var processorCount: Int {
+    let usable = Int(clinux_usable_processors())
+    return usable > 0 ? usable : max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+}

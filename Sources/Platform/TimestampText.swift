@@ -40,5 +40,15 @@ extension Timestamp {
         return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
+    /// How far the clock on the wall is ahead of UTC then.
+    public var secondsAheadOfUTC: Int64 {
+        var seconds = time_t(self.seconds)
+        var parts = tm()
+        guard (-62_167_219_200...253_402_300_799).contains(self.seconds), localtime_r(&seconds, &parts) != nil else {
+            return 0
+        }
+        return Int64(parts.tm_gmtoff)
+    }
+
     private static func padded(_ value: some BinaryInteger) -> String { (value < 10 ? "0" : "") + "\(value)" }
 }

@@ -1,11 +1,13 @@
-// How work is asked to end early, and the one error that it then ends with.
+// How work is asked to end early, or to rest for a while, and the one error that it then ends with.
 
+internal import Glibc
 internal import Synchronization
 
 /// Asked for by one thread, looked at by all that work.
 public final class Stop: Sendable {
     private let isRequested = Atomic<Bool>(false)
     private let isHeeded = Atomic<Bool>(false)
+    private let isRestWanted = Atomic<Bool>(false)
 
     public init() {}
 
@@ -19,10 +21,23 @@ public final class Stop: Sendable {
     /// To be called by who ends work because of it with an error of its own.
     public func noteInterruption() { isHeeded.store(true, ordering: .relaxed) }
 
-    /// A safe place to stop.
+    /// Asks the work to rest at the next safe place, until that is taken back.
+    public func setHeld(_ isHeld: Bool) { isRestWanted.store(isHeld, ordering: .relaxed) }
+    public var isHeld: Bool { isRestWanted.load(ordering: .relaxed) }
+
+    /// A safe place to rest: returns once nobody wants that any more, or the work is to end.
+    public func rest() {
+        while isHeld, !isStopRequested { usleep(Self.look) }
+    }
+
+    /// In microseconds.
+    private static let look: UInt32 = 50_000
+
+    /// A safe place to stop, and to rest.
     /// - Parameter mend: how the work goes on, where a person has to know.
     /// - Throws: `Interrupted`.
     public func checkStop(mend: String? = nil) throws {
+        rest()
         guard isStopRequested else { return }
         noteInterruption()
         throw Interrupted(mend: mend)

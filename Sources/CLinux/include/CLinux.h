@@ -20,6 +20,14 @@ extern const unsigned clinux_RENAME_EXCHANGE;
 extern const unsigned long clinux_TMPFS_MAGIC;
 extern const unsigned long clinux_MSDOS_SUPER_MAGIC;
 
+/// sched_setscheduler(2) with SCHED_IDLE, ioprio_set(2) with the idle class, and the least priority, for this thread and those that it makes.
+/// Returns how many of the three were not to be had.
+int clinux_take_idle_classes(void);
+/// sched_setaffinity(2) of this thread and those that it makes, by the numbers of processors.
+int clinux_stay_on(const int *processors, size_t count);
+/// How many processors this thread may run on, or 0 where that is not known.
+int clinux_usable_processors(void);
+
 /// The arguments of this process, its name first; null beyond the last. Valid for its whole life.
 int clinux_argument_count(void);
 const char *clinux_argument(int index);

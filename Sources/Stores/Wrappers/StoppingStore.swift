@@ -1,4 +1,5 @@
-// A store whose calls end once somebody has asked the work to stop: whatever is read or written, Ctrl-C and SIGTERM end it within a call.
+// A store whose calls end once somebody has asked the work to stop, and wait while it is to rest: whatever is read or written, Ctrl-C and
+// SIGTERM end it within a call, and a hold of the plant has no other begin.
 
 public import Reporting
 
@@ -17,6 +18,7 @@ public final class StoppingStore: ForwardingStore, @unchecked Sendable {
     ) throws(StoreError) -> R {
         switch call.verb {
         case .list, .open, .read, .create, .put, .time:
+            stop.rest()
             guard stop.isStopRequested else { break }
             stop.noteInterruption()
             throw StoreError(.interrupted, call.verb.rawValue, call.name)
