@@ -76,54 +76,15 @@ struct CopyCommand: HoldfastCommand {
         ]
     }
 
-    /// What a replica has, as far as that can be told of the words of the command.
-    private func content(isNew: Bool) -> KnownStores.Content {
-        if images.isEmpty && source.filter.isEmpty { return .all }
-        let isNewest = images.allSatisfy { $0.text == "latest" }
-        return .chosen(isNewest ? Set([source.series].compactMap { $0.map { ExactText($0.text) } }) : [], isNew: isNew)
-    }
-
     private func copy(_ session: Session) throws -> CopyReport {
         let names = images.map(\.text)
         let filter = source.filter
         let (progress, findings) = (session.progress, session.findings)
         switch (source.store(pace), source.input, target.to.map(pace.pacing), target.output) {
         case (let from?, _, let to?, _):
-            let (origin, place) = (try session.place(from), try session.place(to))
-            let (source, target) = (try session.objects(origin), try session.objects(place, writing: true))
-            guard try Store.exists(source) else { throw session.absence(of: origin) }
-            try session.refuseOther(Store.identifier(of: source), at: origin)
-            try session.refuseFile(place)
-            try session.knownStores.check(place.location, target, for: Store.identifier(of: source))
-            // As with a backup: the empty folder of a configured store is a disk that is not mounted.
-            let isThere = try Store.exists(target)
-            if !place.mayBecomeStore && !isThere { throw session.absence(of: place) }
-            if !isThere { try session.refuseUnmounted(place) }
-            if try !isThere || Store.isReplica(source, target) {
-                let credentials = try session.credentials(for: origin)
-                return try session.working {
-                    try Store.replicate(
-                        source, to: target, images: names, filter, readData: readData, credentials: credentials,
-                        machine: session.machine(for: origin), progress: progress, findings: findings,
-                        mayEndImages: session.global.isYes
-                    ) { store in
-                        session.rememberSource(store, at: origin)
-                        session.remember(store, at: place, content(isNew: !isThere))
-                    }
-                }
-            }
-            let store: Store
-            do { store = try session.open(from, for: .read) } catch ImageError.noIdentity {
-                throw Problem(
-                    "\(place.words) is another store than \(origin.words), and no identity was given: what is copied there is read and written anew",
-                    hint:
-                        "give an identity that opens \(origin.words) with `--identity FILE`, or the place of a copy of it",
-                    status: ImageError.noIdentity(store: "").exitStatus)
-            }
-            let other = try session.openToWrite(to)
-            session.rememberSource(store.identifier, at: origin)
             return try session.working {
-                try store.copy(images: names, filter, to: other, progress: progress, findings: findings)
+                try session.copy(
+                    names, filter, from: from, to: to, readData: readData, progress: progress, findings: findings)
             }
         case (let from?, _, _, let output?):
             let destination = try SingleFileOutput(output, partSize: target.partSize)

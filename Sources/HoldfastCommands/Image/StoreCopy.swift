@@ -1,0 +1,52 @@
+// Copying from store to store, as a command or a job has it: as it is, where the other place is new or has a copy of the same store; else
+// encrypted anew.
+
+internal import Images
+internal import Reporting
+internal import Stewardship
+
+extension Session {
+    func copy(
+        _ images: [String], _ filter: ImageFilter, from: StoreArgument, to: StoreArgument, readData: Bool,
+        progress: Progress, findings: Findings
+    ) throws -> CopyReport {
+        let (origin, place) = (try place(from), try place(to))
+        let (source, target) = (try objects(origin), try objects(place, writing: true))
+        guard try Store.exists(source) else { throw absence(of: origin) }
+        try refuseOther(Store.identifier(of: source), at: origin)
+        try refuseFile(place)
+        try knownStores.check(place.location, target, for: Store.identifier(of: source))
+        // As with a backup: the empty folder of a configured store is a disk that is not mounted.
+        let isThere = try Store.exists(target)
+        if !place.mayBecomeStore && !isThere { throw absence(of: place) }
+        if !isThere { try refuseUnmounted(place) }
+        if try !isThere || Store.isReplica(source, target) {
+            let credentials = try credentials(for: origin)
+            return try Store.replicate(
+                source, to: target, images: images, filter, readData: readData, credentials: credentials,
+                machine: machine(for: origin), progress: progress, findings: findings, mayEndImages: global.isYes
+            ) { store in
+                self.rememberSource(store, at: origin)
+                self.remember(store, at: place, content(images, filter, isNew: !isThere))
+            }
+        }
+        let store: Store
+        do { store = try open(from, for: .read) } catch ImageError.noIdentity {
+            throw Problem(
+                "\(place.words) is another store than \(origin.words), and no identity was given: what is copied there is read and written anew",
+                hint:
+                    "give an identity that opens \(origin.words) with `--identity FILE`, or the place of a copy of it",
+                status: ImageError.noIdentity(store: "").exitStatus)
+        }
+        let other = try openToWrite(to)
+        rememberSource(store.identifier, at: origin)
+        return try store.copy(images: images, filter, to: other, progress: progress, findings: findings)
+    }
+
+    /// What a replica has, as far as that can be told of what is copied.
+    private func content(_ images: [String], _ filter: ImageFilter, isNew: Bool) -> KnownStores.Content {
+        if images.isEmpty && filter.isEmpty { return .all }
+        let isNewest = images.allSatisfy { $0 == "latest" }
+        return .chosen(isNewest ? Set([filter.series].compactMap { $0.map { ExactText($0) } }) : [], isNew: isNew)
+    }
+}
