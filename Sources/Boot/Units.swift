@@ -12,11 +12,20 @@ public enum Units {
     static var willBeUsed: Bool { exists("/lib/systemd/systemd") }
 
     /// A unit, which starts with a target.
-    static func install(_ name: String, _ text: String, wantedBy target: String?) throws {
-        try InstalledFile.put(Array(text.utf8), at: folder.appending(name), mode: 0o644)
-        guard let target else { return }
+    /// - Returns: whether it is another one than before.
+    @discardableResult
+    static func install(_ name: String, _ text: String, wantedBy target: String?) throws -> Bool {
+        let isNew = try InstalledFile.put(Array(text.utf8), at: folder.appending(name), mode: 0o644)
+        guard let target else { return isNew }
         try InstalledFile.putLink(
             to: BytePath(Array("../".utf8) + Array(name.utf8)), at: folder.appending("\(target).wants").appending(name))
+        return isNew
+    }
+
+    /// Whether a unit is there that works on a state.
+    static func isInstalled(_ name: String, calling state: BytePath) throws -> Bool {
+        let unit = folder.appending(name)
+        return try exists(unit) && readRegular(unit, limit: 1 << 16).contains(Array(" --state \(state)\n".utf8))
     }
 
     /// Finishes or clears a rollback before anything uses the tree.
@@ -111,19 +120,24 @@ public enum Units {
 
     /// Has systemd know nothing of this state any more; what another set-up has installed in the meantime stays.
     static func remove(of state: BytePath) throws {
-        let call = Array(" --state \(state)\n".utf8)
-        for (name, target) in [
-            (recovery, "local-fs.target"), (filter, "local-fs.target"), (watch + ".service", "timers.target"),
-        ] {
-            let unit = folder.appending(name)
-            guard exists(unit), try readRegular(unit, limit: 1 << 16).contains(call) else { continue }
-            let also = name.hasPrefix(watch) ? [watch + ".timer"] : []
-            // The links first: a crash leaves a unit that nothing starts, and the next call goes on.
-            for name in also + [name] {
-                for path in [folder.appending("\(target).wants").appending(name), folder.appending(name)] {
-                    do throws(SystemError) { try removeFile(path) } catch { if !error.isAbsent { throw error } }
-                }
+        try remove(recovery, calling: state, wantedBy: "local-fs.target")
+        try remove(filter, calling: state, wantedBy: "local-fs.target")
+        try remove(watch + ".service", calling: state, with: [watch + ".timer"], wantedBy: "timers.target")
+    }
+
+    /// Takes a unit away that works on a state, with those that go with it.
+    /// - Returns: whether it was there, and of this state.
+    @discardableResult
+    static func remove(
+        _ name: String, calling state: BytePath, with others: [String] = [], wantedBy target: String
+    ) throws -> Bool {
+        guard try isInstalled(name, calling: state) else { return false }
+        // The links first: a crash leaves a unit that nothing starts, and the next call goes on.
+        for name in others + [name] {
+            for path in [folder.appending("\(target).wants").appending(name), folder.appending(name)] {
+                do throws(SystemError) { try removeFile(path) } catch { if !error.isAbsent { throw error } }
             }
         }
+        return true
     }
 }

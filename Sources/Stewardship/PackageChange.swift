@@ -60,10 +60,14 @@ public struct PackageChange: Sendable {
 
     /// Brings what the start of the machine runs up to date with this program.
     public func refresh(progress: Progress, findings: Findings) throws -> Refreshed {
-        guard Places.isSetUp(places.state) else { return .notSetUp }
+        let isScheduled = Schedule(places).isEnabled
+        guard Places.isSetUp(places.state) || isScheduled else { return .notSetUp }
         if FilterMounts.lower(of: "/") != nil {
             return .waits("/ is filtered: what is installed now is forgotten at the next start, unless it is committed")
         }
+        // What runs jobs is this program itself: it waits for nothing.
+        try Schedule(places).refresh()
+        guard Places.isSetUp(places.state) else { return .done }
         let tree = try ProtectedTree.open(state: places.state, progress: progress, findings: findings)
         // The start carries it out with the program that has planned it.
         if let pending = try ProtectedTree.pending(state: places.state) {
@@ -78,16 +82,22 @@ public struct PackageChange: Sendable {
             guard case .locked = error else { throw error }
             return .waits(error.sentence)
         }
-        return copy.isThere ? .done : .notSetUp
+        return copy.isThere || isScheduled ? .done : .notSetUp
     }
 
     // MARK: Removal of the program
+
+    /// Has nothing call the program any more that runs it by itself; where it comes back, so does that.
+    public func endSchedule() throws { _ = try Schedule(places).removeUnits() }
 
     /// What stays where the program goes, in sentences.
     public func remains() -> [String] {
         var lines: [String] = []
         if Places.isSetUp(places.state) {
             lines.append("state and restore points stay in \(places.state)")
+        }
+        if Schedule(places).isEnabled {
+            lines.append("the jobs of the configuration run no more; with the program they come back")
         }
         if copy.isThere {
             lines.append(

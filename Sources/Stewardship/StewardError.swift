@@ -16,6 +16,18 @@ public enum StewardError: Explained, Hashable {
     case noIdentity(subject: String)
     case rollbackUnderWay(target: String)
     case pointsAreImages(root: BytePath, store: BytePath, identity: BytePath)
+    /// What comes of a job could not be remembered, and it would be done over and over.
+    case noRecord(job: String, reason: String)
+    /// The store that a job copies from has no image of it.
+    case nothingToCopy(job: String, store: String)
+    /// The plant has asked for rest.
+    case held(by: String)
+    /// Nobody would run the jobs.
+    case noTimers
+    /// The service manager did not do what it was told.
+    case units(reason: String)
+    /// A program of the plant that decides whether work may go on is not the plant's alone.
+    case untrustedHold(reason: String)
 
     public var description: String {
         switch self {
@@ -29,6 +41,12 @@ public enum StewardError: Explained, Hashable {
         case .noIdentity(let subject):
             "there is no identity that could restore from \(subject), and without a terminal none is made"
         case .rollbackUnderWay(let target): "the rollback to \(target) is not at its end"
+        case .noRecord(let job, let reason): "what comes of the job \(job) cannot be put on record: \(reason)"
+        case .nothingToCopy(let job, let store): "\(store) has no image of the job \(job) that could be copied"
+        case .held(let what): "the plant holds work: \(what)"
+        case .noTimers: "this machine is not run by systemd, whose timer would run the jobs"
+        case .units(let reason): "systemd did not take the timer: \(reason)"
+        case .untrustedHold(let reason): "the command of [schedule] hold is not run: \(reason)"
         case .pointsAreImages(let root, let store, _): "the points of \(root) are images already, in \(store)"
         }
     }
@@ -48,13 +66,24 @@ public enum StewardError: Explained, Hashable {
         case .noIdentity:
             "name who can restore with `--recipient age1…`, or make an identity with `holdfast key generate` or with `holdfast store init`"
         case .rollbackUnderWay: "`holdfast recover` goes on with it, or the next start"
+        case .noRecord: "make room where the state is, or mend its file system"
+        case .nothingToCopy:
+            "it is copied once an image was made there; `holdfast schedule run` makes one when it is due"
+        case .held: "it goes on when that is over; `holdfast schedule run` begins what is due then"
+        case .noTimers:
+            "have cron do it, with a line in /etc/cron.d: `*/15 * * * * root /usr/bin/holdfast schedule run --quiet`"
+        case .units: "`systemctl status holdfast-schedule.timer` tells more"
+        case .untrustedHold: "give it to root alone, with its folders: `chown root` and `chmod go-w`"
         case .pointsAreImages(_, let store, let identity):
             "`holdfast copy --from \(store) --identity \(identity)` takes them elsewhere"
         }
     }
 
     public var exitStatus: Int32 {
-        if case .nothingThere = self { return 2 }
-        return 4
+        switch self {
+        case .nothingThere: 2
+        case .noRecord, .nothingToCopy, .units: 1
+        default: 4
+        }
     }
 }

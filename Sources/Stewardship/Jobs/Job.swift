@@ -1,0 +1,98 @@
+// What the configuration wants done regularly, as one value: a command, a timer and a test run the same.
+
+public import Images
+public import Platform
+public import RestorePoints
+
+public struct Job: Sendable {
+    /// Which goes first where several are due.
+    public enum Priority: String, Sendable, CaseIterable, Comparable {
+        case high, normal, low
+
+        public static func < (a: Priority, b: Priority) -> Bool {
+            // Three words: the place among them is there.
+            (allCases.firstIndex(of: a) ?? 0) < (allCases.firstIndex(of: b) ?? 0)
+        }
+    }
+
+    /// What an image is made of.
+    public enum Source: Hashable, Sendable {
+        case paths([BytePath])
+        /// A restore point of the protected tree.
+        case point(String)
+        /// One that is made for it.
+        case newPoint
+    }
+
+    public var name: String
+    public var source: Source
+    /// Patterns, as they were typed.
+    public var excludes: [[UInt8]] = []
+    /// nil: this machine's, of the image's name.
+    public var series: String?
+    /// The image's name; nil: the job's.
+    public var imageName: String?
+    /// The stores that are written to, by the names of the configuration; never empty.
+    public var to: [String]
+    /// The stores that are copied to afterwards, from the first of those.
+    public var copies: [String] = []
+    /// nil: it is done when somebody asks for it.
+    public var timing: Timing?
+    /// Bytes a second at most, of each store.
+    public var rate: UInt64?
+    public var priority = Priority.normal
+    public var keep: JobKeepRules?
+    /// Hundredths of what a store holds of the job that are read and proven after a run.
+    public var verify: UInt64?
+    /// In place of those of the configuration.
+    public var hooks: Hooks?
+
+    public init(name: String, source: Source, to: [String]) {
+        self.name = name
+        self.source = source
+        self.to = to
+    }
+
+    /// What may be a name: it is one of a file, too.
+    public static func isName(_ text: String) -> Bool {
+        guard (1...64).contains(text.utf8.count), let first = text.utf8.first else { return false }
+        return isLetterOrDigit(first) && text.utf8.allSatisfy { isLetterOrDigit($0) || Array("._-".utf8).contains($0) }
+            && text != "schedule"
+    }
+
+    private static func isLetterOrDigit(_ byte: UInt8) -> Bool {
+        (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)
+    }
+
+    /// When it is due, of what is known of it.
+    public func dueness(_ record: JobRecord, at moment: Moment) -> Dueness? {
+        timing.map { Dueness(job: name, to: to, copies: copies, $0, record, at: moment) }
+    }
+}
+
+/// How many images of a job are kept, and how long.
+public struct JobKeepRules: Hashable, Sendable {
+    public var last: Int?
+    public var hourly: Int?
+    public var daily: Int?
+    public var weekly: Int?
+    public var monthly: Int?
+    public var yearly: Int?
+    /// Seconds.
+    public var within: Int64?
+
+    public init() {}
+}
+
+/// What a job does with stores. Whoever knows where they are and has the keys does it.
+public protocol JobStores {
+    /// Opens a store that images are written to.
+    func openToWrite(_ store: String, rate: UInt64?) throws -> Store
+
+    /// Brings the images of a series from one store to another.
+    func copy(_ series: String, from: String, to: String, rate: UInt64?, _ reporter: Reporter) throws
+
+    /// Checks the newest image of a series.
+    /// - Parameter readsData: all of its content, too.
+    func verify(_ series: String, in store: String, readsData: Bool, rate: UInt64?, _ reporter: Reporter) throws
+}
