@@ -100,9 +100,16 @@ var targets: [Target] = [
         dependencies: ["TestSupport", "holdfast", "Sanitization", "Machine", "Platform", "Cryptography", "Reporting"],
         swiftSettings: swiftSettings),
     .testTarget(
+        name: "StewardshipTests",
+        dependencies: [
+            "TestSupport", "Stewardship", "Boot", "Images", "Stores", "Machine", "Platform", "Cryptography",
+            "Reporting",
+        ],
+        swiftSettings: swiftSettings),
+    .testTarget(
         name: "CommandTests",
         dependencies: [
-            "TestSupport", "holdfast", "HoldfastCommands", "RestorePoints", "Stores", "Platform",
+            "TestSupport", "holdfast", "HoldfastCommands", "Stewardship", "RestorePoints", "Stores", "Platform",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ], exclude: ["offsite-faults.sh", "type-in-shell.py"],
         swiftSettings: swiftSettings),

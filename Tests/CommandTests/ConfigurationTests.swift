@@ -3,6 +3,7 @@
 import Glibc
 import Platform
 import RestorePoints
+import Stewardship
 import Stores
 import TestSupport
 import Testing
@@ -30,7 +31,10 @@ import Testing
             ("identity = ['/a',\n '/b', 7]", "line 2, column 8: identity wants paths as strings"),
             ("identity = ['/a', 'b']", "line 1, column 19: the path of identity is not absolute"),
             ("identity = true", "line 1, column 12: identity wants a path, or an array of paths"),
-            ("x = 1", "there are identity, state, cache, series, [hooks], [stores], [stores.NAME] and [packages]"),
+            (
+                "x = 1",
+                "there are identity, state, cache, series, [hooks], [stores], [stores.NAME], [jobs.NAME], [schedule] and [packages]"
+            ),
             ("[packages]\npoints = 1", "line 2, column 1: there is no setting points in [packages]; there is point"),
             ("[packages]\npoint = 1", "line 2, column 9: point wants true or false"),
             ("hooks = 1", "line 1, column 9: [hooks] wants to be a table"),
@@ -67,8 +71,12 @@ import Testing
         let none = try Configuration(text, path: "/x")
         #expect(none.identities.isEmpty && none.state == nil && none.stores.isEmpty && !none.makesPointBeforePackages)
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        // What stands in place of something else is not set beside it.
+        let others = Settings.tables.flatMap(\.settings).filter(\.isAlternative).map { "#" + $0.example }
         let all = try Configuration(
-            lines.map { $0.hasPrefix("#") && !$0.hasPrefix("# ") ? $0.dropFirst() : $0 }.joined(separator: "\n"),
+            lines.filter { !others.contains(String($0)) }.map {
+                $0.hasPrefix("#") && !$0.hasPrefix("# ") ? $0.dropFirst() : $0
+            }.joined(separator: "\n"),
             path: "/etc/passwd")
         #expect(all.identities == ["/etc/holdfast/identity.txt"] && all.state == "/var/lib/holdfast")
         #expect(all.cache == "/var/cache/holdfast" && all.series == "/etc/holdfast/series")
@@ -80,7 +88,15 @@ import Testing
         #expect(store.settings.transport.authorities == "/etc/holdfast/plant-ca.pem" && store.mayBecomeStore)
         #expect(store.settings.transport.proxy != nil && store.settings.transport.noProxy != nil)
         #expect(store.site == "head office" && store.fingerprint != nil)
-        #expect(lines.allSatisfy { $0.count <= 80 }, "\(text)")
+        let job = try #require(all.jobs.first)
+        #expect(job.name == "NAME" && job.source == .paths(["/", "/boot", "/boot/efi"]) && job.to == ["nas"])
+        #expect(job.copies == ["/mnt/usb/line3"] && job.priority == .high && job.rate == 4_000_000 && job.verify == 5)
+        #expect(job.timing?.every == 86_400 && job.timing?.reread == 28 * 86_400 && job.timing?.window.days.count == 5)
+        #expect(job.keep?.last == 3 && job.keep?.monthly == 12 && job.keep?.within == 14 * 86_400)
+        #expect(job.hooks?.before != nil && job.hooks?.after != nil && job.excludes.count == 2)
+        #expect(all.schedule.hold == .file("/run/plant/producing") && all.schedule.memory == 1 << 29)
+        #expect(all.schedule.processors?.text == "0-1")
+        #expect(lines.allSatisfy { $0.count <= 80 || $0.hasPrefix("#") && !$0.hasPrefix("# ") }, "\(text)")
         for setting in Settings.tables.flatMap(\.settings) { #expect(text.contains("\n#" + setting.example + "\n")) }
     }
 

@@ -94,6 +94,20 @@ struct SizeArgument: ExpressibleByArgument {
     }
 }
 
+/// A span of time: `15m`, `4h`, `1d`, `2w`, `1y` (365 days).
+struct SpanArgument: ExpressibleByArgument {
+    let seconds: Int64
+
+    init?(argument: String) {
+        let units: [Character: Int64] = ["m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000]
+        let digits = argument.dropLast()
+        guard let unit = argument.last.flatMap({ units[$0] }), digits.allSatisfy({ $0.isASCII && $0.isNumber }),
+            let count = Int64(digits), count > 0, count <= 3_153_600_000 / unit
+        else { return nil }
+        seconds = count * unit
+    }
+}
+
 /// A public key, `age1…`.
 struct RecipientArgument {
     let recipient: AgeRecipient

@@ -7,11 +7,13 @@ internal import Images
 internal import Machine
 internal import Platform
 internal import RestorePoints
+internal import Stewardship
 internal import Stores
 
 extension CompletionKind {
     static var points: CompletionKind { .custom { words, _, _ in Completion(words).points() } }
     static var stores: CompletionKind { .custom { words, _, _ in Completion(words).stores() } }
+    static var jobs: CompletionKind { .custom { words, _, _ in Completion(words).jobs() } }
     static var images: CompletionKind { .custom { words, _, _ in Completion(words).images() } }
 }
 
@@ -50,6 +52,8 @@ struct Completion {
             configuration.stores.sorted { $0.key < $1.key }.map { ($0.key, $0.value.settings.location.description) })
             + [Self.folders]
     }
+
+    func jobs() -> [String] { formatted(configuration.jobs.map { ($0.name, "to " + $0.to.joined(separator: ", ")) }) }
 
     /// As far as the keys at hand show them.
     func images() -> [String] {

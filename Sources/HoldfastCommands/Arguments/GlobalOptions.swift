@@ -71,8 +71,12 @@ extension HoldfastCommand {
 
 enum Outcome: Int32 {
     case done = 0
+    /// Several things were to be done, and one of them was not; which and why has been said.
+    case failed = 1
     /// Done, and something has to be known.
     case findings = 3
+    /// The same, and each that was not done was refused.
+    case refused = 4
     /// Done, and the start of the machine is to begin anew (`Initramfs.restartStatus`).
     case restart = 10
 }

@@ -79,7 +79,11 @@ struct PackageCommand: ParsableCommand {
         var goesOnRegardless: Bool { true }
 
         func perform(_ session: Session) throws -> Outcome {
-            let lines = PackageChange(state.places(session)).remains()
+            let change = PackageChange(state.places(session))
+            let lines = change.remains()
+            do { try change.endSchedule() } catch {
+                session.console.warning("the timer of the jobs stays: \(Problem(error).message)")
+            }
             if !lines.isEmpty { session.show([], summary: lines) }
             return .done
         }

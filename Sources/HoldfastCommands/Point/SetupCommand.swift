@@ -5,6 +5,7 @@ internal import Images
 internal import Machine
 internal import Platform
 internal import RestorePoints
+internal import Stewardship
 internal import WriteFilter
 
 struct BackendArgument: WordArgument {
@@ -82,6 +83,7 @@ struct SetupCommand: StatefulCommand {
             let lock = try tree.lock()
             try tree.refresh(holding: lock)
             try filter(session).refresh(holding: lock)
+            try Schedule(state.places(session)).refresh()
             session.show([("refreshed", .flag(true))], summary: ["what the boot runs is this program now"])
             return .done
         }
@@ -170,6 +172,8 @@ struct SetupCommand: StatefulCommand {
         else { return .done }
         let lock = try tree.lock()
         try session.working { try tree.endProtection(plan, holding: lock) }
+        // Its units know the state by name, and a set-up that is taken back leaves none of ours.
+        let ranJobs = try Schedule(state.places(session)).disable(holding: lock)
         session.show(
             JSON.path(tree.root, key: "root") + [
                 ("points", .list(names.map(JSON.text))), ("kept", .flag(choice == .keep)),
@@ -180,7 +184,7 @@ struct SetupCommand: StatefulCommand {
                     ? "the points stay; `holdfast setup --root \(tree.root)` has them again"
                     : "the points are destroyed",
                 "log and keys stay in \(tree.state)",
-            ])
+            ] + (ranJobs ? ["no job runs by itself any more; `holdfast schedule enable` has them do so again"] : []))
         return .done
     }
 

@@ -5,6 +5,7 @@ internal import Images
 internal import Machine
 internal import Platform
 internal import RestorePoints
+internal import Stewardship
 internal import Stores
 
 struct Configuration {
@@ -21,6 +22,12 @@ struct Configuration {
     var stores: [String: ConfiguredStore] = [:]
     /// The one whose own table is being read.
     var store = ConfiguredStore(.folder(""))
+    /// What is done regularly, in the order of the text.
+    var jobs: [Job] = []
+    /// The one whose table is being read.
+    var job = ConfiguredJob()
+    /// How jobs run.
+    var schedule = ConfiguredSchedule()
 
     init() {}
 
@@ -50,7 +57,13 @@ struct Configuration {
         } catch {
             throw source.problem(error.place, error.message)
         }
+        // A job names stores, which may stand further down.
+        var named: [TOMLText] = []
         for value in top.table ?? [] {
+            if value.key == "jobs" {
+                named += try readJobs(value, source)
+                continue
+            }
             guard let table = Settings.tables.first(where: { $0.name == value.key }) else {
                 try read(value, of: Settings.tables[0], source)
                 continue
@@ -60,6 +73,41 @@ struct Configuration {
             }
             try table.check(source)
             for value in values { try read(value, of: table, source) }
+        }
+        for store in named { try check(store, source) }
+    }
+
+    /// Reads the tables of all jobs.
+    /// - Returns: the stores that they name.
+    private mutating func readJobs(_ value: TOMLValue, _ source: SettingSource) throws -> [TOMLText] {
+        guard let tables = value.table else { throw source.problem(value.place, "[jobs] wants to be a table") }
+        var named: [TOMLText] = []
+        for table in tables {
+            guard let values = table.table else {
+                throw source.problem(
+                    table.keyPlace,
+                    "\(table.key) stands below [jobs], where each job has a table of its own, such as [jobs.NAME]")
+            }
+            job = ConfiguredJob()
+            for value in values { try read(value, of: JobSettingTable.table, source) }
+            jobs.append(try job.job(table, source))
+            named += job.to + job.copies
+        }
+        return named
+    }
+
+    /// Refuses the name of a store that there is not. A path or URL is one without a name.
+    private func check(_ store: TOMLText, _ source: SettingSource) throws {
+        if stores[store.text] != nil { return }
+        guard store.text.hasPrefix("/") || StoreLocation.scheme(of: Array(store.text.utf8)) != nil else {
+            let known = stores.keys.sorted().joined(separator: ", ")
+            throw source.problem(
+                store.place,
+                "there is no store \(store.text); "
+                    + (known.isEmpty ? "[stores] names none" : "[stores] names \(known)"))
+        }
+        do { _ = try StoreLocation(Array(store.text.utf8)) } catch {
+            throw source.problem(store.place, error.description + (error.mend.map { "; \($0)" } ?? ""))
         }
     }
 

@@ -17,6 +17,8 @@ struct Setting: Sendable {
     var standard: String
     /// As it could stand in the file.
     var example: String
+    /// It stands in place of another setting, never beside it.
+    var isAlternative = false
     var read: @Sendable (TOMLValue, SettingSource, inout Configuration) throws -> Void
 
     var takesAnyName: Bool { name == name.uppercased() }
@@ -27,6 +29,8 @@ struct SettingTable: Sendable {
     var name: String?
     var explanation: [String]
     var settings: [Setting]
+    /// `jobs.NAME`: what stands below `jobs` are tables of their own.
+    var holds = false
     /// Asked once, where the table is there.
     var check: @Sendable (SettingSource) throws -> Void = { _ in }
 
@@ -109,16 +113,7 @@ enum Settings {
                     standard: "none", example: #"after = "/usr/local/lib/holdfast/resume""#
                 ) { value, source, result in result.hooks.after = try source.absolute(value, "after") },
             ],
-            check: { source in
-                if HostFacts.isRoot,
-                    let problem = ProgramOwner.problem(
-                        try source.path.normalized(relativeTo: HostFacts.workingFolder))
-                {
-                    throw Problem.refused(
-                        "the hooks in \(source.path) are not run as root: \(problem)",
-                        hint: "`chown root \(source.path); chmod go-w \(source.path)`, its folders too")
-                }
-            }),
+            check: { source in try source.checkHooks() }),
         SettingTable(
             name: "stores",
             explanation: ["Names of stores: where a command takes a STORE, the name stands for the place."],
@@ -141,7 +136,7 @@ enum Settings {
                     result.stores[value.key] = ConfiguredStore(try StoreSettingTable.location(value, value.key, source))
                 }
             ]),
-        StoreSettingTable.table,
+        StoreSettingTable.table, JobSettingTable.table, ScheduleSettingTable.table,
         SettingTable(
             name: "packages", explanation: ["What is done around the changes that apt makes."],
             settings: [
@@ -163,7 +158,9 @@ enum Settings {
 
     /// Whether a word names a setting somewhere.
     private static func isSetting(_ word: String) -> Bool {
-        tables.contains { table in table.name != "stores" && table.settings.contains { $0.name == word } }
+        tables.contains { table in
+            table.name != "stores" && !table.holds && table.settings.contains { $0.name == word }
+        }
     }
 
     /// `identity, state and [hooks]`: what can stand on its own, or in a table.
@@ -184,6 +181,46 @@ struct SettingSource {
         guard text.hasPrefix("/") else { throw problem(value.place, "the path of \(key) is not absolute") }
         guard !text.utf8.contains(0) else { throw problem(value.place, "the path of \(key) holds a zero byte") }
         return BytePath(text)
+    }
+
+    /// The text of a setting, which is not empty.
+    func text(_ value: TOMLValue, _ key: String, _ wants: String) throws -> String {
+        guard let text = value.string, !text.isEmpty else {
+            throw problem(value.place, "\(key) wants \(wants) as a string")
+        }
+        guard !text.utf8.contains(0) else { throw problem(value.place, "\(key) holds a zero byte") }
+        return text
+    }
+
+    func texts(_ value: TOMLValue, _ key: String, _ what: String) throws -> [TOMLText] {
+        guard let elements = value.array else { throw problem(value.place, "\(key) wants an array of \(what)") }
+        return try elements.map { element in
+            guard let text = element.string, !text.isEmpty else {
+                throw problem(element.place, "\(key) wants \(what) as strings")
+            }
+            guard !text.utf8.contains(0) else { throw problem(element.place, "\(key) holds a zero byte") }
+            return TOMLText(text: text, place: element.place)
+        }
+    }
+
+    /// The parts of a table, which has no other keys than these.
+    func table(_ value: TOMLValue, _ key: String, _ keys: [String]) throws -> [TOMLValue] {
+        let allowed = "\(keys.dropLast().joined(separator: ", ")) and \(keys.last ?? "")"
+        guard let parts = value.table else { throw problem(value.place, "\(key) wants a table with \(allowed)") }
+        for part in parts where !keys.contains(part.key) {
+            throw problem(part.keyPlace, "there is no \(part.key) in \(key); there are \(allowed)")
+        }
+        return parts
+    }
+
+    /// Refuses hooks that others than root could have written into the file.
+    func checkHooks() throws {
+        guard HostFacts.isRoot,
+            let problem = ProgramOwner.problem(try path.normalized(relativeTo: HostFacts.workingFolder))
+        else { return }
+        throw Problem.refused(
+            "the hooks in \(path) are not run as root: \(problem)",
+            hint: "`chown root \(path); chmod go-w \(path)`, its folders too")
     }
 
     func problem(_ place: TOMLPlace?, _ message: String) -> Problem {

@@ -43,6 +43,7 @@ struct TOMLValue {
     var keyPlace: TOMLPlace { document.keys[number].place }
 
     var string: String? { if case .string(let text) = content { text } else { nil } }
+    var integer: Int64? { if case .integer(let value) = content { value } else { nil } }
     var boolean: Bool? { if case .boolean(let value) = content { value } else { nil } }
     /// What a table holds, in the order of the text.
     var table: [TOMLValue]? { content == .table ? held : nil }

@@ -1,0 +1,102 @@
+// `holdfast schedule run`: what a timer or cron calls, and somebody who wants a job done now.
+
+internal import ArgumentParser
+internal import Machine
+internal import Platform
+internal import Reporting
+internal import Stewardship
+
+struct ScheduleRunCommand: StatefulCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run", abstract: "Do what is due, or one job now.",
+        discussion: discussion(
+            """
+            Without a job it does what is due and gives way to everything else on the machine; a timer or cron may call it as often \
+            as it likes. A store that is away stops no other, and gets what it has missed once it is back. With a job it does all of \
+            that job at once and at full speed. Nothing begins while the plant holds work; see hold in holdfast.toml(5).
+            """,
+            examples: "holdfast schedule run # what is due", "holdfast schedule run plant # this job, now"))
+
+    @Argument(help: "The job; without one all that is due.", completion: .jobs)
+    var job: NameArgument?
+
+    @OptionGroup var state: StateOptions
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    /// That nothing was due, every quarter of an hour, is nothing to be on record.
+    func isRecorded(in session: Session) -> Bool {
+        if job != nil { return true }
+        return !JobState.due(session.configuration.jobs, state.places(session), at: .current()).isEmpty
+    }
+
+    func perform(_ session: Session) throws -> Outcome {
+        let configuration = session.configuration
+        let places = state.places(session)
+        let named = try job.map { try configuration.job(named: $0.text) }
+        guard let lock = try ScheduleLock(places) else { return done(session, "a run is going on already") }
+        if named == nil, JobState.due(configuration.jobs, places, at: .current()).isEmpty {
+            return done(session, configuration.jobs.isEmpty ? "there is no job" : "nothing is due")
+        }
+        let watch: HoldWatch?
+        do {
+            watch = try configuration.schedule.hold.map {
+                try HoldWatch($0, session.progress.stop, tell: session.console.warning)
+            }
+        } catch let error as StewardError {
+            guard case .held = error, named == nil else { throw error }
+            return done(session, error.sentence)
+        }
+        defer { watch?.end() }
+        if named == nil {
+            giveWay(on: configuration.schedule.processors ?? .housekeeping).forEach(session.console.warning)
+        }
+        var records: [(job: Job, record: JobRecord)] = []
+        if let named {
+            records.append((named, try run(named, .all, session, lock)))
+        } else {
+            var done: Set<String> = []
+            // What became due meanwhile comes in its own turn.
+            while let next = JobState.due(configuration.jobs, places, at: .current()).first(where: {
+                !done.contains($0.job.name)
+            }) {
+                done.insert(next.job.name)
+                records.append((next.job, try run(next.job, .due, session, lock)))
+            }
+        }
+        return show(records, places, session)
+    }
+
+    private func run(
+        _ job: Job, _ extent: JobRun.Extent, _ session: Session, _ lock: borrowing ScheduleLock
+    ) throws -> JobRecord {
+        var job = job
+        if job.hooks == nil { job.hooks = session.configuration.hooks }
+        var run = JobRun(
+            job, SessionStores(session: session), state.places(session), tool: Version.tool,
+            secrets: session.configuration.identities + session.global.identities, session.reporter)
+        let line = ProgressLine(session.progress, on: session.console)
+        defer {
+            line.finish()
+            session.console.finishFindings()
+        }
+        return try run.run(extent, holding: lock)
+    }
+
+    private func done(_ session: Session, _ sentence: String) -> Outcome {
+        session.show([("jobs", .list([])), ("sentence", .text(sentence))], summary: [sentence])
+        return .done
+    }
+
+    private func show(_ records: [(job: Job, record: JobRecord)], _ places: Places, _ session: Session) -> Outcome {
+        let moment = Moment.current()
+        let states = records.map { JobState($0.job, places, at: moment) }
+        session.show(
+            [("jobs", .list(states.map(JSON.job)))] + session.console.findingMembers,
+            summary: records.map { "\($0.job.name): \($0.record.lastAttempt?.sentence ?? "nothing was to be done")" })
+        let statuses = records.compactMap(\.record.lastAttempt?.exitStatus)
+        if let failed = statuses.first(where: { $0 != 0 && $0 != 3 }) {
+            return statuses.allSatisfy { [0, 3, 4].contains($0) } && failed == 4 ? .refused : .failed
+        }
+        return statuses.contains(3) || session.findings.count > 0 ? .findings : .done
+    }
+}

@@ -1,0 +1,41 @@
+// The stores of a job, opened as a command opens them.
+
+internal import Images
+internal import Reporting
+internal import Stewardship
+
+struct SessionStores: JobStores {
+    let session: Session
+
+    private func argument(_ store: String, _ rate: UInt64?) throws -> StoreArgument {
+        guard var argument = StoreArgument(argument: store) else { throw Problem.usage("a store has no name") }
+        argument.rate = rate
+        return argument
+    }
+
+    /// Nobody is there who could say that a new store is meant: none is made.
+    func openToWrite(_ store: String, rate: UInt64?) throws -> Store {
+        let to = try argument(store, rate)
+        let place = try session.place(to)
+        try session.refuseFile(place)
+        let objects = try session.objects(place, writing: true)
+        try session.knownStores.check(place.location, objects)
+        guard try Store.exists(objects) else { throw session.knownStores.absence(of: place.location) }
+        return try session.openToWrite(to)
+    }
+
+    func copy(_ series: String, from: String, to: String, rate: UInt64?, _ reporter: Reporter) throws {
+        _ = try session.copy(
+            [], ImageFilter(series: series), from: argument(from, rate), to: argument(to, rate), readData: false,
+            progress: reporter.progress, findings: reporter.findings)
+    }
+
+    func verify(
+        _ series: String, in store: String, readsData: Bool, rate: UInt64?, _ reporter: Reporter
+    ) throws {
+        let opened = try session.open(argument(store, rate), for: .verify)
+        _ = try opened.verify(
+            image: "latest", ImageFilter(series: series), readData: readsData && opened.canRead,
+            identities: session.identities(), progress: reporter.progress, findings: reporter.findings)
+    }
+}

@@ -1,0 +1,192 @@
+// Jobs, as a timer, cron and people have them done.
+
+import Glibc
+import Platform
+import TestSupport
+import Testing
+
+@testable import HoldfastCommands
+
+@Suite struct ScheduleCommandTests {
+    /// A machine with a job, a store beside it and one behind a line that is down.
+    private func plant(_ settings: String = "", _ schedule: String = "") -> Workplace {
+        let place = Workplace()
+        place.shell(
+            """
+            mkdir tree; echo one > tree/file
+            cat > config.toml <<'END'
+            [stores]
+            local = "\(place.file("local"))"
+            [stores.offsite]
+            url = "\(place.file("line/offsite"))"
+            create = true
+            [jobs.plant]
+            sources = ["\(place.file("tree"))"]
+            to = ["local"]
+            copy_to = ["offsite"]
+            every = "1d"
+            \(settings)
+            [schedule]
+            \(schedule)
+            END
+            """)
+        place.holdfast("store init local --quiet")
+        return place
+    }
+
+    private let config = "--config config.toml"
+
+    @Test("What is due is done, and then nothing is")
+    func due() {
+        let place = plant()
+        place.shell("mkdir line")
+        let first = place.holdfast("schedule run \(config)")
+        #expect(first.status == 0 && first.output.contains("plant: local: the image "), "\(first)")
+        #expect(first.output.contains("offsite: copied from local"), "\(first)")
+        let second = place.holdfast("schedule run \(config)")
+        #expect(second.status == 0 && second.output == "nothing is due\n", "\(second)")
+        let images = place.holdfast("images --from line/offsite")
+        #expect(images.status == 0 && images.output.contains("plant"), "\(images)")
+        let status = place.holdfast("schedule status \(config)")
+        #expect(status.status == 0 && status.output.contains("plant") && status.output.contains("now"), "\(status)")
+        // The log has the run that did something, and not the other one.
+        let log = place.holdfast("log --verb 'schedule run'").output
+        #expect(log.split(separator: "\n").filter { $0.contains("schedule run") }.count <= 2, "\(log)")
+    }
+
+    @Test("A store that is away is said, fails the run, and has what it missed once it is back")
+    func spool() {
+        let place = plant()
+        let away = place.holdfast("schedule run \(config)")
+        #expect(away.status == 4 && away.output.contains("plant: offsite: "), "\(away)")
+        #expect(away.output.contains("plant: local: the image "), "\(away)")
+        let status = place.holdfast("schedule status \(config) --json")
+        #expect(
+            status.output.contains(#""name":"offsite","copy":true"#) && status.output.contains(#""failuresInARow":1"#),
+            "\(status)")
+        // Tried again at once it would fail as often as the timer comes.
+        #expect(place.holdfast("schedule run \(config)").output == "nothing is due\n")
+        place.shell("mkdir line; echo two > tree/file")
+        let back = place.holdfast("schedule run plant \(config)")
+        #expect(back.status == 0, "\(back)")
+        let images = place.holdfast("images --from line/offsite --json")
+        #expect(images.output.components(of: "\"host\"") == 2, "\(images)")
+    }
+
+    @Test("Who asks for a job that is not there hears which are")
+    func unknown() {
+        let outcome = plant().holdfast("schedule run plnt \(config)")
+        #expect(outcome.status == 2 && outcome.output.contains("there are plant"), "\(outcome)")
+    }
+
+    @Test("Of two that begin at once one runs, and the other says so")
+    func twoAtOnce() {
+        let place = plant("rate = \"1MB\"")
+        place.shell("mkdir line; head -c 3000000 /dev/urandom > tree/large")
+        let both = place.shell(
+            "(holdfast schedule run \(config) > a 2>&1; echo $? >> a) & sleep 0.7; (holdfast schedule run \(config) > b 2>&1; echo $? >> b); wait; cat b; cat a"
+        )
+        #expect(both.output.hasPrefix("a run is going on already\n0\n") && both.output.hasSuffix("\n0\n"), "\(both)")
+        #expect(place.holdfast("images --from local --json").output.components(of: "\"host\"") == 1)
+    }
+
+    @Test("A record that is damaged is said, and costs one run")
+    func damaged() {
+        let place = plant()
+        place.shell("mkdir line")
+        place.holdfast("schedule run \(config)")
+        place.shell("f=$(find . -name plant.json); head -c 100 $f > x; cat x > $f")
+        let status = place.holdfast("schedule status \(config)")
+        #expect(
+            status.status == 3 && status.output.contains("is damaged, so nothing is known of the job plant"),
+            "\(status)")
+        let outcome = place.holdfast("schedule run \(config)")
+        #expect(outcome.status == 0 && outcome.output.contains("as if it never had been"), "\(outcome)")
+        #expect(place.holdfast("schedule run \(config)").output == "nothing is due\n")
+    }
+
+    @Test("Nothing begins while the plant holds work, and who asked for a job is refused")
+    func held() {
+        let place = plant("", "hold = \"/dev/null\"")
+        let scheduled = place.holdfast("schedule run \(config)")
+        #expect(scheduled.status == 0 && scheduled.output.contains("/dev/null is there"), "\(scheduled)")
+        let named = place.holdfast("schedule run plant \(config)")
+        #expect(named.status == 4 && named.output.contains("the plant holds work"), "\(named)")
+        #expect(place.holdfast("images --from local").output.contains("no image"))
+    }
+
+    @Test("A hold has reading stop within a second, and it goes on when that is over")
+    func rests() throws {
+        let place = Workplace()
+        let hold = place.file("hold")
+        place.shell(
+            """
+            mkdir tree; for i in 1 2 3 4 5 6 7 8; do head -c 4000000 /dev/urandom > tree/$i; done
+            cat > config.toml <<'END'
+            [stores]
+            local = "\(place.file("local"))"
+            [jobs.plant]
+            sources = ["\(place.file("tree"))"]
+            to = ["local"]
+            every = "1d"
+            rate = "3MB"
+            [schedule]
+            hold = "\(hold)"
+            END
+            """)
+        place.holdfast("store init local --quiet")
+        // What it has read so far, as the kernel counts it: after a second, and two seconds later.
+        let outcome = place.shell(
+            """
+            holdfast schedule run \(config) > out 2>&1 & pid=$!
+            read_so_far() { sed -n 's/^rchar: //p' /proc/$pid/io; }
+            first=$(read_so_far)
+            until [ $(($(read_so_far) - first)) -gt 3000000 ]; do sleep 0.05; done
+            touch \(hold); sleep 1; a=$(read_so_far); sleep 2; b=$(read_so_far)
+            echo read $((b - a)); rm \(hold); wait $pid; echo status $?; cat out
+            """)
+        #expect(outcome.output.contains("read 0\nstatus 0\n"), "\(outcome)")
+        #expect(
+            outcome.output.contains("work rests, since the plant holds it") && outcome.output.contains("work goes on"),
+            "\(outcome)")
+    }
+
+    @Test("A run that was interrupted goes on with the next one")
+    func interrupted() {
+        let place = plant("rate = \"1MB\"")
+        place.shell("mkdir line; head -c 6000000 /dev/urandom > tree/large")
+        let outcome = place.shell("holdfast schedule run \(config) & sleep 1; kill -TERM $!; wait $!; echo status $?")
+        #expect(outcome.output.hasSuffix("status 130\n"), "\(outcome)")
+        let status = place.holdfast("schedule status \(config) --json")
+        #expect(status.output.contains(#""status":130"#) && status.output.contains(#""due":true"#), "\(status)")
+    }
+
+    @Test("Everything is read again where that is asked for, and only then")
+    func reread() {
+        let place = Workplace()
+        place.shell("mkdir tree; echo one > tree/file; echo two > tree/other")
+        place.holdfast("backup tree --to store")
+        // The content changes, and nothing else does that a walk sees.
+        let unchanged = place.holdfast("backup tree --to store --json")
+        #expect(unchanged.output.contains(#""filesRead":0"#), "\(unchanged)")
+        let read = place.holdfast("backup tree --to store --reread --json")
+        #expect(read.output.contains(#""filesRead":2"#) && read.output.contains(#""bytesNew":0"#), "\(read)")
+        #expect(place.holdfast("backup tree --to store --json").output.contains(#""filesRead":0"#))
+    }
+
+    @Test("Where there is no systemd, enabling it says what cron does instead")
+    func withoutTimers() {
+        if exists("/run/systemd/system") { return }
+        let outcome = plant().holdfast("schedule enable \(config)")
+        #expect(outcome.status == 4 && outcome.output.contains("/etc/cron.d"), "\(outcome)")
+        let disabled = plant().holdfast("schedule disable \(config)")
+        #expect(disabled.status == 0 && disabled.output.contains("nothing did run by itself"), "\(disabled)")
+    }
+}
+
+extension String {
+    /// How often a text is in this one.
+    fileprivate func components(of text: String) -> Int {
+        split(separator: text, omittingEmptySubsequences: false).count - 1
+    }
+}

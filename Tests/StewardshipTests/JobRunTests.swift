@@ -1,0 +1,209 @@
+// A job does what it can for each store, knows afterwards what it did, and does what was missed when that can be done.
+
+import Images
+import Machine
+import Platform
+import Reporting
+import TestSupport
+import Testing
+
+@testable import Stewardship
+
+@Suite struct JobRunTests {
+    private let scratch = Scratch()
+    private let stores: FolderStores
+    private let said = Said()
+
+    final class Said: @unchecked Sendable {
+        private let monitor = Monitor()
+        private var lines: [String] = []
+        func add(_ line: String) { monitor.withLock { lines.append(line) } }
+        var all: String { monitor.withLock { lines.joined(separator: "\n") } }
+    }
+
+    init() throws {
+        stores = try FolderStores(scratch, ["nas", "other"])
+        try makeFolders(scratch.file("tree"))
+        try writeNew(scratch.file("tree/file"), Array("one".utf8))
+    }
+
+    private func job(_ change: (inout Job) -> Void = { _ in }) -> Job {
+        var job = Job(name: "plant", source: .paths([scratch.file("tree")]), to: ["nas", "other"])
+        job.timing = Timing(every: day)
+        change(&job)
+        return job
+    }
+
+    @discardableResult
+    private func run(
+        _ job: Job, _ extent: JobRun.Extent = .due, at now: Int64, upFor: Int64 = 100 * day,
+        progress: Progress = Progress()
+    ) throws -> JobRecord {
+        guard let lock = try ScheduleLock(scratch.places) else { throw Interrupted(mend: "somebody has the lock") }
+        let reporter = Reporter(progress: progress, findings: Findings(), warn: { [said] in said.add($0) })
+        var run = JobRun(job, stores, scratch.places, tool: "test", moment: { moment(now, upFor: upFor) }, reporter)
+        return try run.run(extent, holding: lock)
+    }
+
+    private func known() -> JobRecord { JobRecord.read("plant", scratch.places).record }
+
+    @Test("A run puts an image into each store, and all of what came of it on record")
+    func record() throws {
+        let record = try run(job(), at: monday)
+        #expect(record == known())
+        #expect(try stores.images("nas") == 1 && stores.images("other") == 1)
+        let attempt = try #require(record.lastAttempt)
+        #expect(attempt.began == monday && attempt.exitStatus == 0 && attempt.findings == 0 && !attempt.wasReread)
+        #expect(attempt.sentence.contains("nas: the image ") && attempt.sentence.contains("; other: the image "))
+        let image = try #require(attempt.image)
+        #expect(image.files == 1 && image.processedBytes == 3 && image.series == record.stores["nas"]?.series)
+        #expect(record.lastSuccess == monday && record.failuresInARow == 0 && record.begun == nil)
+        #expect(try #require(record.nextDue) > monday)
+        // It is due no more, and nothing is done.
+        #expect(try run(job(), at: monday + 60).lastAttempt?.sentence == "nothing was to be done")
+        #expect(try stores.images("nas") == 1)
+    }
+
+    @Test("A store that is away stops no other, and alone gets what it has missed when it is back")
+    func away() throws {
+        try stores.take("nas")
+        let failed = try run(job(), at: monday)
+        #expect(failed.lastAttempt?.exitStatus == 2 && failed.failuresInARow == 1 && failed.lastSuccess == nil)
+        #expect(failed.stores["nas"]?.failuresInARow == 1 && failed.stores["nas"]?.lastSuccess == nil)
+        #expect(failed.stores["other"]?.lastSuccess == monday)
+        #expect(said.all.contains("plant: nas: "), "\(said.all)")
+        try stores.bring("nas")
+        // Not before the quarter of an hour is over.
+        stores.calls = []
+        try run(job(), at: monday + 600)
+        #expect(stores.calls.isEmpty)
+        let record = try run(job(), at: monday + 901)
+        #expect(stores.calls == ["write nas"])
+        #expect(record.lastAttempt?.exitStatus == 0 && record.failuresInARow == 0 && record.lastSuccess == monday)
+        #expect(try stores.images("nas") == 1 && stores.images("other") == 1)
+    }
+
+    @Test(
+        "A store on this machine takes what is made while the line is down, and all of it is copied on when it is back")
+    func spool() throws {
+        let job = job {
+            $0.to = ["nas"]
+            $0.copies = ["offsite"]
+            $0.timing = Timing(every: 3600)
+        }
+        for hours in 0..<5 {
+            try writeNew(scratch.file("tree/file \(hours)"), [UInt8(hours)])
+            // An hour and what the timer may be late.
+            let record = try run(job, at: monday + Int64(hours) * (hour + 600))
+            #expect(record.stores["nas"]?.exitStatus == 0 && record.stores["offsite"]?.exitStatus == 2)
+            #expect(record.lastSuccess == nil)
+        }
+        #expect(try stores.images("nas") == 5)
+        // It was not tried each hour.
+        #expect(try #require(known().stores["offsite"]).failuresInARow < 5)
+        try writeNew(scratch.file("line"), [])
+        stores.calls = []
+        let record = try run(job, at: monday + 10 * hour)
+        #expect(stores.calls == ["write nas", "copy nas offsite"])
+        #expect(try stores.images("offsite") == 6)
+        #expect(
+            record.stores["offsite"]?.covers == record.stores["nas"]?.lastSuccess && record.lastAttempt?.exitStatus == 0
+        )
+        // Once more there is nothing to copy.
+        stores.calls = []
+        try run(job, at: monday + 10 * hour + 60)
+        #expect(stores.calls.isEmpty)
+    }
+
+    @Test("Everything is read anew as often as that is wanted, and each image restores alone")
+    func reread() throws {
+        let job = job { $0.timing = Timing(every: day, reread: 7 * day) }
+        var read: [Bool] = []
+        for number in 0..<16 {
+            let record = try run(job, at: monday + Int64(number) * day + 12 * hour)
+            read.append(try #require(record.lastAttempt).wasReread)
+            // What has just changed is read again in any case.
+            if read[number] { #expect(record.lastAttempt?.image?.filesRead == 1) }
+        }
+        #expect(read == (0..<16).map { $0 == 7 || $0 == 14 })
+    }
+
+    @Test("After each run the newest image is proven, and its content as often as the share says")
+    func verify() throws {
+        let job = job {
+            $0.to = ["nas"]
+            $0.verify = 40
+        }
+        var calls: [String] = []
+        for number in 0..<6 {
+            stores.calls = []
+            let record = try run(job, at: monday + Int64(number) * day + 12 * hour)
+            calls.append(stores.calls.last ?? "")
+            #expect(record.stores["nas"]?.verifyStatus == 0 && record.lastAttempt?.exitStatus == 0)
+        }
+        // 40, 80, 120, 60, 100, 40
+        #expect(calls == ["", "", " with content", "", " with content", ""].map { "verify nas\($0)" })
+    }
+
+    @Test("Who asks for a job gets all of it, due or not")
+    func named() throws {
+        try run(job(), at: monday)
+        try run(job(), .all, at: monday + 60)
+        #expect(try stores.images("nas") == 2 && stores.images("other") == 2)
+    }
+
+    @Test("A run that is interrupted is on record as that, and goes on where it was with the next one")
+    func interrupted() throws {
+        let progress = Progress()
+        stores.before = { if $0 == "write other" { progress.requestStop() } }
+        #expect(throws: Interrupted.self) { try run(job(), at: monday, progress: progress) }
+        let record = known()
+        #expect(record.lastAttempt?.exitStatus == 130 && record.begun == nil && record.failuresInARow == 0)
+        #expect(record.stores["nas"]?.lastSuccess == monday && record.stores["other"] == nil)
+        stores.before = { _ in }
+        stores.calls = []
+        try run(job(), at: monday + 60)
+        #expect(stores.calls == ["write other"])
+    }
+
+    @Test("A run whose program was ended is said by the next one, which comes later each time")
+    func ended() throws {
+        var record = JobRecord(job: "plant")
+        record.begun = monday
+        try record.write(scratch.places)
+        stores.calls = []
+        try run(job(), at: monday + 60)
+        #expect(stores.calls.isEmpty)
+        let next = try run(job(), at: monday + 1000)
+        #expect(said.all.contains("the run of plant of 2026-01-05T00:00:00Z did not come to its end"), "\(said.all)")
+        #expect(next.lastAttempt?.exitStatus == 0 && next.stores["nas"]?.failuresInARow == 0)
+    }
+
+    @Test("Where what comes of it cannot be put on record, nothing is begun: it would be done over and over")
+    func noRecord() throws {
+        try makeFolders(scratch.places.jobs)
+        // Its name is taken by a folder that no file replaces.
+        try makeFolders(scratch.places.jobs.appending("plant.json"))
+        #expect(throws: StewardError.self) { try run(job(), at: monday) }
+        #expect(stores.calls.isEmpty)
+        #expect(said.all.contains("cannot be read"), "\(said.all)")
+    }
+
+    @Test("One process at a time runs jobs")
+    func lock() throws {
+        let places = scratch.places
+        func isFree() throws -> Bool { if let lock = try ScheduleLock(places) { use(lock) } else { false } }
+        func use(_ lock: consuming ScheduleLock) -> Bool {
+            _ = lock
+            return true
+        }
+        #expect(try isFree())
+        func whileHeld(_ lock: borrowing ScheduleLock) throws {
+            #expect(try !isFree())
+            #expect(ScheduleLock.isHeld(places))
+        }
+        if let lock = try ScheduleLock(places) { try whileHeld(lock) }
+        #expect(!ScheduleLock.isHeld(places))
+        #expect(try isFree())
+    }
+}
