@@ -102,7 +102,8 @@ var targets: [Target] = [
     .testTarget(
         name: "StewardshipTests",
         dependencies: [
-            "TestSupport", "Stewardship", "Boot", "Images", "Stores", "Machine", "Platform", "Cryptography",
+            "TestSupport", "Stewardship", "RestorePoints", "Boot", "Images", "Stores", "Machine", "Platform",
+            "Cryptography",
             "Reporting",
         ],
         swiftSettings: swiftSettings),

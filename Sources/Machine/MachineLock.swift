@@ -19,8 +19,8 @@ public struct MachineLock: ~Copyable, Sendable {
         self.state = state
     }
 
-    /// The file stays for ever: whoever removed it would let two commands hold two locks.
-    private static func open(_ path: BytePath) throws(SystemError) -> Descriptor {
+    /// Opens a file that is locked, or makes it. It stays for ever: whoever removed it would let two commands hold two locks.
+    package static func open(_ path: BytePath) throws(SystemError) -> Descriptor {
         while true {
             do throws(SystemError) { return try Descriptor.open(path, [.readWrite, .noFollow]) } catch {
                 guard error.isAbsent else { throw error }

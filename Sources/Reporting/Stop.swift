@@ -8,6 +8,7 @@ public final class Stop: Sendable {
     private let isRequested = Atomic<Bool>(false)
     private let isHeeded = Atomic<Bool>(false)
     private let isRestWanted = Atomic<Bool>(false)
+    private let wakeful = Atomic<Int>(0)
 
     public init() {}
 
@@ -27,7 +28,14 @@ public final class Stop: Sendable {
 
     /// A safe place to rest: returns once nobody wants that any more, or the work is to end.
     public func rest() {
-        while isHeld, !isStopRequested { usleep(Self.look) }
+        while isHeld, wakeful.load(ordering: .relaxed) == 0, !isStopRequested { usleep(Self.look) }
+    }
+
+    /// Does something that does not rest, whoever wants that: somebody waits for its end.
+    public func withoutRest<Result>(_ body: () throws -> Result) rethrows -> Result {
+        wakeful.wrappingAdd(1, ordering: .relaxed)
+        defer { wakeful.wrappingSubtract(1, ordering: .relaxed) }
+        return try body()
     }
 
     /// In microseconds.

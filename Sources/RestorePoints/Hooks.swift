@@ -28,8 +28,12 @@ public struct Hooks: Sendable {
                 }
             }
         }
-        if let before { try Self.run(before, verb, root, progress) }
-        return try body()
+        guard let before else { return try body() }
+        // What the first one has brought to rest waits for the second one, and no longer than it has to.
+        return try progress.stop.withoutRest {
+            try Self.run(before, verb, root, progress)
+            return try body()
+        }
     }
 
     /// One that is still not done then is ended.

@@ -58,16 +58,19 @@ public struct PackageChange: Sendable {
         case waits(String)
     }
 
-    /// Brings what the start of the machine runs up to date with this program.
+    /// Whether `refresh` is called at each start.
+    public static var isAtEachStart: Bool { exists("/usr/lib/systemd/system/holdfast-refresh.service") }
+
+    /// Brings what the start of the machine runs, and what runs jobs, up to date with this program.
     public func refresh(progress: Progress, findings: Findings) throws -> Refreshed {
         let isScheduled = Schedule(places).isEnabled
         guard Places.isSetUp(places.state) || isScheduled else { return .notSetUp }
+        // What runs jobs is this program itself, which waits for nothing. Under a filter it is put there again at each start.
+        try Schedule(places).refresh()
+        guard Places.isSetUp(places.state) else { return .done }
         if FilterMounts.lower(of: "/") != nil {
             return .waits("/ is filtered: what is installed now is forgotten at the next start, unless it is committed")
         }
-        // What runs jobs is this program itself: it waits for nothing.
-        try Schedule(places).refresh()
-        guard Places.isSetUp(places.state) else { return .done }
         let tree = try ProtectedTree.open(state: places.state, progress: progress, findings: findings)
         // The start carries it out with the program that has planned it.
         if let pending = try ProtectedTree.pending(state: places.state) {

@@ -4,6 +4,7 @@ import Boot
 import Glibc
 import Platform
 import Reporting
+import RestorePoints
 import TestSupport
 import Testing
 
@@ -69,6 +70,18 @@ import Testing
         usleep(20_000)
         stop.requestStop()
         worker.join()
+    }
+
+    @Test("Between two hooks nothing rests: what the first has stopped of the plant waits for the second")
+    func hooks() throws {
+        let progress = Progress()
+        progress.stop.setHeld(true)
+        var passed = false
+        try Hooks(before: "/bin/true", after: "/bin/true").around("backup", "/", progress, Findings()) {
+            try progress.checkStop()
+            passed = true
+        }
+        #expect(passed)
     }
 
     @Test("A hold is a file that is there, or a program that ends with 0, and what cannot be asked holds, too")

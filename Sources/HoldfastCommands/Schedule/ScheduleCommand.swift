@@ -39,13 +39,16 @@ struct JobState {
 
     var isDue: Bool { dueness?.isDue ?? false }
 
-    /// In the order in which they are done: by class, then what is due longest.
+    /// When the interval since the last success is over.
+    private var isOver: Int64 { record.lastSuccess.map { $0 + (job.timing?.every ?? 0) } ?? .min }
+
+    /// In the order in which they are done: by class, then what its interval is over for longest.
     static func due(_ jobs: [Job], _ places: Places, at moment: Moment) -> [JobState] {
         jobs.map { JobState($0, places, at: moment) }.filter(\.isDue).enumerated()
             .sorted { a, b in
                 let (first, second) = (a.element, b.element)
                 if first.job.priority != second.job.priority { return first.job.priority < second.job.priority }
-                let (one, other) = (first.record.lastSuccess ?? .min, second.record.lastSuccess ?? .min)
+                let (one, other) = (first.isOver, second.isOver)
                 return one == other ? a.offset < b.offset : one < other
             }
             .map(\.element)

@@ -15,7 +15,7 @@ struct ScheduleEnableCommand: StatefulCommand {
             as [schedule] in the configuration says. Repeat it where that was changed. Hooks run without the right to gain rights: \
             runuser works in them, sudo does not.
             """,
-            examples: "holdfast schedule enable", "holdfast schedule enable --config /etc/holdfast/line3.toml"))
+            examples: "holdfast schedule enable", "holdfast schedule enable --config /root/line3.toml"))
 
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
@@ -26,9 +26,10 @@ struct ScheduleEnableCommand: StatefulCommand {
         guard HostFacts.isRoot else { throw Problem.refused("only root can have jobs run by themselves") }
         let configuration = session.configuration
         try configuration.schedule.hold?.check()
-        if FilterMounts.lower(of: "/") != nil {
+        if FilterMounts.lower(of: "/") != nil, !PackageChange.isAtEachStart {
             session.console.warning(
-                "/ is filtered: the next start has forgotten the timer, unless /etc/systemd is committed")
+                "/ is filtered: the next start has forgotten the timer, and only the Debian package brings it back each time"
+            )
         }
         try Schedule(state.places(session)).enable(
             configuration: global.config?.absolute ?? HostFacts.environment("HOLDFAST_CONFIG"),

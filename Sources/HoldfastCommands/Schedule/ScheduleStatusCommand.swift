@@ -37,6 +37,9 @@ struct ScheduleStatusCommand: StatefulCommand {
                 session.console.result("there is no job: a table [jobs.NAME] of the configuration makes one\n")
             }
         }
+        if let hold = session.configuration.schedule.hold, hold.isSeen {
+            session.console.warning("the plant holds work: \(hold.words)")
+        }
         states.compactMap(\.damage).forEach(session.console.warning)
         for state in states {
             for due in state.dueness?.stores ?? [] where due.reason == .clockWasSet {

@@ -18,6 +18,9 @@ public enum Hold: Hashable, Sendable {
         }
     }
 
+    /// Whether it is a file that is there: what anybody can see.
+    public var isSeen: Bool { if case .file(let path) = self { exists(path) } else { false } }
+
     /// Why work is to rest now; nil where nothing says so. A program that cannot be asked has not said that work may go on.
     func reason(_ stop: Stop?) -> String? {
         switch self {

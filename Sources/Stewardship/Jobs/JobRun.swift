@@ -155,6 +155,11 @@ public struct JobRun {
             let tree = try ProtectedTree.open(
                 state: places.state, progress: reporter.progress, findings: reporter.findings)
             if let hooks = job.hooks { tree.hooks = hooks }
+            // Points that are images need no other image of them.
+            guard tree.backendKind != .tree else {
+                throw StewardError.pointsAreImages(
+                    root: tree.root, store: places.pointStore, identity: places.pointIdentity)
+            }
             let lock = try tree.lock()
             var request = PointRequest(name: try tree.freeName("\(job.name.prefix(40)).\(Timestamp.now().text)"))
             request.message = "made for the job \(job.name)"

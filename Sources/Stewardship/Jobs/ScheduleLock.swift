@@ -12,7 +12,7 @@ public struct ScheduleLock: ~Copyable {
     /// - Throws: where that cannot be told.
     public init?(_ places: Places) throws {
         try makeFolders(places.jobs, mode: 0o755)
-        let file = try Descriptor.open(places.jobs.appending("lock"), [.readWrite, .create, .noFollow])
+        let file = try MachineLock.open(places.jobs.appending("lock"))
         // Whoever only looks has it for an instant.
         var tries = 0
         while !file.tryLock() {
