@@ -62,6 +62,8 @@ public final class Store: Sendable {
         case list
         /// All that the keys at hand open, to see whether it is whole: an identity, or a steward key, which opens no content.
         case verify
+        /// All roots and lists, to remove what nothing needs: a steward key, or an identity that governs. No right to write is enough.
+        case prune
         /// New images: a writer key, which an identity issues where there is none.
         case write
     }
@@ -80,7 +82,7 @@ public final class Store: Sendable {
     ) throws -> Store {
         do {
             // Who looks whether it is whole has to see what is there.
-            let objects = purpose == .verify ? objects.uncached : objects
+            let objects = purpose == .verify || purpose == .prune ? objects.uncached : objects
             let opening = try Opening(
                 objects, credentials: credentials, machine: machine, isWriting: purpose == .write)
             let store =
@@ -88,7 +90,7 @@ public final class Store: Sendable {
                 case .look: try Store(opening, keyring: Keyring(chain: opening.chain, writer: opening.writer))
                 case .read: try openForReading(opening, credentials)
                 case .list: try openForListing(opening, credentials)
-                case .verify:
+                case .verify, .prune:
                     if credentials.identities.isEmpty, let steward = try opening.currentSteward(credentials) {
                         try Store(
                             opening,

@@ -1,0 +1,46 @@
+// What a prune goes by: how long it waits, which series may end, and what was chosen of the images.
+
+public import Machine
+
+/// How a store is pruned. The same settings go with a plan and with what carries it out.
+public struct PruneSettings: Sendable {
+    /// Where the fence is proven no root can appear later than a quarter of an hour after its writer has looked.
+    public static let fencedGrace: Int64 = 7 * 86_400
+    public static let unfencedGrace: Int64 = 14 * 86_400
+    /// How old is what nothing names before it is condemned, apart from the longest run.
+    static let condemnAge: Int64 = 48 * 3600
+    /// Longer no tombstone counts, and none is kept.
+    static let tombstoneLife: Int64 = 400 * 86_400
+
+    /// Seconds between a tombstone and the removal of what it condemns.
+    public var grace: Int64
+    /// Seconds that a run may take between two of its checkpoints.
+    public var longestRun: Int64 = 24 * 3600
+    /// Whether machines write to this store themselves; false for a replica, whose objects are dated by the copying. There a label that
+    /// differs from its object by more than a day does not count.
+    public var isWrittenDirectly = false
+    /// Series that may become empty: of all others the newest image stays, whatever is chosen.
+    public var retired: Set<ExactText> = []
+    /// The program, for tombstones and verdicts.
+    public var tool: String
+
+    /// - Parameter grace: by default the one for a store of which nothing is proven; see `Store.provenGrace`.
+    public init(tool: String, grace: Int64 = unfencedGrace) {
+        self.tool = tool
+        self.grace = grace
+    }
+}
+
+/// Which images go, as rules chose them.
+public struct PruneChoice: Sendable {
+    /// The images that go. The newest of a series stays all the same, unless the series is retired, and so does a pinned one.
+    public var removed: Set<PruneImage.Place> = []
+    /// Why others stay, for people: `daily 2026-11-03`.
+    public var reasons: [PruneImage.Place: [String]] = [:]
+    /// What it was chosen by, a word each: with other rules it is another plan.
+    public var basis: [String] = []
+    /// What stands in the way, or ought to be known.
+    public var findings: [Preflight] = []
+
+    public init() {}
+}
