@@ -43,6 +43,8 @@ extension ProtectedTree {
         public var points: [RestorePoint]
         /// The point in whose state the live tree was last.
         public var base: RestorePoint?
+        /// The point that `undo` returns to.
+        public var undo: RestorePoint?
         public var pending: Pending?
         /// What of the state is lost or damaged, where a copy of it is there.
         public var damage: PointError?
@@ -69,7 +71,8 @@ extension ProtectedTree {
             }
             return Overview(
                 root: configuration.rootPath, backend: configuration.backend, points: table.points,
-                base: table.points.first { $0.id == table.base }, pending: waiting,
+                base: table.points.first { $0.id == table.base },
+                undo: table.points.first { $0.id == table.undo }, pending: waiting,
                 damage: area.tableProblem(), obstacle: problem)
         } catch { throw PointError.wrapping(error) }
     }

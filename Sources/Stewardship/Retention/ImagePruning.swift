@@ -1,0 +1,109 @@
+// What the rules say of the images of a store. The store itself tells what there is, guards what it knows of, and carries it out.
+
+public import Images
+internal import Machine
+internal import Platform
+
+/// By which rules the images of a store are thinned out.
+public struct ImageKeeping: Sendable {
+    public let rules: KeepRules
+    /// Of this one alone; nil: of each.
+    public let series: ExactText?
+    /// By the machine's clock: what is later reaches back nowhere.
+    let now: Int64
+
+    public init(_ rules: KeepRules, series: String? = nil, now: Int64) {
+        self.rules = rules
+        self.series = series.map(ExactText.init)
+        self.now = now
+    }
+
+    /// Which images go; of those that count, the store decides of the rest.
+    public func choose(_ images: [PruneImage]) -> PruneChoice {
+        let meant = images.filter { $0.counts && isMeant($0) }
+        let states = meant.enumerated().map { number, image in image.state(number) }
+        var choice = PruneChoice()
+        for decision in rules.decide(states, now: now) {
+            guard let number = Int(decision.state.id) else { continue }
+            if decision.isKept {
+                choice.reasons[meant[number].id] = decision.reasons.map(\.description)
+            } else {
+                choice.removed.insert(meant[number].id)
+            }
+        }
+        choice.basis = [rules.description, series?.text ?? ""]
+        return choice
+    }
+
+    /// - Parameter isNamed: whether somebody has seen it and named it by its id.
+    /// - Throws: `KeepError`, where it removes more than anybody can have meant, or there is no such series.
+    public func check(_ plan: PrunePlan, isNamed: Bool) throws(KeepError) {
+        let summary = KeepSummary(plan) { isMeant($0) }
+        if let series, summary.series.isEmpty { throw .noSeries(series.text, there: plan.series) }
+        try summary.check(plan: plan.id, isNamed: isNamed)
+    }
+
+    private func isMeant(_ image: PruneImage) -> Bool { series == nil || ExactText(image.series) == series }
+}
+
+/// The end of a series: all its images go, where the newest of them is old enough.
+public struct SeriesRetirement: Sendable {
+    public let series: ExactText
+    public let after: KeepDuration
+
+    public init(_ series: String, after: KeepDuration) {
+        self.series = ExactText(series)
+        self.after = after
+    }
+
+    public func choose(_ images: [PruneImage]) -> PruneChoice {
+        var choice = PruneChoice()
+        choice.removed = Set(images.filter { $0.counts && ExactText($0.series) == series }.map(\.id))
+        choice.basis = ["retire", series.text, "\(after)"]
+        return choice
+    }
+
+    /// - Parameter now: by the machine's clock, where the store tells no time.
+    /// - Throws: `KeepError`, where there is no such series, or somebody has made an image in it lately.
+    public func check(_ plan: PrunePlan, now: Int64) throws(KeepError) {
+        let all = (plan.going + plan.staying).filter(\.counts)
+        let own = all.filter { ExactText($0.series) == series }
+        if own.isEmpty { throw .noSeries(series.text, there: plan.series) }
+        // What has no time may be of today.
+        let newest = own.map { $0.time ?? .max }.max() ?? .max
+        // The earlier of the two clocks: one that is ahead ends nothing.
+        let bound = after.before(CalendarMoment(min(plan.time ?? now, now)))
+        if newest > bound { throw .stillInUse(series.text, newest: newest, after: after) }
+    }
+}
+
+extension PrunePlan {
+    /// The names of all series that have an image.
+    fileprivate var series: [String] {
+        Set((going + staying).filter(\.counts).map { ExactText($0.series) }).sorted().map(\.text)
+    }
+}
+
+extension KeepSummary {
+    /// - Parameter isMeant: whether rules were asked of it.
+    init(_ plan: PrunePlan, _ isMeant: (PruneImage) -> Bool) {
+        func counts(_ images: [PruneImage]) -> [ExactText: Int] {
+            Dictionary(
+                images.filter { $0.counts && isMeant($0) }.map { (ExactText($0.series), 1) }, uniquingKeysWith: +)
+        }
+        let (kept, removed) = (counts(plan.staying), counts(plan.going))
+        series = Set(kept.keys).union(removed.keys).sorted().map {
+            Series(name: $0, kept: kept[$0] ?? 0, removed: removed[$0] ?? 0)
+        }
+    }
+}
+
+extension PruneImage {
+    fileprivate func state(_ number: Int) -> KeepState {
+        var state = KeepState(id: "\(number)", series: series, time: time ?? machineTime.seconds, order: sequence)
+        state.isProven = proof.map { $0.result == .whole && $0.isOfEveryChunk } ?? false
+        state.isDoubtful = isTimeDoubtful
+        if isPinned { state.guards.insert(.pinned) }
+        return state
+    }
+}

@@ -1,0 +1,43 @@
+// What a plan of keeping comes to, and whether it is more than anybody can have meant who has not seen it.
+
+public import Images
+
+public struct KeepSummary: Sendable, Hashable {
+    public struct Series: Sendable, Hashable {
+        public var name: ExactText
+        public var kept: Int
+        public var removed: Int
+
+        /// Whether more than half of it goes.
+        var isCut: Bool { removed > kept }
+    }
+
+    /// By their names.
+    public let series: [Series]
+
+    public init(_ decisions: [KeepDecision]) {
+        series = Dictionary(grouping: decisions, by: \.state.series).sorted { $0.key < $1.key }.map { name, decisions in
+            let kept = decisions.count(where: \.isKept)
+            return Series(name: name, kept: kept, removed: decisions.count - kept)
+        }
+    }
+
+    public var removed: Int { series.reduce(0) { $0 + $1.removed } }
+    public var kept: Int { series.reduce(0) { $0 + $1.kept } }
+
+    /// Refuses what a mistyped rule or a wrong clock would do.
+    /// - Parameters:
+    ///   - plan: the id of what is about to be done.
+    ///   - isNamed: whether somebody has seen it and named it by its id.
+    /// - Throws: `KeepError`, where a series would be empty, or where more than half of the states of more than a tenth of the series would go.
+    public func check(plan: String, isNamed: Bool) throws(KeepError) {
+        if let empty = series.first(where: { $0.kept == 0 && $0.removed > 0 }) {
+            throw .emptiesSeries(empty.name.text)
+        }
+        let cut = series.count(where: \.isCut)
+        if !isNamed, cut * 10 > series.count {
+            throw .removesTooMuch(
+                removed: removed, states: removed + kept, cutSeries: cut, series: series.count, plan: plan)
+        }
+    }
+}
