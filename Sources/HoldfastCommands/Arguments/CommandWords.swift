@@ -52,7 +52,7 @@ enum CommandWords {
     private static let foreign = [
         "list": "status", "ls": "status", "points": "status", "snapshots": "images", "snapshot": "create",
         "tag": "create", "save": "create", "delete": "destroy", "remove": "destroy", "rm": "destroy",
-        "forget": "destroy",
+        "forget": "prune",
         "revert": "rollback", "reset": "factory-reset", "check": "verify", "extract": "restore", "init": "setup",
         "enable": "filter enable", "disable": "filter disable", "commit": "filter commit", "discard": "filter discard",
         "shred": "wipe", "erase": "wipe",

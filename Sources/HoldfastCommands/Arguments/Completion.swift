@@ -12,6 +12,13 @@ internal import Stores
 
 extension CompletionKind {
     static var points: CompletionKind { .custom { words, _, _ in Completion(words).points() } }
+    /// Of a store where one is named on the line.
+    static var pointsOrImages: CompletionKind {
+        .custom { words, _, _ in
+            let completion = Completion(words)
+            return completion.value("--from") == nil ? completion.points() : completion.images()
+        }
+    }
     static var stores: CompletionKind { .custom { words, _, _ in Completion(words).stores() } }
     static var jobs: CompletionKind { .custom { words, _, _ in Completion(words).jobs() } }
     static var images: CompletionKind { .custom { words, _, _ in Completion(words).images() } }
@@ -108,7 +115,7 @@ struct Completion {
         }
     }
 
-    private func value(_ option: String) -> String? { values(option).last }
+    fileprivate func value(_ option: String) -> String? { values(option).last }
 
     private func values(_ option: String) -> [String] {
         words.indices.compactMap { index in

@@ -1,4 +1,4 @@
-// `holdfast destroy`, `pin`, `unpin` and `recover`.
+// `holdfast destroy` and `recover`.
 
 internal import ArgumentParser
 internal import Machine
@@ -51,44 +51,6 @@ struct DestroyCommand: StatefulCommand {
     private func show(_ session: Session) -> Outcome {
         session.show(
             [("destroyed", .list(names.map(JSON.text)))], summary: ["destroyed " + names.joined(separator: ", ")])
-        return .done
-    }
-}
-
-struct PinCommand: StatefulCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "pin", abstract: "Keep a point from being destroyed.",
-        discussion: discussion(examples: "holdfast pin Commissioning"))
-
-    @Argument(help: "The point.", completion: .points) var name: String
-    @OptionGroup var state: StateOptions
-    @OptionGroup(title: "Everywhere") var global: GlobalOptions
-
-    func isRecorded(in session: Session) -> Bool { true }
-
-    func perform(_ session: Session) throws -> Outcome {
-        let tree = try state.open(session)
-        try tree.setPinned(true, name, holding: tree.lock())
-        session.show([("pinned", .text(name))], summary: ["\(name) is pinned"])
-        return .done
-    }
-}
-
-struct UnpinCommand: StatefulCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "unpin", abstract: "Let a pinned point go again.",
-        discussion: discussion(examples: "holdfast unpin Commissioning"))
-
-    @Argument(help: "The point.", completion: .points) var name: String
-    @OptionGroup var state: StateOptions
-    @OptionGroup(title: "Everywhere") var global: GlobalOptions
-
-    func isRecorded(in session: Session) -> Bool { true }
-
-    func perform(_ session: Session) throws -> Outcome {
-        let tree = try state.open(session)
-        try tree.setPinned(false, name, holding: tree.lock())
-        session.show([("unpinned", .text(name))], summary: ["\(name) is not pinned any more"])
         return .done
     }
 }

@@ -35,7 +35,8 @@ struct RootCommand: ParsableCommand {
                     ExportCommand.self, ImportCommand.self,
                 ]),
             CommandGroup(name: "Store and key", subcommands: [StoreCommand.self, KeyCommand.self]),
-            CommandGroup(name: "Keeping", subcommands: [ScheduleCommand.self]),
+            CommandGroup(
+                name: "Keeping", subcommands: [ScheduleCommand.self, PruneCommand.self, RetireCommand.self]),
             CommandGroup(
                 name: "Disposal",
                 subcommands: [DisksCommand.self, WipeCommand.self, CertificateCommand.self]),

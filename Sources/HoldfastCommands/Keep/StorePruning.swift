@@ -1,0 +1,191 @@
+// What `prune` and `retire` have in common where a store is meant: the plan, what is shown of it, and what came of it.
+
+internal import Images
+internal import Machine
+internal import Platform
+internal import Reporting
+internal import Stewardship
+
+struct StorePruning {
+    let store: Store
+    /// Which images go.
+    let choose: @Sendable ([PruneImage]) -> PruneChoice
+    /// What it is chosen by, for programs.
+    let members: [(String, JSON?)]
+    var retired: Set<ExactText> = []
+    /// Refuses a plan; told whether somebody has named it by its id.
+    var check: (PrunePlan, Bool) throws -> Void = { _, _ in }
+    var question: String?
+}
+
+extension Session {
+    func prune(_ pruning: StorePruning, _ options: PlanOptions) throws -> Outcome {
+        let store = pruning.store
+        var settings = PruneSettings(tool: Version.tool, grace: try store.provenGrace())
+        settings.retired = pruning.retired
+        let plan = try working { try store.planPrune(settings, progress: progress, choose: pruning.choose) }
+        plan.remarks.forEach(findings.add)
+        try plan.require(options.plan)
+        let shown = PruneDisplay(plan, grace: settings.grace)
+        let members = pruning.members + shown.members
+        if options.dryRun {
+            do { try pruning.check(plan, false) } catch {
+                console.warning("it would be refused: \(Problem(error).message)")
+            }
+        } else {
+            try pruning.check(plan, options.plan != nil)
+        }
+        if plan.isEmpty, !options.dryRun {
+            show(members + [("plan", .text(plan.id))] + console.findingMembers, summary: shown.lines)
+            return outcome(0)
+        }
+        // What only frees what was decided on before is asked of nobody.
+        let count = Text.counted(UInt64(plan.going.count), "image", "images")
+        let question = plan.going.isEmpty ? nil : pruning.question ?? "Remove \(count)? They cannot be restored then."
+        guard try agree(to: plan, options, lines: shown.lines, members: members, question: question) else {
+            return outcome(0)
+        }
+        let report = try working { try store.prune(plan, progress: progress) }
+        report.findings.forEach(findings.add)
+        show(
+            members + [("plan", .text(plan.id)), ("done", .object(PruneDisplay.members(report)))]
+                + console.findingMembers,
+            summary: PruneDisplay.lines(report))
+        return outcome(0)
+    }
+}
+
+/// A plan and a report of pruning, for people and for programs.
+struct PruneDisplay {
+    private let plan: PrunePlan
+    private let grace: Int64
+
+    init(_ plan: PrunePlan, grace: Int64) {
+        self.plan = plan
+        self.grace = grace
+    }
+
+    // MARK: For people
+
+    var lines: [String] {
+        let images = (plan.going.map { ($0, false) } + plan.staying.map { ($0, true) }).sorted { left, right in
+            let names = (ExactText(left.0.series), ExactText(right.0.series))
+            return names.0 == names.1 ? left.0.sequence < right.0.sequence : names.0 < names.1
+        }
+        return images.map { line($0, stays: $1) } + groupLines + [sums]
+    }
+
+    private func line(_ image: PruneImage, stays: Bool) -> String {
+        let time = image.time.map { Text.time(Timestamp(seconds: $0, nanoseconds: 0)) } ?? "an unknown time"
+        let doubt = image.isTimeDoubtful ? " (its machine says \(Text.time(image.machineTime)))" : ""
+        let series = image.series.isEmpty ? "" : " \(Text.safe(image.series))"
+        let words = "\(image.id.image.description.prefix(8))\(series) of \(time)\(doubt)"
+        return stays ? "\(words) stays: \(Text.safe(reasons(image).joined(separator: ", ")))" : "\(words) goes"
+    }
+
+    private func reasons(_ image: PruneImage) -> [String] {
+        var reasons = plan.reasons[image.id] ?? []
+        if let problem = image.problem { reasons.append(problem) }
+        if image.isUnfinished { reasons.append("unfinished") }
+        if image.isPinned, !reasons.contains("pinned") { reasons.append("pinned") }
+        return reasons.isEmpty ? ["no rule is for it"] : reasons
+    }
+
+    private var groupLines: [String] {
+        plan.groups.flatMap { group in
+            let name =
+                "the group \(group.id.description.prefix(8)) (\(Text.safe(group.writers.joined(separator: ", "))))"
+            if let reason = group.standsStill { return ["\(name) stands still: \(Text.safe(reason))"] }
+            if group.heldBack.isEmpty { return [] }
+            return ["\(name): nothing of \(group.heldBack.count) writer(s) is removed, whose roots cannot all be read"]
+        }
+    }
+
+    private var sums: String {
+        let images = Text.counted(UInt64(plan.going.count + plan.staying.count), "image", "images")
+        var parts = ["\(plan.going.count) of \(images) go"]
+        func add(_ amount: PruneAmount, _ words: String) {
+            if amount.objects > 0 { parts.append("\(Text.size(amount.bytes)) \(words)") }
+        }
+        add(plan.sum(\.condemnedNow), "free again after a grace of \(grace / 86_400) d")
+        add(plan.sum(\.waiting), "wait\(until(plan.groups.compactMap(\.waitsUntil).min()))")
+        add(plan.sum(\.removable), "free at once")
+        add(plan.sum(\.young), "may belong to a backup under way")
+        return parts.joined(separator: "; ")
+    }
+
+    private func until(_ time: Int64?) -> String { Self.until(time) }
+
+    private static func until(_ time: Int64?) -> String {
+        time.map { ", the first until \(Text.time(Timestamp(seconds: $0, nanoseconds: 0)))" } ?? ""
+    }
+
+    static func lines(_ report: PruneReport) -> [String] {
+        var lines = ["removed \(Text.counted(UInt64(report.images), "image", "images"))"]
+        func add(_ amount: PruneAmount, _ words: String) {
+            if amount.objects > 0 { lines.append("\(words): \(Text.size(amount.bytes))") }
+        }
+        add(report.removed, "freed")
+        add(report.condemned, "condemned, and freed by a later prune")
+        if report.waiting.objects > 0 { add(report.waiting, "wait\(until(report.waitsUntil))") }
+        if report.locked > 0 {
+            let words = report.lock.map { ": " + Text.safe($0) } ?? ""
+            lines.append("\(Text.counted(UInt64(report.locked), "object is", "objects are")) still locked\(words)")
+        }
+        return lines
+    }
+
+    // MARK: For programs
+
+    var members: [(String, JSON?)] {
+        [
+            ("remove", .list(plan.going.map { .object(member($0)) })),
+            (
+                "keep",
+                .list(
+                    plan.staying.map { image in
+                        .object(member(image) + [("reasons", .list(reasons(image).map(JSON.text)))])
+                    })
+            ),
+            ("groups", .list(plan.groups.map { .object(member($0)) })), ("grace", .seconds(grace)),
+            ("storeTime", Self.time(plan.time)),
+        ]
+    }
+
+    private func member(_ image: PruneImage) -> [(String, JSON?)] {
+        [
+            ("image", .id(image.id.image)), ("series", .text(image.series)), ("sequence", .number(image.sequence)),
+            ("time", Self.time(image.time)), ("machineTime", .time(image.machineTime)),
+            ("timeDoubtful", .flag(image.isTimeDoubtful)), ("name", .text(image.name)), ("host", .text(image.host)),
+            ("writer", .text(image.writerName)), ("contentBytes", .number(image.contentBytes)),
+            ("pinned", .flag(image.isPinned)), ("problem", image.problem.map(JSON.text)),
+        ]
+    }
+
+    private func member(_ group: PruneGroup) -> [(String, JSON?)] {
+        [
+            ("group", .text(group.id.description)), ("writers", .list(group.writers.map(JSON.text))),
+            ("standsStill", group.standsStill.map(JSON.text)),
+            ("heldBack", .list(group.heldBack.map { .text($0.description) })),
+            ("stored", Self.amount(group.stored)), ("freed", Self.amount(group.freed)),
+            ("condemned", Self.amount(group.condemnedNow)), ("young", Self.amount(group.young)),
+            ("waiting", Self.amount(group.waiting)), ("waitsUntil", Self.time(group.waitsUntil)),
+            ("removable", Self.amount(group.removable)), ("leftovers", Self.amount(group.leftovers)),
+        ]
+    }
+
+    static func members(_ report: PruneReport) -> [(String, JSON?)] {
+        [
+            ("images", .number(UInt64(report.images))), ("condemned", amount(report.condemned)),
+            ("removed", amount(report.removed)), ("leftovers", amount(report.leftovers)),
+            ("waiting", amount(report.waiting)), ("waitsUntil", time(report.waitsUntil)),
+            ("locked", .number(UInt64(report.locked))), ("lock", report.lock.map(JSON.text)),
+        ]
+    }
+
+    private static func amount(_ amount: PruneAmount) -> JSON {
+        .object([("objects", .number(UInt64(amount.objects))), ("bytes", .number(amount.bytes))])
+    }
+
+    private static func time(_ time: Int64?) -> JSON? { time.map { .time(Timestamp(seconds: $0, nanoseconds: 0)) } }
+}
