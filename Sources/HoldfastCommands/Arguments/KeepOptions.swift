@@ -19,7 +19,8 @@ struct KeepOptions: ParsableArguments {
     var keepYearly: String?
 
     @Option(
-        help: ArgumentHelp("Keep all that is so much older than the newest (30d, 2w, 1y5m7d2h).", valueName: "span"),
+        help: ArgumentHelp(
+            "Keep all that is less than so much older than the newest (30d, 2w, 1y5m7d2h).", valueName: "span"),
         transform: span)
     var keepWithin: String?
     @Option(help: ArgumentHelp("Of what lies within, keep the last of each hour,", valueName: "span"), transform: span)

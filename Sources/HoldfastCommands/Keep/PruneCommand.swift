@@ -34,7 +34,7 @@ struct PruneCommand: StatefulCommand {
     @Option(help: ArgumentHelp("Only images of this series.", valueName: "series"))
     var series: NameArgument?
 
-    @OptionGroup(title: "Rules") var keep: KeepOptions
+    @OptionGroup var keep: KeepOptions
     @OptionGroup var plan: PlanOptions
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions

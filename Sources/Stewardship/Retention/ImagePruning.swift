@@ -101,7 +101,8 @@ extension KeepSummary {
 extension PruneImage {
     fileprivate func state(_ number: Int) -> KeepState {
         var state = KeepState(id: "\(number)", series: series, time: time ?? machineTime.seconds, order: sequence)
-        state.isProven = proof.map { $0.result == .whole && $0.isOfEveryChunk } ?? false
+        // What others may build on was read as a whole, too.
+        state.isProven = proof.map { $0.result != .damaged && $0.isOfEveryChunk } ?? false
         state.isDoubtful = isTimeDoubtful
         if isPinned { state.guards.insert(.pinned) }
         return state
