@@ -216,5 +216,7 @@ import Testing
         let later = Self.monday + 3000 * Self.day
         #expect(kept(try rules(("daily", "5")).decide(states, now: later)).count == 5)
         #expect(kept(try rules(("within", "50h")).decide(states, now: later)).count == 3)
+        // What is just as old as the span is not within.
+        #expect(kept(try rules(("within", "48h")).decide(states, now: later)).count == 2)
     }
 }
