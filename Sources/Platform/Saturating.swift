@@ -8,6 +8,12 @@ extension FixedWidthInteger {
         return isBeyond ? (other < 0 ? .min : .max) : sum
     }
 
+    /// Subtracts; what would be below the smallest number, or above the largest, is that.
+    public func subtracting(saturating other: Self) -> Self {
+        let (result, isOver) = subtractingReportingOverflow(other)
+        return isOver ? (other > 0 ? .min : .max) : result
+    }
+
     public mutating func add(saturating other: Self) { self = adding(saturating: other) }
 
     /// The product of numbers that are not negative, or the largest there is.

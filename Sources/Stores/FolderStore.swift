@@ -162,7 +162,9 @@ public final class FolderStore: ObjectStore {
                 let status = try directory.status(of: last)
                 switch status.kind {
                 case .directory: folders.append(name)
-                case .file: objects.append(StoredObject(name: name, length: status.size))
+                case .file:
+                    objects.append(
+                        StoredObject(name: name, length: status.size, modified: status.modified.seconds))
                 default: continue
                 }
             } catch {

@@ -68,10 +68,14 @@ public struct StoredObject: Hashable, Sendable {
     public var name: String
     /// In bytes.
     public var length: UInt64
+    /// When it was written by the store's own clock, in seconds since 1970; nil where the store does not say it. Who has the medium can set
+    /// it as he likes.
+    public var modified: Int64?
 
-    public init(name: String, length: UInt64) {
+    public init(name: String, length: UInt64, modified: Int64? = nil) {
         self.name = name
         self.length = length
+        self.modified = modified
     }
 
     public var lastComponent: Substring {

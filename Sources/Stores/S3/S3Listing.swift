@@ -33,7 +33,9 @@ struct S3Listing {
         var prefixes: [String] = []
         let query = [("list-type", "2")] + (delimiter.map { [("delimiter", $0)] } ?? [])
         try client.pages(query, markers: ["continuation-token"], below: prefix, subject: subject) { page in
-            objects += page.entries.map { StoredObject(name: $0.key, length: $0.length) }
+            objects += page.entries.map {
+                StoredObject(name: $0.key, length: $0.length, modified: $0.modified == .max ? nil : $0.modified)
+            }
             prefixes += page.prefixes
         }
         return (objects, prefixes)

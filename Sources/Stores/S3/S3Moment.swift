@@ -32,7 +32,9 @@ final class S3Moment: @unchecked Sendable {
         }
         for key in removed { first[key] = nil }
         monitor.withLock { for (key, entry) in first { versions[key] = .some(entry.version) } }
-        return first.map { StoredObject(name: $0.key, length: $0.value.length) }.sorted { $0.name < $1.name }
+        return first.map {
+            StoredObject(name: $0.key, length: $0.value.length, modified: $0.value.modified)
+        }.sorted { $0.name < $1.name }
     }
 
     /// The version of a name that counts; nil where it was not there.

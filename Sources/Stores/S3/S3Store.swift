@@ -67,7 +67,7 @@ public final class S3Store: ObjectStore, @unchecked Sendable {
             let parts = name.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
             guard name.utf8.count <= ObjectName.lengthLimit, parts.allSatisfy({ ObjectName.canBePart(Array($0)) })
             else { return nil }
-            return StoredObject(name: name, length: object.length)
+            return StoredObject(name: name, length: object.length, modified: object.modified)
         }.sorted { $0.name < $1.name }
     }
 

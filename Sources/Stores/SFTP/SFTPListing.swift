@@ -175,7 +175,8 @@ struct SFTPListing {
         case (.folder?, _): if String(validating: name, as: UTF8.self) != nil { add(name) }
         case (.file?, let size?):
             if let text = String(validating: name, as: UTF8.self) {
-                found.append(StoredObject(name: text, length: size))
+                found.append(
+                    StoredObject(name: text, length: size, modified: attributes.modified.map { Int64($0) }))
             }
         case (.link?, _), (.other?, _): break
         default:
