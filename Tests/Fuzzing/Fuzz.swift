@@ -15,7 +15,7 @@ enum Parser: UInt8, CaseIterable {
     case objectHeader, objectTrailer, frameHead, directoryRows, certificate, writerKey, imageLabel, imageBody
     case volumeReferences, storeHeader, storeSecret, records, manifestPosition, object, singleFile, ageKeys
     case ageFile, pathPattern, chunk, walk
-    case storeRecord, parcel, stewardKey, verdict, indexPart, storeMemory
+    case storeRecord, parcel, stewardKey, verdict, indexPart, storeMemory, tombstone
 }
 
 /// The keys under which the corpus is sealed. The format hides nothing that needs them to stay secret.
@@ -111,6 +111,11 @@ private func run(_ parser: Parser, _ bytes: [UInt8], _ fixture: Fixture) throws 
     case .verdict: return try Verdict(decoding: bytes).encoded().count
     case .indexPart: return try IndexPart(decoding: bytes).rows.count
     case .storeMemory: return try StoreMemory(decoding: bytes).encoded().count
+    case .tombstone:
+        let stone = try Tombstone(decoding: bytes)
+        // What is written is what was read, but for fields that nobody knows.
+        guard try Tombstone(decoding: stone.encoded()) == stone else { fatalError("another tombstone") }
+        return stone.condemned(group: .zero).count
     }
 }
 

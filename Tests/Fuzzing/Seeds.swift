@@ -104,6 +104,13 @@ extension Fixture {
                 .image, writer: writer.writer, target: target, result: .seed, extent: .everyChunk, tool: "seed",
                 indexes: [volume]
             ).encoded())
+        var stone = Tombstone()
+        stone.volumes = [volume]
+        stone.indexes = [volume]
+        stone.removed = [Tombstone.Removed(writer: writer.writer, root: target)]
+        stone.horizon = 1_700_000_000
+        stone.time = -1
+        try seed(.tombstone, stone.encoded())
         try seed(.indexPart, IndexPart(volume: volume, rows: try DirectoryRow.rows(row)).encoded())
         var memory = StoreMemory()
         memory.see(

@@ -106,6 +106,8 @@ import Testing
         for (index, id) in try store.condemnedVolumes(group: group.id).sorted().enumerated() {
             derived["condemned \(index)"] = "\(id)"
         }
+        for (index, id) in store.prunedImages().sorted().enumerated() { derived["removed \(index)"] = "\(id)" }
+        for (index, id) in try store.pinned().sorted().enumerated() { derived["pinned \(index)"] = "\(id)" }
         derived["steward"] = try store.writers().first { $0.series.isEmpty }?.id
 
         let compared = expected.filter { !$0.key.hasPrefix("hostile ") && !$0.key.hasPrefix("rekeyed ") }

@@ -842,18 +842,33 @@ class Medium:
                 about.setdefault(verdict.target[:32], []).append((verdict.seconds, verdict.result == 2))
         return {target[16:] for target, said in about.items() if max(said)[1]}
 
-    def condemned(self):
-        """The volumes that tombstones of stewards name: nobody cites them any more. One that is not authentic condemns nothing."""
-        found = set()
+    def pinned(self):
+        """The images that stay: the newest of all that pin one or unpin it counts, and of one time the one that pins."""
+        about = {}
+        for verdict in self.verdicts():
+            if verdict.kind == b"i" and verdict.result in (4, 5):
+                about.setdefault(verdict.target, []).append((verdict.seconds, verdict.result == 4))
+        return {target[16:32] for target, said in about.items() if max(said)[1]}
+
+    def tombstones(self):
+        """What stewards said of what they removed, or were about to. One that is not authentic says nothing."""
+        found = []
         for object in self.objects:
             if object.type == TOMBSTONE:
                 try:
                     if object.prove().card.writer not in dict(self.keys.newest.revoked):
-                        for part in object.parts(CONDEMNED):
-                            found |= {volume.id for volume in fields(part, {1: ("volumes", [read_reference])}).volumes}
+                        found += [fields(part, TOMBSTONES) for part in object.parts(CONDEMNED)]
                 except Damage as problem:
                     self.report(f"{object.name}: {problem}")
         return found
+
+    def condemned(self):
+        """The volumes and index objects that nobody cites any more."""
+        return {reference.id for stone in self.tombstones() for reference in stone.volumes + stone.indexes}
+
+    def removed(self):
+        """The images that nobody misses."""
+        return {root[16:32] for stone in self.tombstones() for root in stone.removed}
 
     def head(self):
         """The header of a file's keys object."""
@@ -931,6 +946,10 @@ def read_reference(value):
 
 VERDICTS = {1: ("kind", raw), 2: ("target", lambda value: sized(value, 64)), 3: ("result", integer), 4: ("extent", integer),
             5: ("seconds", zigzag), 6: ("tool", text), 7: ("indexes", [read_reference])}
+
+
+TOMBSTONES = {1: ("volumes", [read_reference]), 2: ("horizon", zigzag), 3: ("removed", [lambda value: sized(value, 64)]), 4: ("seconds", zigzag),
+              5: ("indexes", [read_reference])}
 
 
 def read_body(data):
@@ -1722,7 +1741,9 @@ def act(asked):
                           "writers": {card.writer.hex(): card.name for card in medium.writers()},
                           "seeds": sorted(v.target[16:32].hex() for v in medium.verdicts() if v.result == 3),
                           "damaged": sorted(name.hex() for name in medium.damaged()),
-                          "condemned": sorted(name.hex() for name in medium.condemned())}))
+                          "condemned": sorted(name.hex() for name in medium.condemned()),
+                          "removed": sorted(name.hex() for name in medium.removed()),
+                          "pinned": sorted(name.hex() for name in medium.pinned())}))
     elif asked.command == "list":
         for image in medium.images():
             print(json.dumps({"id": image.id, "name": image.label.name, "host": image.label.host, "time": image.time(),

@@ -561,9 +561,12 @@ class StoreWriter:
                      + field(5, zigzag(seconds)) + field(6, "holdfast_writer.py") + b"".join(field(7, index) for index in indexes))
         self.put(f"a/{attester.group.hex()}/{object.id.hex()}", object.finish())
 
-    def tombstone(self, steward, volumes):
+    def tombstone(self, steward, volumes, indexes=(), removed=(), horizon=None, seconds=None):
+        """One without the times is from before anything was removed: it condemns, and nothing goes by it."""
         object = ObjectWriter(steward, self.seeded, TOMBSTONE, self.seeded.take(16))
-        object.frame(CONDEMNED, b"".join(field(1, volume.reference()) for volume in volumes))
+        object.frame(CONDEMNED, b"".join(field(1, volume.reference()) for volume in volumes)
+                     + (field(2, zigzag(horizon)) if horizon is not None else b"") + b"".join(field(3, root) for root in removed)
+                     + (field(4, zigzag(seconds)) if seconds is not None else b"") + b"".join(field(5, index) for index in indexes))
         self.put(f"d/{steward.group.hex()}/{steward.writer_id.hex()}/{object.id.hex()}", object.finish())
 
 
@@ -707,7 +710,7 @@ def make_small(path):
 
 def write_store(path, tree, more):
     """A sound store: three epochs, a writer that was revoked and whose only image still counts, content that others wrote, a steward who
-    condemns a volume and calls another damaged."""
+    condemns a volume, calls another damaged, and has removed an image."""
     keys = StoreKeys(Seeded("keys"))
     store = StoreWriter(path, keys, Seeded("store"))
     writer, other = store.join(Seeded("writer")), store.join(Seeded("other writer"), name="other.example")
@@ -730,7 +733,14 @@ def write_store(path, tree, more):
     unnamed = [store.volume(writer, DATA, CHUNK, store.seeded.take(16), [content]) for content in (b"condemned", b"damaged")]
     store.tombstone(steward, unnamed[:1])
     store.verdict("v", unnamed[1], 2, 1_700_000_900, by=steward)
-    return writer, first, seed, second, steward, unnamed
+    # An image that is gone, and its index object, of which nobody has read the digest.
+    gone = [store.seeded.take(16) for _ in range(2)]
+    store.tombstone(steward, [], [writer.writer_id + gone[1] + bytes(32) + struct.pack("<Q", 4711)],
+                    [writer.writer_id + gone[0] + store.seeded.take(32)], 1_699_000_000, 1_700_001_000)
+    store.verdict("i", first, 4, 1_700_001_100, by=steward)
+    for result, seconds in ((4, 1_700_001_100), (5, 1_700_001_200), (1, 1_700_001_300)):
+        store.verdict("i", second, result, seconds, by=steward)
+    return writer, first, seed, second, steward, unnamed, gone
 
 
 def write_hostile(path, more):
@@ -799,7 +809,7 @@ def write_vectors(to):
         tree, more = os.path.join(scratch, "tree"), os.path.join(scratch, "more")
         make_tree(tree)
         make_small(more)
-        writer, first, seed, second, steward, unnamed = write_store(os.path.join(to, "store"), tree, more)
+        writer, first, seed, second, steward, unnamed, gone = write_store(os.path.join(to, "store"), tree, more)
         hostile_keys, hostile = write_hostile(os.path.join(to, "hostile"), more)
         rekeyed = write_rekeyed(os.path.join(to, "rekeyed"), more)
         texts = {"identity.txt": IDENTITY, "reader.txt": READER_IDENTITY, "tree.txt": listing(tree), "more.txt": listing(more)}
@@ -839,7 +849,8 @@ def write_vectors(to):
                    "signed message": example.message.hex(), "digest": example.digest.hex(),
                    "first chunk": {"offset": 256, "id": example.rows[:32].hex()}},
         "steward": steward.writer_id.hex(), "seeds": [seed.id.hex()],
-        "damaged": sorted([first.volumes[1].id.hex(), unnamed[1].id.hex()]), "condemned": [unnamed[0].id.hex()],
+        "damaged": sorted([first.volumes[1].id.hex(), unnamed[1].id.hex()]), "condemned": sorted([unnamed[0].id.hex(), gone[1].hex()]),
+        "removed": [gone[0].hex()], "pinned": [first.id.hex()],
         "hostile": {"fingerprint": hostile_keys.fingerprint(), **hostile},
         "rekeyed": rekeyed,
     }, indent=2).encode() + b"\n"

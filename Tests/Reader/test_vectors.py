@@ -171,7 +171,8 @@ class Vectors(Scratch):
         self.assertEqual((info["records"], info["epoch"], info["fingerprint"]), (3, 3, KEYS["fingerprint"]))
         self.assertEqual(info["recipients"], {writer.RECIPIENT: True, writer.READER: False})
         self.assertEqual(info["writers"], {KEYS["writer"]: "host.example", KEYS["steward"]: "steward"})
-        self.assertEqual((info["seeds"], info["damaged"], info["condemned"]), (KEYS["seeds"], KEYS["damaged"], KEYS["condemned"]))
+        for name in ("seeds", "damaged", "condemned", "removed", "pinned"):
+            self.assertEqual(info[name], KEYS[name], name)
 
     def test_several_series_have_no_latest(self):
         self.assertEqual(run("restore", f"{VECTORS}/store", "--to", self.path())[0], 4)

@@ -7,17 +7,19 @@ struct CommitLooks {
     private let store: Store
     private let group: Identifier
     private let volumes: [VolumeReference]
+    private let indexes: [VolumeReference]
     /// When the last look at the tombstones began, in seconds since the machine started, those that it slept through included.
     private var lookedAt: Int64?
 
     /// How old a look may be when a root is written.
     static let validity: Int64 = 60
 
-    /// - Parameter volumes: all that the image names, those of its own run as well: one that took days may be taken for one that was cut.
-    init(_ store: Store, group: Identifier, volumes: [VolumeReference]) {
+    /// - Parameter named: all that the image names, those of its own run as well: one that took days may be taken for one that was cut.
+    init(_ store: Store, group: Identifier, named: NamedObjects) {
         self.store = store
         self.group = group
-        self.volumes = volumes
+        volumes = named.volumes
+        indexes = named.indexes
     }
 
     /// Writes both copies of the root, each after a look. Where a server dates what it is sent, the dates are from before that look: whatever
@@ -71,7 +73,7 @@ struct CommitLooks {
         if let lookedAt, now - lookedAt <= Self.validity { return }
         lookedAt = now
         let condemned = try store.condemnedVolumes(group: group)
-        if volumes.contains(where: { condemned.contains($0.id) }) { throw Repeat() }
+        if (volumes + indexes).contains(where: { condemned.contains($0.id) }) { throw Repeat() }
     }
 
     /// To be called once the root is there. What was condemned or removed meanwhile makes the run no success. Of a server
@@ -85,7 +87,7 @@ struct CommitLooks {
                     subject: store.describe(name), detail: "the server took it and does not show it as it was sent")
             }
         }
-        if try !store.vanished(volumes, group: group).isEmpty { throw Repeat() }
+        if try !store.vanished(volumes, indexes, group: group).isEmpty { throw Repeat() }
     }
 }
 

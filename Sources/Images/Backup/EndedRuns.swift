@@ -50,7 +50,7 @@ extension ImageWriter {
         let label = root.label
         guard known.newest[label.series]?.sequence ?? 0 < label.sequence,
             known.highest[label.series] ?? 0 <= label.sequence,
-            try store.vanished(root.volumes, group: object.name.group).isEmpty
+            try store.vanished(root.volumes, root.named.indexes, group: object.name.group).isEmpty
         else { return }
         try store.objects.put(object.name.text, second)
         known.newest[label.series] = StoreMemory.Newest(root: root.reference, sequence: label.sequence)

@@ -190,7 +190,7 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
             try $0.append(.volumes, named.encoded())
             try $0.append(.body, body.encoded())
         }
-        var looks = CommitLooks(store, group: writerKey.group.id, volumes: named.volumes)
+        var looks = CommitLooks(store, group: writerKey.group.id, named: named)
         // The commit point. A crash before it leaves volumes that the next run removes; between the two copies, an image that is
         // unfinished. Nobody can tell a failed write from one of which only the answer was lost: from the first byte of a root on, nothing
         // that it names is removed by this run. The next one sees what became of it.

@@ -1,7 +1,10 @@
 // Pruning a store to which many write: no lock on anybody, a tombstone, a grace by the store's own clock, a second reading of all roots,
-// and only then a removal.
+// and only then a removal. A crash anywhere leaves what the next prune goes on with: nothing is kept on the machine.
 
+internal import Machine
+internal import Platform
 public import Reporting
+internal import Stores
 
 extension Store {
     /// Reads all roots of every group, lets `choose` say which images go, and tells what would be done. Nothing is changed.
@@ -13,25 +16,27 @@ extension Store {
         _ settings: PruneSettings, progress: Progress,
         choose: @escaping @Sendable ([PruneImage]) throws -> PruneChoice
     ) throws -> PrunePlan {
-        throw ImageError.library("prune is not there yet")
+        do { return try makePlan(settings, progress, choose).plan } catch {
+            throw ImageError.wrapping(error, subject: subject)
+        }
     }
 
     /// Carries a plan out, as far as it can be at this time; what has to wait the next prune does, also another machine's. Killed anywhere,
-    /// the same goes on.
+    /// the same goes on. Two at once remove nothing that one of them would not.
     /// - Throws: `StalePlan`, where other images would go now.
     public func prune(_ plan: PrunePlan, progress: Progress) throws -> PruneReport {
-        throw ImageError.library("prune is not there yet")
+        do {
+            // This is the second reading, of all that was condemned in a grace that had run out before it began.
+            let (now, work) = try makePlan(plan.settings, progress, plan.choose)
+            try plan.check(isStill: now)
+            var pruning = Pruning(self, now, progress)
+            for group in work { try pruning.carryOut(group) }
+            return pruning.report
+        } catch { throw ImageError.wrapping(error, subject: subject) }
     }
 
     /// The grace that this store needs: the shorter one where it refuses what was signed too long ago, which is tried.
-    public func provenGrace() throws -> Int64 { PruneSettings.unfencedGrace }
-
-    /// Keeps an image, whatever rules say. Needs a steward's key, or an identity that governs.
-    public func pin(_ image: ImageSummary, tool: String) throws { throw ImageError.library("prune is not there yet") }
-
-    /// Ends that.
-    public func unpin(_ image: ImageSummary, tool: String) throws { throw ImageError.library("prune is not there yet") }
-
-    /// The images that are pinned, by their ids; of a server that lets a machine list its own group alone, of that.
-    public func pinned() throws -> Set<ObjectID> { [] }
+    public func provenGrace() throws -> Int64 {
+        try promises()?.checksDates == true ? PruneSettings.fencedGrace : PruneSettings.unfencedGrace
+    }
 }

@@ -62,8 +62,19 @@ public struct PruneImage: Sendable, Identifiable {
 
     /// Whether it is an image that may be the newest of its series.
     public var counts: Bool { problem == nil && !isUnfinished }
+
+    // What the engine goes by.
+
     /// Whether nobody knows what it names; it holds back all that its writer stored.
     var isUnread = false
+    /// Whether an earlier prune has named it as removed and taken its first copy away.
+    var isHalfRemoved = false
+    /// Of one that was read.
+    var root: RootReference?
+    /// Both copies.
+    var bytes: UInt64 = 0
+    /// Which copies are there.
+    var copies: [String] = []
 
     init(_ id: Place) { self.id = id }
 }

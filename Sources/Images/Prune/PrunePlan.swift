@@ -50,8 +50,8 @@ public struct PruneGroup: Sendable {
     init(_ id: Identifier) { self.id = id }
 }
 
-/// What a prune is about to do. Its id changes with the images that go, with the rules, the grace and the groups that stand still; a new
-/// image that changes none of these does not make it another plan.
+/// What a prune is about to do. Its id changes with the images that go, with the rules and with the settings. A new image that changes none
+/// of these does not make it another plan: where thousands write there is always one.
 public struct PrunePlan: Plan, Sendable {
     public var verb: String { "prune" }
     public internal(set) var basis: [String] = []

@@ -155,7 +155,13 @@ extension Store {
     public func lostImages(
         _ images: [ImageSummary], isMeant: (ExactText) -> Bool = { _ in true }
     ) throws -> [Finding] {
-        let lost = try machine.lostImages(of: id, there: Set(images.map(\.id)), isMeant: isMeant)
+        let there = Set(images.map(\.id))
+        var lost = try machine.lostImages(of: id, there: there, isMeant: isMeant)
+        if !lost.isEmpty {
+            let pruned = prunedImages().subtracting(there)
+            remember { memory in pruned.forEach { memory.forget($0) } }
+            lost = try machine.lostImages(of: id, there: there.union(pruned), isMeant: isMeant)
+        }
         remember { memory in
             for image in images where image.counts {
                 guard let label = image.label, let reference = image.reference else { continue }

@@ -46,6 +46,8 @@ struct ListedObject: Sendable {
     var name: ObjectName
     var first: UInt64?
     var second: UInt64?
+    /// When its copies were written, by the store's clock: the earlier one and the later one; nil where the store does not say it of both.
+    var written: ClosedRange<Int64>?
 
     /// The length of the copy that counts.
     var length: UInt64 { first ?? second ?? 0 }
@@ -67,11 +69,17 @@ extension Store {
         var found: [ObjectName: ListedObject] = [:]
         for object in try objects.list(folder) {
             guard let name = ObjectName(object.name) else { continue }
-            if ObjectName.isSecond(object.name) {
-                found[name, default: ListedObject(name: name)].second = object.length
-            } else {
-                found[name, default: ListedObject(name: name)].first = object.length
+            var entry = found[name] ?? ListedObject(name: name)
+            let other = entry.first == nil && entry.second == nil ? object.modified : entry.written?.lowerBound
+            entry.written = object.modified.flatMap { time in
+                other.map { min(time, $0)...max(time, entry.written?.upperBound ?? time) }
             }
+            if ObjectName.isSecond(object.name) {
+                entry.second = object.length
+            } else {
+                entry.first = object.length
+            }
+            found[name] = entry
         }
         return found.values.sorted { $0.name < $1.name }
     }

@@ -15,6 +15,8 @@ public struct MachineState: Sendable {
     public var isReadOnly = false
     /// How time passes, whatever the clock is set to; tests have their own.
     var secondsSinceStart: @Sendable () -> Int64 = { HostFacts.secondsSinceStart }
+    /// What its clock says, in seconds since 1970; tests have their own.
+    var now: @Sendable () -> Int64 = { Timestamp.now().seconds }
 
     public init(state: BytePath, cache: BytePath) {
         self.state = state

@@ -40,7 +40,11 @@ extension Store {
         let own = memory.seen.sorted.reduce(into: Set<ObjectID>()) { $0.formUnion($1.value) }
             .intersection(memory.ownRoots)
         if own.isEmpty { return nil }
-        let lost = own.subtracting(there).sorted()
+        var lost = own.subtracting(there).sorted()
+        if lost.isEmpty { return nil }
+        let pruned = prunedImages()
+        lost.removeAll { pruned.contains($0) }
+        remember { memory in pruned.intersection(own).subtracting(there).forEach { memory.forget($0) } }
         if lost.isEmpty { return nil }
         return Finding(
             .damaged, subject: subject,

@@ -3,9 +3,10 @@
 public import Stores
 
 extension Store {
-    /// The name of an object that a machine may create to see what its store makes of it; nil where no key to write is at hand.
+    /// The name of an object that a machine, or a steward, may create to see what its store makes of it; nil where no key to write is at hand.
     private var probeName: String? {
         keyring.writer.map { "c/\($0.group.id)/\($0.writer)/probe" }
+            ?? keyring.steward.map { "d/\(Identifier.zero)/\($0.certificate.writer)/probe" }
     }
 
     /// What the server keeps to, tried on an object of this machine's own.

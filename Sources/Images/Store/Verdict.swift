@@ -13,6 +13,9 @@ struct Verdict: Sendable {
         case damaged = 2
         /// Whole, and others may build on it.
         case seed = 3
+        /// An image that stays, whatever rules say.
+        case pinned = 4
+        case unpinned = 5
     }
 
     /// What was read to know it.
@@ -88,7 +91,7 @@ struct Verdict: Sendable {
 }
 
 /// Whoever states something about objects of one group: a steward, or an identity that governs with a key made for it.
-private struct Attester: ObjectSigner {
+struct Attester: ObjectSigner {
     let epoch: UInt32
     let sealing: SealingPublicKey
     let indexKey: Secret
@@ -101,25 +104,28 @@ extension Store {
     /// All verdicts on a group's objects. One that cannot be read is an error, since it may say that something is damaged; one that is
     /// not authentic, or of a steward whose right was ended, says nothing.
     func verdicts(group: Identifier) throws -> [Verdict] {
-        try listed(.verdict, group: group).compactMap { object in
-            let reader: ObjectReader
-            do { reader = try smallReader(object.name) } catch let error as ImageError {
-                if case .damaged = error { return nil }
-                throw error
-            }
-            guard reader.indexKey != nil, let proof = try? reader.verifySignature(),  // Unsigned: it says nothing.
-                chain.newest.revocation(of: proof.certificate.writer) == nil,
-                let frame = proof.frames.first(where: { $0.kind == .verdict }),
-                let content = try? reader.content(of: frame)  // As above.
-            else { return nil }
-            return try? Verdict(decoding: content)  // As above.
+        try listed(.verdict, group: group).compactMap { try verdict($0.name) }
+    }
+
+    /// What an object states; nil where it says nothing.
+    func verdict(_ name: ObjectName) throws -> Verdict? {
+        let reader: ObjectReader
+        do { reader = try smallReader(name) } catch let error as ImageError {
+            if case .damaged = error { return nil }
+            throw error
         }
+        guard reader.indexKey != nil, let proof = try? reader.verifySignature(),  // Unsigned: it says nothing.
+            chain.newest.revocation(of: proof.certificate.writer) == nil,
+            let frame = proof.frames.first(where: { $0.kind == .verdict }),
+            let content = try? reader.content(of: frame)  // As above.
+        else { return nil }
+        return try? Verdict(decoding: content)  // As above.
     }
 
     /// States verdicts on objects of one group.
-    private func state(_ verdicts: [Verdict], group: Identifier) throws {
+    func state(_ verdicts: [Verdict], group: Identifier) throws {
         if verdicts.isEmpty { return }
-        try state(verdicts, by: attester(group))
+        try state(verdicts, by: attester(group, for: .attest))
     }
 
     private func state(_ verdicts: [Verdict], by attester: Attester) throws {
@@ -135,9 +141,10 @@ extension Store {
     }
 
     /// Who states: the steward whose key is at hand, else who governs.
-    private func attester(_ group: Identifier) throws -> Attester {
+    /// - Parameter role: what it has to have the right to.
+    func attester(_ group: Identifier, for role: CertificateRoles) throws -> Attester {
         let newest = chain.newest
-        if let steward = keyring.steward, steward.certificate.roles.contains(.attest),
+        if let steward = keyring.steward, steward.certificate.roles.contains(role),
             newest.revocation(of: steward.certificate.writer) == nil,
             let indexKey = try steward.indexKey(group, epoch: newest.epoch)
         {
@@ -151,18 +158,20 @@ extension Store {
         guard let rootKey = secret.rootKey, secret.newest.epoch == newest.epoch else {
             throw ImageError.notGoverning(store: subject)
         }
-        return try attester(group, secret, rootKey)
+        return try attester(group, secret, rootKey, role)
     }
 
     /// Who governs, with a key made for this.
-    private func attester(_ group: Identifier, _ secret: StoreSecret, _ rootKey: SigningKey) throws -> Attester {
+    private func attester(
+        _ group: Identifier, _ secret: StoreSecret, _ rootKey: SigningKey, _ role: CertificateRoles
+    ) throws -> Attester {
         let signing = try SigningKey.generate()
         return Attester(
             epoch: secret.newest.epoch, sealing: secret.newest.sealing.publicKey,
             indexKey: try secret.newest.indexKey(group),
             certificate: try .issue(
                 to: signing.verifyingKey, sealing: SealingPrivateKey.generate().publicKey, store: id, rootKey: rootKey,
-                group: group, name: HostFacts.hostName, time: Timestamp.now().seconds, roles: .attest),
+                group: group, name: HostFacts.hostName, time: Timestamp.now().seconds, roles: role),
             groupID: group, signing: signing)
     }
 
@@ -230,11 +239,12 @@ extension Store {
         return newest.values.filter { $0.result == .damaged }
     }
 
-    /// States anew, under a new root key, which volumes are damaged: what those before it certified to state such things does not count
-    /// under this one. Who else was called whole or a seed is read again first.
+    /// States anew, under a new root key, which volumes are damaged, and which images pinned: what those before it certified to state such
+    /// things does not count under this one. Who else was called whole or a seed is read again first.
     func restateDamage(with secret: StoreSecret, rootKey: SigningKey) throws {
         for group in Set(try listed(.verdict).map(\.name.group)) {
-            try state(Self.standing(verdicts(group: group)), by: attester(group, secret, rootKey))
+            let known = try verdicts(group: group)
+            try state(Self.standing(known) + Self.pins(known), by: attester(group, secret, rootKey, .attest))
         }
     }
 }

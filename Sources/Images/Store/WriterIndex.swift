@@ -193,34 +193,6 @@ private struct VolumesThere {
 }
 
 extension Store {
-    /// The volumes that tombstones name. Nothing writes any yet; who writes must heed them from the first day.
-    func condemnedVolumes(group: Identifier) throws -> Set<ObjectID> {
-        var result: Set<ObjectID> = []
-        for object in try listed(.tombstone, group: group) {
-            let reader = try smallReader(object.name)
-            // The keys were changed since this run began, and its own do not open what was condemned since then.
-            if reader.header.epoch > chain.newest.epoch {
-                throw ImageError.leftOut(store: subject, epoch: reader.header.epoch)
-            }
-            guard reader.indexKey != nil else { continue }
-            let proof: ObjectProof
-            do { proof = try reader.verifySignature() } catch {
-                // What could not be read may condemn anything. One that nobody with the right has signed condemns nothing: else garbage on the
-                // medium would end all backups.
-                if ImageError.storeFailure(error) != nil { throw error }
-                continue
-            }
-            guard chain.newest.revocation(of: proof.certificate.writer) == nil else { continue }
-            for frame in proof.frames where frame.kind == .tombstone {
-                var fields = WireReader(try reader.content(of: frame))
-                while var field = try fields.field() {
-                    if field.tag == 1 { result.insert(try VolumeReference(&field.value).id) }
-                }
-            }
-        }
-        return result
-    }
-
     /// The volumes of one writer that are there, with their lengths.
     fileprivate func volumeLengths(group: Identifier, writer: Identifier) throws -> [ObjectID: UInt64] {
         var result: [ObjectID: UInt64] = [:]
@@ -230,8 +202,10 @@ extension Store {
         return result
     }
 
-    /// Which of these volumes are condemned, or not there at their length.
-    func vanished(_ volumes: [VolumeReference], group: Identifier) throws -> [VolumeReference] {
+    /// Which of these volumes are condemned, or not there at their length, and which of these index objects are condemned.
+    func vanished(
+        _ volumes: [VolumeReference], _ indexes: [VolumeReference] = [], group: Identifier
+    ) throws -> [VolumeReference] {
         if volumes.isEmpty { return [] }
         let looked = Beside(objects.isFar) { try self.condemnedVolumes(group: group) }
         var lengths: [ObjectID: UInt64] = [:]
@@ -240,5 +214,6 @@ extension Store {
         }
         let condemned = try looked.value()
         return volumes.filter { condemned.contains($0.id) || lengths[$0.id] != $0.length }
+            + indexes.filter { condemned.contains($0.id) }
     }
 }

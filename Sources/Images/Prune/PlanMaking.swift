@@ -1,0 +1,207 @@
+// From a reading to a plan: which images are the newest, pinned, whole; which go; and, group by group, what follows from it.
+
+internal import Cryptography
+internal import Machine
+internal import Platform
+internal import Reporting
+internal import Stores
+
+extension Store {
+    func makePlan(
+        _ settings: PruneSettings, _ progress: Progress,
+        _ choose: @escaping @Sendable ([PruneImage]) throws -> PruneChoice
+    ) throws -> (plan: PrunePlan, work: [GroupWork]) {
+        // Whoever may not do it is told before an hour of reading.
+        _ = try attester(.zero, for: .steward)
+        var reading = try readForPrune(settings, progress: progress)
+        for group in reading.groups.keys.sorted() {
+            try reading.groups[group]?.judgeImages(group) { try self.isThere($0, length: $1) }
+        }
+        reading.markNewest()
+
+        var plan = PrunePlan(settings, choose: choose)
+        plan.time = reading.began
+        let all = reading.groups.values.flatMap(\.images).sorted {
+            (ExactText($0.series), $0.sequence, $0.id) < (ExactText($1.series), $1.sequence, $1.id)
+        }
+        let choice = try choose(all)
+        plan.findings = choice.findings
+        plan.reasons = choice.reasons
+        var going: Set<PruneImage.Place> = []
+        for image in all {
+            let wanted = choice.removed.contains(image.id)
+            if let reason = image.stays(settings) {
+                plan.staying.append(image)
+                if wanted { plan.reasons[image.id, default: []].append(reason) }
+            } else if wanted || image.isHalfRemoved {
+                going.insert(image.id)
+                plan.going.append(image)
+                plan.reasons[image.id] = nil
+            } else {
+                plan.staying.append(image)
+            }
+        }
+
+        var work: [GroupWork] = []
+        for id in reading.groups.keys.sorted() {
+            try progress.checkStop()
+            guard let group = reading.groups.removeValue(forKey: id) else { continue }
+            var judgement = GroupJudgement(
+                id, group, going: going, settings, began: reading.began, localTime: reading.localTime)
+            judgement.judge()
+            judgement.passOver { self.isOfOtherType($0) }
+            plan.groups.append(judgement.result)
+            work.append(judgement.work)
+            if let reason = judgement.result.standsStill {
+                plan.remarks.append(
+                    Finding(
+                        .damaged, subject: "group \(id.short)", "nothing of it is removed: \(reason)"))
+            }
+            plan.remarks += judgement.remarks
+        }
+        plan.basis =
+            ["store \(self.id)", "grace \(settings.grace)", "longest run \(settings.longestRun)"]
+            + (settings.isWrittenDirectly ? ["written directly"] : [])
+            + settings.retired.sorted().map { "retired \($0.text)" } + choice.basis
+            + plan.going.map { "\($0.id) \($0.root?.digest.description ?? "unread")" }
+        return (plan, work)
+    }
+
+    /// Asked once more of what a listing did not show: some show what is new a minute late.
+    private func isThere(_ name: ObjectName, length: UInt64) throws -> Bool {
+        let now = try listed(name)
+        return max(now.first ?? 0, now.second ?? 0) == length
+    }
+
+    /// Whether something in a place of ours is an object of a type that does not belong there: of a later version, perhaps. It is left alone.
+    /// What cannot be looked at is left alone as well.
+    private func isOfOtherType(_ names: [ObjectName]) -> Set<ObjectName> {
+        var result: Set<ObjectName> = []
+        inOrder(names, threads: objects.smallCalls) {
+            self.isOfOtherType($0)
+        } _: { name, isOther in
+            if isOther { result.insert(name) }
+            return true
+        }
+        return result
+    }
+
+    private func isOfOtherType(_ name: ObjectName) -> Bool {
+        for copy in name.both {
+            do throws(StoreError) {
+                guard let source = try objects.openIfPresent(copy), source.length >= 12 else { continue }
+                let head = try source.read(at: 0, count: 12)
+                guard head.starts(with: Format.headerMagic) else { continue }
+                return !name.kind.types.contains(head[11])
+            } catch {
+                // Gone, or cut since it was listed: nothing of another version.
+                if error.reason != .absent && error.reason != .ended { return true }
+            }
+        }
+        return false
+    }
+}
+
+extension ObjectName.Kind {
+    /// The types of objects, as numbers, that lie there and may be removed.
+    fileprivate var types: [UInt8] {
+        switch self {
+        case .volume: [ObjectType.dataVolume.rawValue, ObjectType.metadataVolume.rawValue]
+        case .index: [ObjectType.index.rawValue]
+        case .image: [ObjectType.image.rawValue]
+        case .checkpoint: [ObjectType.checkpoint.rawValue]
+        case .tombstone: [ObjectType.tombstone.rawValue]
+        case .verdict: [ObjectType.verdict.rawValue]
+        }
+    }
+}
+
+extension PruneImage {
+    /// Why it stays whatever is chosen.
+    fileprivate func stays(_ settings: PruneSettings) -> String? {
+        if isPinned { return "pinned" }
+        return isNewest && !settings.retired.contains(ExactText(series)) ? "the newest of its series" : nil
+    }
+}
+
+extension StoreReading {
+    /// The highest sequence of a series counts, across groups: who takes a machine's place may write to another one.
+    fileprivate mutating func markNewest() {
+        var highest = ExactTable<UInt64>()
+        for group in groups.values {
+            for image in group.images where image.counts {
+                highest[image.series] = max(highest[image.series] ?? 0, image.sequence)
+            }
+        }
+        for group in groups.keys {
+            for index in groups[group]?.images.indices ?? 0..<0 {
+                let image = groups[group]?.images[index]
+                if let image, image.counts, highest[image.series] == image.sequence {
+                    groups[group]?.images[index].isNewest = true
+                }
+            }
+        }
+    }
+}
+
+extension GroupReading {
+    /// How many objects that a listing does not show are asked for one by one.
+    private static let asked = 1000
+
+    /// What the lists and the verdicts say of each image.
+    /// - Parameter isThere: asks the store for one object.
+    fileprivate mutating func judgeImages(_ group: Identifier, _ isThere: (ObjectName, UInt64) throws -> Bool) throws {
+        var isMissing = [Bool](repeating: false, count: table.all.count)
+        var questions = Self.asked
+        for (number, named) in table.all.enumerated() {
+            let name = named.reference.name(named.kind, group: group)
+            if things[name]?.length == named.reference.length { continue }
+            isMissing[number] = true
+            if questions == 0 || stop != nil { continue }
+            questions -= 1
+            do { isMissing[number] = try !isThere(name, named.reference.length) } catch {
+                try ImageError.throwStop(error)
+                stand(still: ImageError.wrapping(error, subject: name.text).sentence)
+            }
+        }
+        let pinned = Set(Store.pins(verdicts).map { Tombstone.Removed(writer: $0.writer, root: $0.target) })
+        // Of what cannot be read nobody knows the digest.
+        let pinnedIDs = Set(pinned.map(\.root.id))
+        let removed = Set(stones.flatMap(\.content.removed))
+        let removedIDs = Set(removed.map(\.root.id))
+        var proofs: [Tombstone.Removed: Verdict] = [:]
+        for verdict in verdicts where !verdict.isPin {
+            let target = Tombstone.Removed(writer: verdict.writer, root: verdict.target)
+            if let other = proofs[target], other.time > verdict.time { continue }
+            proofs[target] = verdict
+        }
+        for index in images.indices {
+            let numbers = names[index]
+            images[index].isComplete = !numbers.contains { isMissing[Int($0)] }  // safe: numbers of the table
+            let isUnfinished = images[index].isUnfinished
+            guard let root = images[index].root else {
+                let id = images[index].id.image
+                images[index].isPinned = pinnedIDs.contains(id)
+                images[index].isHalfRemoved = isUnfinished && removedIDs.contains(id)
+                continue
+            }
+            let target = Tombstone.Removed(writer: images[index].id.writer, root: root)
+            images[index].isPinned = pinned.contains(target)
+            images[index].isHalfRemoved = isUnfinished && removed.contains(target)
+            images[index].proof = proofs[target].flatMap { PruneImage.Proof($0) }
+        }
+    }
+}
+
+extension PruneImage.Proof {
+    fileprivate init?(_ verdict: Verdict) {
+        switch verdict.result {
+        case .whole: result = .whole
+        case .damaged: result = .damaged
+        case .seed: result = .seed
+        case .pinned, .unpinned: return nil
+        }
+        isOfEveryChunk = verdict.extent == .everyChunk
+        time = verdict.time
+    }
+}
