@@ -55,7 +55,7 @@ struct PruneCommand: StatefulCommand {
         if !rules.tags.isEmpty { throw KeepError.tagsOfImages }
         let keeping = ImageKeeping(rules, series: series?.text, now: Timestamp.now().seconds)
         var pruning = StorePruning(
-            store: try session.open(from, for: .prune, writing: true), choose: { keeping.choose($0) },
+            store: try session.open(from, for: .prune, writing: !plan.dryRun), choose: { keeping.choose($0) },
             members: [("rules", .text(rules.description)), ("series", series.map { .text($0.text) })])
         pruning.check = { plan, isNamed in try keeping.check(plan, isNamed: isNamed) }
         return try session.prune(pruning, plan)
@@ -70,10 +70,10 @@ extension Session {
         let plan = try tree.planPrune(rules)
         let frees = try space(of: plan, tree)
         let (lines, members) = (lines(plan, frees), members(plan, frees))
-        if plan.goes.isEmpty {
+        if plan.goes.isEmpty, !options.dryRun {
             // There is nothing to ask for, and another plan's id is still another plan.
             try plan.require(options.plan)
-            show(members + [("plan", .text(plan.id))], summary: lines)
+            show(members + [("plan", .text(plan.id))], summary: Array(lines.suffix(1)))
             return .done
         }
         if options.dryRun {

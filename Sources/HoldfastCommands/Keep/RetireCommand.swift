@@ -35,7 +35,7 @@ struct RetireCommand: HoldfastCommand {
     func perform(_ session: Session) throws -> Outcome {
         let retirement = SeriesRetirement(series.text, after: after)
         var pruning = StorePruning(
-            store: try session.open(from, for: .prune, writing: true), choose: { retirement.choose($0) },
+            store: try session.open(from, for: .prune, writing: !plan.dryRun), choose: { retirement.choose($0) },
             members: [("series", .text(series.text)), ("after", .text("\(after)"))])
         pruning.retired = [retirement.series]
         pruning.check = { plan, _ in try retirement.check(plan, now: Timestamp.now().seconds) }

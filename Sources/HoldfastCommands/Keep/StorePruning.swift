@@ -36,7 +36,7 @@ extension Session {
             try pruning.check(plan, options.plan != nil)
         }
         if plan.isEmpty, !options.dryRun {
-            show(members + [("plan", .text(plan.id))] + console.findingMembers, summary: shown.lines)
+            show(members + [("plan", .text(plan.id))] + console.findingMembers, summary: shown.sums)
             return outcome(0)
         }
         // What only frees what was decided on before is asked of nobody.
@@ -67,12 +67,13 @@ struct PruneDisplay {
 
     // MARK: For people
 
+    /// Image by image.
     var lines: [String] {
         let images = (plan.going.map { ($0, false) } + plan.staying.map { ($0, true) }).sorted { left, right in
             let names = (ExactText(left.0.series), ExactText(right.0.series))
             return names.0 == names.1 ? left.0.sequence < right.0.sequence : names.0 < names.1
         }
-        return images.map { line($0, stays: $1) } + groupLines + [sums]
+        return images.map { line($0, stays: $1) } + sums
     }
 
     private func line(_ image: PruneImage, stays: Bool) -> String {
@@ -101,7 +102,10 @@ struct PruneDisplay {
         }
     }
 
-    private var sums: String {
+    /// What it comes to.
+    var sums: [String] { groupLines + [sum] }
+
+    private var sum: String {
         let images = Text.counted(UInt64(plan.going.count + plan.staying.count), "image", "images")
         var parts = ["\(plan.going.count) of \(images) go"]
         func add(_ amount: PruneAmount, _ words: String) {
