@@ -85,6 +85,27 @@ import Testing
         #expect(try count("v") == volumes)
     }
 
+    @Test("What a copy brought back after it was condemned is not what was condemned: it waits anew")
+    func cameBack() throws {
+        try yard.prune()
+        let volumes = try FolderStore(yard.plant.path).list("v").map(\.name)
+        run("/bin/cp", ["-a", yard.plant.file("v").description, yard.plant.scratch.file("elsewhere").description])
+        try yard.pass(days: 15)
+        try yard.prune()
+        #expect(try count("v") < volumes.count)
+        for name in volumes where try !FolderStore(yard.plant.path).contains(name) {
+            let bytes = try readWhole(yard.plant.scratch.file("elsewhere/\(name.dropFirst(2))"), limit: 1 << 28)
+            try yard.plant.overwrite(name, bytes)
+        }
+        let report = try yard.prune()
+        #expect(report.removed.objects == 0 && report.condemned.objects == 0)
+        try yard.settle()
+        try yard.pass(days: 15)
+        try yard.prune()
+        try yard.expectNothingElse()
+        try yard.expectImages([roots[1].id])
+    }
+
     @Test("A store that tells no time removes nothing")
     func noClock() throws {
         let store = WatchedStore(FolderStore(yard.plant.path), secondsAhead: nil)

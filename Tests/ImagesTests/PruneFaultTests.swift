@@ -47,7 +47,7 @@ import Testing
             _ = try? yard.prune(flaky)  // What it left is looked at.
             guard flaky.hasFailed else { return call - 1 }
             try check(call)
-            call += runsAll || call < 4 ? 1 : 7
+            call += runsAll || call < 4 ? 1 : 11
         }
     }
 
@@ -76,7 +76,7 @@ import Testing
     func killed(moment: FlakyStore.Moment) throws {
         let calls = try forEachCall(moment, isLasting: true) { call in
             try expectGoesOn()
-            guard call % 14 == 4 || runsAll else { return }
+            guard call % 22 == 4 || runsAll else { return }
             copy("store", "store.cut")
             try yard.pass(days: 15)
             try yard.prune()
@@ -120,7 +120,7 @@ import Testing
             do { try yard.prune(store) } catch is StalePlan {}  // The other one has done it.
             guard hasCome.load(ordering: .relaxed) else { break }
             try expectGoesOn()
-            call += runsAll ? 1 : 3
+            call += runsAll ? 1 : 4
         }
         #expect(call > 10)
         try yard.pass(days: 15)

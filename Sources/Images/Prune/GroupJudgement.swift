@@ -110,7 +110,8 @@ struct GroupJudgement {
         for (index, image) in reading.images.enumerated() {
             let isGoing = going.contains(image.id)
             for number in reading.names[index] {
-                if isGoing { isLeaving[Int(number)] = true } else { isStaying[Int(number)] = true }  // safe: of the table
+                let number = Int(number)  // safe: of the table
+                if isGoing { isLeaving[number] = true } else { isStaying[number] = true }
             }
             if image.isUnread && !isGoing {
                 // It may name its writer's volumes, and those of whoever that one took the place of.
@@ -175,15 +176,27 @@ struct GroupJudgement {
                 doubtful.append((stone, open))
                 continue
             }
-            for name in open { waited[name] = max(waited[name] ?? 0, min(stored, signed)) }
+            for name in open where isOlder(name, than: stone) {
+                waited[name] = max(waited[name] ?? 0, min(stored, signed))
+            }
         }
         let unsure = doubtful.filter { entry in
-            entry.open.contains { waited[$0] == nil && !staying.contains($0) && !heldBack.contains($0.writer) }
+            entry.open.contains {
+                waited[$0] == nil && !staying.contains($0) && !heldBack.contains($0.writer)
+            }
         }
         guard let first = unsure.first else { return nil }
         return
             "the times of tombstone \(first.stone.object.name.id.short) cannot be right: a clock was wrong when it was written, or is now; "
             + "what it condemned is condemned anew, and the next prune goes on"
+    }
+
+    /// What was put there after a tombstone, by a copy from a store that has it still, is not what that condemned.
+    private func isOlder(_ name: ObjectName, than stone: GroupReading.Stone) -> Bool {
+        guard let thing = reading.things[name]?.written, let said = stone.object.written?.upperBound else {
+            return false
+        }
+        return thing <= said
     }
 
     /// Of clocks that are compared to the second.

@@ -182,11 +182,13 @@ extension GroupReading {
             guard let root = images[index].root else {
                 let id = images[index].id.image
                 images[index].isPinned = pinnedIDs.contains(id)
+                images[index].isSaid = removedIDs.contains(id)
                 images[index].isHalfRemoved = isUnfinished && removedIDs.contains(id)
                 continue
             }
             let target = Tombstone.Removed(writer: images[index].id.writer, root: root)
             images[index].isPinned = pinned.contains(target)
+            images[index].isSaid = removed.contains(target)
             images[index].isHalfRemoved = isUnfinished && removed.contains(target)
             images[index].proof = proofs[target].flatMap { PruneImage.Proof($0) }
         }

@@ -69,6 +69,8 @@ public struct PruneImage: Sendable, Identifiable {
     var isUnread = false
     /// Whether an earlier prune has named it as removed and taken its first copy away.
     var isHalfRemoved = false
+    /// Whether a tombstone names it as removed.
+    var isSaid = false
     /// Of one that was read.
     var root: RootReference?
     /// Both copies.

@@ -34,7 +34,8 @@ struct Pruning {
             try say(work) { stone, part in
                 stone.removed = part
             } of: {
-                work.images.map {
+                // What an earlier one has said is said.
+                work.images.filter { !$0.isSaid }.map {
                     // Of one that cannot be read nobody knows the digest.
                     Tombstone.Removed(
                         writer: $0.id.writer, root: $0.root ?? RootReference(id: $0.id.image, digest: .zero))
@@ -175,6 +176,7 @@ extension ObjectStore {
 
 extension Array {
     fileprivate func batches(of size: Int) -> [[Element]] {
-        stride(from: 0, to: count, by: size).map { Array(self[$0..<Swift.min($0 + size, count)]) }  // safe: below `count`
+        // safe: below `count`
+        stride(from: 0, to: count, by: size).map { Array(self[$0..<Swift.min($0 + size, count)]) }
     }
 }
