@@ -132,6 +132,30 @@ struct PrunePointsTests {
         #expect(back.output.hasPrefix("4\n"), "\(back)")
     }
 
+    @Test("A rollback that was interrupted is brought to its end first, and what the tree stands on then stays")
+    func interruptedRollback() {
+        let place = protected()
+        let killed = place.shell(
+            """
+            echo now >tree/a
+            strace -f -qq -o /dev/null -e trace=syncfs -e inject=syncfs:signal=KILL:when=1 holdfast rollback day-6 --state $PWD/state --yes --quiet
+            ls state/journal
+            """)
+        #expect(killed.output.contains("rollback.json"), "\(killed)")
+        let dry = prune(place, "--keep-last 4 --dry-run")
+        #expect(dry.status == 4 && dry.output.contains("`holdfast recover"), "\(dry)")
+        let done = prune(place, "--keep-last 4 --yes")
+        #expect(done.status == 0, "\(done)")
+        let left = Set(points(place))
+        let base = place.shell(
+            "holdfast status --state $PWD/state --json | grep -o '\"base\":\"[^\"]*' | cut -d'\"' -f4"
+        ).output
+        #expect(left.contains(base.trimmingPrefix(/\s*/).split(separator: "\n").joined()), "\(base) \(left)")
+        let back = place.shell("cat tree/a; holdfast diff --state $PWD/state; ls state/journal")
+        #expect(!back.output.contains("rollback.json"), "\(back)")
+        #expect(place.shell("holdfast rollback day-1 --state $PWD/state --yes --quiet; cat tree/a").output == "1\n")
+    }
+
     @Test(
         "Each rule refuses what it cannot be, names itself and says what is allowed",
         arguments: [
