@@ -98,7 +98,9 @@ struct PruneDisplay {
                 "the group \(group.id.description.prefix(8)) (\(Text.safe(group.writers.joined(separator: ", "))))"
             if let reason = group.standsStill { return ["\(name) stands still: \(Text.safe(reason))"] }
             if group.heldBack.isEmpty { return [] }
-            return ["\(name): nothing of \(group.heldBack.count) writer(s) is removed, whose roots cannot all be read"]
+            return [
+                "\(name): nothing is removed of \(Text.counted(UInt64(group.heldBack.count), "writer", "writers")) that cannot all be read"
+            ]
         }
     }
 
@@ -152,7 +154,7 @@ struct PruneDisplay {
                     })
             ),
             ("groups", .list(plan.groups.map { .object(member($0)) })), ("grace", .seconds(grace)),
-            ("storeTime", Self.time(plan.time)),
+            ("storeTime", Self.time(plan.time)), ("remarks", .list(plan.remarks.map(JSON.finding))),
         ]
     }
 
