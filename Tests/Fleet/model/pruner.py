@@ -1,8 +1,10 @@
-"""Who prunes a group, as FORMAT.md 15 has it: condemn, wait, read all roots once more, remove. The program does not have it yet.
+"""Who prunes a group, as `Sources/Images/Prune` has it: say, remove images, condemn, wait, read all roots once more, remove.
 
 A prune is one pass; whatever a pass does not get to, the next one does, also another pruner's. Order of a pass: records, tombstones,
-a complete reading of the roots; the tombstones of what is condemned now; the roots that retention ends; then what own tombstones condemned
-a grace ago and this reading shows as named by nobody: volumes first, then index objects; checkpoints last.
+a complete reading of the roots; a tombstone that names the images that retention ends; their roots, each first copy before its second; the
+tombstones of what is condemned now; then what the tombstones of any steward in office condemned a grace ago and this reading shows as named
+by nobody: volumes first, then index objects; checkpoints last. Where the times of a tombstone cannot be right nothing is removed in that
+pass, and what it condemned is condemned anew.
 """
 
 import random
@@ -15,6 +17,7 @@ from .store import Stale, Tomb
 GET_HOLDFAST, LIST_E, GET_E, LIST_D, GET_D, LIST_I, GET_I, LIST_V, LIST_X, LIST_C, PUT_D, DELETE_I, DELETE_V, DELETE_X, DELETE_C = kinds(
     "GET HOLDFAST, LIST e, GET e, LIST d, GET d, LIST i, GET i, LIST v, LIST x, LIST c, PUT d, DELETE i, DELETE v, DELETE x, DELETE c")
 BATCH = 1000
+SLACK = 300.0
 
 
 class Stopped(Exception):
@@ -113,7 +116,8 @@ class Pruner(Client):
         unnamed = [thing for thing in store.unnamed]
         unnamed += [thing for thing in self.fresh(before)]
         hasty = world.settings.weakness("no-grace")
-        old = [tomb for tomb in store.tombs if tomb.steward == steward and not tomb.done and not tomb.void and self.has_waited(tomb)]
+        ended = frozenset(store.ended_stewards)
+        old, covered, doubtful = self.weigh(ended)
         roots = {root for own in store.roots.values() for root in own if root.born <= before}
         yield self.list(LIST_I, 2 * len(roots))
         new = roots - self.roots_read
@@ -126,19 +130,26 @@ class Pruner(Client):
         yield from self.read_checkpoints()
         world.measures.spreads["pruner's rows"].add(len(there) + len(roots))
 
+        nobodys = set(unnamed)
+        if any(thing.there and thing in nobodys and thing not in covered for tomb in doubtful for thing in tomb.things):
+            world.measures.events["prunes that trusted no clock"] += 1
+            yield from self.condemn(self.to_condemn(unnamed, [], covered), steward, epoch)
+            return
         ending = self.retention(roots)
-        condemned = self.to_condemn(unnamed, ending, steward)
-        yield from self.condemn(condemned, steward, epoch)
-        # Only what a tombstone names goes; and roots go first.
+        # Said first, then removed; what they alone named is condemned once they are gone.
+        if ending:
+            yield from self.say(Tomb(steward, None, epoch, self.clock, [], TOMBSTONE_BYTES + CONDEMNED_BYTES * len(ending), ending))
         for root in ending:
             for second in (False, True):
                 yield self.ask(DELETE_I)
                 store.remove_root(root, second)
             world.measures.events["images ended by retention"] += 1
+        condemned = self.to_condemn(unnamed, ending, covered)
+        yield from self.condemn(condemned, steward, epoch)
         if hasty:
-            old = [tomb for tomb in store.tombs if tomb.steward == steward and not tomb.done]
-            unnamed = condemned
-        yield from self.remove(old, set(unnamed), steward)
+            old = [tomb for tomb in store.tombs if tomb.steward not in ended and not tomb.done]
+            nobodys = set(condemned)
+        yield from self.remove(old, nobodys, steward)
 
     def read_checkpoints(self):
         """Of a writer whose newest checkpoint is young a run is under way, however long: what its checkpoints name is not condemned."""
@@ -163,16 +174,25 @@ class Pruner(Client):
                 if thing.held and thing.held_since > before:
                     yield thing
 
-    def has_waited(self, tomb):
-        """Whether its grace is over: by the objects' times and by the signed ones, whichever is shorter. One whose times cannot be right
-        is passed over, and what it condemns is condemned anew."""
+    def weigh(self, ended):
+        """By the objects' times and by the signed ones, whichever is shorter: the tombstones whose grace is over, all that one with times
+        that can be right condemns, and those whose times cannot be."""
         world, store = self.world, self.world.store
-        spans = world.now - tomb.born, self.clock - tomb.signed
-        if min(spans) < 0 or max(spans) > TOMBSTONE_LIFE:
-            tomb.void = True
-            world.measures.events["tombstones with impossible times"] += 1
-            return False
-        return min(spans) >= (GRACE_FENCED if store.dated else GRACE_OTHER)
+        grace = GRACE_FENCED if store.dated else GRACE_OTHER
+        old, covered, doubtful = [], set(), []
+        for tomb in store.tombs:
+            if tomb.done or tomb.steward in ended:
+                continue
+            spans = world.now - tomb.born, self.clock - tomb.signed
+            if min(spans) > TOMBSTONE_LIFE:
+                continue
+            if min(spans) < -SLACK or max(spans) > TOMBSTONE_LIFE:
+                doubtful.append(tomb)
+                continue
+            covered.update(tomb.things)
+            if min(spans) >= grace:
+                old.append(tomb)
+        return old, covered, doubtful
 
     def retention(self, roots):
         """Images that go: of each series all but the newest seven, one a week, and what a verdict names as a seed."""
@@ -180,7 +200,8 @@ class Pruner(Client):
         for root in roots:
             if root.first and root.counts and root.ours:
                 series.setdefault(root.series, []).append(root)
-        ending = []
+        # What another pass has said, and of which it got no further than the first copy.
+        ending = sorted((root for root in roots if root.said and not root.first), key=lambda root: root.id)
         seeds = {seed.root for seed in self.world.store.seeds}
         for name in sorted(series):
             images = sorted(series[name], key=lambda root: (-root.sequence, root.id))
@@ -197,38 +218,36 @@ class Pruner(Client):
                 ending.append(root)
         return ending
 
-    def to_condemn(self, unnamed, ending, steward):
-        """Unnamed, or named by nothing but what ends now, and older than any run."""
-        counts = {}
-        for root in ending:
-            for thing in root.things:
-                counts[thing] = counts.get(thing, 0) + 1
-        last = [thing for thing, count in counts.items() if count == thing.held]
+    def to_condemn(self, unnamed, ending, covered):
+        """Unnamed, or named by nothing but what has just ended, and older than any run."""
+        last = {thing for root in ending for thing in root.things if thing.held == 0}
         limit = self.world.now - CONDEMN_AGE - LONGEST_RUN
         held_back = self.world.store.invalid
         result = []
         for thing in sorted(set(unnamed).union(last), key=lambda thing: thing.id):
             if thing.there and thing.born < limit and thing not in self.under_way and not held_back.get(thing.writer):
-                if not any(tomb.steward == steward and not tomb.void for tomb in thing.tombs):
+                if thing not in covered:
                     result.append(thing)
         return result
 
     def condemn(self, things, steward, epoch):
-        world, store = self.world, self.world.store
         places = {}
         for thing in things:
-            places.setdefault(thing.writer if world.settings.tombstones == "writer" else None, []).append(thing)
+            places.setdefault(thing.writer if self.world.settings.tombstones == "writer" else None, []).append(thing)
         for place, part in places.items():
-            tomb = Tomb(steward, place, epoch, self.clock, part, TOMBSTONE_BYTES + CONDEMNED_BYTES * len(part))
+            yield from self.say(Tomb(steward, place, epoch, self.clock, part, TOMBSTONE_BYTES + CONDEMNED_BYTES * len(part)))
 
-            def effect(tomb=tomb):
-                store.put_tomb(tomb)
-                if world.trace is not None:
-                    world.tell(self.name, f"PUT a tombstone that condemns {len(tomb.things)}", *tomb.things)
-            try:
-                yield from self.put(PUT_D, tomb.bytes, effect, world.now if store.dated else None)
-            except Stale:
-                raise Failed
+    def say(self, tomb):
+        world, store = self.world, self.world.store
+
+        def effect():
+            store.put_tomb(tomb)
+            if world.trace is not None:
+                world.tell(self.name, f"PUT a tombstone that condemns {len(tomb.things)} and ends {len(tomb.images)} images", *tomb.things)
+        try:
+            yield from self.put(PUT_D, tomb.bytes, effect, world.now if store.dated else None)
+        except Stale:
+            raise Failed
 
     def remove(self, tombs, unnamed, steward):
         """What was condemned a grace ago and the reading shows as unnamed."""

@@ -26,7 +26,7 @@ class Thing:
 
 
 class Root:
-    __slots__ = ("id", "writer", "series", "sequence", "things", "first", "second", "born", "taken", "counts", "ours", "planted_for", "covers", "began")
+    __slots__ = ("id", "writer", "series", "sequence", "things", "first", "second", "born", "taken", "counts", "ours", "planted_for", "covers", "began", "said")
 
     def __init__(self, id, writer, series, sequence, things, began):
         self.id, self.writer, self.series, self.sequence, self.things, self.began = id, writer, series, sequence, things, began
@@ -36,6 +36,7 @@ class Root:
         self.counts = True  # valid, of a writer that counts
         self.ours = True  # written by whom it says; an attacker's image is his own affair
         self.covers = None  # its run's own index object, and the volumes that it has the rows of
+        self.said = False  # a tombstone names it as removed
         self.planted_for = None  # a forgery under the name that this run's root would have
 
     @property
@@ -47,13 +48,13 @@ class Root:
 
 
 class Tomb:
-    __slots__ = ("steward", "place", "epoch", "signed", "born", "things", "bytes", "done", "void")
+    __slots__ = ("steward", "place", "epoch", "signed", "born", "things", "bytes", "done", "images")
 
-    def __init__(self, steward, place, epoch, signed, things, bytes):
+    def __init__(self, steward, place, epoch, signed, things, bytes, images=()):
         self.steward, self.place, self.epoch, self.signed, self.things, self.bytes = steward, place, epoch, signed, things, bytes
+        self.images = images  # roots that go
         self.born = None
         self.done = False
-        self.void = False  # its times cannot be right: no grace is counted from it
 
 
 class Stale(Exception):
@@ -206,6 +207,8 @@ class Store:
         self.tombs_of[place] = count + 1, size + tomb.bytes
         for thing in tomb.things:
             thing.tombs += (tomb,)
+        for root in tomb.images:
+            root.said = True
 
     # What a listing shows.
 
