@@ -74,6 +74,34 @@ import Testing
         #expect(try office.lostImages(office.images()).count == 1)
     }
 
+    @Test("An image that was removed in a copy comes back to that by its id alone, and its machine goes on in both")
+    func copies() throws {
+        let other = yard.plant.scratch.file("other")
+        func copy(_ images: [String] = []) throws {
+            _ = try Store.replicate(
+                FolderStore(yard.plant.path), to: FolderStore(other), images: images,
+                credentials: Credentials(steward: yard.steward), machine: yard.desk(), progress: Progress(),
+                findings: Findings())
+        }
+        func there(_ kind: String) throws -> Set<String> { Set(try FolderStore(other).list(kind).map(\.name)) }
+        try copy()
+        #expect(try there("i").count == 6)
+        let store = try yard.opened(FolderStore(other))
+        #expect(try store.prune(yard.plan(store), progress: Progress()).images == 2)
+        let volumes = try there("v")
+        try copy()
+        #expect(try there("i").count == 2)
+        #expect(try there("v") == volumes)
+        try copy(["\(roots[0].id)"])
+        #expect(try there("i").count == 4)
+
+        // The machine sees the copy, misses nothing there, and knows its own images in the store still.
+        let seen = try Store.open(FolderStore(other), for: .list, credentials: Credentials(), machine: yard.a)
+        #expect(try seen.lostImages(seen.images()).isEmpty)
+        let next = try yard.backup(4)
+        #expect(next.label.sequence == 4)
+    }
+
     @Test("What a kept image names stays, also where a removed one named it; a machine that comes back is served")
     func shared() throws {
         try yard.settle()

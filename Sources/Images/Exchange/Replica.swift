@@ -127,7 +127,23 @@ struct Replica {
             indexes = indexes.filter { chosen.contains(ObjectName($0.name)) }
         } else {
             let there = Set(roots.compactMap { ObjectName($0.name)?.id })
-            try store.machine.lostImages(of: store.header.store, there: there).forEach(findings.add)
+            var lost = try store.machine.lostImages(of: store.header.store, there: there)
+            if !lost.isEmpty {
+                let pruned = check.source.prunedImages()
+                lost = try store.machine.lostImages(of: store.header.store, there: there.union(pruned))
+            }
+            lost.forEach(findings.add)
+            // An image that was removed there comes back by its id alone.
+            let removed = try check.removedInTarget(
+                Set(roots.compactMap { ObjectName($0.name) }), progress: progress)
+            if !removed.isEmpty {
+                func isWanted(_ object: StoredObject) -> Bool {
+                    ObjectName(object.name).map { !removed.contains($0) } ?? true
+                }
+                (roots, volumes, indexes) = (
+                    roots.filter(isWanted), volumes.filter(isWanted), indexes.filter(isWanted)
+                )
+            }
         }
         // An image that counts no more is carried no further.
         roots = try roots.filter { try !isEnded($0, by: store.chain) }

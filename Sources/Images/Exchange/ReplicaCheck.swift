@@ -9,6 +9,7 @@ struct ReplicaCheck {
     /// With the keys that are at hand.
     let source: Store
     private let target: any ObjectStore
+    private let opening: Opening
 
     /// With whatever keys are at hand; nobody is asked for a passphrase.
     init(_ opening: Opening, _ target: any ObjectStore, credentials: Credentials) throws {
@@ -16,8 +17,32 @@ struct ReplicaCheck {
         let secret = credentials.identities.isEmpty ? nil : try? opening.secret(credentials.silent)
         let steward = try? opening.currentSteward(credentials)  // As above.
         self.target = target
+        self.opening = opening
         source = try Store(
             opening, keyring: Keyring(chain: opening.chain, secret: secret, writer: opening.writer, steward: steward))
+    }
+
+    /// What is not carried to the target once more: the images that a steward removed there, as far as the keys at hand tell, and what no
+    /// other image of the source names.
+    /// - Parameter roots: the images of the source.
+    func removedInTarget(_ roots: Set<ObjectName>, progress: Progress) throws -> Set<ObjectName> {
+        let pruned = try Store(opening, keyring: source.keyring, in: target).prunedImages()
+        let removed = roots.filter { pruned.contains($0.id) }
+        if removed.isEmpty { return [] }
+        var result = removed
+        var needed: Set<ObjectName> = []
+        for root in roots.sorted() {
+            try progress.checkStop()
+            do {
+                let names = try source.image(root).allNames
+                if removed.contains(root) { result.formUnion(names) } else { needed.formUnion(names) }
+            } catch {
+                try ImageError.throwStop(error)
+                // It may name any of them.
+                return removed
+            }
+        }
+        return result.subtracting(needed)
     }
 
     /// Names what is torn or missing.

@@ -107,7 +107,7 @@ struct Pruning {
                 } else {
                     report.images += 1
                     // Forgotten last: until then the tombstone says why it is not there.
-                    store.remember { $0.forget(image.id.image) }
+                    store.remember { $0.forgetSeen([image.id.image]) }
                 }
                 return true
             }

@@ -159,7 +159,7 @@ extension Store {
         var lost = try machine.lostImages(of: id, there: there, isMeant: isMeant)
         if !lost.isEmpty {
             let pruned = prunedImages().subtracting(there)
-            remember { memory in pruned.forEach { memory.forget($0) } }
+            remember { $0.forgetSeen(pruned) }
             lost = try machine.lostImages(of: id, there: there.union(pruned), isMeant: isMeant)
         }
         remember { memory in

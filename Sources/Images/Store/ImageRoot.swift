@@ -17,6 +17,11 @@ struct ImageRoot: Sendable {
 
     var id: ObjectID { name.id }
     var volumes: [VolumeReference] { named.volumes }
+    /// The places of all that it names.
+    var allNames: [ObjectName] {
+        (named.volumes + named.parity).map { $0.name(.volume, group: name.group) }
+            + named.indexes.map { $0.name(.index, group: name.group) }
+    }
 
     /// Reads a root from its copies. Every part is authenticated and the signature is that of a writer of the store.
     init(_ reader: ObjectReader) throws {

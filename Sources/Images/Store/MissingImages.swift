@@ -44,7 +44,7 @@ extension Store {
         if lost.isEmpty { return nil }
         let pruned = prunedImages()
         lost.removeAll { pruned.contains($0) }
-        remember { memory in pruned.intersection(own).subtracting(there).forEach { memory.forget($0) } }
+        remember { $0.forgetSeen(pruned.subtracting(there)) }
         if lost.isEmpty { return nil }
         return Finding(
             .damaged, subject: subject,

@@ -40,8 +40,9 @@ public final class Store: Sendable {
     /// The name of the group that this machine writes to.
     public var groupName: String? { keyring.writer?.groupName }
 
-    init(_ opening: Opening, keyring: Keyring) throws {
-        objects = opening.objects
+    /// - Parameter objects: a copy of it; nil for itself.
+    init(_ opening: Opening, keyring: Keyring, in objects: (any ObjectStore)? = nil) throws {
+        self.objects = objects ?? opening.objects
         header = opening.header
         chain = opening.chain
         machine = opening.machine

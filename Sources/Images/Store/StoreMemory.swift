@@ -130,6 +130,13 @@ struct StoreMemory: Sendable, Equatable {
         seen.remove { $0.isEmpty }
     }
 
+    /// Forgets having seen images that a steward removed. Who wrote them is not forgotten, nor how far a series has come: another copy of the
+    /// store may have them.
+    mutating func forgetSeen(_ ids: Set<ObjectID>) {
+        seen.change { $0.subtract(ids) }
+        seen.remove { $0.isEmpty }
+    }
+
     /// Forgets having seen the images that are not among these: somebody knows that they are gone. Who wrote them is not forgotten: another
     /// copy of the store may have them.
     mutating func forget(except there: Set<ObjectID>) {
