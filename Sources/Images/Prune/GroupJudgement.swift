@@ -22,7 +22,9 @@ struct GroupWork {
 struct GroupJudgement {
     private let group: Identifier
     private var reading: GroupReading
-    private let going: Set<PruneImage.Place>
+    private let going: [PruneImage]
+    /// Why roots cannot be read.
+    private let problems: [PruneImage.Place: String]
     private let settings: PruneSettings
     private let began: Int64?
     private let localTime: Int64
@@ -30,20 +32,29 @@ struct GroupJudgement {
     private(set) var work: GroupWork
     private(set) var remarks: [Finding] = []
 
+    // By the places of things in the lists.
+
     /// Of what is condemned, how long it has been, at least.
-    private var waited: [ObjectName: Int64] = [:]
+    private var waited: [Int: Int64] = [:]
     /// What is named by images that stay, and by those that go.
-    private var staying: Set<ObjectName> = []
-    private var leaving: Set<ObjectName> = []
+    private var staying: [Bool]
+    private var leaving: [Bool]
     private var heldBack: Set<Identifier> = []
 
     init(
-        _ group: Identifier, _ reading: GroupReading, going: Set<PruneImage.Place>, _ settings: PruneSettings,
-        began: Int64?, localTime: Int64
+        _ group: Identifier, _ reading: GroupReading, going: [PruneImage], _ problems: [PruneImage.Place: String],
+        _ settings: PruneSettings, began: Int64?, localTime: Int64
     ) {
         self.group = group
         self.reading = reading
         self.going = going
+        self.problems = problems
+        staying = [Bool](repeating: false, count: reading.things.count)
+        leaving = staying
+        let leavingIDs = Set(going.map(\.id))
+        for index in self.reading.marks.indices {
+            self.reading.marks[index].isGoing = leavingIDs.contains(self.reading.marks[index].id)
+        }
         self.settings = settings
         self.began = began
         self.localTime = localTime
@@ -75,11 +86,11 @@ struct GroupJudgement {
             work.freed = []
             return
         }
-        work.images = reading.images.filter { going.contains($0.id) }
+        work.images = going
         work.leftovers =
             reading.tornRoots.filter { $0.written.map { $0.upperBound < horizon } ?? false } + reading.endedCheckpoints
         for object in work.leftovers {
-            result.leftovers.add((object.first ?? 0).adding(saturating: object.second ?? 0))
+            result.leftovers.add(object.bytes)
         }
         result.oldTombstones = work.oldTombstones.count
     }
@@ -98,7 +109,7 @@ struct GroupJudgement {
         result.condemnedNow = amount(of: work.condemned + work.freed)
         result.leftovers = PruneAmount()
         for object in work.leftovers {
-            result.leftovers.add((object.first ?? 0).adding(saturating: object.second ?? 0))
+            result.leftovers.add(object.bytes)
         }
     }
 
@@ -107,45 +118,44 @@ struct GroupJudgement {
     private mutating func nameObjects() {
         var isStaying = [Bool](repeating: false, count: reading.table.all.count)
         var isLeaving = isStaying
-        for (index, image) in reading.images.enumerated() {
-            let isGoing = going.contains(image.id)
+        for (index, image) in reading.marks.enumerated() {
             for number in reading.names[index] {
                 let number = Int(number)  // safe: of the table
-                if isGoing { isLeaving[number] = true } else { isStaying[number] = true }
+                if image.isGoing { isLeaving[number] = true } else { isStaying[number] = true }
             }
-            if image.isUnread && !isGoing {
+            if image.isUnread && !image.isGoing {
                 // It may name its writer's volumes, and those of whoever that one took the place of.
                 heldBack.insert(image.id.writer)
                 heldBack.formUnion(reading.predecessors[image.id.writer] ?? [])
             }
         }
         for (number, named) in reading.table.all.enumerated() {
-            let name = named.reference.name(named.kind, group: group)
-            if isStaying[number] { staying.insert(name) }
-            if isLeaving[number] { leaving.insert(name) }
+            guard let index = reading.index(of: named.name(group)) else { continue }
+            if isStaying[number] { staying[index] = true }
+            if isLeaving[number] { leaving[index] = true }
         }
     }
 
     private mutating func count() {
-        result.images = reading.images.count
-        result.writers = Set(reading.images.map(\.writerName).filter { !$0.isEmpty }).sorted()
+        result.images = reading.marks.count
+        result.writers = reading.writers.sorted()
         result.heldBack = heldBack.sorted()
-        for image in reading.images where image.isUnread && !going.contains(image.id) {
+        for image in reading.marks where image.isUnread && !image.isGoing {
             remarks.append(
                 Finding(
                     .damaged, subject: "image \(image.id.image.short)",
-                    "\(image.problem ?? "it cannot be read"); as long as it is there nothing that its writer stored is removed"
+                    "\(problems[image.id] ?? "it cannot be read"); as long as it is there nothing that its writer stored is removed"
                 ))
         }
-        for (name, thing) in reading.things {
+        for (index, thing) in reading.things.enumerated() {
             result.stored.add(thing.bytes)
-            if leaving.contains(name) && !staying.contains(name) { result.freed.add(thing.bytes) }
+            if leaving[index] && !staying[index] { result.freed.add(thing.bytes) }
         }
     }
 
     /// Before the last of anything is removed, all that stays has to be whole.
     private func incomplete() -> String? {
-        let broken = reading.images.filter { $0.counts && !$0.isComplete && !going.contains($0.id) }
+        let broken = reading.marks.filter { $0.counts && !$0.isComplete && !$0.isGoing }
         if broken.isEmpty { return nil }
         let images = broken.map(\.id.image.short)
         return
@@ -156,10 +166,10 @@ struct GroupJudgement {
     /// How long each tombstone has been there: by its object's time on the medium and by the time that its steward signed, whichever is shorter.
     /// - Returns: why nothing is removed, where one of them cannot be right.
     private mutating func weighTombstones(_ began: Int64) -> String? {
-        let there = Set(reading.images.map(\.id.image))
-        var doubtful: [(stone: GroupReading.Stone, open: [ObjectName])] = []
+        let there = Set(reading.marks.map(\.id.image))
+        var doubtful: [(stone: GroupReading.Stone, open: [Int])] = []
         for stone in reading.stones {
-            let open = stone.content.condemned(group: group).filter { reading.things[$0] != nil }
+            let open = stone.content.condemned(group: group).compactMap { reading.index(of: $0) }
             let stored = stone.object.written.map { began.subtracting(saturating: $0.upperBound) }
             let signed = stone.content.time.map { localTime.subtracting(saturating: $0) }
             // From before anything was removed: it condemns, and nothing goes by it.
@@ -176,13 +186,13 @@ struct GroupJudgement {
                 doubtful.append((stone, open))
                 continue
             }
-            for name in open where isOlder(name, than: stone) {
-                waited[name] = max(waited[name] ?? 0, min(stored, signed))
+            for index in open where isOlder(index, than: stone) {
+                waited[index] = max(waited[index] ?? 0, min(stored, signed))
             }
         }
         let unsure = doubtful.filter { entry in
             entry.open.contains {
-                waited[$0] == nil && !staying.contains($0) && !heldBack.contains($0.writer)
+                waited[$0] == nil && !staying[$0] && !heldBack.contains(reading.things[$0].name.writer)
             }
         }
         guard let first = unsure.first else { return nil }
@@ -192,24 +202,23 @@ struct GroupJudgement {
     }
 
     /// What was put there after a tombstone, by a copy from a store that has it still, is not what that condemned.
-    private func isOlder(_ name: ObjectName, than stone: GroupReading.Stone) -> Bool {
-        guard let thing = reading.things[name]?.written, let said = stone.object.written?.upperBound else {
-            return false
-        }
-        return thing <= said
+    private func isOlder(_ index: Int, than stone: GroupReading.Stone) -> Bool {
+        guard let thing = reading.things[index].written, let said = stone.object.written else { return false }
+        return thing.upperBound <= said.upperBound
     }
 
     /// Of clocks that are compared to the second.
     private static let slack: Int64 = 300
 
     private mutating func sort(_ horizon: Int64, _ began: Int64) {
-        for (name, thing) in reading.things where !staying.contains(name) {
+        for (index, thing) in reading.things.enumerated() where !staying[index] {
+            let name = thing.name
             let isHeld = heldBack.contains(name.writer) || reading.underWay.contains(name)
-            if let waited = waited[name] {
+            if let waited = waited[index] {
                 // Also an image that goes now names it still: only a later reading shows it as named by nobody.
-                if waited >= settings.grace && !isHeld && !leaving.contains(name) {
+                if waited >= settings.grace && !isHeld && !leaving[index] {
                     result.removable.add(thing.bytes)
-                    work.removable.append(thing.listed(name))
+                    work.removable.append(thing)
                 } else {
                     result.waiting.add(thing.bytes)
                     let end = began.adding(saturating: max(0, settings.grace.subtracting(saturating: waited)))
@@ -217,14 +226,14 @@ struct GroupJudgement {
                 }
                 continue
             }
-            guard let written = thing.written, written < horizon, !isHeld else {
+            guard let written = thing.written, written.upperBound < horizon, !isHeld else {
                 result.young.add(thing.bytes)
                 continue
             }
             let named = NamedTable.Named(
-                reference: VolumeReference(writer: name.writer, id: name.id, digest: .zero, length: thing.length),
+                reference: VolumeReference(writer: name.writer, id: name.id, digest: .zero, length: thing.longest),
                 kind: name.kind)
-            if leaving.contains(name) { work.freed.append(named) } else { work.condemned.append(named) }
+            if leaving[index] { work.freed.append(named) } else { work.condemned.append(named) }
             result.condemnedNow.add(thing.bytes)
         }
         work.condemned.sort { $0.name(group) < $1.name(group) }
@@ -243,7 +252,9 @@ struct GroupJudgement {
     }
 
     private func amount(of named: [NamedTable.Named]) -> PruneAmount {
-        named.reduce(into: PruneAmount()) { $0.add(reading.things[$1.name(group)]?.bytes ?? 0) }
+        named.reduce(into: PruneAmount()) {
+            $0.add(reading.index(of: $1.name(group)).map { reading.things[$0].bytes } ?? 0)
+        }
     }
 }
 

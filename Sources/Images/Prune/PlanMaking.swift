@@ -21,20 +21,16 @@ extension Store {
 
         var plan = PrunePlan(settings, choose: choose)
         plan.time = reading.began
-        let all = reading.groups.values.flatMap(\.images).sorted {
-            (ExactText($0.series), $0.sequence, $0.id) < (ExactText($1.series), $1.sequence, $1.id)
-        }
+        let all = reading.takeImages()
         let choice = try choose(all)
         plan.findings = choice.findings
         plan.reasons = choice.reasons
-        var going: Set<PruneImage.Place> = []
         for image in all {
             let wanted = choice.removed.contains(image.id)
             if let reason = image.stays(settings) {
                 plan.staying.append(image)
                 if wanted { plan.reasons[image.id, default: []].append(reason) }
             } else if wanted || image.isHalfRemoved {
-                going.insert(image.id)
                 plan.going.append(image)
                 plan.reasons[image.id] = nil
             } else {
@@ -42,12 +38,16 @@ extension Store {
             }
         }
 
+        let going = Dictionary(grouping: plan.going, by: \.id.group)
+        let problems = Dictionary(
+            plan.staying.filter(\.isUnread).map { ($0.id, $0.problem ?? "") }, uniquingKeysWith: { first, _ in first })
         var work: [GroupWork] = []
         for id in reading.groups.keys.sorted() {
             try progress.checkStop()
             guard let group = reading.groups.removeValue(forKey: id) else { continue }
             var judgement = GroupJudgement(
-                id, group, going: going, settings, began: reading.began, localTime: reading.localTime)
+                id, group, going: going[id] ?? [], problems, settings, began: reading.began,
+                localTime: reading.localTime)
             judgement.judge()
             judgement.passOver { self.isOfOtherType($0) }
             plan.groups.append(judgement.result)
@@ -70,7 +70,7 @@ extension Store {
     /// Asked once more of what a listing did not show: some show what is new a minute late.
     private func isThere(_ name: ObjectName, length: UInt64) throws -> Bool {
         let now = try listed(name)
-        return max(now.first ?? 0, now.second ?? 0) == length
+        return now.longest == length
     }
 
     /// Whether something in a place of ours is an object of a type that does not belong there: of a later version, perhaps. It is left alone.
@@ -144,7 +144,27 @@ extension StoreReading {
     }
 }
 
+extension StoreReading {
+    /// All images, in the order of series and sequence. Only what a judgement needs of them is kept here.
+    fileprivate mutating func takeImages() -> [PruneImage] {
+        var all: [PruneImage] = []
+        all.reserveCapacity(groups.values.reduce(0) { $0 + $1.images.count })
+        for group in groups.keys {
+            all += groups[group]?.takeImages() ?? []
+        }
+        all.sort { (ExactText($0.series), $0.sequence, $0.id) < (ExactText($1.series), $1.sequence, $1.id) }
+        return all
+    }
+}
+
 extension GroupReading {
+    fileprivate mutating func takeImages() -> [PruneImage] {
+        let taken = images
+        images = []
+        marks = taken.map { Mark(id: $0.id, isUnread: $0.isUnread, counts: $0.counts, isComplete: $0.isComplete) }
+        return taken
+    }
+
     /// How many objects that a listing does not show are asked for one by one.
     private static let asked = 1000
 
@@ -155,7 +175,7 @@ extension GroupReading {
         var questions = Self.asked
         for (number, named) in table.all.enumerated() {
             let name = named.reference.name(named.kind, group: group)
-            if things[name]?.length == named.reference.length { continue }
+            if let index = index(of: name), things[index].longest == named.reference.length { continue }
             isMissing[number] = true
             if questions == 0 || stop != nil { continue }
             questions -= 1

@@ -76,7 +76,8 @@ public struct PruneImage: Sendable, Identifiable {
     /// Both copies.
     var bytes: UInt64 = 0
     /// Which copies are there.
-    var copies: [String] = []
+    var hasFirst = false
+    var hasSecond = false
 
     init(_ id: Place) { self.id = id }
 }

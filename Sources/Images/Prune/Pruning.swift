@@ -132,7 +132,7 @@ struct Pruning {
                 if let refusal = try outcome.get() {
                     note(refusal)
                 } else {
-                    count(&report, (object.first ?? 0).adding(saturating: object.second ?? 0))
+                    count(&report, object.bytes)
                 }
                 return true
             }

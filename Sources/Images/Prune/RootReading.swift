@@ -83,11 +83,15 @@ extension PruneImage {
     /// Of which nothing is known but that it is there.
     init(_ object: ListedObject) {
         self.init(Place(group: object.name.group, writer: object.name.writer, image: object.name.id))
-        bytes = (object.first ?? 0).adding(saturating: object.second ?? 0)
-        copies = (object.first == nil ? [] : [object.name.text]) + (object.second == nil ? [] : [object.name.second])
+        bytes = object.bytes
+        hasFirst = object.first != nil
+        hasSecond = object.second != nil
         isUnfinished = object.first == nil
         time = object.written?.lowerBound
     }
+
+    /// The copies that are there, the first one first.
+    var copies: [String] { (hasFirst ? [objectName.text] : []) + (hasSecond ? [objectName.second] : []) }
 
     var objectName: ObjectName { ObjectName(.image, group: id.group, writer: id.writer, id: id.image) }
 }

@@ -15,8 +15,12 @@ struct NamedTable {
 
     private(set) var all: [Named] = []
     private var numbers: [Named: UInt32] = [:]
+    /// Whose roots are being read: one after the other, so that the numbers of one fit into memory. What another names, too, has two.
+    private var writer: Identifier?
 
-    mutating func number(of reference: VolumeReference, _ kind: ObjectName.Kind) -> UInt32 {
+    mutating func number(of reference: VolumeReference, _ kind: ObjectName.Kind, in root: ObjectName) -> UInt32 {
+        if writer != root.writer { numbers = [:] }
+        writer = root.writer
         let named = Named(reference: reference, kind: kind)
         if let known = numbers[named] { return known }
         let number = UInt32(clamping: all.count)
@@ -28,18 +32,13 @@ struct NamedTable {
 
 /// What a reading found in one group.
 struct GroupReading {
-    /// An object that a list shows.
-    struct Thing {
-        var first: UInt64?
-        var second: UInt64?
-        /// When its last copy was written; nil where the store does not say it.
-        var written: Int64?
-
-        var length: UInt64 { max(first ?? 0, second ?? 0) }
-        var bytes: UInt64 { (first ?? 0).adding(saturating: second ?? 0) }
-
-        /// As the list showed it.
-        func listed(_ name: ObjectName) -> ListedObject { ListedObject(name: name, first: first, second: second) }
+    /// Of an image what a judgement of its group goes by.
+    struct Mark {
+        var id: PruneImage.Place
+        var isUnread: Bool
+        var counts: Bool
+        var isComplete: Bool
+        var isGoing = false
     }
 
     struct Stone {
@@ -48,10 +47,15 @@ struct GroupReading {
     }
 
     var images: [PruneImage] = []
+    /// What is kept of them once they are with those of all groups.
+    var marks: [Mark] = []
+    /// The names of the writers.
+    var writers: Set<String> = []
     /// For each image the numbers of what it names.
     var names: [[UInt32]] = []
     var table = NamedTable()
-    var things: [ObjectName: Thing] = [:]
+    /// Volumes and index objects that lists show, in the order of their names.
+    var things: [ListedObject] = []
     var stones: [Stone] = []
     /// Torn roots.
     var tornRoots: [ListedObject] = []
@@ -64,6 +68,16 @@ struct GroupReading {
     var verdicts: [Verdict] = []
     /// Why nothing of the group is removed.
     var stop: String?
+
+    /// The place of an object in the lists.
+    func index(of name: ObjectName) -> Int? {
+        var low = 0, high = things.count
+        while low < high {
+            let middle = low + (high - low) / 2  // safe: between the two
+            if things[middle].name < name { low = middle + 1 } else { high = middle }  // safe: below `high`
+        }
+        return low < things.count && things[low].name == name ? low : nil
+    }
 
     mutating func stand(still reason: String) { if stop == nil { stop = reason } }
 }
@@ -87,10 +101,10 @@ extension Store {
         try readVerdicts(into: &result)
         try readCheckpoints(into: &result, settings)
         try readRoots(into: &result, settings, progress)
+        // In the order of their names: `v` before `x`.
         for kind in [ObjectName.Kind.volume, .index] {
             for object in try listed(kind) {
-                result.groups[object.name.group, default: GroupReading()].things[object.name] = GroupReading.Thing(
-                    first: object.first, second: object.second, written: object.written?.upperBound)
+                result.groups[object.name.group, default: GroupReading()].things.append(object)
             }
         }
         return result
@@ -229,9 +243,10 @@ extension Store {
         case .image(let root):
             group.images.append(PruneImage(root, object, problem: objection(to: root), settings, texts: &texts))
             group.names.append(
-                root.named.volumes.map { group.table.number(of: $0, .volume) }
-                    + root.named.indexes.map { group.table.number(of: $0, .index) }
-                    + root.named.parity.map { group.table.number(of: $0, .volume) })
+                root.named.volumes.map { group.table.number(of: $0, .volume, in: object.name) }
+                    + root.named.indexes.map { group.table.number(of: $0, .index, in: object.name) }
+                    + root.named.parity.map { group.table.number(of: $0, .volume, in: object.name) })
+            group.writers.insert(texts.one(root.certificate.name))
             group.predecessors[root.name.writer, default: []].formUnion(root.certificate.predecessors)
         }
     }

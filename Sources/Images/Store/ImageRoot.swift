@@ -56,6 +56,10 @@ struct ListedObject: Sendable {
 
     /// The length of the copy that counts.
     var length: UInt64 { first ?? second ?? 0 }
+    /// Of the longer copy: a torn one is shorter.
+    var longest: UInt64 { max(first ?? 0, second ?? 0) }
+    /// Of both.
+    var bytes: UInt64 { (first ?? 0).adding(saturating: second ?? 0) }
 
     /// Whether its only copy is shorter than any object: nobody has to open that to know that it is torn.
     var isTooShort: Bool {
