@@ -41,7 +41,8 @@ public struct ScheduleUnits: Sendable {
     /// ProtectKernelTunables, ProtectKernelModules, ProtectKernelLogs, ProtectControlGroups, ProtectHostname): a store would be read-only,
     /// `/usr/lib/modules` missing in the image, and a mount of the service unseen by others. Nor what takes devices away (ProtectClock,
     /// DevicePolicy), capabilities (CapabilityBoundingSet), system calls (SystemCallFilter), or what the hooks of the plant may need
-    /// (MemoryDenyWriteExecute, SystemCallArchitectures, RestrictAddressFamilies, RestrictSUIDSGID).
+    /// (MemoryDenyWriteExecute, SystemCallArchitectures, RestrictAddressFamilies, RestrictSUIDSGID). UMask would take stores and records from
+    /// those who may read what is made by hand.
     public var serviceText: String {
         """
         # Made by `holdfast schedule enable`: runs the jobs that are due. Everything else on the machine comes first.
@@ -70,8 +71,6 @@ public struct ScheduleUnits: Sendable {
         NoNewPrivileges=yes
         LockPersonality=yes
         RestrictRealtime=yes
-        KeyringMode=private
-        UMask=0077
 
         """
     }

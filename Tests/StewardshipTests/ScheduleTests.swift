@@ -5,6 +5,7 @@ import Glibc
 import Platform
 import Reporting
 import RestorePoints
+import Stores
 import TestSupport
 import Testing
 
@@ -68,6 +69,22 @@ import Testing
         while counter.value == held { usleep(1000) }
         stop.setHeld(true)
         usleep(20_000)
+        stop.requestStop()
+        worker.join()
+    }
+
+    @Test("While work is held, nothing of a store is read or begun, and what was begun there is brought to its end")
+    func storeRests() throws {
+        let scratch = Scratch()
+        let stop = Stop()
+        try makeFolders(scratch.file("store"))
+        let store = StoppingStore(FolderStore(scratch.file("store")), stop)
+        let upload = try store.create("a")
+        stop.setHeld(true)
+        try upload.commit()
+        let worker = WorkerThread { #expect(throws: StoreError.self) { _ = try store.list("") } }
+        usleep(200_000)
+        // It did not come back with a list.
         stop.requestStop()
         worker.join()
     }

@@ -87,7 +87,7 @@ public struct JobRun {
 
     private mutating func makeImages(in targets: [String], _ start: Moment) throws {
         let point: String?
-        do { point = try self.point() } catch {
+        do { point = try self.point(for: targets, start) } catch {
             if error is Interrupted || reporter.progress.stop.hasInterrupted { throw Interrupted() }
             for store in targets { fail(store, isCopy: false, error, start) }
             return
@@ -147,7 +147,7 @@ public struct JobRun {
     }
 
     /// The restore point that is backed up; nil where paths are.
-    private func point() throws -> String? {
+    private func point(for targets: [String], _ start: Moment) throws -> String? {
         switch job.source {
         case .paths: return nil
         case .point(let name): return name
@@ -159,6 +159,13 @@ public struct JobRun {
             guard tree.backendKind != .tree else {
                 throw StewardError.pointsAreImages(
                     root: tree.root, store: places.pointStore, identity: places.pointIdentity)
+            }
+            // For stores that were away it is there already: a line that is down for a week makes no hundred points.
+            if targets.allSatisfy({ (record.stores[$0]?.failuresInARow ?? 0) > 0 }),
+                let last = try tree.points().last(where: { $0.tags["job"] == job.name }),
+                (start.now - (job.timing?.every ?? 86400)...start.now).contains(last.time)
+            {
+                return last.name
             }
             let lock = try tree.lock()
             var request = PointRequest(name: try tree.freeName("\(job.name.prefix(40)).\(Timestamp.now().text)"))
