@@ -174,6 +174,57 @@ import Testing
         #expect(place.holdfast("backup tree --to store --json").output.contains(#""filesRead":0"#))
     }
 
+    @Test(
+        "What is enabled comes back after a rollback or an upgrade, goes with the program, and is gone once it is disabled"
+    )
+    func units() {
+        let place = plant()
+        // A machine that is run by systemd, as far as the program can see.
+        place.shell(
+            """
+            cat > systemctl <<'END'
+            #!/bin/sh
+            echo "systemctl $*"  >> \(place.file("calls"))
+            END
+            chmod 755 systemctl
+            cat > inside <<'END'
+            mount --make-rprivate /; mount -t tmpfs none /run; mkdir -p /run/systemd/system /etc/systemd/system
+            mount -t tmpfs none /etc/systemd/system; mount --bind systemctl /usr/bin/systemctl
+            units() { echo "$1: $(find /etc/systemd/system -type f -o -type l | wc -l) $(grep -c . calls)"; : > calls; }
+            : > calls
+            holdfast schedule enable \(config) --state $PWD/state; units enabled
+            holdfast schedule enable \(config) --state $PWD/state > /dev/null; units again
+            rm -rf /etc/systemd/system/*
+            holdfast package upgraded --state $PWD/state > /dev/null; units "rolled back"
+            holdfast package upgraded --state $PWD/state > /dev/null; units "as it was"
+            holdfast package removing --state $PWD/state; units removed
+            holdfast package upgraded --state $PWD/state > /dev/null; units installed
+            holdfast schedule disable --state $PWD/other; units other
+            holdfast schedule disable --state $PWD/state; units disabled
+            holdfast package upgraded --state $PWD/state; units end
+            END
+            """)
+        if !exists("/usr/bin/systemctl") || place.shell("unshare -m true").status != 0 { return }
+        let outcome = place.shell("unshare -m sh inside")
+        #expect(
+            outcome.output == """
+                jobs run by themselves from now on: plant
+                enabled: 3 2
+                again: 3 2
+                rolled back: 3 2
+                as it was: 3 0
+                the jobs of the configuration run no more; with the program they come back
+                removed: 0 2
+                installed: 3 2
+                nothing did run by itself
+                other: 3 0
+                nothing runs by itself any more
+                disabled: 0 2
+                end: 0 0
+
+                """, "\(outcome)")
+    }
+
     @Test("Where there is no systemd, enabling it says what cron does instead")
     func withoutTimers() {
         if exists("/run/systemd/system") { return }
