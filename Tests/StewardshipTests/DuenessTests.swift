@@ -219,7 +219,7 @@ import Testing
                     count += 1
                     record = known(success: now)
                 }
-                now += 120
+                now += 600
             }
             #expect((362...366).contains(count), "\(window): \(count)")
         }
