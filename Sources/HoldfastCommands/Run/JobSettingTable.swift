@@ -67,7 +67,7 @@ enum JobSettingTable {
             name: "hooks", wants: "a table with before and after, each a path",
             explanation: ["Programs around the making of the snapshot, or around the backup where there is none."],
             standard: "those of [hooks]",
-            example: #"hooks = { before = "/usr/local/lib/holdfast/pause", after = "/usr/local/lib/holdfast/resume" }"#
+            example: #"hooks = { before = "/usr/local/sbin/pause", after = "/usr/local/sbin/go-on" }"#
         ) { value, source, result in
             try source.checkHooks()
             var hooks = Hooks()
@@ -83,7 +83,7 @@ enum JobSettingTable {
         Setting(
             name: "to", wants: "an array of stores",
             explanation: [
-                "Where the images go, each by its name in [stores], a path or a URL. A store that is away keeps the job from no other,",
+                "Where the images go, each by its name in [stores], a path or a URL. A store that is away stops no other,",
                 "and gets what it has missed when it is back.",
             ],
             standard: "none; it has to be there", example: #"to = ["nas"]"#
@@ -159,35 +159,27 @@ enum JobSettingTable {
     private static let care = [
         Setting(
             name: "keep",
-            wants: "a table with last, hourly, daily, weekly, monthly, yearly (each a number) and within (a span)",
-            explanation: ["How many of the images are kept, and how long; nothing is removed without it."],
+            wants: "a table with \(keepWords.joined(separator: ", ")), as prune has them behind --keep-",
+            explanation: [
+                "Which of the images are kept: a number or \"unlimited\", a duration for within and its like. What one of the rules keeps is",
+                "kept; nothing is removed without a rule.",
+            ],
             standard: "everything is kept",
-            example: #"keep = { last = 3, daily = 7, weekly = 4, monthly = 12, within = "2w" }"#
+            example: #"keep = { last = 3, daily = 7, weekly = 4, monthly = 12, within = "14d" }"#
         ) { value, source, result in
-            let words = ["last", "hourly", "daily", "weekly", "monthly", "yearly", "within"]
-            let parts = try source.table(value, "keep", words)
-            guard !parts.isEmpty else {
-                throw source.problem(
-                    value.place, "keep is empty: nothing would be kept; leave it out to keep everything")
+            var keep = KeepRules()
+            for part in try source.table(value, "keep", keepWords) {
+                guard let text = part.string ?? part.integer.map({ "\($0)" }) else {
+                    throw source.problem(part.place, "\(part.key) wants a number or a string")
+                }
+                do throws(KeepError) { try keep.set(part.key, to: text) } catch {
+                    throw source.problem(
+                        part.place, "\(part.key): \(error.description)" + (error.mend.map { "; \($0)" } ?? ""))
+                }
             }
-            var keep = JobKeepRules()
-            for part in parts {
-                if part.key == "within" {
-                    keep.within = try span(part, "within", source)
-                    continue
-                }
-                guard let number = part.integer, (1...1_000_000).contains(number) else {
-                    throw source.problem(part.place, "\(part.key) wants a number from 1 on")
-                }
-                let count = Int(number)
-                switch part.key {
-                case "last": keep.last = count
-                case "hourly": keep.hourly = count
-                case "daily": keep.daily = count
-                case "weekly": keep.weekly = count
-                case "monthly": keep.monthly = count
-                default: keep.yearly = count
-                }
+            guard !keep.isEmpty else {
+                throw source.problem(
+                    value.place, "keep has no rule: nothing would be kept; leave it out to keep everything")
             }
             result.job.keep = keep
         },
@@ -205,6 +197,9 @@ enum JobSettingTable {
             result.job.verify = share
         },
     ]
+
+    /// Images have no tags to keep them by.
+    private static let keepWords = KeepRules.words.filter { $0 != "tag" }
 
     private static func stores(_ value: TOMLValue, _ key: String, _ source: SettingSource) throws -> [TOMLText] {
         let stores = try source.texts(value, key, "stores")
@@ -245,7 +240,7 @@ struct ConfiguredJob {
     var every: Int64?
     var window: Window?
     var reread: Int64?
-    var keep: JobKeepRules?
+    var keep: KeepRules?
     var verify: UInt64?
 
     /// The job, once all that stands of it was read.

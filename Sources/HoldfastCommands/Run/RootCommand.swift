@@ -36,7 +36,7 @@ struct RootCommand: ParsableCommand {
                 ]),
             CommandGroup(name: "Store and key", subcommands: [StoreCommand.self, KeyCommand.self]),
             CommandGroup(
-                name: "Keeping", subcommands: [ScheduleCommand.self, PruneCommand.self, RetireCommand.self]),
+                name: "Keeping", subcommands: [PruneCommand.self, RetireCommand.self, ScheduleCommand.self]),
             CommandGroup(
                 name: "Disposal",
                 subcommands: [DisksCommand.self, WipeCommand.self, CertificateCommand.self]),

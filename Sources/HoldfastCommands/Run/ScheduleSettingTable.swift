@@ -39,7 +39,7 @@ enum ScheduleSettingTable {
             Setting(
                 name: "cores", wants: "numbers of processors, such as 0-1,4",
                 explanation: ["The processors on which scheduled work runs."],
-                standard: "those that isolcpus and nohz_full keep for nothing else", example: #"cores = "0-1""#
+                standard: "all but those that isolcpus and nohz_full keep for other tasks", example: #"cores = "0-1""#
             ) { value, source, result in
                 guard let processors = value.string.flatMap({ ProcessorSet($0) }), !processors.isEmpty else {
                     throw source.problem(

@@ -41,7 +41,8 @@ public struct Job: Sendable {
     /// Bytes a second at most, of each store.
     public var rate: UInt64?
     public var priority = Priority.normal
-    public var keep: JobKeepRules?
+    /// Which of its images are kept; nil: all of them.
+    public var keep: KeepRules?
     /// Hundredths of what a store holds of the job that are read and proven after a run.
     public var verify: UInt64?
     /// In place of those of the configuration.
@@ -68,20 +69,6 @@ public struct Job: Sendable {
     public func dueness(_ record: JobRecord, at moment: Moment) -> Dueness? {
         timing.map { Dueness(job: name, to: to, copies: copies, $0, record, at: moment) }
     }
-}
-
-/// How many images of a job are kept, and how long.
-public struct JobKeepRules: Hashable, Sendable {
-    public var last: Int?
-    public var hourly: Int?
-    public var daily: Int?
-    public var weekly: Int?
-    public var monthly: Int?
-    public var yearly: Int?
-    /// Seconds.
-    public var within: Int64?
-
-    public init() {}
 }
 
 /// What a job does with stores. Whoever knows where they are and has the keys does it.
