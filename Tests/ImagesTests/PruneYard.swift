@@ -69,11 +69,18 @@ final class PruneYard: Sendable {
         { images in
             var choice = PruneChoice()
             choice.basis = ["keep-last \(count)"]
-            for series in Dictionary(grouping: images.filter(\.counts), by: { ExactText($0.series) }).values {
-                choice.removed.formUnion(
-                    series.sorted { $0.sequence > $1.sequence }.dropFirst(count).map(\.id))
+            // They come in the order of series and sequence; where there are a hundred thousand none is copied.
+            var left = count
+            var series: String?
+            for image in images.reversed() {
+                guard image.counts else {
+                    if others { choice.removed.insert(image.id) }
+                    continue
+                }
+                if series.map({ !ExactText($0).text.utf8.elementsEqual(image.series.utf8) }) ?? true { left = count }
+                series = image.series
+                if left == 0 { choice.removed.insert(image.id) } else { left -= 1 }
             }
-            if others { choice.removed.formUnion(images.filter { !$0.counts }.map(\.id)) }
             return choice
         }
     }

@@ -21,22 +21,20 @@ extension Store {
 
         var plan = PrunePlan(settings, choose: choose)
         plan.time = reading.began
-        let all = reading.takeImages()
+        var all = reading.takeImages()
         let choice = try choose(all)
         plan.findings = choice.findings
         plan.reasons = choice.reasons
-        for image in all {
-            let wanted = choice.removed.contains(image.id)
-            if let reason = image.stays(settings) {
-                plan.staying.append(image)
-                if wanted { plan.reasons[image.id, default: []].append(reason) }
-            } else if wanted || image.isHalfRemoved {
-                plan.going.append(image)
-                plan.reasons[image.id] = nil
-            } else {
-                plan.staying.append(image)
-            }
+        func goes(_ image: PruneImage) -> Bool {
+            image.stays(settings) == nil && (choice.removed.contains(image.id) || image.isHalfRemoved)
         }
+        plan.going = all.filter(goes)
+        all.removeAll(where: goes)
+        for image in plan.going { plan.reasons[image.id] = nil }
+        for image in all where choice.removed.contains(image.id) {
+            if let reason = image.stays(settings) { plan.reasons[image.id, default: []].append(reason) }
+        }
+        plan.staying = consume all
 
         let going = Dictionary(grouping: plan.going, by: \.id.group)
         let problems = Dictionary(
@@ -148,7 +146,7 @@ extension StoreReading {
     /// All images, in the order of series and sequence. Only what a judgement needs of them is kept here.
     fileprivate mutating func takeImages() -> [PruneImage] {
         var all: [PruneImage] = []
-        all.reserveCapacity(groups.values.reduce(0) { $0 + $1.images.count })
+        all.reserveCapacity(groups.values.saturatingSum(of: \.images.count))
         for group in groups.keys {
             all += groups[group]?.takeImages() ?? []
         }

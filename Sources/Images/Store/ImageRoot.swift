@@ -54,6 +54,15 @@ struct ListedObject: Sendable {
     /// When its copies were written, by the store's clock: the earlier one and the later one; nil where the store does not say it of both.
     var written: ClosedRange<Int64>?
 
+    /// Takes the other copy to this one.
+    fileprivate mutating func join(_ other: ListedObject) {
+        first = first ?? other.first
+        second = second ?? other.second
+        written = written.flatMap { own in
+            other.written.map { min(own.lowerBound, $0.lowerBound)...max(own.upperBound, $0.upperBound) }
+        }
+    }
+
     /// The length of the copy that counts.
     var length: UInt64 { first ?? second ?? 0 }
     /// Of the longer copy: a torn one is shorter.
@@ -75,22 +84,29 @@ extension Store {
         var folder = kind.rawValue
         if let group { folder += "/\(group)" }
         if let writer { folder += "/\(writer)" }
-        var found: [ObjectName: ListedObject] = [:]
+        var result: [ListedObject] = []
         for object in try objects.list(folder) {
             guard let name = ObjectName(object.name) else { continue }
-            var entry = found[name] ?? ListedObject(name: name)
-            let other = entry.first == nil && entry.second == nil ? object.modified : entry.written?.lowerBound
-            entry.written = object.modified.flatMap { time in
-                other.map { min(time, $0)...max(time, entry.written?.upperBound ?? time) }
-            }
-            if ObjectName.isSecond(object.name) {
-                entry.second = object.length
-            } else {
-                entry.first = object.length
-            }
-            found[name] = entry
+            let isSecond = ObjectName.isSecond(object.name)
+            var entry = ListedObject(name: name)
+            entry.first = isSecond ? nil : object.length
+            entry.second = isSecond ? object.length : nil
+            entry.written = object.modified.map { $0...$0 }
+            result.append(entry)
         }
-        return found.values.sorted { $0.name < $1.name }
+        // Lists come in the order of their names, in which the copies of one are neighbours; that of a server is not relied on.
+        if !zip(result, result.dropFirst()).allSatisfy({ $0.name <= $1.name }) { result.sort { $0.name < $1.name } }
+        var count = 0
+        for index in result.indices {
+            if count > 0, result[count - 1].name == result[index].name {  // safe: above 0
+                result[count - 1].join(result[index])  // safe: above 0
+            } else {
+                result[count] = result[index]
+                count += 1
+            }
+        }
+        result.removeLast(result.count - count)  // safe: at most as many
+        return result
     }
 
     /// All that may be listed: of a server that lets a machine list its own group alone, that.
