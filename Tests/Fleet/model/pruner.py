@@ -136,6 +136,8 @@ class Pruner(Client):
             yield from self.condemn(self.to_condemn(unnamed, [], covered), steward, epoch)
             return
         ending = self.retention(roots)
+        # What is known of all this is what the reading has seen.
+        going = self.to_condemn(unnamed, ending, covered)
         # Said first, then removed; what they alone named is condemned once they are gone.
         if ending:
             yield from self.say(Tomb(steward, None, epoch, self.clock, [], TOMBSTONE_BYTES + CONDEMNED_BYTES * len(ending), ending))
@@ -144,7 +146,7 @@ class Pruner(Client):
                 yield self.ask(DELETE_I)
                 store.remove_root(root, second)
             world.measures.events["images ended by retention"] += 1
-        condemned = self.to_condemn(unnamed, ending, covered)
+        condemned = [thing for thing in going if thing.there]
         yield from self.condemn(condemned, steward, epoch)
         if hasty:
             old = [tomb for tomb in store.tombs if tomb.steward not in ended and not tomb.done]
@@ -219,8 +221,12 @@ class Pruner(Client):
         return ending
 
     def to_condemn(self, unnamed, ending, covered):
-        """Unnamed, or named by nothing but what has just ended, and older than any run."""
-        last = {thing for root in ending for thing in root.things if thing.held == 0}
+        """Unnamed, or named by nothing but what ends now, and older than any run."""
+        counts = {}
+        for root in ending:
+            for thing in root.things:
+                counts[thing] = counts.get(thing, 0) + 1
+        last = [thing for thing, count in counts.items() if count == thing.held]
         limit = self.world.now - CONDEMN_AGE - LONGEST_RUN
         held_back = self.world.store.invalid
         result = []
