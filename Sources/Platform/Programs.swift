@@ -56,10 +56,11 @@ extension SystemError {
     }
 }
 
-/// Runs a program and waits for it. Its standard input is empty, its language is C, it works in `/`, and it gets nothing of this
+/// Runs a program and waits for it. Its language is C, it works in `/`, and it gets nothing of this
 /// program's environment.
 /// - Parameters:
 ///   - words: the program's absolute path, or a name that is looked for where the system's programs are, and its arguments.
+///   - input: what it reads; nil: nothing.
 ///   - isHook: it is somebody's own program, which may want to find others that were installed by hand.
 ///   - limit: the seconds after which it is ended, with what it has started.
 ///   - outputLimit: how many bytes it may print, its complaints among them; it holds where there is a limit of seconds, too.
@@ -67,14 +68,23 @@ extension SystemError {
 /// - Throws: where it is not there or cannot be started, took longer than the limit (ETIMEDOUT), or printed more than it may (EFBIG); a status
 ///   other than 0 is for the caller to judge.
 public func runProgram(
-    _ words: [ProgramWord], isHook: Bool = false, limit: Int? = nil, outputLimit: UInt64 = .max, stop: Stop? = nil
+    _ words: [ProgramWord], input: [UInt8]? = nil, isHook: Bool = false, limit: Int? = nil,
+    outputLimit: UInt64 = .max, stop: Stop? = nil
 ) throws(SystemError) -> ProgramResult {
     let name = words.first?.shown ?? ""
     // Files rather than pipes: nothing waits for anything, however much either stream holds.
     let (output, errors) = (try temporaryFile(), try temporaryFile())
+    let given: Descriptor
+    if let input {
+        given = try temporaryFile()
+        try given.write(input)
+        lseek(given.raw, 0, SEEK_SET)
+    } else {
+        given = try Descriptor.open("/dev/null")
+    }
     let child = try spawn(
-        words, folders: systemFolders + (isHook ? localFolders : []),
-        descriptors: (try Descriptor.open("/dev/null"), output, errors), limit == nil ? .same : .ownGroup)
+        words, folders: systemFolders + (isHook ? localFolders : []), descriptors: (given, output, errors),
+        limit == nil ? .same : .ownGroup)
     var status: CInt = 0
     if let limit {
         let isTooLong = {

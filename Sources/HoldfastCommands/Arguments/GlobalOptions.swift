@@ -73,6 +73,8 @@ enum Outcome: Int32 {
     case done = 0
     /// Several things were to be done, and one of them was not; which and why has been said.
     case failed = 1
+    /// Of `check` alone, for which 1 and 3 have another meaning, too: the statuses are a monitor's.
+    case critical = 2
     /// Done, and something has to be known.
     case findings = 3
     /// The same, and each that was not done was refused.

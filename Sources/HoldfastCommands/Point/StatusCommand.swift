@@ -9,9 +9,12 @@ internal import WriteFilter
 
 struct StatusCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "List the restore points and what is pending.",
+        commandName: "status", abstract: "List the restore points, the jobs, and what is pending.",
         discussion: discussion(
-            "`here` is the point in whose state the tree was last: it was made or gone back to.",
+            """
+            `here` is the point in whose state the tree was last: it was made or gone back to. Of a job it shows when each of its stores \
+            got its last image, and when the next is due.
+            """,
             examples: "holdfast status", "holdfast status --space # what each point would free"))
 
     @Flag(help: "Show what each point would free if it alone were destroyed.")
@@ -21,7 +24,14 @@ struct StatusCommand: StatefulCommand {
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func perform(_ session: Session) throws -> Outcome {
-        let status = try MachineStatus.now(state.places(session))
+        let jobs = JobsShown(session, state.places(session))
+        let status: MachineStatus
+        do { status = try MachineStatus.now(state.places(session)) } catch let error as PointError {
+            // Who has jobs alone is told of those.
+            guard case .notSetUp = error, !jobs.states.isEmpty else { throw error }
+            if session.console.isJSON { session.console.document(.object([jobs.member])) }
+            return jobs.show(session)
+        }
         let (protected, points, base) = (status.tree, status.tree.points, status.tree.base)
         let (pending, filters) = (status.tree.pending, status.filters)
         let freed = space ? try session.working { try state.open(session).space() } : nil
@@ -44,7 +54,7 @@ struct StatusCommand: StatefulCommand {
                         ("interrupted", pending.map { .flag(!$0.isWaiting) }),
                         ("missed", pending.map { .flag($0.isMissed) }),
                         ("underWay", .list(status.underWay.map(JSON.text))),
-                        ("filters", .list(filters.map { .object(JSON.filter($0)) })),
+                        ("filters", .list(filters.map { .object(JSON.filter($0)) })), jobs.member,
                     ]))
         } else {
             session.console.result("\(protected.root) (\(protected.backend.rawValue))\n")
@@ -56,6 +66,7 @@ struct StatusCommand: StatefulCommand {
                 )
             }
         }
+        let ofJobs = jobs.show(session)
         status.underWay.forEach(session.console.warning)
         if let problem = status.filterProblem {
             session.console.warning("what the write filter does cannot be read: \(problem)")
@@ -80,7 +91,7 @@ struct StatusCommand: StatefulCommand {
             return .findings
         }
         let isSound = protected.obstacle == nil && status.filterProblem == nil && filters.allSatisfy(\.alarms.isEmpty)
-        return isSound ? .done : .findings
+        return isSound ? ofJobs : .findings
     }
 
     private func table(_ points: [RestorePoint], _ freed: [String: UInt64]?, _ base: String?) -> String {
@@ -103,5 +114,27 @@ struct StatusCommand: StatefulCommand {
                 ])
         }
         return table.text
+    }
+}
+
+/// The jobs' part of the page.
+private struct JobsShown {
+    let states: [JobState]
+    private let health: [JobHealth]
+    private let moment = Moment.current()
+
+    init(_ session: Session, _ places: Places) {
+        let moment = moment
+        states = session.configuration.jobs.map { JobState($0, places, at: moment) }
+        health = JobHealth.all(session.configuration.jobs, places, now: moment.now)
+    }
+
+    var member: (String, JSON?) { ("jobs", .list(states.map(JSON.job))) }
+
+    /// - Returns: what that says of the whole.
+    func show(_ session: Session) -> Outcome {
+        if !states.isEmpty, !session.console.isJSON { session.console.result(JobState.table(states, at: moment)) }
+        for job in health { for reason in job.reasons { session.console.warning("\(job.job): \(reason)") } }
+        return health.allSatisfy { $0.verdict == .fine } ? .done : .findings
     }
 }

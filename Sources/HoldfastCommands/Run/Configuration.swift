@@ -28,6 +28,9 @@ struct Configuration {
     var job = ConfiguredJob()
     /// How jobs run.
     var schedule = ConfiguredSchedule()
+    /// Whom and what is told of them.
+    var notifier = Notifier()
+    var statusFiles = StatusFiles()
 
     init() {}
 

@@ -4,6 +4,7 @@ internal import ArgumentParser
 internal import Glibc
 internal import Platform
 internal import Reporting
+internal import Stewardship
 
 /// Runs the command line of this process and ends it.
 public func main() -> Never {
@@ -76,8 +77,8 @@ func run(
             unknownCommand(arguments, root)
             ?? .usage(
                 clause(root.message(for: error)), hint: help.count == 3 ? "`\(help[1])` tells more" : nil)
-        report(problem, on: Console(isJSON: arguments.contains("--json")))
-        return problem.status
+        return end(
+            problem, verb: CommandWords.find(arguments, in: root), on: Console(isJSON: arguments.contains("--json")))
     }
 }
 
@@ -113,10 +114,20 @@ private func run(
         if let code = console.failureOfOutput { throw SystemError(code, "write", "standard output") }
         return outcome.rawValue
     } catch {
-        let problem = Problem(error)
-        report(problem, on: console)
-        return problem.status
+        return end(Problem(error), verb: verb, on: console)
     }
+}
+
+/// Says what went wrong. A monitor takes every status for an answer: what `check` cannot judge is unknown to it.
+/// - Returns: the exit status.
+private func end(_ problem: Problem, verb: [String], on console: Console) -> Int32 {
+    if verb == [CheckCommand._commandName] {
+        let answer = PluginAnswer(unknown: Text.withoutKeys(problem.message))
+        console.result(answer.text)
+        return answer.verdict.rawValue
+    }
+    report(problem, on: console)
+    return problem.status
 }
 
 /// A help text in the order of use: ArgumentParser puts options with a title, which belong to every command, before those without, and what a

@@ -36,7 +36,8 @@ struct RootCommand: ParsableCommand {
                 ]),
             CommandGroup(name: "Store and key", subcommands: [StoreCommand.self, KeyCommand.self]),
             CommandGroup(
-                name: "Keeping", subcommands: [PruneCommand.self, RetireCommand.self, ScheduleCommand.self]),
+                name: "Keeping",
+                subcommands: [ScheduleCommand.self, CheckCommand.self, PruneCommand.self, RetireCommand.self]),
             CommandGroup(
                 name: "Disposal",
                 subcommands: [DisksCommand.self, WipeCommand.self, CertificateCommand.self]),

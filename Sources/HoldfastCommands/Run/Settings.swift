@@ -136,7 +136,8 @@ enum Settings {
                     result.stores[value.key] = ConfiguredStore(try StoreSettingTable.location(value, value.key, source))
                 }
             ]),
-        StoreSettingTable.table, JobSettingTable.table, ScheduleSettingTable.table,
+        StoreSettingTable.table, JobSettingTable.table, ScheduleSettingTable.table, TellingSettingTables.notify,
+        TellingSettingTables.status,
         SettingTable(
             name: "packages", explanation: ["What is done around the changes that apt makes."],
             settings: [

@@ -30,8 +30,20 @@ struct ScheduleRunCommand: StatefulCommand {
     }
 
     func perform(_ session: Session) throws -> Outcome {
-        let configuration = session.configuration
         let places = state.places(session)
+        // Also where nothing was due: ages grow without a run.
+        defer {
+            let (jobs, files) = (session.configuration.jobs, session.configuration.statusFiles)
+            if !files.isEmpty {
+                files.write(JobHealth.all(jobs, places), program: Version.number, places).forEach(
+                    session.console.warning)
+            }
+        }
+        return try work(session, places)
+    }
+
+    private func work(_ session: Session, _ places: Places) throws -> Outcome {
+        let configuration = session.configuration
         let named = try job.map { try configuration.job(named: $0.text) }
         guard let lock = try ScheduleLock(places) else { return done(session, "a run is going on already") }
         if named == nil, JobState.due(configuration.jobs, places, at: .current()).isEmpty {
@@ -79,7 +91,13 @@ struct ScheduleRunCommand: StatefulCommand {
             line.finish()
             session.console.finishFindings()
         }
-        return try run.run(extent, holding: lock)
+        let (notifier, places, number) = (session.configuration.notifier, state.places(session), Notifier.newRun())
+        notifier.send(Notice(.start, job: job.name, run: number), places).forEach(session.console.warning)
+        let record = try run.run(extent, holding: lock)
+        if let attempt = record.lastAttempt {
+            notifier.send(.end(of: attempt, job: job.name, run: number), places).forEach(session.console.warning)
+        }
+        return record
     }
 
     private func done(_ session: Session, _ sentence: String) -> Outcome {

@@ -27,7 +27,7 @@ struct ScheduleStatusCommand: StatefulCommand {
                     ("jobs", .list(states.map(JSON.job))),
                 ], summary: [])
         } else {
-            if !states.isEmpty { session.console.result(table(states, moment)) }
+            if !states.isEmpty { session.console.result(JobState.table(states, at: moment)) }
             session.console.result(
                 (schedule.isEnabled
                     ? "jobs run by themselves"
@@ -51,7 +51,11 @@ struct ScheduleStatusCommand: StatefulCommand {
         return states.allSatisfy { $0.damage == nil } ? .done : .findings
     }
 
-    private func table(_ states: [JobState], _ moment: Moment) -> String {
+}
+
+extension JobState {
+    /// A line for each store of each job.
+    static func table(_ states: [JobState], at moment: Moment) -> String {
         var table = Table(
             [
                 ("JOB", .left), ("STORE", .left), ("LAST SUCCESS (\(Text.zone))", .left), ("AGE", .right),

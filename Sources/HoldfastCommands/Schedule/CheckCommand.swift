@@ -1,0 +1,36 @@
+// `holdfast check`: what a monitor asks. It speaks the monitoring plugins' protocol, so that its exit statuses are theirs.
+
+internal import ArgumentParser
+internal import Stewardship
+
+struct CheckCommand: StatefulCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check", abstract: "Tell a monitor how the jobs stand.",
+        discussion: discussion(
+            """
+            For Nagios, Icinga, Checkmk and Zabbix: one line with numbers behind it, and their exit statuses: 0 all is well, 1 a \
+            warning, 2 critical, 3 unknown. It looks at what this machine has noted, and asks no store; it needs no key and no privilege. \
+            Without limits a job is told that was due some hours ago (1), and one that has been missed twice (2).
+            """,
+            examples: "holdfast check", "holdfast check --warn 26h --crit 50h"))
+
+    @Option(help: ArgumentHelp("Warn of a last success that is so old (30m, 26h, 2d, 1w).", valueName: "span"))
+    var warn: SpanArgument?
+
+    @Option(help: ArgumentHelp("From so old on it is critical.", valueName: "span"))
+    var crit: SpanArgument?
+
+    @OptionGroup var state: StateOptions
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func check() throws {
+        if let warn, let crit, crit.seconds < warn.seconds { throw ValidationError("--crit is less than --warn.") }
+    }
+
+    func perform(_ session: Session) throws -> Outcome {
+        let limits = AgeLimits(warning: warn?.seconds, critical: crit?.seconds)
+        let answer = PluginAnswer(JobHealth.all(session.configuration.jobs, state.places(session), limits: limits))
+        session.console.result(answer.text)
+        return Outcome(rawValue: answer.verdict.rawValue) ?? .findings
+    }
+}

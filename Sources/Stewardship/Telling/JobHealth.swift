@@ -1,0 +1,124 @@
+// How a job stands, judged from what this machine knows of it: no store is asked, no key is needed. A monitor, a page of status and a PLC are
+// told the same.
+
+public import Machine
+public import Platform
+
+/// A monitor's four answers, worst last but for `unknown`, which a monitor gets where nothing could be judged.
+public enum Verdict: Int32, Sendable, Comparable, Codable {
+    case fine = 0
+    case warning = 1
+    case critical = 2
+    case unknown = 3
+
+    public static func < (a: Verdict, b: Verdict) -> Bool { a.rawValue < b.rawValue }
+}
+
+/// Ages of the last success, in seconds, from which on a job is told.
+public struct AgeLimits: Hashable, Sendable {
+    public var warning: Int64?
+    public var critical: Int64?
+
+    public init(warning: Int64? = nil, critical: Int64? = nil) {
+        self.warning = warning
+        self.critical = critical
+    }
+
+    /// One interval and what a run and its place in the window take, or two: 26 and 50 hours of a day's job.
+    func filled(every interval: Int64) -> AgeLimits {
+        let slack = max(3600, interval / 12)
+        let warning = self.warning ?? interval.addingReportingOverflow(slack).partialValue
+        let critical = self.critical ?? max(2 * interval + slack, warning)
+        return AgeLimits(warning: warning, critical: critical)
+    }
+}
+
+public struct JobHealth: Sendable {
+    public let job: String
+    /// Seconds between two images; nil: it is done when somebody asks for it.
+    public let every: Int64?
+    public let record: JobRecord
+    public private(set) var verdict = Verdict.fine
+    /// What is not right, worst first.
+    public private(set) var reasons: [String] = []
+    /// Seconds since the last success; nil where there is none.
+    public private(set) var age: Int64?
+    public let limits: AgeLimits
+
+    /// - Parameter now: seconds since 1970.
+    public init(_ job: Job, _ known: JobRecord.Known, limits: AgeLimits = AgeLimits(), now: Int64) {
+        self.job = job.name
+        record = known.record
+        every = job.timing?.every
+        self.limits = job.timing.map { limits.filled(every: $0.every) } ?? limits
+        var found: [(verdict: Verdict, reason: String)] = []
+        if let damage = known.damage { found.append((.warning, damage)) }
+        age = record.lastSuccess.map { max(0, now - $0) }
+        found += Self.objections(
+            to: record.lastSuccess, of: "it", never: "it has not been done yet", isDue: job.timing != nil,
+            self.limits, now)
+        let places = job.to + job.copies
+        // A job that is late itself is late everywhere.
+        if found.isEmpty {
+            for place in places {
+                let store = record.stores[place]
+                found += Self.objections(
+                    to: store?.isCopy == true ? store?.covers ?? store?.lastSuccess : store?.lastSuccess,
+                    of: "\(place)", never: "\(place) has nothing of it yet", isDue: job.timing != nil, self.limits, now)
+            }
+        }
+        if let attempt = record.lastAttempt, attempt.exitStatus != 0, attempt.exitStatus != 130 {
+            let times = record.failuresInARow > 1 ? " (\(record.failuresInARow) times in a row)" : ""
+            found.append((.warning, "the last run: \(attempt.sentence)\(times)"))
+        }
+        for place in places {
+            guard let store = record.stores[place] else { continue }
+            if let status = store.verifyStatus, status != 0 {
+                found.append((.critical, "what was checked last in \(place) was not right"))
+            }
+            if let status = store.pruneStatus, status != 0 {
+                found.append((.warning, "\(place) was not thinned out as it should be"))
+            }
+        }
+        // The order in which they were found is kept among those of one verdict.
+        found = found.enumerated().sorted { ($1.element.verdict, $0.offset) < ($0.element.verdict, $1.offset) }
+            .map(\.element)
+        verdict = found.map(\.verdict).max() ?? .fine
+        reasons = found.map(\.reason)
+    }
+
+    private static func objections(
+        to success: Int64?, of what: String, never: String, isDue: Bool, _ limits: AgeLimits, _ now: Int64
+    ) -> [(verdict: Verdict, reason: String)] {
+        guard let success else { return isDue ? [(.critical, never)] : [] }
+        let age = now - success
+        // A clock that is set back by a summer time or by a second is none that was wrong.
+        if age < -86_400 { return [(.warning, "\(what) was done at a time that is not there yet: a clock was wrong")] }
+        let text = "\(what) was last done \(words(age)) ago"
+        if let limit = limits.critical, age >= limit { return [(.critical, text)] }
+        if let limit = limits.warning, age >= limit { return [(.warning, text)] }
+        return []
+    }
+
+    /// `3 h`, `12 d`
+    public static func words(_ seconds: Int64) -> String {
+        switch seconds {
+        case ..<60: "less than a minute"
+        case ..<7200: "\(seconds / 60) min"
+        case ..<172_800: "\(seconds / 3600) h"
+        default: "\(seconds / 86_400) d"
+        }
+    }
+
+    /// All jobs of a configuration.
+    public static func all(
+        _ jobs: [Job], _ places: Places, limits: AgeLimits = AgeLimits(), now: Int64 = Timestamp.now().seconds
+    ) -> [JobHealth] {
+        jobs.map { JobHealth($0, JobRecord.read($0.name, places), limits: limits, now: now) }
+    }
+}
+
+extension [JobHealth] {
+    /// The worst; without a job nothing is known.
+    public var verdict: Verdict { map(\.verdict).max() ?? .unknown }
+}
