@@ -54,6 +54,30 @@ import Testing
         #expect(log.split(separator: "\n").filter { $0.contains("schedule run") }.count <= 2, "\(log)")
     }
 
+    @Test("A job removes what its rules do not keep where the key of a steward is at hand, and nothing where it is not")
+    func kept() {
+        let place = plant("keep = { last = 2 }")
+        place.shell("mkdir line")
+        for _ in 0..<4 { #expect(place.holdfast("schedule run plant \(config)").status == 0) }
+        #expect(place.holdfast("images --from local --json").output.split(separator: "\"sequence\"").count - 1 == 4)
+        let made = place.holdfast("key steward --to local --output steward.key")
+        #expect(made.status == 0, "\(made)")
+        let record = "home/.local/state/holdfast/jobs/plant.json"
+        place.shell(
+            "test -f \(record) || find . -name plant.json; find . -name plant.json -path '*jobs*' -exec sed -i '/lastPruned/d' {} +"
+        )
+        let run = place.holdfast("schedule run plant \(config) --identity steward.key")
+        // Of five, more than half would go: that is nothing for a machine alone.
+        #expect(run.status == 3 && run.output.contains("nothing was removed: "), "\(run)")
+        place.holdfast("prune --from local --identity steward.key --keep-last 4 --yes")
+        let config3 = place.shell(
+            "sed -i 's/last = 2/last = 3/' config.toml; find . -name plant.json -path '*jobs*' -exec sed -i '/lastPruned/d' {} +"
+        )
+        #expect(config3.status == 0)
+        let again = place.holdfast("schedule run plant \(config) --identity steward.key")
+        #expect(again.output.contains("local: removed 2 images"), "\(again)")
+    }
+
     @Test("A store that is away is said, fails the run, and has what it missed once it is back")
     func spool() {
         let place = plant()

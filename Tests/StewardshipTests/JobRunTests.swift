@@ -206,4 +206,33 @@ import Testing
         #expect(!ScheduleLock.isHeld(places))
         #expect(try isFree())
     }
+
+    @Test(
+        "What no rule keeps is removed once a day of the stores that were served; what goes wrong with that takes no image away"
+    )
+    func thinnedOut() throws {
+        var rules = KeepRules()
+        try rules.set("daily", to: "7")
+        let job = job { $0.keep = rules }
+        func prunes() -> [String] { stores.calls.filter { $0.hasPrefix("prune") } }
+        try stores.take("other")
+        stores.pruned = { "removed 1 image" }
+        let first = try run(job, at: monday)
+        #expect(prunes().count == 1 && prunes()[0].hasPrefix("prune nas of "), "\(prunes())")
+        #expect(first.lastAttempt?.sentence.contains("nas: removed 1 image") == true)
+        #expect(first.stores["nas"]?.lastPruned == monday && first.stores["nas"]?.pruneStatus == 0)
+        try stores.bring("other")
+        // Served within the day: thinned out with the next.
+        try run(job, .all, at: monday + 2 * hour)
+        #expect(prunes().count == 2 && prunes()[1].hasPrefix("prune other of "), "\(prunes())")
+        stores.pruned = { throw KeepError.noRules }
+        let failed = try run(job, .all, at: monday + day)
+        #expect(failed.lastAttempt?.exitStatus == 3 && failed.lastSuccess == monday + day && failed.failuresInARow == 0)
+        #expect(failed.stores["nas"]?.pruneStatus == 2 && said.all.contains("nas: nothing was removed: "))
+        let health = JobHealth(job, JobRecord.Known(record: failed), now: monday + day + hour)
+        #expect(health.verdict == .warning && health.reasons.contains("nas was not thinned out as it should be"))
+        stores.pruned = { nil }
+        let without = try run(job, .all, at: monday + 2 * day)
+        #expect(without.lastAttempt?.exitStatus == 0 && said.all.contains("that wants the key of a steward"))
+    }
 }

@@ -89,6 +89,16 @@ final class FolderStores: JobStores {
             findings: reporter.findings)
     }
 
+    /// What the next prune says; nil: there is no key for it.
+    var pruned: (() throws -> String?) = { nil }
+
+    func prune(
+        _ series: String, in store: String, _ rules: KeepRules, rate: UInt64?, _ reporter: Reporter
+    ) throws -> String? {
+        try note("prune \(store) of \(series) by \(rules)")
+        return try pruned()
+    }
+
     /// How many images a store has.
     func images(_ name: String) throws -> Int {
         try Store.open(folder(name), for: .read, credentials: Credentials(identities: [identity]), machine: machine)

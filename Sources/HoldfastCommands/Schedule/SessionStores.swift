@@ -1,6 +1,7 @@
 // The stores of a job, opened as a command opens them.
 
 internal import Images
+internal import Platform
 internal import Reporting
 internal import Stewardship
 
@@ -28,6 +29,30 @@ struct SessionStores: JobStores {
         _ = try session.copy(
             [], ImageFilter(series: series), from: argument(from, rate), to: argument(to, rate), readData: false,
             progress: reporter.progress, findings: reporter.findings)
+    }
+
+    func prune(
+        _ series: String, in store: String, _ rules: KeepRules, rate: UInt64?, _ reporter: Reporter
+    ) throws -> String? {
+        let keeping = ImageKeeping(rules, series: series, now: Timestamp.now().seconds)
+        let (opened, plan): (Store, PrunePlan)
+        do {
+            opened = try session.open(argument(store, rate), for: .prune, writing: true)
+            let settings = PruneSettings(tool: Version.tool, grace: try opened.provenGrace())
+            plan = try opened.planPrune(settings, progress: reporter.progress) { keeping.choose($0) }
+        } catch let error as ImageError {
+            switch error {
+            // With an identity that only reads, as well.
+            case .noIdentity, .notGoverning: return nil
+            default: throw error
+            }
+        }
+        plan.remarks.forEach(reporter.findings.add)
+        try keeping.check(plan, isNamed: false)
+        if plan.isEmpty { return "nothing is to be removed" }
+        let report = try opened.prune(plan, progress: reporter.progress)
+        report.findings.forEach(reporter.findings.add)
+        return PruneDisplay.lines(report).joined(separator: ", ")
     }
 
     func verify(

@@ -82,4 +82,10 @@ public protocol JobStores {
     /// Checks the newest image of a series.
     /// - Parameter readsData: all of its content, too.
     func verify(_ series: String, in store: String, readsData: Bool, rate: UInt64?, _ reporter: Reporter) throws
+
+    /// Removes the images of a series that no rule keeps, and frees what has waited for it.
+    /// - Returns: what was done, in words; nil where there is no key here that may do it.
+    func prune(
+        _ series: String, in store: String, _ rules: KeepRules, rate: UInt64?, _ reporter: Reporter
+    ) throws -> String?
 }

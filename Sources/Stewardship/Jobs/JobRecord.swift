@@ -87,6 +87,9 @@ public struct JobRecord: Codable, Hashable, Sendable {
         /// When a share of it was proven last, and what came of that.
         public internal(set) var lastVerified: Int64?
         public internal(set) var verifyStatus: Int32?
+        /// When it was thinned out last, and what came of that.
+        public internal(set) var lastPruned: Int64?
+        public internal(set) var pruneStatus: Int32?
 
         init(isCopy: Bool) { self.isCopy = isCopy }
     }
@@ -141,7 +144,7 @@ extension JobRecord {
     /// Whether one can reckon with it: times lie within what a calendar has, counts are counts.
     private var isPlausible: Bool {
         let ofStores = stores.values.flatMap {
-            [$0.lastAttempt, $0.lastSuccess, $0.covers, $0.lastReread, $0.lastVerified]
+            [$0.lastAttempt, $0.lastSuccess, $0.covers, $0.lastReread, $0.lastVerified, $0.lastPruned]
         }
         let times = [begun, lastAttempt?.began, lastAttempt?.ended, lastSuccess, nextDue] + ofStores
         let counts = [failuresInARow] + stores.values.map(\.failuresInARow)

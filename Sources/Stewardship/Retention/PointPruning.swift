@@ -8,6 +8,8 @@ public import RestorePoints
 public struct PointPrunePlan: Plan, Sendable {
     public var verb: String { "prune" }
     public let rules: KeepRules
+    /// Of the points that were made for this job alone; nil: of all.
+    let job: String?
     /// All points in the order of their making, and what was decided of each.
     public let decided: [(point: RestorePoint, reasons: [KeepReason])]
     /// nil: nothing goes.
@@ -16,12 +18,13 @@ public struct PointPrunePlan: Plan, Sendable {
 
     public var goes: [RestorePoint] { decided.filter(\.reasons.isEmpty).map(\.point) }
     public var summary: KeepSummary { KeepSummary(decisions) }
-    public var basis: [String] { [rules.description] + (destruction?.basis ?? []) }
+    public var basis: [String] { [rules.description, job ?? ""] + (destruction?.basis ?? []) }
 }
 
 extension ProtectedTree {
     /// What these rules remove of the points, and why the others stay.
-    public func planPrune(_ rules: KeepRules) throws -> PointPrunePlan {
+    /// - Parameter job: only points that were made for it are decided on.
+    public func planPrune(_ rules: KeepRules, ofJob job: String? = nil) throws -> PointPrunePlan {
         // All of one moment.
         let overview = try ProtectedTree.overview(state: state)
         if let obstacle = overview.obstacle { throw obstacle }
@@ -30,7 +33,8 @@ extension ProtectedTree {
             let target = pending.target.name
             throw pending.isWaiting ? PointError.pending(target: target) : StewardError.rollbackUnderWay(target: target)
         }
-        let states = overview.points.enumerated().map { number, point in
+        let meant = overview.points.enumerated().filter { job == nil || $0.element.tags["job"] == job }
+        let states = meant.map { number, point in
             KeepState(
                 id: point.id, series: "\(root)", time: point.time, order: UInt64(number), tags: Self.tags(of: point),
                 guards: Self.guards(of: point, overview))
@@ -41,13 +45,13 @@ extension ProtectedTree {
         let decided = overview.points.map { ($0, reasons[$0.id] ?? [.guarded(.noRule)]) }
         let names = decided.filter(\.1.isEmpty).map(\.0.name)
         return PointPrunePlan(
-            rules: rules, decided: decided,
+            rules: rules, job: job, decided: decided,
             destruction: names.isEmpty ? nil : try planDestroy(names, factory: false), decisions: decisions)
     }
 
     /// Destroys what a plan says, if it still says the same.
     public func prune(_ plan: PointPrunePlan, holding lock: borrowing MachineLock) throws {
-        try plan.check(isStill: { try planPrune(plan.rules) }, unless: PointError.self)
+        try plan.check(isStill: { try planPrune(plan.rules, ofJob: plan.job) }, unless: PointError.self)
         if let destruction = plan.destruction { try destroy(destruction, holding: lock) }
     }
 
