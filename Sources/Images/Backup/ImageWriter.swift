@@ -131,7 +131,7 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
         let reference = VolumeReference(
             writer: writerKey.writer, id: summary.id, digest: summary.digest, length: summary.length)
         index.complete(open.number, reference)
-        finisher.push(
+        try finisher.push(
             FinishedVolume(part: IndexPart(volume: reference, rows: summary.rows), uploads: open.uploads))
     }
 
@@ -174,7 +174,9 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
         for open in [data, metadata].compactMap({ $0 }) { try close(open) }
         data = nil
         metadata = nil
-        try finisher.finish()
+        // On a server the index object is sent beside the last volumes.
+        let volumes = Beside(store.objects.isFar) { [finisher] in try finisher.finish() }
+        if !store.objects.isFar { try volumes.value() }
 
         var label = label
         label.newBytes = newBytes
@@ -184,6 +186,7 @@ final class ImageWriter: PipelineOutput, @unchecked Sendable {
         body.contentBytes = label.contentBytes
         let numbers = neededLock.withLock { needed }.sorted()
         let named = try objectsToName(numbers)
+        try volumes.value()
         let name = try run.root
         let (bytes, summary) = try makeObject(.image, id: name.id, run: run.id, writer: writerKey) {
             try $0.append(.label, label.encoded())
