@@ -33,7 +33,7 @@ import Testing
             ("identity = true", "line 1, column 12: identity wants a path, or an array of paths"),
             (
                 "x = 1",
-                "there are identity, state, cache, series, [hooks], [stores], [stores.NAME], [jobs.NAME], [schedule] and [packages]"
+                "there are identity, state, cache, series, [hooks], [stores], [stores.NAME], [jobs.NAME], [schedule], [notify], [status] and [packages]"
             ),
             ("[packages]\npoints = 1", "line 2, column 1: there is no setting points in [packages]; there is point"),
             ("[packages]\npoint = 1", "line 2, column 9: point wants true or false"),

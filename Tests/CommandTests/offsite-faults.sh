@@ -16,6 +16,8 @@ faults() {
 # How many requests there were since then.
 requests() {
     local mark number
+    # Before the first one nobody has counted.
+    [ -e line/count ] || { echo 0; return; }
     read -r mark number _ < line/count
     # Nothing was asked since the control file is another one.
     [ "$mark" = "$(stat -c '%i' line/control).$(stat -c '%.9Y' line/control | tr -d .).$(stat -c '%s' line/control)" ] || number=0

@@ -43,12 +43,12 @@ enum TellingSettingTables {
         settings: [
             Setting(
                 name: "json", wants: "a path", explanation: ["Everything that is known, as JSON."], standard: "none",
-                example: #"json = "/run/holdfast-status.json""#
+                example: #"json = "/run/plant/backup.json""#
             ) { value, source, result in result.statusFiles.json = try source.absolute(value, "json") },
             Setting(
                 name: "value", wants: "a path",
                 explanation: ["One digit for a PLC's alarm: 0 all is well, 1 look at it, 2 act, 3 there is no job."],
-                standard: "none", example: #"value = "/run/holdfast-status""#
+                standard: "none", example: #"value = "/run/plant/backup""#
             ) { value, source, result in result.statusFiles.value = try source.absolute(value, "value") },
             Setting(
                 name: "metrics", wants: "a path that ends in .prom",
