@@ -45,6 +45,7 @@ public enum ImageError: Explained, Hashable {
     /// The identity at hand opens contents and governs nothing.
     case notGoverning(store: String)
     case stewardReadsNothing(store: String)
+    case stewardOfOtherStore(store: String)
     /// It was revoked, or has nothing of the newest epoch.
     case stewardEnded(store: String)
     case revokedWriter(store: String)
@@ -132,6 +133,7 @@ public enum ImageError: Explained, Hashable {
             "\(store) has \(found) \(found == 1 ? "record" : "records"), and this machine has seen \(seen): it was put back to an earlier state, or is a copy that is behind"
         case .notGoverning(let store): "the identity at hand reads \(store) and governs nothing"
         case .stewardReadsNothing(let store): "a steward's key opens no content of \(store)"
+        case .stewardOfOtherStore(let store): "the steward's key at hand is that of another store than \(store)"
         case .stewardEnded(let store): "the steward's key at hand has no rights to \(store) any more"
         case .revokedWriter(let store): "this machine's right to write to \(store) has been revoked"
         case .leftOut(let store, let epoch):
@@ -235,6 +237,7 @@ public enum ImageError: Explained, Hashable {
             "`holdfast copy \(images.first ?? "ID") --from \(store) --output FILE` saves \(images.count == 1 ? "it" : "one") first; with `--yes` the copy goes on without"
         case .rolledBack: "`holdfast copy` brings a copy up to date; else find out who put it back. Reading goes on"
         case .stewardReadsNothing: "give the identity of a recipient with `--identity FILE`"
+        case .stewardOfOtherStore: "`holdfast key steward --to STORE --output FILE` makes one, of who governs the store"
         case .stewardEnded:
             "have who governs the store make another one with `holdfast key steward --to STORE --output FILE`"
         case .notGoverning: "give the identity of a recipient that was not added with `--reader`"
@@ -281,7 +284,8 @@ public enum ImageError: Explained, Hashable {
         case .lastRecipient, .otherFingerprint, .intoStore, .otherHardware, .notPermitted, .foreignStore, .rekeyed,
             .contradicted, .imagesWouldEnd, .rolledBack, .readOnly, .damagedMemory,
             .notGoverning, .otherPassphrase,
-            .stewardReadsNothing, .stewardEnded, .revokedWriter, .leftOut, .seriesTaken, .seriesNotCovered, .twoNewest,
+            .stewardReadsNothing, .stewardOfOtherStore, .stewardEnded, .revokedWriter, .leftOut, .seriesTaken,
+            .seriesNotCovered, .twoNewest,
             .sealedNewest, .closed:
             4
         case .unknownWriter, .ambiguousWriter: 2

@@ -106,6 +106,35 @@ import Testing
         try yard.expectImages([roots[1].id])
     }
 
+    @Test(
+        "A list that lacks what was there condemns nothing: all images hidden, from a steward who has never been there, or one from one who has",
+        arguments: [true, false])
+    func hidden(_ all: Bool) throws {
+        let volumes = try count("v")
+        func prune() throws -> PruneReport {
+            try yard.prune(on: yard.desk("newcomer"), PruneSettings(tool: "test"), PruneYard.keep(2))
+        }
+        if !all { #expect(try prune().findings.isEmpty) }
+        let hidden = yard.plant.path.appending(all ? "i" : roots[1].name.text)
+        let place = yard.plant.scratch.file("hidden")
+        let second = yard.plant.scratch.file("hidden.2")
+        try renameFile(hidden, to: place)
+        if !all { try renameFile(BytePath(hidden.bytes + Array(".2".utf8)), to: second) }
+        let report = try prune()
+        #expect(!report.findings.isEmpty && report.condemned.objects == 0 && report.removed.objects == 0)
+        #expect(
+            report.findings[0].reason.contains(all ? "no image of it is listed" : "which this machine has seen"),
+            "\(report.findings)")
+        try yard.pass(days: 15)
+        #expect(try prune().removed.objects == 0)
+        #expect(try count("v") == volumes)
+        try renameFile(place, to: hidden)
+        if !all { try renameFile(second, to: BytePath(hidden.bytes + Array(".2".utf8))) }
+        try yard.expectImages(roots.map(\.id))
+        // And all is as it was.
+        #expect(try prune().findings.isEmpty)
+    }
+
     @Test("A store that tells no time removes nothing")
     func noClock() throws {
         let store = WatchedStore(FolderStore(yard.plant.path), secondsAhead: nil)

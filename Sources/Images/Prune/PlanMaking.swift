@@ -18,6 +18,7 @@ extension Store {
             try reading.groups[group]?.judgeImages(group) { try self.isThere($0, length: $1) }
         }
         reading.markNewest()
+        try standStillForLostImages(&reading)
 
         var plan = PrunePlan(settings, choose: choose)
         plan.time = reading.began
@@ -63,6 +64,38 @@ extension Store {
             + settings.retired.sorted().map { "retired \($0.text)" } + choice.basis
             + plan.going.map { "\($0.id) \($0.root?.digest.description ?? "unread")" }
         return (plan, work)
+    }
+
+    /// A list of images that lacks what was there is that of a folder that was moved, hidden, or is not mounted whole: what its images name is
+    /// needed as before. A steward's word says which were removed; all others this machine misses, and where volumes are without any image at
+    /// all, whoever has never been there does as well.
+    private func standStillForLostImages(_ reading: inout StoreReading) throws {
+        var known: Set<ObjectID> = []
+        for group in reading.groups.values {
+            known.formUnion(group.images.map(\.id.image))
+            known.formUnion(group.tornRoots.map(\.name.id))
+            known.formUnion(group.stones.flatMap(\.content.removed).map(\.root.id))
+        }
+        if let lost = try machine.lostImages(of: id, there: known).first {
+            for group in reading.groups.keys {
+                reading.groups[group]?.stand(still: "\(lost.subject): \(lost.reason)")
+            }
+        }
+        for (id, group) in reading.groups where group.images.isEmpty && group.tornRoots.isEmpty && !group.things.isEmpty
+        {
+            if group.stones.contains(where: { !$0.content.removed.isEmpty }) { continue }
+            let count = group.things.count
+            reading.groups[id]?.stand(
+                still:
+                    "no image of it is listed, and \(count) \(count == 1 ? "object is" : "objects are") there that images name: "
+                    + "its folder i may be missing, or no backup has come to its end yet")
+        }
+        remember { memory in
+            for image in reading.groups.values.lazy.flatMap(\.images) where image.counts {
+                guard let root = image.root else { continue }
+                memory.see(root, series: image.series, sequence: image.sequence)
+            }
+        }
     }
 
     /// Asked once more of what a listing did not show: some show what is new a minute late.

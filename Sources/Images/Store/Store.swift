@@ -96,6 +96,8 @@ public final class Store: Sendable {
                         try Store(
                             opening,
                             keyring: Keyring(chain: opening.chain, writer: opening.writer, steward: steward))
+                    } else if credentials.identities.isEmpty, credentials.steward != nil {
+                        throw ImageError.stewardOfOtherStore(store: opening.subject)
                     } else {
                         try openForReading(opening, credentials)
                     }
