@@ -114,7 +114,11 @@ import Testing
         #expect(unknown.status == 2 && unknown.output.contains("/plc"), "\(unknown)")
         #expect(names(place) == Self.all)
         #expect(prune(place, "$(hostname)/plc --after 0d", "retire").status == 4)
-        let done = prune(place, "$(hostname)/plc --after 0d --yes", "retire")
+        let blind = prune(place, "$(hostname)/plc --after 0d --yes", "retire")
+        #expect(blind.status == 4 && blind.output.contains("--plan ID"), "\(blind)")
+        let shown = prune(place, "$(hostname)/plc --after 0d --dry-run", "retire").output
+        let id = shown.split(separator: "\n").last { $0.hasPrefix("plan ") }?.dropFirst(5) ?? ""
+        let done = prune(place, "$(hostname)/plc --after 0d --yes --plan \(id)", "retire")
         #expect(done.status == 0, "\(done)")
         #expect(names(place) == ["other"])
     }

@@ -2,6 +2,7 @@
 // encrypted anew.
 
 internal import Images
+internal import Platform
 internal import Reporting
 internal import Stewardship
 
@@ -18,7 +19,15 @@ extension Session {
         try knownStores.check(place.location, target, for: Store.identifier(of: source))
         // As with a backup: the empty folder of a configured store is a disk that is not mounted.
         let isThere = try Store.exists(target)
-        if !place.mayBecomeStore && !isThere { throw absence(of: place) }
+        if !place.mayBecomeStore && !isThere {
+            let reason = absence(of: place)
+            throw Problem(
+                reason.description,
+                hint:
+                    "mount what belongs there and repeat; the first copy to a new place is made by its path or URL, or with `create = true` "
+                    + "below [stores.\(printable(to.bytes))]. `store init` would make another store",
+                status: reason.exitStatus)
+        }
         if !isThere { try refuseUnmounted(place) }
         if try !isThere || Store.isReplica(source, target) {
             let credentials = try credentials(for: origin)

@@ -38,7 +38,15 @@ struct RetireCommand: HoldfastCommand {
             store: try session.open(from, for: .prune, writing: !plan.dryRun), choose: { retirement.choose($0) },
             members: [("series", .text(series.text)), ("after", .text("\(after)"))])
         pruning.retired = [retirement.series]
-        pruning.check = { plan, _ in try retirement.check(plan, now: Timestamp.now().seconds) }
+        pruning.check = { plan, isNamed in
+            // What was made a moment ago may be in use: somebody has to have seen what goes.
+            if after.isZero, !isNamed {
+                throw Problem.refused(
+                    "with --after of no time at all a series in use goes as well",
+                    hint: "look at it with `--dry-run`, and repeat with `--plan ID`")
+            }
+            try retirement.check(plan, now: Timestamp.now().seconds)
+        }
         pruning.question = "End the series \(Text.safe(series.text))? None of its images can be restored then."
         return try session.prune(pruning, plan)
     }
