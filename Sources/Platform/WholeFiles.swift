@@ -17,6 +17,27 @@ public func readRegular(_ path: BytePath, limit: Int) throws(SystemError) -> [UI
     return try readWhole(file, limit: limit, named: path.description)
 }
 
+/// The bytes of a file, or of a pipe to which somebody writes; nobody is waited for longer than some seconds.
+public func readGiven(_ path: BytePath, limit: Int) throws(SystemError) -> [UInt8] {
+    let file = try Descriptor.open(path, .nonBlocking)
+    if try file.status().kind == .file { return try readWhole(file, limit: limit, named: path.description) }
+    var result: [UInt8] = []
+    while true {
+        var event = pollfd(fd: file.raw, events: Int16(POLLIN), revents: 0)
+        guard try check("read", path.description, { poll(&event, 1, 5000) }) > 0 else {
+            throw SystemError(ETIMEDOUT, "read", path.description, detail: "nobody writes to it")
+        }
+        var piece = [UInt8](repeating: 0, count: 65536)
+        // One call: what has not come yet is waited for above.
+        let count = try check("read", path.description) {
+            piece.withUnsafeMutableBytes { CInt(read(file.raw, $0.baseAddress, $0.count)) }  // safe: of a small buffer
+        }
+        if count == 0 { return result }
+        result.append(contentsOf: piece[..<Int(count)])
+        if result.count > limit { throw SystemError(EFBIG, "read", path.description) }
+    }
+}
+
 public func readWhole(_ file: Descriptor, limit: Int, named name: String) throws(SystemError) -> [UInt8] {
     var result: [UInt8] = []
     while true {

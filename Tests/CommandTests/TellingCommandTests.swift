@@ -49,6 +49,11 @@ import Testing
             #expect(unknown.status == 3 && unknown.output.hasPrefix("UNKNOWN - "), "\(line): \(unknown)")
             #expect(unknown.output.split(separator: "\n").count == 1, "\(unknown)")
         }
+        // Nobody writes to it.
+        place.shell("mkfifo fifo")
+        let fifo = place.holdfast("check --config fifo")
+        #expect(fifo.status == 3 && fifo.output.contains("nobody writes to it"), "\(fifo)")
+        #expect(place.shell("cat config.toml | holdfast check --config /dev/stdin").status == 0)
         place.shell(": > config.toml")
         let none = place.holdfast("check \(config)")
         #expect(none.status == 3 && none.output == "UNKNOWN - there is no job in the configuration\n", "\(none)")

@@ -79,16 +79,19 @@ final class FolderStores: JobStores {
 
     func verify(
         _ series: String, in store: String, readsData: Bool, rate: UInt64?, _ reporter: Reporter
-    ) throws {
+    ) throws -> Bool {
         try note("verify \(store)\(readsData ? " with content" : "")")
         _ = try Store.open(
             folder(store), for: .verify, credentials: Credentials(identities: [identity]), machine: machine
         )
         .verify(
-            image: "latest", ImageFilter(series: series), readData: readsData, progress: reporter.progress,
-            findings: reporter.findings)
+            image: "latest", ImageFilter(series: series), readData: readsData && opensContent,
+            progress: reporter.progress, findings: reporter.findings)
+        return readsData && opensContent
     }
 
+    /// Whether the key at hand is more than a steward's.
+    var opensContent = true
     /// What the next prune says; nil: there is no key for it.
     var pruned: (() throws -> String?) = { nil }
 

@@ -59,7 +59,7 @@ import Testing
             Case(ago: 26 * hour, verdict: .warning), Case(ago: 50 * hour - 1, verdict: .warning),
             Case(ago: 50 * hour, verdict: .critical), Case(ago: nil, verdict: .critical),
             Case(ago: 8 * day, every: 7 * day, verdict: .warning), Case(ago: 7 * day, every: 7 * day, verdict: .fine),
-            Case(ago: 2 * hour, every: 3600, verdict: .warning), Case(ago: nil, every: nil, verdict: .fine),
+            Case(ago: 2 * hour, every: 3600, verdict: .warning), Case(ago: nil, every: nil, verdict: .warning),
             Case(ago: 400 * day, every: nil, verdict: .fine), Case(ago: hour, status: 3, verdict: .warning),
             Case(ago: hour, status: 1, verdict: .warning), Case(ago: hour, status: 130, verdict: .fine),
             Case(ago: 60 * hour, status: 1, verdict: .critical), Case(ago: -2 * day, verdict: .warning),
@@ -85,6 +85,25 @@ import Testing
         #expect(late.verdict == .critical && late.reasons == ["offsite was last done 2 d ago"])
         let never = JobHealth(job(copies: ["offsite"]), record(ago: hour), now: Self.now)
         #expect(never.verdict == .critical && never.reasons == ["offsite has nothing of it yet"])
+    }
+
+    @Test(
+        "What is not known, not ended, not proven or damaged is told as that, and before what the last run said of itself"
+    )
+    func doubt() throws {
+        func health(_ known: JobRecord.Known, unended: Int64? = nil) -> JobHealth {
+            JobHealth(job(), known, unended: unended, now: Self.now)
+        }
+        let damaged = health(JobRecord.Known(record: JobRecord(job: "plant"), damage: "plant.json is damaged"))
+        #expect(damaged.verdict == .critical && damaged.reasons == ["plant.json is damaged"])
+        let killed = health(record(ago: hour), unended: Self.now - 60)
+        #expect(killed.verdict == .warning && killed.reasons[0].contains("did not come to its end"))
+        var known = record(ago: hour, status: 3)
+        for (status, verdict, word) in [(3, Verdict.critical, "is damaged"), (4, .warning, "could not be checked")] {
+            known.record.stores["nas"]?.verifyStatus = Int32(status)
+            let told = health(known)
+            #expect(told.verdict == verdict && told.reasons[0].contains(word), "\(told.reasons)")
+        }
     }
 
     @Test("A monitor gets one first line with numbers behind one bar, whatever a sentence holds")
@@ -119,6 +138,14 @@ import Testing
         #expect(
             shell("cd \(scratch.path); cat own/value; ls other | wc -l; ls -A own; stat -c %a own/value")
                 == "1\n0\nholdfast.prom\nvalue\n644\n")
+        // What is no file is not replaced by one, and nothing of Holdfast's own is.
+        shell("cd \(scratch.path); mkfifo own/fifo; mkdir -p state/jobs; echo {} >state/jobs/plant.json")
+        files.json = scratch.file("own/fifo")
+        files.metrics = scratch.file("state/jobs/plant.json")
+        #expect(files.write(jobs, program: "1", scratch.places).count == 2)
+        #expect(shell("cd \(scratch.path); test -p own/fifo && cat state/jobs/plant.json") == "{}\n")
+        shell("rm \(scratch.path)/own/fifo")
+        files.metrics = nil
         files.json = scratch.file("own/status.json")
         #expect(files.write(jobs, program: "1", scratch.places).isEmpty)
         #expect(

@@ -41,7 +41,7 @@ struct Configuration {
         let bytes: [UInt8]
         do throws(SystemError) {
             // Only one that was asked for may come from a pipe: nobody waits for one that was put in the place of the standard one.
-            bytes = try asked == nil ? readRegular(path, limit: 1 << 20) : readWhole(path, limit: 1 << 20)
+            bytes = try asked == nil ? readRegular(path, limit: 1 << 20) : readGiven(path, limit: 1 << 20)
         } catch {
             if asked == nil && !exists(path) { return Configuration() }
             throw Problem.usage("cannot read the configuration \(path): \(error.reason)")

@@ -45,7 +45,14 @@ struct ScheduleRunCommand: StatefulCommand {
     private func work(_ session: Session, _ places: Places) throws -> Outcome {
         let configuration = session.configuration
         let named = try job.map { try configuration.job(named: $0.text) }
-        guard let lock = try ScheduleLock(places) else { return done(session, "a run is going on already") }
+        guard let lock = try ScheduleLock(places) else {
+            if let named {
+                throw Problem.refused(
+                    "a run is going on already, so \(named.name) was not done",
+                    hint: "repeat when it has ended; `holdfast schedule status` tells")
+            }
+            return done(session, "a run is going on already")
+        }
         if named == nil, JobState.due(configuration.jobs, places, at: .current()).isEmpty {
             return done(session, configuration.jobs.isEmpty ? "there is no job" : "nothing is due")
         }
@@ -93,11 +100,13 @@ struct ScheduleRunCommand: StatefulCommand {
         }
         let (notifier, places, number) = (session.configuration.notifier, state.places(session), Notifier.newRun())
         notifier.send(Notice(.start, job: job.name, run: number), places).forEach(session.console.warning)
-        let record = try run.run(extent, holding: lock)
-        if let attempt = record.lastAttempt {
-            notifier.send(.end(of: attempt, job: job.name, run: number), places).forEach(session.console.warning)
+        // Also of a run that was interrupted: who was told that it began waits for its end.
+        defer {
+            if let attempt = JobRecord.read(job.name, places).record.lastAttempt {
+                notifier.send(.end(of: attempt, job: job.name, run: number), places).forEach(session.console.warning)
+            }
         }
-        return record
+        return try run.run(extent, holding: lock)
     }
 
     private func done(_ session: Session, _ sentence: String) -> Outcome {

@@ -57,10 +57,11 @@ struct SessionStores: JobStores {
 
     func verify(
         _ series: String, in store: String, readsData: Bool, rate: UInt64?, _ reporter: Reporter
-    ) throws {
+    ) throws -> Bool {
         let opened = try session.open(argument(store, rate), for: .verify)
         _ = try opened.verify(
             image: "latest", ImageFilter(series: series), readData: readsData && opened.canRead,
             identities: session.identities(), progress: reporter.progress, findings: reporter.findings)
+        return readsData && opened.canRead
     }
 }

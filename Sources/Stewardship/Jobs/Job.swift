@@ -81,7 +81,10 @@ public protocol JobStores {
 
     /// Checks the newest image of a series.
     /// - Parameter readsData: all of its content, too.
-    func verify(_ series: String, in store: String, readsData: Bool, rate: UInt64?, _ reporter: Reporter) throws
+    /// - Returns: whether its content was read, which a steward's key opens nothing of.
+    func verify(
+        _ series: String, in store: String, readsData: Bool, rate: UInt64?, _ reporter: Reporter
+    ) throws -> Bool
 
     /// Removes the images of a series that no rule keeps, and frees what has waited for it.
     /// - Returns: what was done, in words; nil where there is no key here that may do it.

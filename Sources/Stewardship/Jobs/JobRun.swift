@@ -97,6 +97,12 @@ public struct JobRun {
             let rereads = isRereadDue(record.stores[store], start)
             try attempt(store, isCopy: false, start) { run, counted in
                 let report = try run.backup(to: store, point: point, rereads: rereads, counted)
+                if report.files == 0, let before = run.record.lastAttempt?.image?.files, before > 0 {
+                    counted.add(
+                        Finding(
+                            .inconsistent, subject: "the image of \(run.job.name)",
+                            "it has no file, and the one before had \(before): is what belongs there mounted?"))
+                }
                 var known = run.record.stores[store] ?? JobRecord.StoreRecord(isCopy: false)
                 known.image = report.id.description
                 known.series = report.label.series
@@ -219,12 +225,22 @@ public struct JobRun {
             else { continue }
             let counted = counter()
             do {
-                try stores.verify(
+                let hasRead = try stores.verify(
                     series, in: store, readsData: readsData, rate: job.rate,
                     Reporter(progress: reporter.progress, findings: counted, warn: reporter.warn))
                 if counted.areCutShort { throw Interrupted() }
-                known.verifyStatus = counted.count > 0 ? 3 : 0
-                known.lastVerified = moment().now
+                if readsData && !hasRead {
+                    reporter.warn(
+                        "\(store): its content was not proven: the key at hand opens none; it wants an identity")
+                    findings += 1
+                }
+                // Damage of the content is told until the content was read again.
+                if counted.count > 0 {
+                    known.verifyStatus = 3
+                } else if hasRead || known.verifyStatus != 3 {
+                    known.verifyStatus = 0
+                }
+                if hasRead || !readsData { known.lastVerified = moment().now }
                 if counted.count > 0 { sentences.append("\(store): the proof found damage") }
             } catch {
                 if error is Interrupted || reporter.progress.stop.hasInterrupted { throw Interrupted() }
@@ -262,14 +278,15 @@ public struct JobRun {
                     sentences.append("\(store): \(done)")
                 } else {
                     reporter.warn(
-                        "\(store): nothing is removed by this machine: that wants the key of a steward, which `holdfast key steward` makes"
-                    )
+                        "\(store): nothing is removed by this machine: that wants the key of a steward, which `holdfast key steward` makes, "
+                            + "as one of `identity` in the configuration; or somebody else runs `holdfast prune`")
                 }
             } catch {
                 if error is Interrupted || reporter.progress.stop.hasInterrupted { throw Interrupted() }
                 // The image is there all the same.
                 known.pruneStatus = explained(error).exitStatus
-                reporter.warn("\(store): nothing was removed: \(explained(error).sentence)")
+                let mend = explained(error).mend.map { "; \($0)" } ?? ""
+                reporter.warn("\(store): nothing was removed: \(explained(error).sentence)\(mend)")
                 findings += 1
             }
             findings += counted.count

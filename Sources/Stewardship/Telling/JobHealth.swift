@@ -45,51 +45,90 @@ public struct JobHealth: Sendable {
     public private(set) var age: Int64?
     public let limits: AgeLimits
 
-    /// - Parameter now: seconds since 1970.
-    public init(_ job: Job, _ known: JobRecord.Known, limits: AgeLimits = AgeLimits(), now: Int64) {
+    /// - Parameters:
+    ///   - unended: since when a run goes on that is not at work any more, in seconds since 1970; nil where there is none.
+    ///   - now: seconds since 1970.
+    public init(
+        _ job: Job, _ known: JobRecord.Known, limits: AgeLimits = AgeLimits(), unended: Int64? = nil, now: Int64
+    ) {
         self.job = job.name
         record = known.record
         every = job.timing?.every
         self.limits = job.timing.map { limits.filled(every: $0.every) } ?? limits
-        var found: [(verdict: Verdict, reason: String)] = []
-        if let damage = known.damage { found.append((.warning, damage)) }
         age = record.lastSuccess.map { max(0, now - $0) }
-        found += Self.objections(
-            to: record.lastSuccess, of: "it", never: "it has not been done yet", isDue: job.timing != nil,
-            self.limits, now)
+        let found =
+            known.damage.map { [(.critical, $0)] }
+            ?? Self.objections(job, record, self.limits, unended: unended, now)
+        // The order in which they were found is kept among those of one verdict.
+        let sorted = found.enumerated().sorted { ($1.element.verdict, $0.offset) < ($0.element.verdict, $1.offset) }
+            .map(\.element)
+        verdict = sorted.map(\.verdict).max() ?? .fine
+        reasons = sorted.map(\.reason)
+    }
+
+    private typealias Objection = (verdict: Verdict, reason: String)
+
+    /// What a person has to know first comes first: which store is late, what was not as it should be there, and then what the last run said.
+    private static func objections(
+        _ job: Job, _ record: JobRecord, _ limits: AgeLimits, unended: Int64?, _ now: Int64
+    ) -> [Objection] {
         let places = job.to + job.copies
-        // A job that is late itself is late everywhere.
-        if found.isEmpty {
-            for place in places {
-                let store = record.stores[place]
-                found += Self.objections(
-                    to: store?.isCopy == true ? store?.covers ?? store?.lastSuccess : store?.lastSuccess,
-                    of: "\(place)", never: "\(place) has nothing of it yet", isDue: job.timing != nil, self.limits, now)
+        func success(_ place: String) -> Int64? {
+            let store = record.stores[place]
+            return store?.isCopy == true ? store?.covers ?? store?.lastSuccess : store?.lastSuccess
+        }
+        var found: [Objection] = []
+        if places.allSatisfy({ success($0) == nil }) {
+            found.append((job.timing == nil ? .warning : .critical, "it has not been done yet"))
+        } else {
+            let late = places.map { place in
+                objections(
+                    to: success(place), of: place, never: "\(place) has nothing of it yet", isDue: job.timing != nil,
+                    limits, now)
+            }
+            // A job that is late itself is late everywhere.
+            let isWhole = late.allSatisfy { !$0.isEmpty } && record.lastSuccess != nil
+            found +=
+                isWhole
+                ? objections(to: record.lastSuccess, of: "it", never: "", isDue: true, limits, now)
+                : late.flatMap { $0 }
+        }
+        if let unended {
+            let time = Timestamp(seconds: unended, nanoseconds: 0).text
+            found.append((.warning, "the run of \(time) did not come to its end: the program was ended"))
+        }
+        for place in places {
+            guard let store = record.stores[place] else { continue }
+            switch store.verifyStatus {
+            case nil, 0?: break
+            case 3?:
+                found.append(
+                    (
+                        .critical,
+                        "what was checked last in \(place) is damaged; `holdfast verify --from \(place)` names it"
+                    ))
+            default: found.append((.warning, "\(place) could not be checked: \(noKey)"))
+            }
+            if let status = store.pruneStatus, status != 0 {
+                found.append(
+                    (
+                        .warning,
+                        "\(place) was not thinned out: `holdfast prune --from \(place) --dry-run` with the job's rules says why"
+                    ))
             }
         }
         if let attempt = record.lastAttempt, attempt.exitStatus != 0, attempt.exitStatus != 130 {
             let times = record.failuresInARow > 1 ? " (\(record.failuresInARow) times in a row)" : ""
             found.append((.warning, "the last run: \(attempt.sentence)\(times)"))
         }
-        for place in places {
-            guard let store = record.stores[place] else { continue }
-            if let status = store.verifyStatus, status != 0 {
-                found.append((.critical, "what was checked last in \(place) was not right"))
-            }
-            if let status = store.pruneStatus, status != 0 {
-                found.append((.warning, "\(place) was not thinned out as it should be"))
-            }
-        }
-        // The order in which they were found is kept among those of one verdict.
-        found = found.enumerated().sorted { ($1.element.verdict, $0.offset) < ($0.element.verdict, $1.offset) }
-            .map(\.element)
-        verdict = found.map(\.verdict).max() ?? .fine
-        reasons = found.map(\.reason)
+        return found
     }
+
+    private static let noKey = "that wants an identity, for which `identity` of the configuration is"
 
     private static func objections(
         to success: Int64?, of what: String, never: String, isDue: Bool, _ limits: AgeLimits, _ now: Int64
-    ) -> [(verdict: Verdict, reason: String)] {
+    ) -> [Objection] {
         guard let success else { return isDue ? [(.critical, never)] : [] }
         let age = now - success
         // A clock that is set back by a summer time or by a second is none that was wrong.
@@ -114,7 +153,14 @@ public struct JobHealth: Sendable {
     public static func all(
         _ jobs: [Job], _ places: Places, limits: AgeLimits = AgeLimits(), now: Int64 = Timestamp.now().seconds
     ) -> [JobHealth] {
-        jobs.map { JobHealth($0, JobRecord.read($0.name, places), limits: limits, now: now) }
+        // A run that goes on has the lock, whichever job it is at. One that the machine was switched off in is nobody's fault.
+        let isRunning = ScheduleLock.isHeld(places)
+        let started = Timestamp.now().seconds - HostFacts.secondsSinceStart
+        return jobs.map { job in
+            let known = JobRecord.read(job.name, places)
+            let unended = known.record.begun.flatMap { isRunning || $0 < started ? nil : $0 }
+            return JobHealth(job, known, limits: limits, unended: unended, now: now)
+        }
     }
 }
 

@@ -66,7 +66,10 @@ public struct Notifier: Sendable {
         var problems: [String] = []
         if let ping {
             let path = [Notice.Event.start: "start", .failure: "fail"][notice.event] ?? ""
-            if let problem = tell(ping, path: path, query: "rid=\(notice.run)", Array(notice.words.utf8)) {
+            if let problem = tell(
+                ping, path: path, query: "rid=\(notice.run)", Array(notice.words.utf8),
+                attempts: notice.event == .start ? 1 : 3)
+            {
                 problems.append(problem)
             }
         }

@@ -38,6 +38,7 @@ public struct StatusFiles: Sendable {
     /// - Parameter program: the program's version.
     /// - Returns: what could not be written, in sentences.
     public func write(_ jobs: [JobHealth], program: String, _ places: Places) -> [String] {
+        let own = places.ownFiles() + [places.state, places.configuration]
         let document = Document(
             program: program, host: HostFacts.hostName, time: Timestamp.now().seconds, verdict: jobs.verdict.rawValue,
             jobs: jobs.map {
@@ -48,6 +49,10 @@ public struct StatusFiles: Sendable {
         var problems: [String] = []
         func write(_ path: BytePath?, _ content: () throws -> [UInt8]) {
             guard let path else { return }
+            if own.contains(where: { path == $0 || path.isBelow($0) }) {
+                problems.append("\(path) was not written: Holdfast keeps files of its own there")
+                return
+            }
             do { try Self.replace(path, content()) } catch { problems.append("\(path) was not written: \(error)") }
         }
         write(json) {
@@ -78,6 +83,11 @@ public struct StatusFiles: Sendable {
             throw error
         }
         let name = Array(path.lastComponent)
+        do throws(SystemError) {
+            guard try folder.status(of: name).kind == .file else {
+                throw SystemError(EEXIST, "write", path.description, detail: "something that is no file is there")
+            }
+        } catch { if !error.isAbsent { throw error } }
         let temporary = Array(".holdfast-\(String(UInt64.random(in: .min ... .max), radix: 16))".utf8)
         let file = try folder.open(temporary, [.write, .create, .exclusive], mode: 0o644)
         do throws(SystemError) {
