@@ -100,12 +100,7 @@ enum JobSettingTable {
             name: "rate", wants: "a size, such as 2MB",
             explanation: ["How many bytes a second each store is read and written with at most."],
             standard: "that of the store", example: #"rate = "4MB""#
-        ) { value, source, result in
-            guard let size = value.string.flatMap(SizeArgument.init) else {
-                throw source.problem(value.place, "rate wants a size as a string, such as \"2MB\"")
-            }
-            result.job.rate = size.bytes
-        },
+        ) { value, source, result in result.job.rate = try source.rate(value) },
         Setting(
             name: "class", wants: "high, normal or low",
             explanation: ["Which data goes first, where several jobs are due."], standard: "normal",

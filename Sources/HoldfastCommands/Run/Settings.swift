@@ -184,6 +184,14 @@ struct SettingSource {
         return BytePath(text)
     }
 
+    /// Bytes a second.
+    func rate(_ value: TOMLValue) throws -> UInt64 {
+        guard let size = value.string.flatMap(SizeArgument.init) else {
+            throw problem(value.place, "rate wants a size as a string, such as \"2MB\"")
+        }
+        return size.bytes
+    }
+
     /// The text of a setting, which is not empty.
     func text(_ value: TOMLValue, _ key: String, _ wants: String) throws -> String {
         guard let text = value.string, !text.isEmpty else {

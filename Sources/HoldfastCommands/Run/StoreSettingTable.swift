@@ -92,12 +92,7 @@ enum StoreSettingTable {
                 name: "rate", wants: "a size, such as 2MB",
                 explanation: ["How many bytes a second are read and written at most, together."],
                 standard: "as fast as it goes", example: #"rate = "2MB""#
-            ) { value, source, result in
-                guard let size = value.string.flatMap(SizeArgument.init) else {
-                    throw source.problem(value.place, "rate wants a size as a string, such as \"2MB\"")
-                }
-                result.store.settings.rate = size.bytes
-            },
+            ) { value, source, result in result.store.settings.rate = try source.rate(value) },
             Setting(
                 name: "site", wants: "a name",
                 explanation: ["Where the store stands: copies at one site burn down together."],
