@@ -176,12 +176,16 @@ extension ObjectStore {
 
     /// Removes an object, where that is allowed: in some stores nothing can be removed by who writes, or by anybody.
     /// - Returns: false where the store refuses it; the object is there as before.
-    public func removeIfAllowed(_ name: String) throws(StoreError) -> Bool {
+    public func removeIfAllowed(_ name: String) throws(StoreError) -> Bool { try refusal(toRemove: name) == nil }
+
+    /// Removes an object.
+    /// - Returns: why the store refuses it; nil where it is gone.
+    public func refusal(toRemove name: String) throws(StoreError) -> StoreError? {
         do throws(StoreError) {
             try remove(name)
-            return true
+            return nil
         } catch {
-            if error.reason == .refused { return false }
+            if error.reason == .refused { return error }
             throw error
         }
     }

@@ -160,20 +160,6 @@ struct Pruning {
     }
 }
 
-extension ObjectStore {
-    /// Removes an object.
-    /// - Returns: why the store refuses it; nil where it is gone.
-    fileprivate func refusal(toRemove name: String) throws(StoreError) -> StoreError? {
-        do throws(StoreError) {
-            try remove(name)
-            return nil
-        } catch {
-            if error.reason == .refused { return error }
-            throw error
-        }
-    }
-}
-
 extension Array {
     fileprivate func batches(of size: Int) -> [[Element]] {
         // safe: below `count`
