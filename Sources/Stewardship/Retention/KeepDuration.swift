@@ -55,7 +55,8 @@ public struct KeepDuration: Hashable, Sendable, CustomStringConvertible {
     /// 31st of March is the 31st of February, and so the 3rd of March, as restic reckons.
     func before(_ time: CalendarMoment) -> Int64 {
         let month = (time.year - years) * 12 + time.month - 1 - months
-        let first = CalendarMoment.days(year: floored(month, 12), month: month - floored(month, 12) * 12 + 1, day: 1)
+        let first = calendarDays(
+            year: flooredQuotient(month, 12), month: month - flooredQuotient(month, 12) * 12 + 1, day: 1)
         return (first + time.day - 1 - days) * 86_400 + time.secondOfDay - hours * 3600
     }
 }
@@ -68,17 +69,14 @@ struct CalendarMoment {
     let day: Int64
     let secondOfDay: Int64
 
-    /// The years 0 to 9999: what a label says beyond that is as good as its end.
-    static let sensible: ClosedRange<Int64> = -62_167_219_200...253_402_300_799
-
     /// - Parameter time: since 1970, from wherever.
     init(_ time: Int64) {
-        seconds = min(max(time, Self.sensible.lowerBound), Self.sensible.upperBound)
-        let days = floored(seconds, 86_400)
+        seconds = min(max(time, calendarRange.lowerBound), calendarRange.upperBound)
+        let days = flooredQuotient(seconds, 86_400)
         secondOfDay = seconds - days * 86_400
         // Eras of 400 years that begin with March, so that a leap day is the last of its year.
         let shifted = days + 719_468
-        let era = floored(shifted, 146_097)
+        let era = flooredQuotient(shifted, 146_097)
         let dayOfEra = shifted - era * 146_097
         let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
         let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
@@ -88,29 +86,15 @@ struct CalendarMoment {
         year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
     }
 
-    /// Days since 1970, of any year.
-    static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
-        let shifted = month <= 2 ? year - 1 : year
-        let era = floored(shifted, 400)
-        let yearOfEra = shifted - era * 400
-        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
-        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
-    }
-
     /// What the times of one period have in common. A week is that of ISO 8601: it begins on Monday.
     func number(of period: KeepPeriod) -> Int64? {
         switch period {
         case .last: nil
-        case .hourly: floored(seconds, 3600)
-        case .daily: floored(seconds, 86_400)
-        case .weekly: floored(floored(seconds, 86_400) + 3, 7)
+        case .hourly: flooredQuotient(seconds, 3600)
+        case .daily: flooredQuotient(seconds, 86_400)
+        case .weekly: flooredQuotient(flooredQuotient(seconds, 86_400) + 3, 7)
         case .monthly: year * 12 + month
         case .yearly: year
         }
     }
-}
-
-/// The quotient, rounded down where `/` rounds to zero.
-private func floored(_ number: Int64, _ divisor: Int64) -> Int64 {
-    number / divisor - (number % divisor < 0 ? 1 : 0)
 }
