@@ -108,13 +108,5 @@ public struct Notifier: Sendable {
     }
 
     /// A word that ties the events of one run together.
-    public static func newRun() -> String {
-        var text = [UInt64.random(in: .min ... .max), .random(in: .min ... .max)].map { number in
-            let digits = String(number, radix: 16)
-            return String(repeating: "0", count: 16 - digits.count) + digits
-        }.joined()
-        // As UUIDs are written: 8-4-4-4-12.
-        for place in [20, 16, 12, 8] { text.insert("-", at: text.index(text.startIndex, offsetBy: place)) }
-        return text
-    }
+    public static func newRun() -> String { UUID().uuidString.lowercased() }
 }
