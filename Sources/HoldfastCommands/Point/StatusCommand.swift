@@ -126,7 +126,7 @@ private struct JobsShown {
     init(_ session: Session, _ places: Places) {
         let moment = moment
         states = session.configuration.jobs.map { JobState($0, places, at: moment) }
-        health = JobHealth.all(session.configuration.jobs, places, now: moment.now)
+        health = JobHealth.all(states.map { ($0.job, $0.known) }, places, at: moment)
     }
 
     var member: (String, JSON?) { ("jobs", .list(states.map(JSON.job))) }

@@ -25,17 +25,18 @@ struct ScheduleCommand: ParsableCommand {
 /// What is known of a job, and when it is due.
 struct JobState {
     var job: Job
-    var record: JobRecord
-    var damage: String?
+    let known: JobRecord.Known
     /// nil: it is done when somebody asks for it.
     var dueness: Dueness?
 
     init(_ job: Job, _ places: Places, at moment: Moment) {
-        let known = JobRecord.read(job.name, places)
-        (record, damage) = (known.record, known.damage)
-        dueness = job.dueness(record, at: moment)
+        known = JobRecord.read(job.name, places)
+        dueness = job.dueness(known.record, at: moment)
         self.job = job
     }
+
+    var record: JobRecord { known.record }
+    var damage: String? { known.damage }
 
     var isDue: Bool { dueness?.isDue ?? false }
 

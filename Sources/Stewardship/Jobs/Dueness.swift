@@ -25,6 +25,12 @@ public struct Moment: Sendable {
         self.clock = clock
     }
 
+    /// What a clock that is corrected in passing may differ by.
+    private static let tolerance: Int64 = 300
+
+    /// Whether a time is not there yet.
+    func isAhead(_ time: Int64) -> Bool { time > now + Self.tolerance }
+
     /// Of this machine.
     public static func current() -> Moment {
         let now = Timestamp.now().seconds
@@ -85,7 +91,7 @@ public struct Dueness: Hashable, Sendable {
     /// - Parameters:
     ///   - to: the stores that are written to, and `copies` those that are copied to from the first of them.
     public init(job: String, to: [String], copies: [String], _ timing: Timing, _ record: JobRecord, at moment: Moment) {
-        let times = Times(job: job, timing, moment, begun: record.begun)
+        let times = Times(job: job, timing, moment, ended: record.ended(at: moment))
         now = moment.now
         var stores: [OfStore] = []
         for store in to { stores.append(Self.written(store, record.stores[store], times)) }
@@ -142,13 +148,11 @@ private struct Times {
     /// When a run began whose program was ended before it was done; nil where there is none, or the machine was off since.
     let ended: Int64?
 
-    init(job: String, _ timing: Timing, _ moment: Moment, begun: Int64?) {
+    init(job: String, _ timing: Timing, _ moment: Moment, ended: Int64?) {
         self.timing = timing
         self.moment = moment
         let range = min(4 * 3600, timing.window.length / 2, max(1, timing.every) / 2)
-        ended = begun.flatMap { begun in
-            begun > moment.now + Self.tolerance || moment.started.map { begun < $0 } ?? false ? nil : begun
-        }
+        self.ended = ended
         delay = Int64(Self.hash("\(moment.machine)\n\(job)") % UInt64(max(1, range)))
     }
 
@@ -160,10 +164,7 @@ private struct Times {
         return value ^ value >> 33
     }
 
-    /// What a clock that is corrected in passing may differ by.
-    private static let tolerance: Int64 = 300
-
-    func isAhead(_ time: Int64) -> Bool { time > moment.now + Self.tolerance }
+    func isAhead(_ time: Int64) -> Bool { moment.isAhead(time) }
 
     /// From when on something is done that was due before the machine started: after a power cut, a thousand machines start at once.
     var started: Int64 {

@@ -101,6 +101,16 @@ public struct JobRecord: Codable, Hashable, Sendable {
     }
 }
 
+extension JobRecord {
+    /// When a run began whose program was ended before it was done, unless it is still at work; nil where there is none, or the machine was off
+    /// since, which is nobody's fault.
+    func ended(at moment: Moment) -> Int64? {
+        begun.flatMap { begun in
+            moment.isAhead(begun) || moment.started.map { begun < $0 } ?? false ? nil : begun
+        }
+    }
+}
+
 // MARK: Where it lies
 
 extension JobRecord {
@@ -148,12 +158,9 @@ extension JobRecord {
         }
         let times = [begun, lastAttempt?.began, lastAttempt?.ended, lastSuccess, nextDue] + ofStores
         let counts = [failuresInARow] + stores.values.map(\.failuresInARow)
-        return times.allSatisfy { $0.map(Self.calendar.contains) ?? true }
+        return times.allSatisfy { $0.map(calendarRange.contains) ?? true }
             && counts.allSatisfy { (0...1_000_000_000).contains($0) } && verify.map { $0.collected <= 100_000 } ?? true
     }
-
-    /// The years 0 to 9999.
-    static let calendar: ClosedRange<Int64> = -62_167_219_200...253_402_300_799
 
     /// Durable on return; a crash leaves the record of before.
     func write(_ places: Places) throws {

@@ -2,7 +2,7 @@
 // told the same.
 
 public import Machine
-public import Platform
+internal import Platform
 
 /// A monitor's four answers, worst last but for `unknown`, which a monitor gets where nothing could be judged.
 public enum Verdict: Int32, Sendable, Comparable, Codable {
@@ -151,15 +151,21 @@ public struct JobHealth: Sendable {
 
     /// All jobs of a configuration.
     public static func all(
-        _ jobs: [Job], _ places: Places, limits: AgeLimits = AgeLimits(), now: Int64 = Timestamp.now().seconds
+        _ jobs: [Job], _ places: Places, limits: AgeLimits = AgeLimits(), at moment: Moment = .current()
     ) -> [JobHealth] {
-        // A run that goes on has the lock, whichever job it is at. One that the machine was switched off in is nobody's fault.
-        let isRunning = ScheduleLock.isHeld(places)
-        let started = Timestamp.now().seconds - HostFacts.secondsSinceStart
-        return jobs.map { job in
-            let known = JobRecord.read(job.name, places)
-            let unended = known.record.begun.flatMap { isRunning || $0 < started ? nil : $0 }
-            return JobHealth(job, known, limits: limits, unended: unended, now: now)
+        all(jobs.map { ($0, JobRecord.read($0.name, places)) }, places, limits: limits, at: moment)
+    }
+
+    /// The same of what was read already.
+    public static func all(
+        _ jobs: [(job: Job, known: JobRecord.Known)], _ places: Places, limits: AgeLimits = AgeLimits(),
+        at moment: Moment
+    ) -> [JobHealth] {
+        let ended = jobs.map { $0.known.record.ended(at: moment) }
+        // Whoever looks at the lock holds it for a moment: only where a run may be at work. It has the lock, whichever job it is at.
+        let isRunning = ended.contains { $0 != nil } && ScheduleLock.isHeld(places)
+        return zip(jobs, ended).map { entry, ended in
+            JobHealth(entry.job, entry.known, limits: limits, unended: isRunning ? nil : ended, now: moment.now)
         }
     }
 }
