@@ -8,6 +8,8 @@ let swiftSettings: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
+/// For what is waited for by people and not by data: a third of the program, which has to fit into an initramfs and onto a small disk.
+let small = swiftSettings + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
 
 var targets: [Target] = [
     // Libraries of the system, and the calls that Swift's Glibc module does not show.
@@ -26,8 +28,8 @@ var targets: [Target] = [
     .target(name: "Platform", dependencies: ["Reporting", "CLinux"], swiftSettings: swiftSettings),
     .target(
         name: "Cryptography", dependencies: ["Reporting", "CCrypto", "CSodium", "CLinux"], swiftSettings: swiftSettings),
-    .target(name: "Machine", dependencies: ["Platform", "Cryptography", "Reporting"], swiftSettings: swiftSettings),
-    .target(name: "AuditLog", dependencies: ["Platform", "Cryptography"], swiftSettings: swiftSettings),
+    .target(name: "Machine", dependencies: ["Platform", "Cryptography", "Reporting"], swiftSettings: small),
+    .target(name: "AuditLog", dependencies: ["Platform", "Cryptography"], swiftSettings: small),
     .target(
         name: "Stores", dependencies: ["Platform", "Cryptography", "Reporting", "CCurl"], swiftSettings: swiftSettings),
     .target(
@@ -35,23 +37,23 @@ var targets: [Target] = [
         dependencies: ["Stores", "Machine", "Platform", "Cryptography", "Reporting", "CZstd", "CArchive"],
         swiftSettings: swiftSettings),
     .target(
-        name: "Boot", dependencies: ["Machine", "Platform", "Cryptography", "Reporting"], swiftSettings: swiftSettings),
+        name: "Boot", dependencies: ["Machine", "Platform", "Cryptography", "Reporting"], swiftSettings: small),
     .target(
         name: "RestorePoints",
         dependencies: ["Boot", "Images", "Stores", "AuditLog", "Machine", "Platform", "Cryptography", "Reporting"],
-        swiftSettings: swiftSettings),
+        swiftSettings: small),
     .target(
         name: "WriteFilter", dependencies: ["RestorePoints", "Boot", "Machine", "Platform", "Reporting"],
-        swiftSettings: swiftSettings),
+        swiftSettings: small),
     .target(
         name: "Sanitization", dependencies: ["AuditLog", "Machine", "Platform", "Cryptography", "Reporting", "CLinux"],
-        swiftSettings: swiftSettings),
+        swiftSettings: small),
     .target(
         name: "Stewardship",
         dependencies: [
             "WriteFilter", "RestorePoints", "Boot", "Images", "Stores", "AuditLog", "Machine", "Platform", "Reporting",
         ],
-        swiftSettings: swiftSettings),
+        swiftSettings: small),
     .target(
         name: "HoldfastCommands",
         dependencies: [
@@ -59,7 +61,7 @@ var targets: [Target] = [
             "Machine",
             "Platform", "Cryptography", "CTOML", "Reporting",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        ], swiftSettings: swiftSettings),
+        ], swiftSettings: small),
     .executableTarget(name: "holdfast", dependencies: ["HoldfastCommands"], swiftSettings: swiftSettings),
 
     .target(name: "CTestSupport", path: "Tests/CTestSupport", cSettings: [.define("_GNU_SOURCE")]),
