@@ -17,10 +17,18 @@ package enum StateReach: Equatable {
         // Below the last folder that is there; it is made there.
         var existing = state
         while !exists(existing), existing.parent != existing { existing = existing.parent }
-        let (root, here) = (try Descriptor.open("/", .directory), try Descriptor.open(existing, .directory))
+        // Under a write filter `/` is what it protects: a start finds that, and not what this session sees.
+        let ground = FilterMounts.lower(of: "/")
+        let root = try Descriptor.open(ground ?? "/", .directory)
+        let here = try Descriptor.open(existing, .directory)
         if try root.status().mount == here.status().mount { self = .inside; return }
         guard let root = try Mount.holding(root), let here = try Mount.holding(here) else {
             throw BootError.unreachable(state: state, reason: "it is on no mount that can be seen")
+        }
+        // The filter has mounted it from there.
+        if let ground, here.device == root.device {
+            let below = ground.appending(BytePath("/").remainder(of: existing))
+            if here.pathInFileSystem(of: existing) == root.pathInFileSystem(of: below) { self = .inside; return }
         }
         guard here.point == state else {
             throw BootError.unreachable(state: state, reason: "it is on \(here.point), which is mounted later")

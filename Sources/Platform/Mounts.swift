@@ -28,7 +28,7 @@ public struct Mount: Sendable, Hashable {
     }
 
     /// Where a path in this mount is in the file system.
-    func pathInFileSystem(of path: BytePath) -> BytePath {
+    package func pathInFileSystem(of path: BytePath) -> BytePath {
         path == point ? root : root.appending(point.remainder(of: path))
     }
 

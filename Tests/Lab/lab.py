@@ -246,6 +246,8 @@ class Machine:
         self.host = host
         #: A kernel and an initramfs to start at once, with the script in the place of systemd: cheaper, for what does not look at a start.
         self.kernel = kernel
+        #: What the machine's clock says when it starts: the time, or one as in 2027-03-01T06:00:00 (UTC).
+        self.clock = "utc"
         #: More of qemu's words.
         self.words = []
         self.silence = SILENCE
@@ -262,7 +264,7 @@ class Machine:
         (self.shared / "then").write_text(after)
         # Each device that nobody needs is time at each start: a floppy, a CD, a screen.
         words = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", self.memory, "-nodefaults", "-nographic",
-                 "-serial", f"file:{self.console}", "-monitor", "none", "-nic", "none", "-rtc", "base=utc",
+                 "-serial", f"file:{self.console}", "-monitor", "none", "-nic", "none", "-rtc", f"base={self.clock}",
                  "-virtfs", f"local,path={self.shared},mount_tag=lab,security_model=none"]
         if self.host:
             words += ["-virtfs", f"local,path={self.host},mount_tag=host,security_model=none,readonly=on,multidevs=remap"]
