@@ -28,6 +28,8 @@ public enum StewardError: Explained, Hashable {
     case units(reason: String)
     /// A program of the plant that decides whether work may go on is not the plant's alone.
     case untrustedHold(reason: String)
+    /// What was restored could not be scanned.
+    case noScan(reason: String)
 
     public var description: String {
         switch self {
@@ -47,6 +49,7 @@ public enum StewardError: Explained, Hashable {
         case .noTimers: "this machine is not run by systemd, whose timer would run the jobs"
         case .units(let reason): "systemd did not take the timer: \(reason)"
         case .untrustedHold(let reason): "the command of [schedule] hold is not run: \(reason)"
+        case .noScan(let reason): "nothing was restored, since it could not be scanned: \(reason)"
         case .pointsAreImages(let root, let store, _): "the points of \(root) are images already, in \(store)"
         }
     }
@@ -73,6 +76,8 @@ public enum StewardError: Explained, Hashable {
         case .noTimers:
             "have cron do it, with a line in /etc/cron.d: `*/15 * * * * root /usr/bin/holdfast schedule run --quiet`"
         case .units: "`systemctl status holdfast-schedule.timer` tells more"
+        case .noScan:
+            "give it to root alone, with its folders (`chown root`, `chmod go-w`), or take scan out of [hooks] in the configuration"
         case .untrustedHold: "give it to root alone, with its folders: `chown root` and `chmod go-w`"
         case .pointsAreImages(_, let store, let identity):
             "`holdfast copy --from \(store) --identity \(identity)` takes them elsewhere"

@@ -26,8 +26,10 @@ import Testing
             ("[stores]\nx = 5", "line 2, column 5: the store x wants a path as a string"),
             (
                 "# a\n[hooks]\nbefor = '/x'",
-                "line 3, column 1: there is no setting befor in [hooks]; there are before and after"
+                "line 3, column 1: there is no setting befor in [hooks]; there are before, after and scan"
             ),
+            ("[hooks]\nscan = ['/x']", "line 2, column 8: scan wants a path as a string"),
+            ("[hooks]\nscan = 'clamscan'", "line 2, column 8: the path of scan is not absolute"),
             ("identity = ['/a',\n '/b', 7]", "line 2, column 8: identity wants paths as strings"),
             ("identity = ['/a', 'b']", "line 1, column 19: the path of identity is not absolute"),
             ("identity = true", "line 1, column 12: identity wants a path, or an array of paths"),
@@ -80,7 +82,7 @@ import Testing
             path: "/etc/passwd")
         #expect(all.identities == ["/etc/holdfast/identity.txt"] && all.state == "/var/lib/holdfast")
         #expect(all.cache == "/var/cache/holdfast" && all.series == "/etc/holdfast/series")
-        #expect(all.hooks.before != nil && all.hooks.after != nil)
+        #expect(all.hooks.before != nil && all.hooks.after != nil && all.scan == "/usr/local/lib/holdfast/scan")
         #expect(all.stores["nas"]?.settings.location.description == "/mnt/nas/line3" && all.makesPointBeforePackages)
         let store = try #require(all.stores["NAME"])
         #expect(store.settings.location.description == "s3://plant/line3?endpoint=https://s3.example.com")

@@ -4,6 +4,8 @@ internal import ArgumentParser
 internal import Images
 internal import Machine
 internal import Platform
+internal import Reporting
+internal import Stewardship
 internal import WriteFilter
 
 struct RestoreCommand: HoldfastCommand {
@@ -64,6 +66,9 @@ struct RestoreCommand: HoldfastCommand {
         if let to, !dryRun, FilterMounts.forgets(try to.absolute) != nil {
             throw FilterError.active(what: "what is restored to \(to.path)")
         }
+        let scan = dryRun ? nil : session.configuration.scan.map { RestoreScan($0) }
+        // A look that cannot be made is told before hours of work, not after.
+        try scan?.check()
         // `--dry-run --verbose` lists paths from here on.
         request.only = only.map {
             PathPattern(Array($0.bytes.starts(with: [0x2e, 0x2f]) ? $0.bytes.dropFirst(2) : $0.bytes[...]))
@@ -93,9 +98,42 @@ struct RestoreCommand: HoldfastCommand {
             try restore(reader, asked, progress: session.progress, findings: session.findings)
         }
         first.finish(session)
+        let scanned = try scan.map { try look($0, session) }
         session.show(
-            document(report, session, listed: request.listPaths == nil ? nil : paths.all), summary: summary(report))
+            document(report, session, listed: request.listPaths == nil ? nil : paths.all)
+                + [("scan", scanned.map(document))],
+            summary: summary(report) + (scanned.map { [$0.sentence] } ?? []))
+        // Whatever else was found: the tree is not to be used.
+        if let scanned, !scanned.isClean { return .refused }
         return session.outcome(report.findings)
+    }
+
+    /// Has the plant's own program look at what is there now, in the folder as a whole: where it held something before, that is looked at, too.
+    private func look(_ scan: RestoreScan, _ session: Session) throws -> RestoreScan.Report {
+        let folder = try to?.absolute ?? HostFacts.workingFolder
+        session.console.note("\(scan.program) looks at \(folder)")
+        let report = try scan.look(at: folder, verb: "restore", stop: session.progress.stop)
+        if report.isClean { return report }
+        report.lines.forEach { session.console.warning("\(scan.program): \($0)") }
+        // Also where nobody wants to hear of what went well.
+        session.console.error(
+            .refused(
+                "what was restored to \(folder) is not to be used: \(report.sentence)",
+                hint: "it is there for whoever looks into that; repeated, `holdfast restore` scans it anew"))
+        return report
+    }
+
+    private func document(_ report: RestoreScan.Report) -> JSON {
+        let verdict =
+            switch report.verdict {
+            case .clean: "clean"
+            case .found: "found"
+            case .failed: "failed"
+            }
+        return .object([
+            ("program", .text(report.program.description)), ("verdict", .text(verdict)),
+            ("sentence", .text(report.sentence)), ("lines", .list(report.lines.map(JSON.text))),
+        ])
     }
 
     /// An image that is not of `/` would lay its own folders over those of the system.

@@ -16,6 +16,8 @@ struct Configuration {
     var series = HardwareSeries.standardPath
     /// What stands around the making of points and snapshots.
     var hooks = Hooks()
+    /// What looks at what was restored.
+    var scan: BytePath?
     /// Whether a point is made before apt changes packages.
     var makesPointBeforePackages = false
     /// Stores by the names that stand for them.

@@ -96,8 +96,8 @@ enum Settings {
         SettingTable(
             name: "hooks",
             explanation: [
-                "Programs that run around the making of a point or a snapshot. Each is told the verb and the tree. They run as root,",
-                "so nobody else may be able to write them or this file. One that is not done after ten minutes is ended.",
+                "Programs that run around the making of a point or a snapshot, or after a restore. Each is told the verb and the tree. They run as",
+                "root, so nobody else may be able to write them or this file. One that is not done after ten minutes is ended.",
             ],
             settings: [
                 Setting(
@@ -112,6 +112,15 @@ enum Settings {
                     explanation: ["It lets that go on. It runs whenever the one before was started."],
                     standard: "none", example: #"after = "/usr/local/lib/holdfast/resume""#
                 ) { value, source, result in result.hooks.after = try source.absolute(value, "after") },
+                Setting(
+                    name: "scan", wants: "a path",
+                    explanation: [
+                        "It looks at what `holdfast restore` has restored, before that is used: it is told restore and the folder, as a scanner for",
+                        "malware wants it. It ends with 0 where all is clean. With any other status, or where it cannot be run, restore ends with",
+                        "status 4, and what was restored stays, and is not to be used. It has a day, and may print 16 MiB.",
+                    ],
+                    standard: "none", example: #"scan = "/usr/local/lib/holdfast/scan""#
+                ) { value, source, result in result.scan = try source.absolute(value, "scan") },
             ],
             check: { source in try source.checkHooks() }),
         SettingTable(
