@@ -90,6 +90,8 @@ public struct Places: Sendable, Hashable {
     }
     /// What says that jobs run by themselves, and what was decided of that.
     public var schedule: BytePath { jobs.appending("schedule") }
+    /// Since when the plant holds work.
+    public var heldWork: BytePath { jobs.appending("held") }
     /// How many messages about jobs did not reach whom they were for.
     public var lostNotices: BytePath { jobs.appending("lost-notices") }
     /// The key that signs certificates, with its public half beside it.

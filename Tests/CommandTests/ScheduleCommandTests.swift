@@ -139,6 +139,42 @@ import Testing
         #expect(place.holdfast("images --from local").output.contains("no image"))
     }
 
+    @Test("A hold that nobody takes back is told by check, and not any more once it is over")
+    func forgottenHold() {
+        let place = plant("", "hold = \"/nowhere/hold\"")
+        place.shell("mkdir line; sed -i \"s|/nowhere/hold|$PWD/hold|\" config.toml")
+        #expect(place.holdfast("schedule run \(config)").status == 0)
+        #expect(place.holdfast("check \(config)").status == 0)
+        place.shell("touch hold; echo two > tree/file")
+        // Somebody who asks, and the timer, where something is due.
+        #expect(place.holdfast("schedule run plant \(config)").status == 4)
+        let note = "$(find . -name held -path '*jobs*')"
+        #expect(!place.holdfast("check \(config)").output.contains("has held work"))
+        place.shell("sed -i 's/\"since\":[0-9]*/\"since\":1700000000/' \(note)")
+        let late = place.holdfast("check \(config)")
+        #expect(late.status == 1 && late.output.contains("the plant has held work for "), "\(late)")
+        #expect(late.output.contains("hold is there"), "\(late)")
+        // Nothing is due, and the hold is looked at all the same.
+        #expect(place.holdfast("schedule run \(config)").output == "nothing is due\n")
+        #expect(place.holdfast("check \(config)").status == 1)
+        place.shell("rm hold")
+        #expect(place.holdfast("schedule run \(config)").output == "nothing is due\n")
+        #expect(place.holdfast("check \(config)").status == 0)
+    }
+
+    @Test("A run that rests has it on record since when, and takes that back when it goes on")
+    func noteOfRest() {
+        let place = plant("rate = \"1MB\"", "hold = \"/nowhere/hold\"")
+        let outcome = place.shell(
+            """
+            mkdir line; sed -i "s|/nowhere/hold|$PWD/hold|" config.toml; head -c 5000000 /dev/urandom > tree/large
+            holdfast schedule run \(config) & p=$!
+            sleep 1.5; touch hold; for i in $(seq 50); do n=$(find . -name held -path '*jobs*'); [ -n "$n" ] && break; sleep 0.1; done
+            echo "noted: $n"; rm hold; wait $p; echo "status $?"; find . -name held -path '*jobs*'
+            """)
+        #expect(outcome.output.contains("noted: ./") && outcome.output.hasSuffix("status 0\n"), "\(outcome)")
+    }
+
     @Test("A hold has reading stop within a second, and it goes on when that is over")
     func rests() throws {
         let place = Workplace()

@@ -115,10 +115,10 @@ import Testing
         #expect(Hold.command(["/nowhere/program"]).reason(nil)?.contains("could not be asked") == true)
         #expect(Hold.command(["/bin/sh", "-c", "kill -9 $$"]).reason(nil)?.contains("could not be asked") == true)
         #expect(Hold.command(["/bin/sh", "-c", "exit 127"]).reason(nil)?.contains("could not be asked") == true)
-        #expect(throws: StewardError.self) { _ = try HoldWatch(file, Stop(), tell: { _ in }) }
+        #expect(throws: StewardError.self) { _ = try HoldWatch(file, Stop(), scratch.places, tell: { _ in }) }
         try removeFile(scratch.file("hold"))
         let stop = Stop()
-        let watch = try HoldWatch(file, stop, tell: { _ in })
+        let watch = try HoldWatch(file, stop, scratch.places, tell: { _ in })
         try writeNew(scratch.file("hold"), [])
         var waited = 0
         while !stop.isHeld {

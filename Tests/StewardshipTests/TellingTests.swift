@@ -1,6 +1,7 @@
 // What others are told of jobs: a monitor's plugin, metrics, files, a server and a program.
 
 import Glibc
+import Machine
 import Platform
 import Stores
 import TestSupport
@@ -76,6 +77,38 @@ import Testing
             limits: AgeLimits(warning: it.warn, critical: it.crit), now: Self.now)
         #expect(health.verdict == it.verdict, "\(health.reasons)")
         #expect(health.reasons.isEmpty == (it.verdict == .fine))
+    }
+
+    @Test("A hold that lasts longer than a job's interval is told, whatever the job's age")
+    func held() {
+        func reasons(_ length: Int64, every: Int64? = day) -> [String] {
+            JobHealth(
+                job(every: every), record(ago: hour),
+                held: HeldWork(since: Self.now - length, by: "/run/hold is there"),
+                now: Self.now
+            ).reasons
+        }
+        #expect(reasons(day) == ["the plant has held work for 24 h: /run/hold is there"])
+        #expect(reasons(day - 1) == [] && reasons(-day) == [] && reasons(100 * day, every: nil) == [])
+        let health = JobHealth(
+            job(), record(ago: 60 * hour), held: HeldWork(since: Self.now - 60 * hour, by: "x"), now: Self.now)
+        #expect(health.verdict == .critical && health.reasons.count == 2, "\(health.reasons)")
+    }
+
+    @Test("Since when work is held stays known over looks, and a note that is damaged is none")
+    func heldNote() throws {
+        let places = scratch.places
+        #expect(HeldWork.read(places) == nil)
+        #expect(HeldWork.note("a", places, now: Self.now) == nil)
+        #expect(HeldWork.note("b", places, now: Self.now + day) == nil)
+        #expect(HeldWork.read(places) == HeldWork(since: Self.now, by: "a"))
+        // A clock that was ahead.
+        #expect(HeldWork.note("c", places, now: Self.now - day) == nil)
+        #expect(HeldWork.read(places)?.since == Self.now - day)
+        try replaceFile(places.heldWork, Array("{\"since\":99999999999999999,\"by\":\"x\"}".utf8), mode: 0o644)
+        #expect(HeldWork.read(places) == nil)
+        HeldWork.review(nil, places)
+        #expect(!exists(places.heldWork))
     }
 
     @Test("A copy that has fallen behind is told, though the job itself is in time")

@@ -22,7 +22,7 @@ enum ScheduleSettingTable {
                 explanation: [
                     "What the plant sets while it must not be disturbed: a file that is there, or a program that ends with 0. Nothing begins",
                     "then, and what goes on rests until it is over. The program is asked all the time, and has to answer within 10 s;",
-                    "one that cannot be asked holds work, too.",
+                    "one that cannot be asked holds work, too. `holdfast check` warns of a job once work has been held for longer than its interval.",
                 ],
                 standard: "none", example: #"hold = "/run/plant/producing""#
             ) { value, source, result in

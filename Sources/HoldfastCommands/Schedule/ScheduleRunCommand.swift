@@ -54,12 +54,13 @@ struct ScheduleRunCommand: StatefulCommand {
             return done(session, "a run is going on already")
         }
         if named == nil, JobState.due(configuration.jobs, places, at: .current()).isEmpty {
+            HeldWork.review(configuration.schedule.hold, places)
             return done(session, configuration.jobs.isEmpty ? "there is no job" : "nothing is due")
         }
         let watch: HoldWatch?
         do {
             watch = try configuration.schedule.hold.map {
-                try HoldWatch($0, session.progress.stop, tell: session.console.warning)
+                try HoldWatch($0, session.progress.stop, places, tell: session.console.warning)
             }
         } catch let error as StewardError {
             guard case .held = error, named == nil else { throw error }

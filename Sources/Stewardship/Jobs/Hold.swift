@@ -2,6 +2,7 @@
 // on rests at the next chunk until it is over.
 
 internal import Glibc
+public import Machine
 public import Platform
 public import Reporting
 
@@ -62,18 +63,36 @@ public final class HoldWatch: @unchecked Sendable {
     private let state = State()
     private var thread: WorkerThread?
 
+    /// - Parameters:
+    ///   - places: where it is noted since when work rests.
+    ///   - tell: what somebody should know, in a sentence.
     /// - Throws: `StewardError.held` where the plant wants rest already.
-    public init(_ hold: Hold, _ stop: Stop, tell: @escaping @Sendable (String) -> Void) throws {
+    public init(
+        _ hold: Hold, _ stop: Stop, _ places: Places, tell: @escaping @Sendable (String) -> Void
+    ) throws {
         try hold.check()
-        if let reason = hold.reason(stop) { throw StewardError.held(by: reason) }
+        let note = { @Sendable (reason: String) in
+            if let problem = HeldWork.note(reason, places, now: Timestamp.now().seconds) { tell(problem) }
+        }
+        if let reason = hold.reason(stop) {
+            note(reason)
+            throw StewardError.held(by: reason)
+        }
+        HeldWork.end(places)
         thread = WorkerThread { [state] in
             var wasHeld = false
             while !state.monitor.withLock({ state.isEnding }), !stop.isStopRequested {
                 let reason = hold.reason(stop)
                 if stop.isStopRequested { break }
                 stop.setHeld(reason != nil)
-                if let reason, !wasHeld { tell("work rests, since the plant holds it: \(reason)") }
-                if reason == nil, wasHeld { tell("work goes on") }
+                if let reason, !wasHeld {
+                    tell("work rests, since the plant holds it: \(reason)")
+                    note(reason)
+                }
+                if reason == nil, wasHeld {
+                    tell("work goes on")
+                    HeldWork.end(places)
+                }
                 wasHeld = reason != nil
                 usleep(Self.pause)
             }

@@ -47,9 +47,11 @@ public struct JobHealth: Sendable {
 
     /// - Parameters:
     ///   - unended: since when a run goes on that is not at work any more, in seconds since 1970; nil where there is none.
+    ///   - held: that the plant holds work, where it does.
     ///   - now: seconds since 1970.
     public init(
-        _ job: Job, _ known: JobRecord.Known, limits: AgeLimits = AgeLimits(), unended: Int64? = nil, now: Int64
+        _ job: Job, _ known: JobRecord.Known, limits: AgeLimits = AgeLimits(), unended: Int64? = nil,
+        held: HeldWork? = nil, now: Int64
     ) {
         self.job = job.name
         record = known.record
@@ -58,7 +60,7 @@ public struct JobHealth: Sendable {
         age = record.lastSuccess.map { max(0, now - $0) }
         let found =
             known.damage.map { [(.critical, $0)] }
-            ?? Self.objections(job, record, self.limits, unended: unended, now)
+            ?? Self.objections(job, record, self.limits, unended: unended, held, now)
         // The order in which they were found is kept among those of one verdict.
         let sorted = found.enumerated().sorted { ($1.element.verdict, $0.offset) < ($0.element.verdict, $1.offset) }
             .map(\.element)
@@ -70,7 +72,7 @@ public struct JobHealth: Sendable {
 
     /// What a person has to know first comes first: which store is late, what was not as it should be there, and then what the last run said.
     private static func objections(
-        _ job: Job, _ record: JobRecord, _ limits: AgeLimits, unended: Int64?, _ now: Int64
+        _ job: Job, _ record: JobRecord, _ limits: AgeLimits, unended: Int64?, _ held: HeldWork?, _ now: Int64
     ) -> [Objection] {
         let places = job.to + job.copies
         func success(_ place: String) -> Int64? {
@@ -93,6 +95,7 @@ public struct JobHealth: Sendable {
                 ? objections(to: record.lastSuccess, of: "it", never: "", isDue: true, limits, now)
                 : late.flatMap { $0 }
         }
+        if let reason = held?.objection(every: job.timing?.every, now: now) { found.append((.warning, reason)) }
         if let unended {
             let time = Timestamp(seconds: unended, nanoseconds: 0).text
             found.append((.warning, "the run of \(time) did not come to its end: the program was ended"))
@@ -164,8 +167,10 @@ public struct JobHealth: Sendable {
         let ended = jobs.map { $0.known.record.ended(at: moment) }
         // Whoever looks at the lock holds it for a moment: only where a run may be at work. It has the lock, whichever job it is at.
         let isRunning = ended.contains { $0 != nil } && ScheduleLock.isHeld(places)
+        let held = HeldWork.read(places)
         return zip(jobs, ended).map { entry, ended in
-            JobHealth(entry.job, entry.known, limits: limits, unended: isRunning ? nil : ended, now: moment.now)
+            JobHealth(
+                entry.job, entry.known, limits: limits, unended: isRunning ? nil : ended, held: held, now: moment.now)
         }
     }
 }
