@@ -92,6 +92,8 @@ public struct Places: Sendable, Hashable {
     public var schedule: BytePath { jobs.appending("schedule") }
     /// Since when the plant holds work.
     public var heldWork: BytePath { jobs.appending("held") }
+    /// For which run of the package manager a backup was made.
+    public var packageRun: BytePath { jobs.appending("package-run") }
     /// How many messages about jobs did not reach whom they were for.
     public var lostNotices: BytePath { jobs.appending("lost-notices") }
     /// The key that signs certificates, with its public half beside it.

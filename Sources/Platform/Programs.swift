@@ -61,15 +61,17 @@ extension SystemError {
 /// - Parameters:
 ///   - words: the program's absolute path, or a name that is looked for where the system's programs are, and its arguments.
 ///   - input: what it reads; nil: nothing.
+///   - variables: the names of the variables that it gets of this program's environment; for this program itself.
 ///   - isHook: it is somebody's own program, which may want to find others that were installed by hand.
-///   - limit: the seconds after which it is ended, with what it has started.
+///   - limit: the seconds after which it is asked to end, with what it has started.
+///   - grace: the seconds that it has for that.
 ///   - outputLimit: how many bytes it may print, its complaints among them; it holds where there is a limit of seconds, too.
 ///   - stop: ends it, too.
 /// - Throws: where it is not there or cannot be started, took longer than the limit (ETIMEDOUT), or printed more than it may (EFBIG); a status
 ///   other than 0 is for the caller to judge.
 public func runProgram(
-    _ words: [ProgramWord], input: [UInt8]? = nil, isHook: Bool = false, limit: Int? = nil,
-    outputLimit: UInt64 = .max, stop: Stop? = nil
+    _ words: [ProgramWord], input: [UInt8]? = nil, variables: [String] = [], isHook: Bool = false, limit: Int? = nil,
+    grace: Int = 5, outputLimit: UInt64 = .max, stop: Stop? = nil
 ) throws(SystemError) -> ProgramResult {
     let name = words.first?.shown ?? ""
     // Files rather than pipes: nothing waits for anything, however much either stream holds.
@@ -83,15 +85,16 @@ public func runProgram(
         given = try Descriptor.open("/dev/null")
     }
     let child = try spawn(
-        words, folders: systemFolders + (isHook ? localFolders : []), descriptors: (given, output, errors),
-        limit == nil ? .same : .ownGroup)
+        words, folders: systemFolders + (isHook ? localFolders : []),
+        variables: variables.compactMap { name in getenv(name).map { "\(name)=\(String(cString: $0))" } },
+        descriptors: (given, output, errors), limit == nil ? .same : .ownGroup)
     var status: CInt = 0
     if let limit {
         let isTooLong = {
             // What cannot be looked at is looked at once more when it is read.
             [output, errors].reduce(UInt64(0)) { $0 &+ ((try? $1.status().size) ?? 0) } > outputLimit
         }
-        try wait(for: child, &status, name, limit, isTooLong: outputLimit == .max ? nil : isTooLong, stop)
+        try wait(for: child, &status, name, limit, grace, isTooLong: outputLimit == .max ? nil : isTooLong, stop)
     } else {
         try check("wait for", name) { waitpid(child, &status, 0) }
     }
@@ -103,7 +106,8 @@ public func runProgram(
 /// Waits for a program with a limit; what is not done by then, or when a stop is asked for, is asked to end and then ended. What prints
 /// too much is ended at once: it is held in memory.
 private func wait(
-    for child: pid_t, _ status: inout CInt, _ name: String, _ limit: Int, isTooLong: (() -> Bool)?, _ stop: Stop?
+    for child: pid_t, _ status: inout CInt, _ name: String, _ limit: Int, _ grace: Int, isTooLong: (() -> Bool)?,
+    _ stop: Stop?
 ) throws(SystemError) {
     func ends(within seconds: Int, or isStopped: () -> Bool) throws(SystemError) -> Bool {
         var pause: UInt32 = 1000
@@ -126,9 +130,10 @@ private func wait(
     if isDone { return }
     let isStopped = stop?.isStopRequested ?? false
     kill(-child, SIGTERM)
-    if try !ends(within: 5, or: { false }) {
+    if try !ends(within: grace, or: { false }) {
         kill(-child, SIGKILL)
-        try check("wait for", name) { waitpid(child, &status, 0) }
+        // One that waits for a server that is gone ends when the kernel lets it. Nobody else waits for that.
+        if try !ends(within: 5, or: { false }) { status = SIGKILL }
     }
     if !isStopped {
         throw SystemError(ETIMEDOUT, "run", name, detail: "it was not done after \(limit) s, and was ended")

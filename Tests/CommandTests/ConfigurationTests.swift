@@ -37,8 +37,22 @@ import Testing
                 "x = 1",
                 "there are identity, state, cache, series, [hooks], [stores], [stores.NAME], [jobs.NAME], [schedule], [notify], [status] and [packages]"
             ),
-            ("[packages]\npoints = 1", "line 2, column 1: there is no setting points in [packages]; there is point"),
+            (
+                "[packages]\npoints = 1",
+                "line 2, column 1: there is no setting points in [packages]; there are point, backup, wait and"
+            ),
             ("[packages]\npoint = 1", "line 2, column 9: point wants true or false"),
+            ("[packages]\nbackup = true", "line 2, column 10: backup wants the name of a job as a string"),
+            ("[packages]\nbackup = 'x'", "line 2, column 10: there is no job x; no table [jobs.NAME] makes one"),
+            (
+                "[packages]\nbackup = 'x'\n[jobs.y]\nsources = ['/a']\nto = ['/b']",
+                "line 2, column 10: there is no job x; there are y"
+            ),
+            ("[packages]\nwait = '5m'", "line 2, column 8: wait has nothing to wait for: set backup"),
+            ("[packages]\nrequired = true", "line 2, column 12: required has no backup that could be: set backup"),
+            ("[packages]\nwait = 5", "line 2, column 8: wait wants a span from \"1m\" to \"1d\" as a string"),
+            ("[packages]\nwait = '2d'", "line 2, column 8: wait wants a span"),
+            ("[packages]\nrequired = 'no'", "line 2, column 12: required wants true or false"),
             ("hooks = 1", "line 1, column 9: [hooks] wants to be a table"),
             ("'state' = ''", "line 1, column 11: the path of state is not absolute"),
             ("state = '/a'\nstate = '/b'", "line 2, column"),
@@ -99,6 +113,7 @@ import Testing
         #expect(job.hooks?.before != nil && job.hooks?.after != nil && job.excludes.count == 2)
         #expect(all.schedule.hold == .file("/run/plant/producing") && all.schedule.memory == 1 << 29)
         #expect(all.schedule.processors?.text == "0-1")
+        #expect(all.packageBackup == PackageBackup(job: "NAME"))
         #expect(lines.allSatisfy { $0.count <= 80 }, "\(text)")
         for setting in Settings.tables.flatMap(\.settings) { #expect(text.contains("\n#" + setting.example + "\n")) }
     }

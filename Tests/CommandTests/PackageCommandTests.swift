@@ -58,6 +58,68 @@ struct PackageCommandTests {
         #expect(outcome.output.contains("`holdfast recover") && outcome.output.contains("rollback.json"), "\(outcome)")
     }
 
+    /// A machine with a job, and a configuration that wants it done before packages are changed.
+    private func backedUp(_ packages: String, _ rest: String = "") -> Workplace {
+        let place = Workplace()
+        place.shell(
+            """
+            mkdir tree; echo 1 >tree/a
+            cat >config.toml <<'END'
+            [stores]
+            local = "\(place.file("local"))"
+            [jobs.plant]
+            sources = ["\(place.file("tree"))"]
+            to = ["local"]
+            [packages]
+            backup = "plant"
+            \(packages)
+            \(rest)
+            END
+            """)
+        place.holdfast("store init local --quiet")
+        return place
+    }
+
+    /// The hook, as apt calls it.
+    private func apt(_ place: Workplace) -> Outcome {
+        let folder = BytePath(#filePath).parent.parent.parent
+        return place.shell(
+            """
+            step=$(sed -n 's/^DPkg::Pre-Invoke {"\\(.*\\)";};$/\\1/p' \(folder)/Sources/Packaging/apt-hook | sed "s|/usr/bin/holdfast|$(which holdfast)|g")
+            export HOLDFAST_CONFIG=config.toml
+            sh -c "$step" && echo changed
+            """)
+    }
+
+    @Test("A fresh backup comes before packages are changed, whatever was backed up a moment ago")
+    func backup() {
+        let place = backedUp("")
+        place.holdfast("schedule run plant --config config.toml")
+        let outcome = apt(place)
+        #expect(outcome.output.hasSuffix("made a backup by the job plant\nchanged\n"), "\(outcome)")
+        #expect(place.holdfast("images --from local --json").output.split(separator: "\"sequence\"").count - 1 == 2)
+    }
+
+    @Test("Without a fresh backup packages are changed all the same, unless it is required", arguments: [true, false])
+    func noBackup(isRequired: Bool) {
+        let place = backedUp("required = \(isRequired)")
+        place.shell("mv local away")
+        let outcome = apt(place)
+        #expect(outcome.output.contains("there is no fresh backup by the job plant: local: "), "\(outcome)")
+        #expect(outcome.output.contains("changed\n") == !isRequired, "\(outcome)")
+        #expect(outcome.output.contains("error: no package is changed") == isRequired, "\(outcome)")
+        place.shell("mv away local")
+        #expect(apt(place).output.hasSuffix("changed\n"))
+    }
+
+    @Test("A hold of the plant keeps nobody waiting who changes packages")
+    func hold() {
+        let place = backedUp("", "[schedule]\nhold = \"/dev/null\"")
+        let outcome = place.shell("export HOLDFAST_CONFIG=config.toml; timeout 30 holdfast package changing; echo $?")
+        #expect(outcome.output.contains("the plant holds work: /dev/null is there"), "\(outcome)")
+        #expect(outcome.output.hasSuffix("3\n"), "\(outcome)")
+    }
+
     @Test("A pipe in the place of the configuration holds up nobody")
     func pipe() {
         let place = Workplace()

@@ -1,8 +1,10 @@
-// `holdfast package …`: what the scripts and the hook of the Debian package call. None of it ever stops a package manager.
+// `holdfast package …`: what the scripts and the hook of the Debian package call. None of it stops a package manager,
+// unless the configuration wants a fresh backup and there is none.
 
 internal import ArgumentParser
 internal import Machine
 internal import Platform
+internal import Reporting
 internal import RestorePoints
 internal import Stewardship
 
@@ -14,30 +16,81 @@ struct PackageCommand: ParsableCommand {
     /// Before packages are changed.
     struct Changing: StatefulCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Make the point before-packages.TIME, where the configuration wants it.")
+            abstract: "Make a fresh backup and the point before-packages.TIME, where the configuration wants them.")
         @OptionGroup var state: StateOptions
         @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
         var goesOnRegardless: Bool { true }
 
-        func isRecorded(in session: Session) -> Bool { session.configuration.makesPointBeforePackages }
+        func isRecorded(in session: Session) -> Bool {
+            session.configuration.makesPointBeforePackages || session.configuration.packageBackup != nil
+        }
 
         func perform(_ session: Session) throws -> Outcome {
-            guard session.configuration.makesPointBeforePackages else { return .done }
-            do {
-                let created = try session.working {
-                    try PackageChange(state.places(session)).makePoint(
-                        user: HostFacts.userName, progress: session.progress, findings: session.findings,
-                        hooks: session.configuration.hooks)
+            var (members, summary): ([(String, JSON?)], [String]) = ([], [])
+            var outcome = Outcome.done
+            if let backup = session.configuration.packageBackup {
+                switch make(backup, session) {
+                case .hadItsOwn: break
+                case .made:
+                    members.append(("backup", .text(backup.job)))
+                    summary.append("made a backup by the job \(backup.job)")
+                case .missing(let reason):
+                    let sentence = "there is no fresh backup by the job \(backup.job): \(reason)"
+                    guard !backup.isRequired else {
+                        // The one status at which the hook has apt stop.
+                        session.show([], summary: ["no package is changed: \(sentence)"])
+                        session.console.error(
+                            .refused(
+                                "no package is changed: \(sentence)",
+                                hint:
+                                    "`holdfast schedule run \(backup.job)` makes one; with required = false in [packages] apt goes on without"
+                            ))
+                        return .refused
+                    }
+                    session.console.warning("\(sentence); packages are changed all the same")
+                    outcome = .findings
                 }
-                guard let created else { return .done }
-                for finding in created.preflight { session.console.warning(finding.sentence) }
-                session.show([("point", JSON.point(created.point))], summary: ["created \(created.point.name)"])
-                return session.outcome(created.findings)
-            } catch {
-                let problem = Problem(error)
-                session.console.warning("no point of before is made: \(problem.message)")
-                return .findings
+            }
+            if session.configuration.makesPointBeforePackages {
+                do {
+                    if let created = try makePoint(session) {
+                        for finding in created.preflight { session.console.warning(finding.sentence) }
+                        members.append(("point", JSON.point(created.point)))
+                        summary.append("created \(created.point.name)")
+                        if session.outcome(created.findings) == .findings { outcome = .findings }
+                    }
+                } catch {
+                    let problem = Problem(error)
+                    session.console.warning("no point of before is made: \(problem.message)")
+                    outcome = .findings
+                }
+            }
+            if !members.isEmpty { session.show(members, summary: summary) }
+            return outcome
+        }
+
+        /// Has this program do the job as `schedule run` does, in a process that can be ended.
+        private func make(_ backup: PackageBackup, _ session: Session) -> PackageBackup.Outcome {
+            let places = state.places(session)
+            do {
+                let job = try session.configuration.job(named: backup.job)
+                var words = [
+                    try ProgramWord(ProgramFiles.executable), "schedule", "run", ProgramWord(job.name), "--quiet",
+                    "--state", ProgramWord(places.state),
+                ]
+                if let path = global.config?.path ?? HostFacts.environment("HOLDFAST_CONFIG") {
+                    words += ["--config", ProgramWord(try path.normalized(relativeTo: HostFacts.workingFolder))]
+                }
+                return backup.make(job, places, by: words, stop: session.progress.stop)
+            } catch { return .missing(Problem(error).message) }
+        }
+
+        private func makePoint(_ session: Session) throws -> ProtectedTree.Created? {
+            try session.working {
+                try PackageChange(state.places(session)).makePoint(
+                    user: HostFacts.userName, progress: session.progress, findings: session.findings,
+                    hooks: session.configuration.hooks)
             }
         }
     }

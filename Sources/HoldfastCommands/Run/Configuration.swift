@@ -20,6 +20,10 @@ struct Configuration {
     var scan: BytePath?
     /// Whether a point is made before apt changes packages.
     var makesPointBeforePackages = false
+    /// The backup that is made before that.
+    var packageBackup: PackageBackup?
+    /// The same, while its table is read.
+    var packages = ConfiguredPackages()
     /// Stores by the names that stand for them.
     var stores: [String: ConfiguredStore] = [:]
     /// The one whose own table is being read.
@@ -80,6 +84,7 @@ struct Configuration {
             for value in values { try read(value, of: table, source) }
         }
         for store in named { try check(store, source) }
+        packageBackup = try packages.backup(jobs, source)
     }
 
     /// Reads the tables of all jobs.

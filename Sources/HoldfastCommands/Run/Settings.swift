@@ -146,24 +146,7 @@ enum Settings {
                 }
             ]),
         StoreSettingTable.table, JobSettingTable.table, ScheduleSettingTable.table, TellingSettingTables.notify,
-        TellingSettingTables.status,
-        SettingTable(
-            name: "packages", explanation: ["What is done around the changes that apt makes."],
-            settings: [
-                Setting(
-                    name: "point", wants: "true or false",
-                    explanation: [
-                        "Whether the point before-packages.TIME is made before apt changes packages: one for each run of apt.",
-                        "Only where / is protected does it hold what packages change.",
-                    ],
-                    standard: "false", example: "point = true"
-                ) { value, source, result in
-                    guard let isWanted = value.boolean else {
-                        throw source.problem(value.place, "point wants true or false")
-                    }
-                    result.makesPointBeforePackages = isWanted
-                }
-            ]),
+        TellingSettingTables.status, PackageSettingTable.table,
     ]
 
     /// Whether a word names a setting somewhere.
