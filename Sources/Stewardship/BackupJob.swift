@@ -47,6 +47,8 @@ public struct BackupJob {
     /// Files of keys that are somewhere else than in the places.
     public var secrets: [BytePath] = []
     public var countsAhead = false
+    /// Whether the image says what is needed to restore the machine, though `/` is not among its sources.
+    public var isOfMachine = false
     /// Everything is read anew, whatever the last run has noted of it.
     public var rereads = false
 
@@ -72,6 +74,7 @@ public struct BackupJob {
         request.logHead = (try? AuditLog(folder: places.log).head())?.description ?? ""
         request.countsAhead = countsAhead
         request.rereads = rereads
+        if isOfMachine || request.sources.contains("/") { request.needs = needs(request, reporter) }
         // A snapshot has had its hooks already: what writes need not rest for as long as the backup lasts.
         let around = snapshot == nil ? hooks : Hooks()
         let asked = request
@@ -82,6 +85,17 @@ public struct BackupJob {
             reporter.warn("nothing matched --exclude \(printable(exclude))")
         }
         return report
+    }
+
+    /// What the files of the machine do not tell. No backup fails for want of it.
+    private func needs(_ request: BackupRequest, _ reporter: Reporter) -> [UInt8] {
+        let gathering = NeedsGathering(
+            sources: request.sources, tree: request.views["/"] ?? "/", excludes: excludes, own: request.own,
+            stop: reporter.progress.stop)
+        do { return try gathering.gather().encoded() } catch {
+            reporter.warn("the image does not say what is needed to restore the machine: \(explained(error).sentence)")
+            return []
+        }
     }
 
     private func backUp(_ request: BackupRequest, _ reporter: Reporter) throws -> BackupReport {

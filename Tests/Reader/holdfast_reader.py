@@ -7,6 +7,7 @@ read is an image that the article describes. Read the two side by side: the sect
     holdfast_reader.py info    STORE|FILE --identity FILE
     holdfast_reader.py list    STORE|FILE --identity FILE
     holdfast_reader.py restore STORE|FILE [IMAGE-ID|latest] [--series NAME] --identity FILE --to DIR
+    holdfast_reader.py needs   STORE|FILE [IMAGE-ID|latest] [--series NAME] --identity FILE
     holdfast_reader.py verify  STORE|FILE --identity FILE
     holdfast_reader.py dump    FILE [...]
 
@@ -1139,6 +1140,7 @@ class Manifest:
         ("position", names, None)     … and this is the directory that is open when it goes on."""
 
     def __init__(self):
+        self.needs = None                       # what the first source says is needed to restore the machine
         self.source, self.tree = None, "ended"  # of the source: "awaited", "begun", "ended", or None: not known after a gap
         self.open, self.last = [], [None]       # names of the open directories (the source's own is b""); the last child of each
         self.file, self.broken = None, False    # the file whose content is under way; whether a part of it is lost
@@ -1201,7 +1203,10 @@ class Manifest:
         elif kind == SOURCE:
             if self.open or self.tree == "awaited":
                 raise Damage("a source within another")
-            self.source, self.tree = fields(payload, {1: ("path", raw)}).path, "awaited"
+            begun = fields(payload, {1: ("path", raw), 2: ("needs", raw)})
+            if self.source is None:
+                self.needs = begun.needs
+            self.source, self.tree = begun.path, "awaited"
             if not (self.source or b"").startswith(b"/"):
                 raise Damage("a source without an absolute path")
             self.last = [None]
@@ -1710,14 +1715,15 @@ def dump(path):
 def main():
     parser = argparse.ArgumentParser(description="An independent reader of Holdfast's image format.")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in "info", "list", "restore", "verify":
+    for name in "info", "list", "restore", "needs", "verify":
         command = commands.add_parser(name)
         command.add_argument("medium")
         command.add_argument("--identity", required=True)
         command.add_argument("--fingerprint")
-        if name == "restore":
+        if name in ("restore", "needs"):
             command.add_argument("image", nargs="?", default="latest")
             command.add_argument("--series", type=os.fsencode)
+        if name == "restore":
             command.add_argument("--to", required=True)
     commands.add_parser("dump").add_argument("files", nargs="+")
     asked = parser.parse_args()
@@ -1726,6 +1732,22 @@ def main():
     except Refused as problem:
         print(f"holdfast_reader: refused: {problem}", file=sys.stderr)
         return 4
+
+
+def show_needs(image):
+    manifest = Manifest()
+    next((event for event in manifest.events(image.pieces()) if event[0] == "source"), None)
+    if manifest.needs is None:
+        sys.exit(f"holdfast_reader: the image {image.id} does not say what is needed to restore a machine")
+    if len(manifest.needs) > 1 << 20:
+        raise Damage("what is needed to restore the machine is longer than any can be")
+    try:
+        needs = json.loads(manifest.needs.decode())
+    except ValueError as problem:
+        raise Damage(f"what is needed to restore the machine is no JSON: {problem}")
+    if not isinstance(needs, dict):
+        raise Damage("what is needed to restore the machine is no object")
+    print(json.dumps(needs, ensure_ascii=False))
 
 
 def act(asked):
@@ -1762,6 +1784,8 @@ def act(asked):
             image = next((image for image in medium.images() if asked.image == image.id and (image.counts or image.unfinished)), None)
         if not image:
             sys.exit(f"holdfast_reader: there is no image {asked.image}")
+        if asked.command == "needs":
+            return show_needs(image) or medium.status
         Restore(image, asked.to).run()
     return medium.status
 

@@ -4,20 +4,38 @@ internal import ArgumentParser
 internal import Images
 internal import Platform
 internal import Reporting
+internal import Stewardship
 
 struct ImagesCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
         commandName: "images", abstract: "List the images, the oldest first.",
         discussion: discussion(
-            examples: "holdfast images --from nas", "holdfast images --from nas --host press-01 --json",
-            "holdfast images --from /mnt/usb/line3 --identity key.txt # a copy"))
+            """
+            An image of a machine says what is needed to restore it beside its files: disks, network, units, packages, and what it does \
+            not hold. --needs shows that of the newest image of this machine, or of the image that is named; it wants an identity.
+            """,
+            examples: "holdfast images --from nas --host press-01 --json",
+            "holdfast images --from /mnt/usb/line3 --identity key.txt # a copy",
+            "holdfast images --needs 3f9a --from nas --identity key.txt"))
+
+    @Argument(help: "With --needs, the image (default: the newest of this machine).", completion: .images)
+    var image: NameArgument?
+
+    @Flag(help: "Show what is needed to restore the machine of an image; with --verbose name packages and units.")
+    var needs = false
 
     @OptionGroup var source: SourceOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
-    func check() throws { try source.check() }
+    func check() throws {
+        try source.check()
+        if image != nil && !needs {
+            throw ValidationError("An image is named with --needs; all are listed without a name.")
+        }
+    }
 
     func perform(_ session: Session) throws -> Outcome {
+        if needs { return try showNeeds(session) }
         let images: [ImageSummary]
         if let input = source.input {
             try input.refuseUnreadable()
@@ -47,6 +65,43 @@ struct ImagesCommand: HoldfastCommand {
             session.console.warning("image \(image.id) is damaged: \(image.problem ?? "its label cannot be read")")
         }
         return images.contains { $0.isDamaged } || session.findings.count > 0 ? .findings : .done
+    }
+
+    /// The newest image of this machine, or of what the options choose; one of `/` before one of a part of it. nil of a single file.
+    private func newestOfMachine(_ session: Session) throws -> NameArgument? {
+        guard let from = source.store() else { return nil }
+        let store = try session.open(from, for: .list)
+        let all = try store.images()
+        // Of a store that holds several machines this one is meant.
+        let filter = source.filter.isEmpty ? ImageFilter(host: HostFacts.hostName) : source.filter
+        let counting = all.filter { $0.counts && filter.holds($0) }
+        let systems = counting.filter { $0.label?.roles.contains(ImageLabel.systemRole) == true }
+        func time(_ image: ImageSummary) -> Int64 { image.label.map { $0.storeTime ?? $0.time.seconds } ?? .min }
+        let newest = (systems.isEmpty ? counting : systems).max { time($0) < time($1) }
+        guard let newest else { throw store.noImage(of: filter, all) }
+        return NameArgument(argument: newest.id.description)
+    }
+
+    private func showNeeds(_ session: Session) throws -> Outcome {
+        let name = try image ?? newestOfMachine(session)
+        let reader = try source.reader(name, nil, session)
+        let subject = reader.label.map { describe($0, reader.imageID) } ?? "the image"
+        guard let bytes = try Images.needs(of: reader) else {
+            throw Problem(
+                "the image \(subject) does not say what is needed to restore a machine",
+                hint: "images of / and of jobs do; `holdfast images` lists all", status: 1)
+        }
+        let needs = try MachineNeeds(decoding: bytes, of: "image \(subject)")
+        if session.console.isJSON {
+            session.console.document(
+                .object(
+                    [("image", reader.imageID.map(JSON.id))] + JSON.label(reader.label)
+                        + [("needs", .encoded(try needs.json()))] + session.console.findingMembers))
+        } else {
+            session.console.note("what is needed to restore \(subject):")
+            session.console.result(NeedsDisplay(needs: needs, isVerbose: session.console.isVerbose).text)
+        }
+        return session.outcome(0)
     }
 
     private func document(_ image: ImageSummary) -> JSON {

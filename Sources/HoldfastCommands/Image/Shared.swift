@@ -79,7 +79,7 @@ extension SourceOptions {
     /// Opens the image that the options name, or that somebody chooses.
     /// - Parameter copyFirst: whether it is copied to this machine first.
     func reader(
-        _ image: NameArgument?, _ pace: RateOptions, _ session: Session, copyFirst: CopyFirst = CopyFirst()
+        _ image: NameArgument?, _ pace: RateOptions?, _ session: Session, copyFirst: CopyFirst = CopyFirst()
     ) throws -> any ImageReader {
         if let input {
             try input.refuseUnreadable()

@@ -13,6 +13,8 @@ enum JSON {
     case flag(Bool)
     case list([JSON])
     case object([(String, JSON?)])
+    /// What is encoded already, in one line.
+    case encoded(String)
 
     /// One line, without its end. Members without a value are left out.
     var encoded: String {
@@ -21,6 +23,7 @@ enum JSON {
         case .number(let value): "\(value)"
         case .seconds(let value): "\(value)"
         case .flag(let value): value ? "true" : "false"
+        case .encoded(let text): text
         case .list(let elements): "[" + elements.map(\.encoded).joined(separator: ",") + "]"
         case .object(let members):
             "{"

@@ -25,6 +25,8 @@ public struct BackupRequest: Sendable {
     public var countsAhead = false
     /// Reads every file, whatever the last run has noted of it: a change that times and sizes do not show is found.
     public var rereads = false
+    /// What is needed to restore the machine beside its files, as the image is to carry it: a JSON document; empty where there is none.
+    public var needs: [UInt8] = []
     /// zstd's level, 1 to 19.
     public var level = 2
     /// Program and version, for the label.
@@ -163,6 +165,7 @@ extension BackupRequest {
         var options = options
         options.own.formUnion(own.compactMap { FileIdentity($0) })
         options.parts = parts
+        options.needs = needs
         let counter =
             countsAhead ? TreeCounter(sources, views: views, options: options, progress: progress) : nil
         defer { counter?.finish() }

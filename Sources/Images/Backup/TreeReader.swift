@@ -13,6 +13,8 @@ final class TreeReader {
         var own: Set<FileIdentity> = []
         /// nil: all of it.
         var parts: TreeParts?
+        /// What the first source says is needed to restore the machine; empty where it says nothing.
+        var needs: [UInt8] = []
         /// Content after which the records so far are handed on: a single-file image wants them close to their content.
         var contentPerPiece = Int.max
 
@@ -23,6 +25,7 @@ final class TreeReader {
 
     let pipeline: Pipeline
     let options: Options
+    private var hasSource = false
     let cache: WalkCacheReader?
     /// Whether the store has a chunk; if not, whatever cites it is read again.
     let isStored: (Digest) throws -> Bool
@@ -132,6 +135,10 @@ final class TreeReader {
         isAtSource = true
         var payload: [UInt8] = []
         payload.append(field: 1, source.bytes)
+        if !hasSource, !options.needs.isEmpty, options.needs.count <= Format.maximumNeedsLength {
+            payload.append(field: RecordKind.needsOfSource, options.needs)
+        }
+        hasSource = true
         let place: Descriptor
         let status: FileStatus
         do throws(SystemError) {

@@ -83,6 +83,9 @@ public enum Format {
     /// A record of a manifest: with the position before it, and what a piece has gathered by then, it fits into a chunk.
     static let maximumRecordLength = 7 << 19
 
+    /// What an image says is needed to restore its machine.
+    static let maximumNeedsLength = 1 << 20
+
     /// What an import holds of an archive until its end has come: records of entries and of their content. A million entries take nearly all.
     static let maximumArchiveMemory = 512 << 20
 

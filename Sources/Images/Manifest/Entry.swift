@@ -235,6 +235,9 @@ enum RecordKind: UInt8 {
     case finish = 8
     /// The state of the file that the next entry describes: in a walk cache only.
     case state = 64
+
+    /// The field of the first *source* that says what is needed to restore the machine.
+    static let needsOfSource: UInt64 = 2
 }
 
 extension [UInt8] {

@@ -148,6 +148,7 @@ public struct JobRun {
         backup.tool = tool
         backup.secrets = secrets
         backup.rereads = rereads
+        backup.isOfMachine = true
         if let hooks = job.hooks { backup.hooks = hooks }
         return try backup.run(
             reporting: Reporter(progress: reporter.progress, findings: findings, warn: reporter.warn))
