@@ -37,6 +37,8 @@ struct ImagesCommand: HoldfastCommand {
     func perform(_ session: Session) throws -> Outcome {
         if needs { return try showNeeds(session) }
         let images: [ImageSummary]
+        // nil: nobody knows.
+        var pinned: Set<ObjectID>? = []
         if let input = source.input {
             try input.refuseUnreadable()
             images = try SingleFile.images(
@@ -50,16 +52,17 @@ struct ImagesCommand: HoldfastCommand {
             try store.lostImages(all).forEach(session.findings.add)
             images = all.filter(source.filter.holds)
             if images.isEmpty && !source.filter.isEmpty { throw store.noImage(of: source.filter, all) }
+            pinned = pins(of: store, session)
         } else {
             images = []
         }
         if session.console.isJSON {
             session.console.document(
-                .object([("images", .list(images.map(document)))] + session.console.findingMembers))
+                .object([("images", .list(images.map { document($0, pinned) }))] + session.console.findingMembers))
         } else if images.isEmpty {
             session.console.note("no images")
         } else {
-            session.console.result(table(images))
+            session.console.result(table(images, pinned ?? []))
         }
         for image in images where image.isDamaged {
             session.console.warning("image \(image.id) is damaged: \(image.problem ?? "its label cannot be read")")
@@ -104,7 +107,15 @@ struct ImagesCommand: HoldfastCommand {
         return session.outcome(0)
     }
 
-    private func document(_ image: ImageSummary) -> JSON {
+    /// A list is worth having without them.
+    private func pins(of store: Store, _ session: Session) -> Set<ObjectID>? {
+        do { return try store.pinned() } catch {
+            session.console.warning("which images are pinned is not known: \(explained(error).sentence)")
+            return nil
+        }
+    }
+
+    private func document(_ image: ImageSummary, _ pinned: Set<ObjectID>?) -> JSON {
         .object(
             [("image", .id(image.id))] + JSON.label(image.label)
                 + [
@@ -119,12 +130,13 @@ struct ImagesCommand: HoldfastCommand {
                     ("tool", image.label.map { .text($0.tool) }),
                     ("parent", image.label?.parent.map(JSON.id)),
                     ("findingCount", image.label.map { .number($0.findings) }),
+                    ("pinned", pinned.map { .flag($0.contains(image.id)) }),
                     ("damaged", .flag(image.isDamaged)),
                     ("problem", image.problem.map(JSON.text)),
                 ])
     }
 
-    private func table(_ images: [ImageSummary]) -> String {
+    private func table(_ images: [ImageSummary], _ pinned: Set<ObjectID>) -> String {
         var table = Table([
             ("ID", .left), ("TIME (\(Text.zone))", .left), ("HOST", .left), ("SIZE", .right), ("NEW", .right),
             ("NAME", .left), ("SOURCE", .left),
@@ -142,7 +154,8 @@ struct ImagesCommand: HoldfastCommand {
             table.add([
                 id, Text.localMinute(label.time), Text.shortened(Text.safe(label.host), to: limit),
                 Text.size(label.contentBytes), Text.size(label.newBytes),
-                image.remark + Text.shortened(Text.safe(label.name), to: limit),
+                image.remark + (pinned.contains(image.id) ? "(pinned) " : "")
+                    + Text.shortened(Text.safe(label.name), to: limit),
                 label.sources.map(\.description).joined(separator: ", ")
                     + (label.point.isEmpty ? "" : " (\(Text.safe(label.point)))"),
             ])

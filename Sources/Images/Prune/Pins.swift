@@ -30,7 +30,13 @@ extension Store {
     /// The images that are pinned, by their ids; of a server that lets a machine list its own group alone, of that.
     public func pinned() throws -> Set<ObjectID> {
         do {
-            let verdicts = try listedForReading(.verdict).compactMap { try verdict($0.name) }
+            var verdicts: [Verdict] = []
+            try inOrder(listedForReading(.verdict), threads: objects.smallCalls) { object in
+                Result { try self.verdict(object.name) }
+            } _: { _, verdict in
+                if let verdict = try verdict.get() { verdicts.append(verdict) }
+                return true
+            }
             return Set(Self.pins(verdicts).map(\.target.id))
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }
