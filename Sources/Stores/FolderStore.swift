@@ -132,18 +132,29 @@ public final class FolderStore: ObjectStore {
     }
 
     public func list(_ folder: String) throws(StoreError) -> [StoredObject] {
-        _ = try ObjectName(folder, for: "list", in: subject)
         var result: [StoredObject] = []
+        try list(folder, begin: { result = [] }) { result += $0 }
+        result.sort { $0.name < $1.name }
+        return result
+    }
+
+    public func list(_ folder: String, begin: () -> Void, _ take: ([StoredObject]) -> Void) throws(StoreError) {
+        _ = try ObjectName(folder, for: "list", in: subject)
+        begin()
         var toList = [folder]
         while let folder = toList.popLast() {
+            var part: [StoredObject] = []
+            var folders: [String] = []
             do throws(SystemError) {
-                try listOne(folder, &result, &toList)
+                try listOne(folder, &part, &folders)
             } catch {
                 // There is none, or it was removed since it was seen.
                 if !error.isAbsent { throw StoreError(error, on: describe(folder)) }
             }
+            toList += folders.sorted(by: >)
+            part.sort { $0.name < $1.name }
+            take(part)
         }
-        return result.sorted { $0.name < $1.name }
     }
 
     private func listOne(

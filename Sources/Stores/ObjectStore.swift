@@ -24,6 +24,12 @@ public protocol ObjectStore: AnyObject, Sendable {
     /// All objects below a folder, with their lengths; none where there is no such folder. A part that cannot be listed is an error.
     func list(_ folder: String) throws(StoreError) -> [StoredObject]
 
+    /// The same, part by part, so that nobody holds all names of a large store at once.
+    /// - Parameters:
+    ///   - begin: called before the first part, and again where it is all repeated: what was taken counts for nothing then.
+    ///   - take: gets a part, in the order of names within it. Where this throws, all parts count for nothing.
+    func list(_ folder: String, begin: () -> Void, _ take: ([StoredObject]) -> Void) throws(StoreError)
+
     /// Opens an object for reading.
     /// - Parameter length: its length where the caller knows it, so that nobody has to ask; a wrong one ends reads with `.ended`.
     /// - Throws: `.absent` where there is none. A store far away may say it at the first read only, where the length was given.
@@ -58,6 +64,13 @@ public protocol ObjectStore: AnyObject, Sendable {
     /// Removes an object; one that is not there is fine. It is gone for good on return, so that what is removed later cannot outlive it in
     /// the wrong order after a power cut.
     func remove(_ name: String) throws(StoreError)
+
+    /// Prolongs the lock of an object: until then nobody can remove it for good.
+    /// - Parameters:
+    ///   - time: in seconds since 1970 by the store's clock.
+    ///   - enough: one that lasts so long already stays as it is.
+    /// - Returns: whether it was prolonged. False as well where a store has no locks.
+    func prolongLock(of name: String, until time: Int64, unlessUntil enough: Int64) throws(StoreError) -> Bool
 
     /// The store's own clock, in seconds since 1970: what it would date an object in this folder with now. nil where it has none to tell.
     /// Only for who may create something there.
@@ -148,6 +161,12 @@ extension ObjectStore {
     /// How many small objects are read at once: there it is the distance that counts.
     public var smallCalls: Int { isFar ? 32 : 1 }
 
+    public func list(_ folder: String, begin: () -> Void, _ take: ([StoredObject]) -> Void) throws(StoreError) {
+        let objects = try list(folder)
+        begin()
+        take(objects)
+    }
+
     public var localFolder: FileIdentity? { nil }
     public var objectLength: UInt64? { nil }
 
@@ -160,6 +179,10 @@ extension ObjectStore {
     public func time(in folder: String) throws(StoreError) -> Int64? { nil }
 
     public func makeFolder(_ folder: String) throws(StoreError) {}
+
+    public func prolongLock(of name: String, until time: Int64, unlessUntil enough: Int64) throws(StoreError) -> Bool {
+        false
+    }
 
     /// Opens an object; nil where there is none. Every other failure is one.
     public func openIfPresent(_ name: String, length: UInt64? = nil) throws(StoreError) -> (any ByteSource)? {

@@ -22,6 +22,7 @@ private let folder = getenv("HOLDFAST_PRUNE_SCALE").map { String(cString: $0) }
         let path = BytePath(folder ?? "").appending("store")
         let keyFile = BytePath(folder ?? "").appending("steward")
         guard exists(keyFile) else { return try make(path, keyFile) }
+        // `Tests/Benchmarks/prune` measures the program with it.
         let machine = MachineState(
             state: BytePath(folder ?? "").appending("desk/state"), cache: BytePath(folder ?? "").appending("desk/cache")
         )

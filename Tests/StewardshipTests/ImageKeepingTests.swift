@@ -38,8 +38,7 @@ import Testing
     /// As the store makes one of a choice.
     private func plan(_ images: [PruneImage], _ choice: PruneChoice, time: Int64? = nil) -> PrunePlan {
         var plan = PrunePlan(PruneSettings(tool: "test")) { _ in choice }
-        plan.going = images.filter { choice.removed.contains($0.id) }
-        plan.staying = images.filter { !choice.removed.contains($0.id) }
+        plan.take(images) { choice.removed.contains($0.id) }
         plan.basis = choice.basis
         plan.time = time
         return plan

@@ -13,6 +13,8 @@ final class S3Server: Sendable {
     static let refusing = Result { try S3Server("refusing") }
     static let ignoring = Result { try S3Server("refusing", "--ignore-condition") }
     static let ceph = Result { try S3Server("ceph", bucket: "PLAIN_BUCKET") }
+    /// Each new object is locked for a day.
+    static let locking = Result { try S3Server("ceph", "--lock 1") }
     static let rclone = Result { try S3Server("rclone") }
 
     let server: TestServer

@@ -21,13 +21,14 @@ struct StorePruning {
 extension Session {
     func prune(_ pruning: StorePruning, _ options: PlanOptions) throws -> Outcome {
         let store = pruning.store
-        var settings = PruneSettings(tool: Version.tool, grace: try store.provenGrace())
+        var settings = try store.pruneSettings(tool: Version.tool)
         settings.retired = pruning.retired
         let plan = try working { try store.planPrune(settings, progress: progress, choose: pruning.choose) }
         plan.remarks.forEach(findings.add)
         try plan.require(options.plan)
         let shown = PruneDisplay(plan, grace: settings.grace)
-        let members = pruning.members + shown.members
+        // Of a hundred thousand images as little as is shown: a program's document, or a line after the other.
+        let members = pruning.members + (console.isJSON ? shown.members : [])
         if options.dryRun {
             do { try pruning.check(plan, false) } catch {
                 console.warning("it would be refused: \(Problem(error).message)")
@@ -42,7 +43,12 @@ extension Session {
         // What only frees what was decided on before is asked of nobody.
         let count = Text.counted(UInt64(plan.going.count), "image", "images")
         let question = plan.going.isEmpty ? nil : pruning.question ?? "Remove \(count)? They cannot be restored then."
-        guard try agree(to: plan, options, lines: shown.lines, members: members, question: question) else {
+        if !console.isJSON, !console.isQuiet {
+            shown.forEachLine { line in
+                if options.dryRun { console.result(Text.safe(line) + "\n") } else { console.note(line) }
+            }
+        }
+        guard try agree(to: plan, options, lines: shown.sums, members: members, question: question) else {
             return outcome(0)
         }
         let report = try working { try store.prune(plan, progress: progress) }
@@ -67,13 +73,14 @@ struct PruneDisplay {
 
     // MARK: For people
 
-    /// Image by image.
-    var lines: [String] {
-        let images = (plan.going.map { ($0, false) } + plan.staying.map { ($0, true) }).sorted { left, right in
-            let names = (ExactText(left.0.series), ExactText(right.0.series))
-            return names.0 == names.1 ? left.0.sequence < right.0.sequence : names.0 < names.1
+    /// Image by image: those that go and those that stay, both of which are in the order of series and sequence.
+    func forEachLine(_ body: (String) -> Void) {
+        var going = plan.going[...]
+        for image in plan.staying {
+            while let other = going.first, other.isBefore(image) { body(line(going.removeFirst(), stays: false)) }
+            body(line(image, stays: true))
         }
-        return images.map { line($0, stays: $1) } + sums
+        for image in going { body(line(image, stays: false)) }
     }
 
     private func line(_ image: PruneImage, stays: Bool) -> String {
@@ -117,6 +124,8 @@ struct PruneDisplay {
         add(plan.sum(\.waiting), "wait\(until(plan.groups.compactMap(\.waitsUntil).min()))")
         add(plan.sum(\.removable), "free at once")
         add(plan.sum(\.young), "may belong to a backup under way")
+        let locks = plan.groups.reduce(0) { $0 + $1.locks }
+        if locks > 0 { parts.append("the locks of \(Text.counted(UInt64(locks), "copy", "copies")) are looked at") }
         return parts.joined(separator: "; ")
     }
 
@@ -137,6 +146,14 @@ struct PruneDisplay {
         if report.locked > 0 {
             let words = report.lock.map { ": " + Text.safe($0) } ?? ""
             lines.append("\(Text.counted(UInt64(report.locked), "object is", "objects are")) still locked\(words)")
+        }
+        if report.prolonged > 0 {
+            lines.append("\(Text.counted(UInt64(report.prolonged), "lock", "locks")) prolonged")
+        }
+        if report.notProlonged > 0 {
+            let words = report.lockRefusal.map { ": " + Text.safe($0) } ?? ""
+            lines.append(
+                "\(Text.counted(UInt64(report.notProlonged), "lock", "locks")) could not be prolonged\(words)")
         }
         return lines
     }
@@ -177,6 +194,7 @@ struct PruneDisplay {
             ("condemned", Self.amount(group.condemnedNow)), ("young", Self.amount(group.young)),
             ("waiting", Self.amount(group.waiting)), ("waitsUntil", Self.time(group.waitsUntil)),
             ("removable", Self.amount(group.removable)), ("leftovers", Self.amount(group.leftovers)),
+            ("locks", .number(UInt64(group.locks))),
         ]
     }
 
@@ -186,6 +204,9 @@ struct PruneDisplay {
             ("removed", amount(report.removed)), ("leftovers", amount(report.leftovers)),
             ("waiting", amount(report.waiting)), ("waitsUntil", time(report.waitsUntil)),
             ("locked", .number(UInt64(report.locked))), ("lock", report.lock.map(JSON.text)),
+            ("locksProlonged", .number(UInt64(report.prolonged))),
+            ("locksNotProlonged", .number(UInt64(report.notProlonged))),
+            ("lockRefusal", report.lockRefusal.map(JSON.text)),
         ]
     }
 
@@ -194,4 +215,11 @@ struct PruneDisplay {
     }
 
     private static func time(_ time: Int64?) -> JSON? { time.map { .time(Timestamp(seconds: $0, nanoseconds: 0)) } }
+}
+
+extension PruneImage {
+    fileprivate func isBefore(_ other: PruneImage) -> Bool {
+        let names = (ExactText(series), ExactText(other.series))
+        return names.0 == names.1 ? sequence < other.sequence : names.0 < names.1
+    }
 }

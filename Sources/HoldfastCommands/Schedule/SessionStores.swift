@@ -38,8 +38,9 @@ struct SessionStores: JobStores {
         let (opened, plan): (Store, PrunePlan)
         do {
             opened = try session.open(argument(store, rate), for: .prune, writing: true)
-            let settings = PruneSettings(tool: Version.tool, grace: try opened.provenGrace())
-            plan = try opened.planPrune(settings, progress: reporter.progress) { keeping.choose($0) }
+            plan = try opened.planPrune(opened.pruneSettings(tool: Version.tool), progress: reporter.progress) {
+                keeping.choose($0)
+            }
         } catch let error as ImageError {
             switch error {
             // With an identity that only reads, as well.

@@ -10,19 +10,25 @@ struct GroupWork {
     var group: Identifier
     /// What was written later was not looked at.
     var horizon: Int64 = 0
-    var images: [PruneImage] = []
+    /// The places of the images that go, among all of the plan.
+    var images: [Int] = []
     /// What nothing names, and what the images that go are the last to name.
     var condemned: [NamedTable.Named] = []
     var freed: [NamedTable.Named] = []
     var removable: [ListedObject] = []
     var leftovers: [ListedObject] = []
     var oldTombstones: [ListedObject] = []
+    /// Of volumes and index objects that stay those whose lock may be short.
+    var locked: [ListedObject] = []
+    /// The places of such images, among all of the plan.
+    var lockedImages: [Int] = []
 }
 
 struct GroupJudgement {
     private let group: Identifier
     private var reading: GroupReading
-    private let going: [PruneImage]
+    /// The places of the images that go, among all of the plan.
+    private let going: [Int]
     /// Why roots cannot be read.
     private let problems: [PruneImage.Place: String]
     private let settings: PruneSettings
@@ -42,7 +48,7 @@ struct GroupJudgement {
     private var heldBack: Set<Identifier> = []
 
     init(
-        _ group: Identifier, _ reading: GroupReading, going: [PruneImage], _ problems: [PruneImage.Place: String],
+        _ group: Identifier, _ reading: GroupReading, going: [Int], _ problems: [PruneImage.Place: String],
         _ settings: PruneSettings, began: Int64?, localTime: Int64
     ) {
         self.group = group
@@ -51,10 +57,6 @@ struct GroupJudgement {
         self.problems = problems
         staying = [Bool](repeating: false, count: reading.things.count)
         leaving = staying
-        let leavingIDs = Set(going.map(\.id))
-        for index in self.reading.marks.indices {
-            self.reading.marks[index].isGoing = leavingIDs.contains(self.reading.marks[index].id)
-        }
         self.settings = settings
         self.began = began
         self.localTime = localTime
@@ -62,9 +64,13 @@ struct GroupJudgement {
         work = GroupWork(group: group)
     }
 
-    mutating func judge() {
+    /// - Parameter all: all images of the plan.
+    mutating func judge(_ all: [PruneImage]) {
+        let ids = Set(going.lazy.map { all[$0].id })
+        for index in reading.marks.indices { reading.marks[index].isGoing = ids.contains(reading.marks[index].id) }
         nameObjects()
         count()
+        findLocks()
         guard let began else {
             result.standsStill = "the store does not tell its time"
             return
@@ -138,7 +144,7 @@ struct GroupJudgement {
 
     private mutating func count() {
         result.images = reading.marks.count
-        result.writers = reading.writers.sorted()
+        result.writers = Set(reading.writers.values).sorted()
         result.heldBack = heldBack.sorted()
         for image in reading.marks where image.isUnread && !image.isGoing {
             remarks.append(
@@ -153,13 +159,30 @@ struct GroupJudgement {
         }
     }
 
+    /// Of images that stay, by their places among all.
+    mutating func addLocks(of images: [Int], _ all: [PruneImage]) {
+        work.lockedImages = images
+        result.locks = result.locks.adding(saturating: images.saturatingSum { all[$0].copies.count })
+    }
+
+    /// What a group that stands still may need stays as well.
+    private mutating func findLocks() {
+        guard let bound = settings.lockBound(began) else { return }
+        work.locked = reading.things.enumerated().filter { index, thing in
+            (staying[index] || reading.stop != nil || heldBack.contains(thing.name.writer))
+                && thing.written.map { $0.lowerBound <= bound } ?? true
+        }.map(\.element)
+        result.locks = work.locked.saturatingSum { $0.copies.count }
+    }
+
     /// Before the last of anything is removed, all that stays has to be whole.
     private func incomplete() -> String? {
         let broken = reading.marks.filter { $0.counts && !$0.isComplete && !$0.isGoing }
         if broken.isEmpty { return nil }
         let images = broken.map(\.id.image.short)
+        let writers = Set(broken.compactMap { reading.writers[$0.id.writer] }).sorted()
         return
-            "\(images.count == 1 ? "image" : "images") \(images.abridged) \(images.count == 1 ? "lacks" : "lack") something that "
+            "\(images.count == 1 ? "image" : "images") \(images.abridged) of \(writers.abridged) \(images.count == 1 ? "lacks" : "lack") something that "
             + "\(images.count == 1 ? "it names" : "they name"); the next backup may store it again, and `holdfast verify` says what is lost"
     }
 

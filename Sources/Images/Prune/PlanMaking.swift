@@ -22,24 +22,27 @@ extension Store {
 
         var plan = PrunePlan(settings, choose: choose)
         plan.time = reading.began
-        var all = reading.takeImages()
+        let all = reading.takeImages()
         let choice = try choose(all)
         plan.findings = choice.findings
         plan.reasons = choice.reasons
         func goes(_ image: PruneImage) -> Bool {
             image.stays(settings) == nil && (choice.removed.contains(image.id) || image.isHalfRemoved)
         }
-        plan.going = all.filter(goes)
-        all.removeAll(where: goes)
+        plan.take(consume all, going: goes)
         for image in plan.going { plan.reasons[image.id] = nil }
-        for image in all where choice.removed.contains(image.id) {
+        for image in plan.staying where choice.removed.contains(image.id) {
             if let reason = image.stays(settings) { plan.reasons[image.id, default: []].append(reason) }
         }
-        plan.staying = consume all
-
-        let going = Dictionary(grouping: plan.going, by: \.id.group)
+        let oldLocks = settings.lockBound(reading.began).map { bound in
+            Dictionary(
+                grouping: plan.staying.indices.lazy.filter { plan.images[$0].written.map { $0 <= bound } ?? true }
+            ) { plan.images[$0].id.group }
+        }
+        let going = Dictionary(grouping: plan.going.indices) { plan.images[$0].id.group }
         let problems = Dictionary(
-            plan.staying.filter(\.isUnread).map { ($0.id, $0.problem ?? "") }, uniquingKeysWith: { first, _ in first })
+            plan.staying.lazy.filter(\.isUnread).map { ($0.id, $0.problem ?? "") },
+            uniquingKeysWith: { first, _ in first })
         var work: [GroupWork] = []
         for id in reading.groups.keys.sorted() {
             try progress.checkStop()
@@ -47,8 +50,9 @@ extension Store {
             var judgement = GroupJudgement(
                 id, group, going: going[id] ?? [], problems, settings, began: reading.began,
                 localTime: reading.localTime)
-            judgement.judge()
+            judgement.judge(plan.images)
             judgement.passOver { self.isOfOtherType($0) }
+            judgement.addLocks(of: oldLocks?[id] ?? [], plan.images)
             plan.groups.append(judgement.result)
             work.append(judgement.work)
             if let reason = judgement.result.standsStill {
@@ -62,7 +66,7 @@ extension Store {
             ["store \(self.id)", "grace \(settings.grace)", "longest run \(settings.longestRun)"]
             + (settings.isWrittenDirectly ? ["written directly"] : [])
             + settings.retired.sorted().map { "retired \($0.text)" } + choice.basis
-            + plan.going.map { "\($0.id) \($0.root?.digest.description ?? "unread")" }
+            + [try "images \(plan.digestOfGoing())"]
         return (plan, work)
     }
 

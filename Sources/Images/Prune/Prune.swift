@@ -30,13 +30,20 @@ extension Store {
             let (now, work) = try makePlan(plan.settings, progress, plan.choose)
             try plan.check(isStill: now)
             var pruning = Pruning(self, now, progress)
+            try pruning.prolongLocks(of: work)
             for group in work { try pruning.carryOut(group) }
             return pruning.report
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }
 
-    /// The grace that this store needs: the shorter one where it refuses what was signed too long ago, which is tried.
-    public func provenGrace() throws -> Int64 {
-        try promises()?.checksDates == true ? PruneSettings.fencedGrace : PruneSettings.unfencedGrace
+    /// What this store needs, which is tried: the shorter grace where it refuses what was signed too long ago, and its lock.
+    public func pruneSettings(tool: String) throws -> PruneSettings {
+        let promises = try promises()
+        var settings = PruneSettings(
+            tool: tool,
+            grace: promises?.checksDates == true ? PruneSettings.fencedGrace : PruneSettings.unfencedGrace)
+        // Bounds, since a server said it: not below a day, nor above a hundred years.
+        settings.lock = promises?.lockDays.flatMap { (1...36_500).contains($0) ? Int64($0) * 86_400 : nil }
+        return settings
     }
 }

@@ -65,6 +65,9 @@ public struct PruneImage: Sendable, Identifiable {
 
     // What the engine goes by.
 
+    /// When the older of its copies was written, by the store's clock.
+    var written: Int64?
+
     /// Whether nobody knows what it names; it holds back all that its writer stored.
     var isUnread = false
     /// Whether an earlier prune has named it as removed and taken its first copy away.

@@ -1,5 +1,6 @@
 // What a prune is about to do: which images go, what nothing names any more, what waits and until when.
 
+internal import Cryptography
 public import Machine
 public import Reporting
 
@@ -44,6 +45,8 @@ public struct PruneGroup: Sendable {
     public var removable = PruneAmount()
     /// Torn roots and checkpoints of runs that ended long ago.
     public var leftovers = PruneAmount()
+    /// Of what stays the copies whose lock is looked at, and prolonged where it is short.
+    public var locks = 0
     /// Tombstones that are over 400 days old, and all that they name gone.
     public var oldTombstones = 0
 
@@ -58,9 +61,9 @@ public struct PrunePlan: Plan, Sendable {
     public internal(set) var findings: [Preflight] = []
 
     /// The images that go, with those of which an earlier prune removed one copy.
-    public internal(set) var going: [PruneImage] = []
+    public var going: ArraySlice<PruneImage> { images[..<goingCount] }
     /// The images that stay, in the order of series and sequence.
-    public internal(set) var staying: [PruneImage] = []
+    public var staying: ArraySlice<PruneImage> { images[goingCount...] }
     /// Why, for those of which there is a reason.
     public internal(set) var reasons: [PruneImage.Place: [String]] = [:]
     public internal(set) var groups: [PruneGroup] = []
@@ -68,6 +71,10 @@ public struct PrunePlan: Plan, Sendable {
     public internal(set) var remarks: [Finding] = []
     /// The store's clock when the reading began; nil where it tells none.
     public internal(set) var time: Int64?
+
+    /// First those that go.
+    private(set) var images: [PruneImage] = []
+    private var goingCount = 0
 
     let settings: PruneSettings
     let choose: @Sendable ([PruneImage]) throws -> PruneChoice
@@ -77,12 +84,28 @@ public struct PrunePlan: Plan, Sendable {
         self.choose = choose
     }
 
+    /// - Parameter images: in the order of series and sequence.
+    mutating func take(_ images: consuming [PruneImage], going: (PruneImage) -> Bool) {
+        self.images = images
+        goingCount = self.images.partitionInOrder(0..<self.images.count, first: going)
+    }
+
+    /// Over all images that go.
+    func digestOfGoing() throws -> Digest {
+        var sum = try SHA256Stream()
+        for image in going {
+            let words = image.id.group.bytes + image.id.writer.bytes + image.id.image.bytes
+            try (words + (image.root?.digest ?? .zero).bytes).withUnsafeBytes { try sum.update($0) }
+        }
+        return try sum.finish()
+    }
+
     /// Whether carrying it out changes anything.
     public var isEmpty: Bool {
         going.isEmpty
             && groups.allSatisfy { group in
                 [group.condemnedNow, group.removable, group.leftovers].allSatisfy { $0.objects == 0 }
-                    && group.oldTombstones == 0
+                    && group.oldTombstones == 0 && group.locks == 0
             }
     }
 
@@ -102,9 +125,43 @@ public struct PruneReport: Sendable {
     public var locked = 0
     /// In the words of the store, for the first of these.
     public var lock: String?
+    /// What stays, and is locked for longer now.
+    public var prolonged = 0
+    /// What stays, and the store did not let be locked for longer.
+    public var notProlonged = 0
+    /// In the words of the store, for the first of these.
+    public var lockRefusal: String?
     /// When what waits has waited long enough, the first of it; in seconds since 1970 by the store's clock.
     public var waitsUntil: Int64?
     public var waiting = PruneAmount()
     /// What a person has to know; each makes the exit status 3.
     public var findings: [Finding] = []
+}
+
+extension Array {
+    /// Brings to the beginning of a range what belongs there, all in its order, and without another array: of a hundred thousand images
+    /// there is no second copy.
+    /// - Returns: where the rest begins.
+    fileprivate mutating func partitionInOrder(_ range: Range<Int>, first: (Element) -> Bool) -> Int {
+        guard range.count > 1 else {
+            return range.isEmpty || first(self[range.lowerBound]) ? range.upperBound : range.lowerBound
+        }
+        let middle = range.lowerBound + range.count / 2  // safe: within the range
+        let left = partitionInOrder(range.lowerBound..<middle, first: first)
+        let right = partitionInOrder(middle..<range.upperBound, first: first)
+        // What stands from `left` on changes places with what stands from `middle` on.
+        reverse(left..<middle)
+        reverse(middle..<right)
+        reverse(left..<right)
+        return left + (right - middle)  // safe: within the range
+    }
+
+    private mutating func reverse(_ range: Range<Int>) {
+        var (low, high) = (range.lowerBound, range.upperBound)
+        while low + 1 < high {  // safe: within the range
+            high -= 1
+            swapAt(low, high)
+            low += 1
+        }
+    }
 }

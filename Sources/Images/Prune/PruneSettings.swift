@@ -1,6 +1,7 @@
 // What a prune goes by: how long it waits, which series may end, and what was chosen of the images.
 
 public import Machine
+internal import Platform
 
 /// How a store is pruned. The same settings go with a plan and with what carries it out.
 public struct PruneSettings: Sendable {
@@ -19,12 +20,21 @@ public struct PruneSettings: Sendable {
     /// Whether machines write to this store themselves; false for a replica, whose objects are dated by the copying. There a label that
     /// differs from its object by more than a day does not count.
     public var isWrittenDirectly = false
+    /// For how many seconds the store locks what is put into it; nil: nothing is locked. The locks of what stays are prolonged where less than
+    /// half of that may be left.
+    public var lock: Int64?
     /// Series that may become empty: of all others the newest image stays, whatever is chosen.
     public var retired: Set<ExactText> = []
     /// The program, for tombstones and verdicts.
     public var tool: String
 
-    /// - Parameter grace: by default the one for a store of which nothing is proven; see `Store.provenGrace`.
+    /// What was written until then may be locked for less than half the time; nil: nothing is locked.
+    func lockBound(_ now: Int64?) -> Int64? {
+        guard let lock, let now else { return nil }
+        return now.subtracting(saturating: lock / 2)
+    }
+
+    /// - Parameter grace: by default the one for a store of which nothing is proven; see `Store.pruneSettings`.
     public init(tool: String, grace: Int64 = unfencedGrace) {
         self.tool = tool
         self.grace = grace

@@ -8,15 +8,15 @@ internal import Reporting
 internal import Stores
 
 struct Pruning {
-    private let store: Store
-    private let plan: PrunePlan
+    let store: Store
+    let plan: PrunePlan
     private let progress: Progress
-    private(set) var report = PruneReport()
+    var report = PruneReport()
     /// When it was last seen that the keys are still those of the reading, in seconds since the machine started.
     private var lookedAt: Int64
 
     /// How many objects are removed between two looks at the time.
-    private static let batch = 256
+    static let batch = 256
 
     init(_ store: Store, _ plan: PrunePlan, _ progress: Progress) {
         self.store = store
@@ -31,11 +31,12 @@ struct Pruning {
     mutating func carryOut(_ work: GroupWork) throws {
         var isLocked = false
         if !work.images.isEmpty {
+            let all = plan.images
             try say(work) { stone, part in
                 stone.removed = part
             } of: {
                 // What an earlier one has said is said.
-                work.images.filter { !$0.isSaid }.map {
+                work.images.lazy.map { all[$0] }.filter { !$0.isSaid }.map {
                     // Of one that cannot be read nobody knows the digest.
                     Tombstone.Removed(
                         writer: $0.id.writer, root: $0.root ?? RootReference(id: $0.id.image, digest: .zero))
@@ -89,11 +90,11 @@ struct Pruning {
 
     /// The first copies first: one that is left alone is no image any more, and what it names stays until it is gone, too.
     /// - Returns: whether one of them could not be removed.
-    private mutating func remove(_ images: [PruneImage]) throws -> Bool {
+    private mutating func remove(_ images: [Int]) throws -> Bool {
         var isLocked = false
         for batch in images.batches(of: Self.batch) {
             try look()
-            try inOrder(batch, threads: store.objects.smallCalls) { [store] image in
+            try inOrder(batch.map { plan.images[$0] }, threads: store.objects.smallCalls) { [store] image in
                 Result<StoreError?, StoreError> { () throws(StoreError) in
                     for copy in image.copies {
                         if let refusal = try store.objects.refusal(toRemove: copy) { return refusal }
@@ -122,8 +123,7 @@ struct Pruning {
             try look()
             try inOrder(batch, threads: store.objects.smallCalls) { [store] object in
                 Result<StoreError?, StoreError> { () throws(StoreError) in
-                    for (copy, length) in [(object.name.text, object.first), (object.name.second, object.second)]
-                    where length != nil {
+                    for copy in object.copies {
                         if let refusal = try store.objects.refusal(toRemove: copy) { return refusal }
                     }
                     return nil
@@ -147,7 +147,7 @@ struct Pruning {
 
     /// Whoever slept looks again: a steward's tombstones condemn nothing once its right has ended, and a writer may have built on what they
     /// named. So nothing more is removed once the keys are others than those of the reading.
-    private mutating func look(isForced: Bool = false) throws {
+    mutating func look(isForced: Bool = false) throws {
         try progress.checkStop()
         let now = store.machine.secondsSinceStart()
         if !isForced && now.subtracting(saturating: lookedAt) <= CommitLooks.validity { return }
@@ -161,7 +161,7 @@ struct Pruning {
 }
 
 extension Array {
-    fileprivate func batches(of size: Int) -> [[Element]] {
+    func batches(of size: Int) -> [[Element]] {
         // safe: below `count`
         stride(from: 0, to: count, by: size).map { Array(self[$0..<Swift.min($0 + size, count)]) }
     }

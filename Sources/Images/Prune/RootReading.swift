@@ -87,7 +87,8 @@ extension PruneImage {
         hasFirst = object.first != nil
         hasSecond = object.second != nil
         isUnfinished = object.first == nil
-        time = object.written?.lowerBound
+        written = object.written?.lowerBound
+        time = written
     }
 
     /// The copies that are there, the first one first.

@@ -50,7 +50,7 @@ struct GroupReading {
     /// What is kept of them once they are with those of all groups.
     var marks: [Mark] = []
     /// The names of the writers.
-    var writers: Set<String> = []
+    var writers: [Identifier: String] = [:]
     /// For each image the numbers of what it names.
     var names: [[UInt32]] = []
     var table = NamedTable()
@@ -103,8 +103,11 @@ extension Store {
         try readRoots(into: &result, settings, progress)
         // In the order of their names: `v` before `x`.
         for kind in [ObjectName.Kind.volume, .index] {
-            for object in try listed(kind) {
-                result.groups[object.name.group, default: GroupReading()].things.append(object)
+            var rest = try listed(kind)[...]
+            while let group = rest.first?.name.group {
+                let own = rest.prefix { $0.name.group == group }
+                rest = rest.dropFirst(own.count)
+                result.groups[group, default: GroupReading()].things += own
             }
         }
         return result
@@ -246,7 +249,7 @@ extension Store {
                 root.named.volumes.map { group.table.number(of: $0, .volume, in: object.name) }
                     + root.named.indexes.map { group.table.number(of: $0, .index, in: object.name) }
                     + root.named.parity.map { group.table.number(of: $0, .volume, in: object.name) })
-            group.writers.insert(texts.one(root.certificate.name))
+            group.writers[root.name.writer] = texts.one(root.certificate.name)
             group.predecessors[root.name.writer, default: []].formUnion(root.certificate.predecessors)
         }
     }

@@ -47,22 +47,42 @@ struct ImageRoot: Sendable {
 }
 
 /// An object as a listing shows it: the lengths of its copies.
+///
+/// Of a large store there are hundreds of thousands: what is not there is a number that nothing has, and not another eight bytes.
 struct ListedObject: Sendable {
-    var name: ObjectName
-    var first: UInt64?
-    var second: UInt64?
+    let name: ObjectName
+    private var firstLength = UInt64.max
+    private var secondLength = UInt64.max
+    private var earliest = Int64.max
+    private var latest = Int64.min
+
+    var first: UInt64? { firstLength == .max ? nil : firstLength }
+    var second: UInt64? { secondLength == .max ? nil : secondLength }
     /// When its copies were written, by the store's clock: the earlier one and the later one; nil where the store does not say it of both.
-    var written: ClosedRange<Int64>?
+    var written: ClosedRange<Int64>? { earliest <= latest ? earliest...latest : nil }
+
+    init(name: ObjectName, first: UInt64?, second: UInt64?, written: Int64? = nil) {
+        self.name = name
+        // Nothing is as long as that, whatever a server says.
+        firstLength = first.map { min($0, .max - 1) } ?? .max
+        secondLength = second.map { min($0, .max - 1) } ?? .max
+        if let written { (earliest, latest) = (written, written) }
+    }
 
     /// Takes the other copy to this one.
     fileprivate mutating func join(_ other: ListedObject) {
-        first = first ?? other.first
-        second = second ?? other.second
-        written = written.flatMap { own in
-            other.written.map { min(own.lowerBound, $0.lowerBound)...max(own.upperBound, $0.upperBound) }
+        if firstLength == .max { firstLength = other.firstLength }
+        if secondLength == .max { secondLength = other.secondLength }
+        if let own = written, let others = other.written {
+            earliest = min(own.lowerBound, others.lowerBound)
+            latest = max(own.upperBound, others.upperBound)
+        } else {
+            (earliest, latest) = (.max, .min)
         }
     }
 
+    /// The names of the copies that are there.
+    var copies: [String] { (first != nil ? [name.text] : []) + (second != nil ? [name.second] : []) }
     /// The length of the copy that counts.
     var length: UInt64 { first ?? second ?? 0 }
     /// Of the longer copy: a torn one is shorter.
@@ -85,17 +105,24 @@ extension Store {
         if let group { folder += "/\(group)" }
         if let writer { folder += "/\(writer)" }
         var result: [ListedObject] = []
-        for object in try objects.list(folder) {
-            guard let name = ObjectName(object.name) else { continue }
-            let isSecond = ObjectName.isSecond(object.name)
-            var entry = ListedObject(name: name)
-            entry.first = isSecond ? nil : object.length
-            entry.second = isSecond ? object.length : nil
-            entry.written = object.modified.map { $0...$0 }
-            result.append(entry)
+        try objects.list(folder, begin: { result = [] }) { part in
+            for object in part {
+                guard let name = ObjectName(object.name) else { continue }
+                let isSecond = ObjectName.isSecond(object.name)
+                let entry = ListedObject(
+                    name: name, first: isSecond ? nil : object.length, second: isSecond ? object.length : nil,
+                    written: object.modified)
+                // Neighbours, as they come from nearly every store.
+                if result.last?.name == name {
+                    result[result.count - 1].join(entry)  // safe: above 0
+                } else {
+                    result.append(entry)
+                }
+            }
         }
-        // Lists come in the order of their names, in which the copies of one are neighbours; that of a server is not relied on.
-        if !zip(result, result.dropFirst()).allSatisfy({ $0.name <= $1.name }) { result.sort { $0.name < $1.name } }
+        // The order of a server is not relied on.
+        if zip(result, result.dropFirst()).allSatisfy({ $0.name < $1.name }) { return result }
+        result.sort { $0.name < $1.name }
         var count = 0
         for index in result.indices {
             if count > 0, result[count - 1].name == result[index].name {  // safe: above 0

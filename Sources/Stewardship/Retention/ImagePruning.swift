@@ -19,16 +19,26 @@ public struct ImageKeeping: Sendable {
     }
 
     /// Which images go; of those that count, the store decides of the rest.
+    ///
+    /// One series after the other, as they come, and each list of reasons once: of a hundred thousand images nothing is copied.
     public func choose(_ images: [PruneImage]) -> PruneChoice {
-        let meant = images.filter { $0.counts && isMeant($0) }
-        let states = meant.enumerated().map { number, image in image.state(number) }
         var choice = PruneChoice()
-        for decision in rules.decide(states, now: now) {
-            guard let number = Int(decision.state.id) else { continue }
-            if decision.isKept {
-                choice.reasons[meant[number].id] = decision.reasons.map(\.description)
-            } else {
-                choice.removed.insert(meant[number].id)
+        var words: [[KeepReason]: [String]] = [:]
+        var first = images.startIndex
+        while first < images.endIndex {
+            let series = ExactText(images[first].series)
+            let end = images[first...].firstIndex { ExactText($0.series) != series } ?? images.endIndex
+            let states = (first..<end).filter { images[$0].counts && isMeant(images[$0]) }.map { images[$0].state($0) }
+            first = end
+            for decision in rules.decide(states, now: now) {
+                guard let number = Int(decision.state.id) else { continue }
+                if decision.isKept {
+                    let known = words[decision.reasons] ?? decision.reasons.map(\.description)
+                    words[decision.reasons] = known
+                    choice.reasons[images[number].id] = known
+                } else {
+                    choice.removed.insert(images[number].id)
+                }
             }
         }
         choice.basis = [rules.description, series?.text ?? ""]
@@ -66,8 +76,7 @@ public struct SeriesRetirement: Sendable {
     /// - Parameter now: by the machine's clock, where the store tells no time.
     /// - Throws: `KeepError`, where there is no such series, or somebody has made an image in it lately.
     public func check(_ plan: PrunePlan, now: Int64) throws(KeepError) {
-        let all = (plan.going + plan.staying).filter(\.counts)
-        let own = all.filter { ExactText($0.series) == series }
+        let own = [plan.going, plan.staying].joined().lazy.filter { $0.counts && ExactText($0.series) == series }
         if own.isEmpty { throw .noSeries(series.text, there: plan.series) }
         // What has no time may be of today.
         let newest = own.map { $0.time ?? .max }.max() ?? .max
@@ -80,16 +89,19 @@ public struct SeriesRetirement: Sendable {
 extension PrunePlan {
     /// The names of all series that have an image.
     fileprivate var series: [String] {
-        Set((going + staying).filter(\.counts).map { ExactText($0.series) }).sorted().map(\.text)
+        Set([going, staying].joined().lazy.filter(\.counts).map { ExactText($0.series) }).sorted().map(\.text)
     }
 }
 
 extension KeepSummary {
     /// - Parameter isMeant: whether rules were asked of it.
     init(_ plan: PrunePlan, _ isMeant: (PruneImage) -> Bool) {
-        func counts(_ images: [PruneImage]) -> [ExactText: Int] {
-            Dictionary(
-                images.filter { $0.counts && isMeant($0) }.map { (ExactText($0.series), 1) }, uniquingKeysWith: +)
+        func counts(_ images: ArraySlice<PruneImage>) -> [ExactText: Int] {
+            var counts: [ExactText: Int] = [:]
+            for image in images where image.counts && isMeant(image) {
+                counts[ExactText(image.series), default: 0] += 1
+            }
+            return counts
         }
         let (kept, removed) = (counts(plan.staying), counts(plan.going))
         series = Set(kept.keys).union(removed.keys).sorted().map {

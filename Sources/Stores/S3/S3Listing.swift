@@ -14,9 +14,16 @@ struct S3Listing {
         self.moment = moment
     }
 
-    func objects(below prefix: String) throws(StoreError) -> [StoredObject] {
-        if let moment { return try moment.objects(below: prefix, client, subject: subject) }
-        return try pages(prefix, delimiter: nil).objects
+    /// The same page by page; in the order of names within each.
+    func objects(below prefix: String, _ take: ([StoredObject]) -> Void) throws(StoreError) {
+        if let moment { return take(try moment.objects(below: prefix, client, subject: subject)) }
+        try client.pages([("list-type", "2")], markers: ["continuation-token"], below: prefix, subject: subject) {
+            take($0.entries.map(Self.object))
+        }
+    }
+
+    private static func object(_ entry: S3Page.Entry) -> StoredObject {
+        StoredObject(name: entry.key, length: entry.length, modified: entry.modified == .max ? nil : entry.modified)
     }
 
     /// Names, those of objects whole and others up to the delimiter.
@@ -27,15 +34,13 @@ struct S3Listing {
     }
 
     private func pages(
-        _ prefix: String, delimiter: String?
+        _ prefix: String, delimiter: String
     ) throws(StoreError) -> (objects: [StoredObject], prefixes: [String]) {
         var objects: [StoredObject] = []
         var prefixes: [String] = []
-        let query = [("list-type", "2")] + (delimiter.map { [("delimiter", $0)] } ?? [])
+        let query = [("list-type", "2"), ("delimiter", delimiter)]
         try client.pages(query, markers: ["continuation-token"], below: prefix, subject: subject) { page in
-            objects += page.entries.map {
-                StoredObject(name: $0.key, length: $0.length, modified: $0.modified == .max ? nil : $0.modified)
-            }
+            objects += page.entries.map(Self.object)
             prefixes += page.prefixes
         }
         return (objects, prefixes)

@@ -51,7 +51,7 @@ extension S3Store: ProbedStore {
     }
 
     /// A setting of the bucket. nil where this key may not ask, and nil within where it is not set.
-    private func setting<Value>(
+    func setting<Value>(
         _ name: String, _ read: (S3Text.Leaf) -> Value?
     ) throws(StoreError) -> Value?? {
         let request = S3Request(verb: "look at", subject: subject, method: "GET", query: [(name: name, value: "")])

@@ -58,17 +58,28 @@ public final class S3Store: ObjectStore, @unchecked Sendable {
     }
 
     public func list(_ folder: String) throws(StoreError) -> [StoredObject] {
+        var result: [StoredObject] = []
+        try list(folder, begin: { result = [] }) { result += $0 }
+        result.sort { $0.name < $1.name }
+        return result
+    }
+
+    public func list(_ folder: String, begin: () -> Void, _ take: ([StoredObject]) -> Void) throws(StoreError) {
         _ = try ObjectName(folder, for: "list", in: subject)
         let start = location.key("")
         let listing = S3Listing(client, subject: describe(folder), moment: moment)
-        return try listing.objects(below: location.key(folder) + "/").compactMap { object in
-            let name = String(object.name.dropFirst(start.utf8.count))
-            // What people put there otherwise is none of ours.
-            let parts = name.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-            guard name.utf8.count <= ObjectName.lengthLimit, parts.allSatisfy({ ObjectName.canBePart(Array($0)) })
-            else { return nil }
-            return StoredObject(name: name, length: object.length, modified: object.modified)
-        }.sorted { $0.name < $1.name }
+        begin()
+        try listing.objects(below: location.key(folder) + "/") { page in
+            let own = page.compactMap { object -> StoredObject? in
+                let name = String(object.name.dropFirst(start.utf8.count))
+                // What people put there otherwise is none of ours.
+                let parts = name.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+                guard name.utf8.count <= ObjectName.lengthLimit, parts.allSatisfy({ ObjectName.canBePart(Array($0)) })
+                else { return nil }
+                return StoredObject(name: name, length: object.length, modified: object.modified)
+            }
+            take(own.sorted { $0.name < $1.name })
+        }
     }
 
     // MARK: Reading
@@ -207,7 +218,7 @@ public final class S3Store: ObjectStore, @unchecked Sendable {
         throw client.failure(answer, request)
     }
 
-    private func refuseMoment(_ verb: String, _ name: String) throws(StoreError) {
+    func refuseMoment(_ verb: String, _ name: String) throws(StoreError) {
         if moment != nil {
             throw StoreError(.refused, verb, describe(name), "what was there at an earlier time is only read")
         }

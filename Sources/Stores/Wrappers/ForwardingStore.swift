@@ -4,7 +4,9 @@ public import Platform
 
 /// One call on a store.
 public struct StoreCall: Sendable {
-    public enum Verb: String, Sendable { case list, open, read, create, append, commit, abandon, put, remove, time }
+    public enum Verb: String, Sendable {
+        case list, open, read, create, append, commit, abandon, put, remove, lock, time
+    }
     public var verb: Verb
     /// The object or the folder; empty for the store as a whole.
     public var name: String
@@ -35,6 +37,12 @@ open class ForwardingStore: ObjectStore, @unchecked Sendable {
 
     public func list(_ folder: String) throws(StoreError) -> [StoredObject] {
         try around(StoreCall(verb: .list, name: folder)) { () throws(StoreError) in try store.list(folder) }
+    }
+
+    public func list(_ folder: String, begin: () -> Void, _ take: ([StoredObject]) -> Void) throws(StoreError) {
+        try around(StoreCall(verb: .list, name: folder)) { () throws(StoreError) in
+            try store.list(folder, begin: begin, take)
+        }
     }
 
     open func open(_ name: String, length: UInt64?) throws(StoreError) -> any ByteSource {
@@ -86,6 +94,12 @@ open class ForwardingStore: ObjectStore, @unchecked Sendable {
 
     open func remove(_ name: String) throws(StoreError) {
         try around(StoreCall(verb: .remove, name: name)) { () throws(StoreError) in try store.remove(name) }
+    }
+
+    open func prolongLock(of name: String, until time: Int64, unlessUntil enough: Int64) throws(StoreError) -> Bool {
+        try around(StoreCall(verb: .lock, name: name)) { () throws(StoreError) in
+            try store.prolongLock(of: name, until: time, unlessUntil: enough)
+        }
     }
 
     open func time(in folder: String) throws(StoreError) -> Int64? {
