@@ -31,6 +31,13 @@ import Testing
         return Set(outcome.output.split(separator: "\n").map(String.init))
     }
 
+    /// Sets `id` to that of an image.
+    private static func id(of name: String) -> String {
+        """
+        id=$(holdfast images --from store --identity it.txt --json | python3 -c 'import json, sys; print([i["image"] for i in json.load(sys.stdin)["images"] if i.get("name") == sys.argv[1]][0])' \(name))
+        """
+    }
+
     private static let all: Set = ["one", "two", "three", "four", "other"]
 
     @Test(
@@ -68,6 +75,12 @@ import Testing
     @Test("More than half of a series goes only where the plan is named that somebody has seen")
     func half() {
         let place = stored()
+        // All of one day: what goes of that does not count.
+        let young = prune(place, "--keep-last 1 --dry-run")
+        #expect(young.status == 0 && !young.output.contains("would be refused"), "\(young)")
+        place.shell(
+            "for name in one two three; do \(Self.id(of: "$name")); touch -d '20 days ago' $(find store/i -name \"$id*\"); done"
+        )
         let refused = prune(place, "--keep-last 1 --yes")
         #expect(refused.status == 4 && refused.output.contains("more than half"), "\(refused)")
         let id = refused.output.firstMatch(of: /--plan ([0-9a-f]{16})/)?.1 ?? ""
@@ -82,7 +95,7 @@ import Testing
         let place = stored()
         place.shell(
             """
-            id=$(holdfast images --from store --identity it.txt --json | python3 -c 'import json, sys; print([i["image"] for i in json.load(sys.stdin)["images"] if i.get("name") == "three"][0])')
+            \(Self.id(of: "three"))
             for copy in $(find store/i -name "$id*"); do printf xxxx | dd of=$copy bs=1 seek=300 conv=notrunc status=none; done
             """)
         let dry = prune(place, "--keep-last 2 --dry-run --json")
@@ -97,6 +110,13 @@ import Testing
     func pinned() {
         let place = stored()
         #expect(place.shell("holdfast pin one --from store --identity steward.key").status == 0)
+        let list = place.shell("holdfast images --from store --identity it.txt").output
+        #expect(
+            list.split(separator: "\n").filter { $0.contains("(pinned) ") }.map { $0.contains("(pinned) one ") } == [
+                true
+            ])
+        let document = place.shell("holdfast images --from store --identity it.txt --json").output
+        #expect(document.ranges(of: #""pinned":true"#).count == 1 && document.ranges(of: #""pinned":false"#).count == 4)
         let kept = prune(place, "--keep-last 3 --yes --json")
         #expect(kept.status == 0 && kept.output.contains(#""reasons":["pinned"]"#), "\(kept)")
         #expect(names(place) == Self.all)

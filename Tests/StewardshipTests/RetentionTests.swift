@@ -190,6 +190,25 @@ import Testing
         #expect(throws: Never.self) { try summary.check(plan: "0123", isNamed: true) }
     }
 
+    @Test("What goes of a series' last day does not count: several runs of one day thin out to one")
+    func firstDay() throws {
+        func states(_ hours: [Int64]) -> [KeepState] {
+            hours.enumerated().map {
+                KeepState(id: "\($0)", series: "own", time: Self.monday + $1 * 3600, order: UInt64($0))
+            }
+        }
+        func isRefused(_ hours: [Int64]) throws -> Bool {
+            let summary = KeepSummary(try rules(("last", "1")).decide(states(hours), now: .max))
+            do { try summary.check(plan: "0", isNamed: false) } catch { return true }
+            return false
+        }
+        #expect(try !isRefused([0, 1, 2, 3, 23]))
+        // Only those of the first hour are older than a day.
+        #expect(try !isRefused([0, 1, 2, 24]))
+        #expect(try isRefused([0, 0, 1, 2, 24]))
+        #expect(try isRefused([0, 24, 48, 72]))
+    }
+
     @Test("A plan that empties a series is refused even where it is named")
     func empties() {
         let decisions =

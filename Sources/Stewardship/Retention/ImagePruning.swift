@@ -104,8 +104,19 @@ extension KeepSummary {
             return counts
         }
         let (kept, removed) = (counts(plan.staying), counts(plan.going))
+        var newest: [ExactText: Int64] = [:]
+        for image in [plan.going, plan.staying].joined() where image.counts && isMeant(image) {
+            newest[ExactText(image.series)] = max(newest[ExactText(image.series)] ?? .min, image.time ?? .min)
+        }
+        var recent: [ExactText: Int] = [:]
+        for image in plan.going where image.counts && isMeant(image) {
+            let series = ExactText(image.series)
+            // What has no time is old.
+            guard let time = image.time, let last = newest[series] else { continue }
+            if last.subtracting(saturating: time) < Self.lastDay { recent[series, default: 0] += 1 }
+        }
         series = Set(kept.keys).union(removed.keys).sorted().map {
-            Series(name: $0, kept: kept[$0] ?? 0, removed: removed[$0] ?? 0)
+            Series(name: $0, kept: kept[$0] ?? 0, removed: removed[$0] ?? 0, recent: recent[$0] ?? 0)
         }
     }
 }

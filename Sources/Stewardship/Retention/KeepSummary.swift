@@ -1,16 +1,21 @@
 // What a plan of keeping comes to, and whether it is more than anybody can have meant who has not seen it.
 
 public import Images
+internal import Platform
 
 public struct KeepSummary: Sendable, Hashable {
     public struct Series: Sendable, Hashable {
         public var name: ExactText
         public var kept: Int
         public var removed: Int
+        /// Of what goes, what is less than a day older than the newest: of several runs on one day only one has to stay.
+        public var recent = 0
 
-        /// Whether more than half of it goes.
-        var isCut: Bool { removed > kept }
+        /// Whether more than half of it goes, apart from its last day.
+        var isCut: Bool { removed - recent > kept }
     }
+
+    static let lastDay: Int64 = 86_400
 
     /// By their names.
     public let series: [Series]
@@ -18,7 +23,12 @@ public struct KeepSummary: Sendable, Hashable {
     public init(_ decisions: [KeepDecision]) {
         series = Dictionary(grouping: decisions, by: \.state.series).sorted { $0.key < $1.key }.map { name, decisions in
             let kept = decisions.count(where: \.isKept)
-            return Series(name: name, kept: kept, removed: decisions.count - kept)
+            let newest = decisions.map(\.state.ruledTime).max() ?? .min
+            return Series(
+                name: name, kept: kept, removed: decisions.count - kept,
+                recent: decisions.count {
+                    !$0.isKept && newest.subtracting(saturating: $0.state.ruledTime) < Self.lastDay
+                })
         }
     }
 
@@ -29,7 +39,8 @@ public struct KeepSummary: Sendable, Hashable {
     /// - Parameters:
     ///   - plan: the id of what is about to be done.
     ///   - isNamed: whether somebody has seen it and named it by its id.
-    /// - Throws: `KeepError`, where a series would be empty, or where more than half of the states of more than a tenth of the series would go.
+    /// - Throws: `KeepError`, where a series would be empty, or where more than half of the states of more than a tenth of the series would go, of which
+    ///   those of each series' last day do not count.
     public func check(plan: String, isNamed: Bool) throws(KeepError) {
         if let empty = series.first(where: { $0.kept == 0 && $0.removed > 0 }) {
             throw .emptiesSeries(empty.name.text)
