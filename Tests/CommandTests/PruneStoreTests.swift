@@ -63,6 +63,35 @@ import Testing
         #expect(place.shell("diff -r tree out-four && diff -r other out-other").status == 0)
     }
 
+    @Test("What a revoked writer wrote is named until a person has it removed; no rule of a series touches it")
+    func revoked() {
+        let place = Workplace()
+        place.shell(
+            """
+            mkdir tree; echo 1 >tree/file; holdfast store init store --quiet; holdfast backup tree --to store --name true --quiet
+            sleep 1; date -u +%Y-%m-%dT%H:%M:%SZ >since; sleep 1
+            head -c 100000 /dev/urandom >tree/garbage; for name in bad worse; do holdfast backup tree --to store --name $name --quiet; done
+            holdfast key steward --to store --output steward.key --quiet
+            holdfast store revoke $(hostname) --since $(cat since) --from store --yes --quiet; mv \(place.identity) it.txt
+            """)
+        #expect(place.shell("holdfast images --from store --identity it.txt").status == 3)
+        let series = prune(place, "--series $(hostname)/tree --keep-last 1 --yes")
+        #expect(!series.output.contains("removed"), "\(series)")
+        let dry = prune(place, "--dry-run")
+        #expect(dry.output.contains(/goes: its writer was revoked\n/), "\(dry)")
+        #expect(dry.output.contains("2 of 3 images go; 2 of these of a writer that was revoked"), "\(dry)")
+        #expect(prune(place, "").status == 4)
+        let done = prune(place, "--yes")
+        #expect(done.status == 0 && done.output.contains("removed 2 images"), "\(done)")
+        for look in ["images", "verify --read-data"] {
+            let seen = place.shell("holdfast \(look) --from store --identity it.txt")
+            #expect(seen.status == 0, "\(look): \(seen)")
+        }
+        #expect(
+            place.shell("holdfast restore latest --from store --identity it.txt --to out && cat out/file; ls out")
+                .output.contains("1\nfile\n"))
+    }
+
     @Test("Without a rule no image goes, and without a terminal none that --yes does not confirm")
     func refused() {
         let place = stored()

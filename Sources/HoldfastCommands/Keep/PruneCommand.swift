@@ -19,7 +19,8 @@ struct PruneCommand: StatefulCommand {
             on, and the one that `holdfast undo` returns to. More than half of many series goes with --plan alone.
 
             Of a store it wants the key of a steward, or an identity that governs. Room is free again after a grace, \
-            with a later prune; without a rule that is all it does.
+            with a later prune; without a rule that is all it does, but for images that do not count since \
+            `holdfast store revoke`: they go, too, unless --series is given.
             """,
             examples: "holdfast prune --points --keep-within 30d --keep-monthly 12",
             "holdfast prune --from nas --keep-daily 7 --dry-run # what goes, and why not",
@@ -57,6 +58,8 @@ struct PruneCommand: StatefulCommand {
         var pruning = StorePruning(
             store: try session.open(from, for: .prune, writing: !plan.dryRun), choose: { keeping.choose($0) },
             members: [("rules", .text(rules.description)), ("series", series.map { .text($0.text) })])
+        // Whoever thins out one series has looked at no other.
+        pruning.endsRevoked = series == nil
         pruning.check = { plan, isNamed in try keeping.check(plan, isNamed: isNamed) }
         return try session.prune(pruning, plan)
     }

@@ -13,6 +13,7 @@ struct StorePruning {
     /// What it is chosen by, for programs.
     let members: [(String, JSON?)]
     var retired: Set<ExactText> = []
+    var endsRevoked = false
     /// Refuses a plan; told whether somebody has named it by its id.
     var check: (PrunePlan, Bool) throws -> Void = { _, _ in }
     var question: String?
@@ -23,6 +24,7 @@ extension Session {
         let store = pruning.store
         var settings = try store.pruneSettings(tool: Version.tool)
         settings.retired = pruning.retired
+        settings.endsRevoked = pruning.endsRevoked
         let plan = try working { try store.planPrune(settings, progress: progress, choose: pruning.choose) }
         plan.remarks.forEach(findings.add)
         try plan.require(options.plan)
@@ -88,7 +90,8 @@ struct PruneDisplay {
         let doubt = image.isTimeDoubtful ? " (its machine says \(Text.time(image.machineTime)))" : ""
         let series = image.series.isEmpty ? "" : " \(Text.safe(image.series))"
         let words = "\(image.id.image.description.prefix(8))\(series) of \(time)\(doubt)"
-        return stays ? "\(words) stays: \(Text.safe(reasons(image).joined(separator: ", ")))" : "\(words) goes"
+        if stays { return "\(words) stays: \(Text.safe(reasons(image).joined(separator: ", ")))" }
+        return image.isRevoked ? "\(words) goes: its writer was revoked" : "\(words) goes"
     }
 
     private func reasons(_ image: PruneImage) -> [String] {
@@ -117,6 +120,8 @@ struct PruneDisplay {
     private var sum: String {
         let images = Text.counted(UInt64(plan.going.count + plan.staying.count), "image", "images")
         var parts = ["\(plan.going.count) of \(images) go"]
+        let revoked = plan.going.count { $0.isRevoked }
+        if revoked > 0 { parts.append("\(revoked) of these of a writer that was revoked") }
         func add(_ amount: PruneAmount, _ words: String) {
             if amount.objects > 0 { parts.append("\(Text.size(amount.bytes)) \(words)") }
         }

@@ -38,9 +38,9 @@ struct SessionStores: JobStores {
         let (opened, plan): (Store, PrunePlan)
         do {
             opened = try session.open(argument(store, rate), for: .prune, writing: true)
-            plan = try opened.planPrune(opened.pruneSettings(tool: Version.tool), progress: reporter.progress) {
-                keeping.choose($0)
-            }
+            var settings = try opened.pruneSettings(tool: Version.tool)
+            settings.series = ExactText(series)
+            plan = try opened.planPrune(settings, progress: reporter.progress) { keeping.choose($0) }
         } catch let error as ImageError {
             switch error {
             // With an identity that only reads, as well.

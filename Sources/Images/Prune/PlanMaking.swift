@@ -27,7 +27,8 @@ extension Store {
         plan.findings = choice.findings
         plan.reasons = choice.reasons
         func goes(_ image: PruneImage) -> Bool {
-            image.stays(settings) == nil && (choice.removed.contains(image.id) || image.isHalfRemoved)
+            image.stays(settings) == nil
+                && (choice.removed.contains(image.id) || image.isHalfRemoved || settings.endsRevoked && image.isRevoked)
         }
         plan.take(consume all, going: goes)
         for image in plan.going { plan.reasons[image.id] = nil }
@@ -43,6 +44,9 @@ extension Store {
         let problems = Dictionary(
             plan.staying.lazy.filter(\.isUnread).map { ($0.id, $0.problem ?? "") },
             uniquingKeysWith: { first, _ in first })
+        let told = settings.series.map { series in
+            Set(plan.images.lazy.filter { ExactText($0.series) == series }.map(\.id.group))
+        }
         var work: [GroupWork] = []
         for id in reading.groups.keys.sorted() {
             try progress.checkStop()
@@ -55,6 +59,7 @@ extension Store {
             judgement.addLocks(of: oldLocks?[id] ?? [], plan.images)
             plan.groups.append(judgement.result)
             work.append(judgement.work)
+            if let told, !told.contains(id) { continue }
             if let reason = judgement.result.standsStill {
                 plan.remarks.append(
                     Finding(

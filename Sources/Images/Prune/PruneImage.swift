@@ -55,6 +55,8 @@ public struct PruneImage: Sendable, Identifiable {
     public var isUnfinished = false
     /// Why it does not count, or cannot be read.
     public var problem: String?
+    /// Whether it does not count since its writer's right to write was revoked; no record will have it count again.
+    public var isRevoked = false
     /// Whether it has the highest sequence of its series, among those that count.
     public var isNewest = false
     /// Whether all that it names is there at its length.

@@ -25,6 +25,10 @@ public struct PruneSettings: Sendable {
     public var lock: Int64?
     /// Series that may become empty: of all others the newest image stays, whatever is chosen.
     public var retired: Set<ExactText> = []
+    /// The series of which it is done: what stands still in groups that have no image of it is told to others. nil: of all.
+    public var series: ExactText?
+    /// Whether images that do not count, since their writer was revoked, go as well.
+    public var endsRevoked = false
     /// The program, for tombstones and verdicts.
     public var tool: String
 

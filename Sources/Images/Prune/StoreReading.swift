@@ -244,7 +244,9 @@ extension Store {
             group.images.append(image)
             group.names.append([])
         case .image(let root):
-            group.images.append(PruneImage(root, object, problem: objection(to: root), settings, texts: &texts))
+            var image = PruneImage(root, object, problem: objection(to: root), settings, texts: &texts)
+            image.isRevoked = revokes(object.name, digest: root.reference.digest)
+            group.images.append(image)
             group.names.append(
                 root.named.volumes.map { group.table.number(of: $0, .volume, in: object.name) }
                     + root.named.indexes.map { group.table.number(of: $0, .index, in: object.name) }
