@@ -78,10 +78,7 @@ class Machine:
         return Outcome(words, self.start(*words))
 
     def must(self, *words):
-        outcome = self.run(*words)
-        if outcome.status:
-            self.plant.oracle.wrong(f"{self.name}: {outcome}")
-        return outcome
+        return self.plant.oracle.must(self.run(*words), self.name)
 
     def suspend(self):
         subprocess.run(self.enter(["kill", "-STOP", "-1"]), check=False, stderr=subprocess.DEVNULL)

@@ -6,7 +6,7 @@ import time
 
 DAY = 86_400
 
-Image = collections.namedtuple("Image", "id series sequence said written unfinished host")
+Image = collections.namedtuple("Image", "id series sequence said written host")
 
 
 def period(kind, seconds):

@@ -10,7 +10,7 @@ from .tree import Tree
 
 class Theft:
     def __init__(self, plant):
-        self.plant, self.thief, self.revoked = plant, None, False
+        self.plant, self.thief, self.revoked, self.counting = plant, None, False, set()
 
     def steal(self):
         plant = self.plant
@@ -49,6 +49,10 @@ class Theft:
         own = [image for image in oracle.images["nas"].values() if image.host == "press-02" and image.said < self.since]
         oracle.images["nas"] = {id: one for id, one in oracle.images["nas"].items() if one.host != "press-02" or one.said < self.since}
         oracle.look(plant.nas)
+        self.counting = {image.id for image in own}
+        # Until somebody has looked at what the copy alone has of that machine, no job goes on with it.
+        if not plant.offsite.isolated:
+            plant.copy_all()
         newest = max(own, key=lambda image: image.said)
 
         def restored(machine):
@@ -62,5 +66,9 @@ class Theft:
 
         plant.add("press-02", "12h", "", to=("nas", "local"), replaces="press-02", tree=restored)
 
+    def may_be_behind(self):
+        """Whether a copy may have forgotten images of the stolen machine lately, those that it alone had."""
+        return self.revoked and self.plant.clock.now - self.ended < 60 * 86_400
+
     def reasons(self, machine):
-        return []
+        return ["revoked while the line was down"] if self.revoked and self.plant.copied < self.ended else []
