@@ -47,7 +47,7 @@ class Plant:
         self.add("press-02", "12h", "", to=("nas", "local"), group="line-1")
         # This one looks after its own images.
         keep = ", ".join(f"{kind} = " + (f'"{count}d"' if kind == "within" else str(count)) for kind, count in policy.items())
-        self.add("pack-03", "1d", f'reread = "2w"\nverify = "20%"\nkeep = {{ {keep} }}', identity=self.steward)
+        self.add("pack-03", "1d", f'reread = "2w"\nverify = "20%"\nkeep = {{ {keep} }}', identity=self.identity)
 
     def configure(self, machine, *more, identity=None):
         own = f'identity = "{identity}"\n' if identity else ""
@@ -105,7 +105,7 @@ class Plant:
         outcome = self.govern("prune", "--from", store.name, *rules.words(self.policy))
         is_well = self.oracle.is_well(outcome)
         if not is_well and not reasons:
-            self.oracle.wrong(f"office: without a reason: {outcome}")
+            self.oracle.wrong(f"office: without a reason: {self.oracle.unknown(outcome)} {outcome}")
         if is_well:
             self.oracle.pruned(store, before, self.policy)
         else:

@@ -48,6 +48,8 @@ class Days:
         for machine, began, process in started:
             if victim and victim[0] is machine:
                 process.communicate()
+                # A machine takes its time to start.
+                plant.clock.go_on(plant.clock.now + 60)
                 machine.switch_on()
             else:
                 self.ended(machine, began, process)

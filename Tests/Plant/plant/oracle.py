@@ -13,7 +13,8 @@ from .clock import text
 # What the program says, again and again, where it ought to do something about it. It is counted, and is no reason to fail.
 KNOWN = re.compile(r"its writer's right to write has been revoked|nothing is removed of \d+ writers? that")
 # What goes with it, and is nothing.
-BESIDE = re.compile(r"^hint: |^warning: the run of plc of \S+ did not come to its end, since the machine stopped$")
+BESIDE = re.compile(r"^hint: |^warning: the run of plc of \S+ did not come to its end, since the machine stopped$"
+                    r"|^warning: series \S+: numbers? .* of its images (is|are) not there: removed, or not chosen when this copy was made$")
 
 
 def seconds(moment):
@@ -38,18 +39,22 @@ class Oracle:
 
     def must(self, outcome, name="office"):
         if not self.is_well(outcome):
-            self.wrong(f"{name}: {outcome}")
+            self.wrong(f"{name}: {self.unknown(outcome)} {outcome}")
         return outcome
+
+    @staticmethod
+    def unknown(outcome):
+        """The lines that tell neither of what is known nor of nothing."""
+        lines = outcome.said.splitlines() + [one["reason"] for one in outcome.json.get("findings", [])]
+        return [line for line in lines if line.strip() and not KNOWN.search(line) and not BESIDE.search(line)]
 
     def is_well(self, outcome):
         """Whether it succeeded, or has nothing to say but what is known."""
         if outcome.status == 0:
             return True
-        lines = [line for line in outcome.said.splitlines() + [one["reason"] for one in outcome.json.get("findings", [])]
-                 if line.strip() and not BESIDE.search(line)]
-        known = outcome.status == 3 and lines and all(KNOWN.search(line) for line in lines)
+        known = outcome.status == 3 and not self.unknown(outcome) and self.plant.theft is not None and self.plant.theft.revoked
         self.counts["status 3 for what is known"] += 1 if known else 0
-        return bool(known)
+        return known
 
     # -- trees
 
@@ -134,7 +139,7 @@ class Oracle:
         if self.is_well(outcome):
             return
         if not reasons:
-            self.wrong(f"{machine.name}: without a reason: {outcome}")
+            self.wrong(f"{machine.name}: without a reason: {self.unknown(outcome)} {outcome}")
         else:
             self.counts["failures with a reason"] += 1
         if not last.get("sentence") and outcome.status != 130:
