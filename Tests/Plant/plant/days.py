@@ -59,12 +59,15 @@ class Days:
         plant = self.plant
         outcome = Outcome(["schedule", "run"], process)
         plant.oracle.ran(machine, outcome, began, self.reasons(machine))
-        pruned = machine.record.get("stores", {}).get("nas", {})
-        if machine.keeps and pruned.get("lastPruned", 0) >= int(began) and pruned.get("pruneStatus") == 0:
-            self.thinned(machine, plant.nas)
-        pruned = machine.record.get("stores", {}).get("offsite", {})
-        if machine.keeps and pruned.get("lastPruned", 0) >= int(began) and pruned.get("pruneStatus") == 0:
-            self.thinned(machine, plant.offsite)
+        if not machine.keeps:
+            return
+        # What it has made has to be known before a later run of its own removes it.
+        for store in plant.stores:
+            known = machine.record.get("stores", {}).get(store.name, {})
+            if known.get("lastPruned", 0) >= int(began) and known.get("pruneStatus") == 0:
+                self.thinned(machine, store)
+            elif known.get("lastSuccess", 0) >= int(began):
+                plant.oracle.look(store)
 
     def thinned(self, machine, store):
         """Its own images, as far as they are known, and what has come since of others."""
