@@ -171,10 +171,7 @@ class Days:
         shown = self.plant.office.run("prune", "--from", store.name, "--identity", self.plant.steward, "--dry-run", "--json")
         for group in shown.json.get("groups", []):
             left = {name: group[name]["objects"] for name in ("freed", "condemned", "young", "waiting", "removable", "leftovers") if group[name]["objects"]}
-            # As long as a thief's images stay, so does all that the stolen machine stored: known.
-            if group["heldBack"] and self.theft.revoked and not group.get("standsStill"):
-                oracle.counts["objects that stay for a thief's images"] = sum(left.values())
-            elif left or group["heldBack"] or group.get("standsStill"):
+            if left or group["heldBack"] or group.get("standsStill"):
                 oracle.wrong(f"{store.name}: more than the images need is left in a group: {left} {group.get('standsStill')} {group['heldBack']}")
         oracle.must(shown)
         for words in (("verify", "--from", store.name, "--read-data"), ("store", "check", store.name)):

@@ -12,7 +12,7 @@ from .clock import text
 
 # What the program says where it ought to do something about it, or say nothing. It is counted, and is no reason to fail: images of a revoked
 # writer stay listed for ever; a job that removes its own is told of another group whose first backup is under way.
-KNOWN = re.compile(r"its writer's right to write has been revoked|nothing is removed of \d+ writers? that|or no backup has come to its end yet")
+KNOWN = re.compile(r"its writer's right to write has been revoked|nothing is removed of \d+ writers? that")
 # What goes with it, and is nothing.
 BESIDE = re.compile(r"^hint: |^warning: the run of plc of \S+ did not come to its end, since the machine stopped$"
                     r"|^warning: series \S+: numbers? .* of its images (is|are) not there: removed, or not chosen when this copy was made$")

@@ -55,6 +55,8 @@ class Theft:
         # Until somebody has looked at what the copy alone has of that machine, no job goes on with it.
         if not plant.offsite.isolated:
             plant.copy_all()
+            plant.prune(plant.offsite)
+        plant.prune(plant.nas)
         newest = max(own, key=lambda image: image.said)
 
         def restored(machine):
