@@ -97,6 +97,25 @@ import Testing
         #expect(run.status == 0 && run.output.contains("local: removed 2 images"), "\(run)")
     }
 
+    @Test("As long as a copy lacks images of others nothing is removed there, and that is no finding of a job")
+    func behind() {
+        let place = plant("keep = { last = 1 }")
+        place.shell("mkdir line other; echo x > other/x")
+        place.holdfast("key steward --to local --output steward.key")
+        for _ in 0..<2 { place.holdfast("schedule run plant \(config)") }
+        #expect(place.holdfast("copy --from local --to line/offsite").status == 0)
+        #expect(place.shell("holdfast backup other --to local --series $(hostname)/other").status == 0)
+        let thin = "find . -name plant.json -path '*jobs*' -exec sed -i '/lastPruned/d' {} +"
+        place.shell(thin)
+        let run = place.holdfast("schedule run plant \(config) --identity steward.key")
+        #expect(run.status == 0 && run.output.contains("local: removed 2 images"), "\(run)")
+        #expect(run.output.contains("nothing of it is removed") && run.output.contains("/other: "), "\(run)")
+        #expect(place.holdfast("copy --from local --to line/offsite").status == 0)
+        place.shell(thin)
+        let again = place.holdfast("schedule run plant \(config) --identity steward.key")
+        #expect(again.status == 0 && again.output.contains("offsite: removed "), "\(again)")
+    }
+
     @Test("A store that is away is said, fails the run, and has what it missed once it is back")
     func spool() {
         let place = plant()

@@ -32,7 +32,7 @@ struct SessionStores: JobStores {
     }
 
     func prune(
-        _ series: String, in store: String, _ rules: KeepRules, rate: UInt64?, _ reporter: Reporter
+        _ series: String, in store: String, isCopy: Bool, _ rules: KeepRules, rate: UInt64?, _ reporter: Reporter
     ) throws -> String? {
         let keeping = ImageKeeping(rules, series: series, now: Timestamp.now().seconds)
         let (opened, plan): (Store, PrunePlan)
@@ -40,6 +40,7 @@ struct SessionStores: JobStores {
             opened = try session.open(argument(store, rate), for: .prune, writing: true)
             var settings = try opened.pruneSettings(tool: Version.tool)
             settings.series = ExactText(series)
+            settings.isCopy = isCopy
             plan = try opened.planPrune(settings, progress: reporter.progress) { keeping.choose($0) }
         } catch let error as ImageError {
             switch error {

@@ -18,7 +18,7 @@ extension Store {
             try reading.groups[group]?.judgeImages(group) { try self.isThere($0, length: $1) }
         }
         reading.markNewest()
-        try standStillForLostImages(&reading)
+        try standStillForLostImages(&reading, settings)
 
         var plan = PrunePlan(settings, choose: choose)
         plan.time = reading.began
@@ -63,7 +63,8 @@ extension Store {
             if let reason = judgement.result.standsStill {
                 plan.remarks.append(
                     Finding(
-                        .damaged, subject: "group \(id.short)", "nothing of it is removed: \(reason)"))
+                        reading.isBehind ? .note : .damaged, subject: "group \(id.short)",
+                        "nothing of it is removed: \(reason)"))
             }
             plan.remarks += judgement.remarks
         }
@@ -78,7 +79,7 @@ extension Store {
     /// A list of images that lacks what was there is that of a folder that was moved, hidden, or is not mounted whole: what its images name is
     /// needed as before. A steward's word says which were removed; all others this machine misses, and where volumes are without any image at
     /// all, whoever has never been there does as well.
-    private func standStillForLostImages(_ reading: inout StoreReading) throws {
+    private func standStillForLostImages(_ reading: inout StoreReading, _ settings: PruneSettings) throws {
         var known: Set<ObjectID> = []
         for group in reading.groups.values {
             known.formUnion(group.images.map(\.id.image))
@@ -86,6 +87,9 @@ extension Store {
             known.formUnion(group.stones.flatMap(\.content.removed).map(\.root.id))
         }
         if let lost = try machine.lostImages(of: id, there: known).first {
+            if settings.isCopy, let own = settings.series {
+                reading.isBehind = try machine.lostImages(of: id, there: known, isMeant: { $0 == own }).isEmpty
+            }
             for group in reading.groups.keys {
                 reading.groups[group]?.stand(still: "\(lost.subject): \(lost.reason)")
             }

@@ -86,6 +86,8 @@ struct GroupReading {
 struct StoreReading {
     /// The store's clock before it began.
     var began: Int64?
+    /// Whether everything stands still for images that a copy lacks as yet.
+    var isBehind = false
     /// The clock of whoever reads.
     var localTime: Int64
     var groups: [Identifier: GroupReading] = [:]
