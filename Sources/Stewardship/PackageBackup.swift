@@ -33,15 +33,26 @@ public struct PackageBackup: Hashable, Sendable {
     public func make(
         _ job: Job, _ places: Places, by words: [ProgramWord], caller: String = RunningProcess.caller, stop: Stop
     ) -> Outcome {
-        if (try? readRegular(places.packageRun, limit: 1 << 12)) == Array(caller.utf8) { return .hadItsOwn }
+        if Self.isNoted(caller, places) { return .hadItsOwn }
         let outcome = attempt(job, places, words, stop)
         // Who was refused may ask again. Everybody else waits once: fifty steps of one run are not to wait fifty times.
         if outcome == .made || !isRequired {
             // Without the note the next step tries it again.
             try? makeFolders(places.jobs, mode: 0o755)
-            try? replaceFile(places.packageRun, Array(caller.utf8), mode: 0o644)  // As above.
+            let note = "\(caller)\n\(Timestamp.now().seconds)"
+            try? replaceFile(places.packageRun, Array(note.utf8), mode: 0o644)  // As above.
         }
         return outcome
+    }
+
+    /// Seconds: some package managers are one process for days, and change packages many times.
+    private static let longestRun: Int64 = 4 * 3600
+
+    private static func isNoted(_ caller: String, _ places: Places) -> Bool {
+        guard let note = try? readRegular(places.packageRun, limit: 1 << 12) else { return false }
+        let lines = String(decoding: note, as: UTF8.self).split(separator: "\n")
+        guard lines.count == 2, lines[0] == caller, let time = Int64(lines[1]) else { return false }
+        return (0...longestRun).contains(Timestamp.now().seconds.subtracting(saturating: time))
     }
 
     private func attempt(_ job: Job, _ places: Places, _ words: [ProgramWord], _ stop: Stop) -> Outcome {

@@ -36,6 +36,22 @@ import Testing
         #expect(place.shell("holdfast verify --from store --read-data").status == 0)
     }
 
+    @Test(
+        "What came to the store after the time of a theft does not count, whatever it says; where all did, the store was moved",
+        arguments: [(late: 2, counting: 1), (late: 4, counting: 2)])
+    func backdated(_ late: Int, _ counting: Int) {
+        let place = Workplace()
+        store(place)
+        let outcome = place.shell(
+            """
+            sleep 1; echo 2 > tree/more; holdfast backup tree --to store --quiet --series v1/plc
+            touch -d '1 hour' $(find store/i -type f | xargs ls -t | head -n \(late))
+            holdfast store revoke $(uname -n) --from store --since $(date -u -d '30 minutes' +%Y-%m-%dT%H:%M:%SZ) --yes --quiet
+            holdfast images --from store --json | grep -o '"problem":"its writer' | wc -l
+            """)
+        #expect(outcome.output.hasSuffix("\(2 - counting)\n"), "\(outcome)")
+    }
+
     @Test("The place of a machine that was revoked is taken also after a new root key, and on a replica")
     func stolenAndRekeyed() {
         let place = Workplace()

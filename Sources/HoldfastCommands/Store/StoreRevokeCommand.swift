@@ -10,7 +10,8 @@ struct StoreRevokeCommand: HoldfastCommand {
         discussion: discussion(
             """
             The store gets new keys for everybody else. The images of the machine that are there still count, unless \
-            --since says from when on they do not. A replica follows with the next `holdfast copy`. Another machine goes on \
+            --since says from when on they do not: those that say a later time, and those that came to the store later, \
+            whatever they say. A replica follows with the next `holdfast copy`. Another machine goes on \
             with its series after `holdfast store join STORE --replace WRITER`.
             """,
             examples: "holdfast store revoke press-01 --from nas # it was stolen",

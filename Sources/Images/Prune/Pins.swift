@@ -23,7 +23,8 @@ extension Store {
                 tool: tool)
             // The newest one counts: this one, whatever the clocks of whoever stated the others said.
             if let time = known.map(\.time).max() { verdict.time = max(verdict.time, time.adding(saturating: 1)) }
-            try state([verdict], group: image.name.group)
+            // Twice, as everything is there twice that cannot be made anew.
+            try state([verdict, verdict], group: image.name.group)
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }
 

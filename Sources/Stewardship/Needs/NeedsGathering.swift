@@ -147,13 +147,16 @@ struct NeedsGathering {
         "sysfs", "tmpfs", "tracefs",
     ]
 
-    /// The name of a share without a user and a password in it.
+    /// The name of a share without a user, a password and what is asked of a server: whatever stands before the last `@` and behind a `?`.
     static func withoutUser(_ source: String) -> String {
-        var parts = source.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count > 2, parts[1].isEmpty, parts[0].isEmpty || parts[0].hasSuffix(":"),
-            let at = parts[2].lastIndex(of: "@")
-        else { return source }
-        parts[2] = parts[2][parts[2].index(after: at)...]
-        return parts.joined(separator: "/")
+        let isShare = source.contains(":") || source.contains("#") || source.hasPrefix("//") || source.hasPrefix("\\\\")
+        if !isShare || source.hasPrefix("/dev/") { return source }
+        let place = source.prefix { $0 != "?" }
+        guard let at = place.lastIndex(of: "@") else { return String(place) }
+        let rest = place[place.index(after: at)...]
+        for mark in ["://", "#", "//", "\\\\"] {
+            if let end = place[..<at].firstRange(of: mark)?.upperBound { return "\(place[..<end])\(rest)" }
+        }
+        return String(rest)
     }
 }

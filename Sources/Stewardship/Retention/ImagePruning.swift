@@ -104,16 +104,22 @@ extension KeepSummary {
             return counts
         }
         let (kept, removed) = (counts(plan.staying), counts(plan.going))
-        var newest: [ExactText: Int64] = [:]
+        // By both clocks: the store's is the times of files, which a move, or somebody who writes there, makes all the same.
+        var newest: [ExactText: (store: Int64, machine: Int64)] = [:]
         for image in [plan.going, plan.staying].joined() where image.counts && isMeant(image) {
-            newest[ExactText(image.series)] = max(newest[ExactText(image.series)] ?? .min, image.time ?? .min)
+            let known = newest[ExactText(image.series)] ?? (.min, .min)
+            newest[ExactText(image.series)] = (
+                max(known.store, image.time ?? .min), max(known.machine, image.machineTime.seconds)
+            )
         }
         var recent: [ExactText: Int] = [:]
         for image in plan.going where image.counts && isMeant(image) {
             let series = ExactText(image.series)
             // What has no time is old.
             guard let time = image.time, let last = newest[series] else { continue }
-            if last.subtracting(saturating: time) < Self.lastDay { recent[series, default: 0] += 1 }
+            let age = last.store.subtracting(saturating: time)
+            let machineAge = last.machine.subtracting(saturating: image.machineTime.seconds)
+            if max(age, machineAge) < Self.lastDay { recent[series, default: 0] += 1 }
         }
         series = Set(kept.keys).union(removed.keys).sorted().map {
             Series(name: $0, kept: kept[$0] ?? 0, removed: removed[$0] ?? 0, recent: recent[$0] ?? 0)

@@ -13,6 +13,8 @@ public struct KeepSummary: Sendable, Hashable {
 
         /// Whether more than half of it goes, apart from its last day.
         var isCut: Bool { removed - recent > kept }
+        /// Whether that is more than a series loses that is thinned out every few weeks.
+        var isGutted: Bool { isCut && removed - recent > 20 }
     }
 
     static let lastDay: Int64 = 86_400
@@ -40,13 +42,14 @@ public struct KeepSummary: Sendable, Hashable {
     ///   - plan: the id of what is about to be done.
     ///   - isNamed: whether somebody has seen it and named it by its id.
     /// - Throws: `KeepError`, where a series would be empty, or where more than half of the states of more than a tenth of the series would go, of which
-    ///   those of each series' last day do not count.
+    ///   those of each series' last day do not count; or more than half of one, and more than 20 of it. Of series that lose nothing anybody can
+    ///   have made any number.
     public func check(plan: String, isNamed: Bool) throws(KeepError) {
         if let empty = series.first(where: { $0.kept == 0 && $0.removed > 0 }) {
             throw .emptiesSeries(empty.name.text)
         }
         let cut = series.count(where: \.isCut)
-        if !isNamed, cut * 10 > series.count {
+        if !isNamed, cut * 10 > series.count(where: { $0.removed > 0 }) || series.contains(where: \.isGutted) {
             throw .removesTooMuch(
                 removed: removed, states: removed + kept, cutSeries: cut, series: series.count, plan: plan)
         }
