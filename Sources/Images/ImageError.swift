@@ -256,7 +256,8 @@ public enum ImageError: Explained, Hashable {
         case .unknownRecipient: "`holdfast key list --from STORE` names them"
         case .noSuchImage, .noSuchSeries:
             "`holdfast images --from STORE` lists them, with the same `--identity`"
-        case .ambiguousImage: "give the id, or more of it; for `latest` also `--series` or `--host`"
+        case .ambiguousImage:
+            "give the id, or more of it; where it is offered, `--series` or `--host` chooses for `latest`"
         case .noSuchPath: "the same command with --dry-run --verbose, and without --only, lists the paths"
         case .otherHardware:
             "if both are one series, say so in \(HardwareSeries.standardPath); otherwise, if you mean it, repeat with `--other-hardware`"

@@ -77,8 +77,9 @@ public enum StewardError: Explained, Hashable {
             "have cron do it, with a line in /etc/cron.d: `*/15 * * * * root /usr/bin/holdfast schedule run --quiet`"
         case .units: "`systemctl status holdfast-schedule.timer` tells more"
         case .noScan:
-            "give it to root alone, with its folders (`chown root`, `chmod go-w`), or take scan out of [hooks] in the configuration"
-        case .untrustedHold: "give it to root alone, with its folders: `chown root` and `chmod go-w`"
+            "scan in [hooks] of the configuration wants a program of root's alone (`chmod +x`; `chown root` and `chmod go-w`, its folders too); without that line nothing is scanned"
+        case .untrustedHold:
+            "it has to be there, and root's alone with its folders: `chown root` and `chmod go-w`"
         case .pointsAreImages(_, let store, let identity):
             "`holdfast copy --from \(store) --identity \(identity)` takes them elsewhere"
         }

@@ -147,4 +147,21 @@ import Testing
             #expect(outcome.output.hasPrefix("error: "), "\(printable(Array(text.prefix(80)))): \(outcome)")
         }
     }
+
+    @Test(
+        "Programs that others than root could have written into the file are not run as root, wherever it names them",
+        .enabled(if: HostFacts.isRoot, "nobody else is asked"),
+        arguments: [
+            "[hooks]\nscan = \"/bin/true\"", "[schedule]\nhold = [\"/bin/true\"]", "[notify]\ncommand = \"/bin/true\"",
+            "[stores.x]\nurl = \"sftp://h/x\"\nssh = [\"/bin/true\"]",
+            "[stores.x]\nurl = \"s3://h/b\"\ncredentials = [\"/bin/true\"]",
+        ])
+    func writable(_ text: String) {
+        let place = Workplace()
+        place.shell("printf '%s\\n' '\(text)' >c.toml; chmod 666 c.toml")
+        let outcome = place.holdfast("schedule status --config c.toml")
+        #expect(
+            outcome.status == 4 && outcome.output.contains("not run as root: others than its owner may write"),
+            "\(outcome)")
+    }
 }

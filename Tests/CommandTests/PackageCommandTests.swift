@@ -53,7 +53,8 @@ struct PackageCommandTests {
             holdfast package changing --state $PWD/state --config config.toml; holdfast package removing --state $PWD/state; ls state/journal
             """)
         #expect(
-            outcome.output.contains("no point of before is made: the rollback to factoryreset is not at its end"),
+            outcome.output.contains(
+                "the point before-packages is not made: the rollback to factoryreset is not at its end"),
             "\(outcome)")
         #expect(outcome.output.contains("`holdfast recover") && outcome.output.contains("rollback.json"), "\(outcome)")
     }
@@ -136,7 +137,7 @@ struct PackageCommandTests {
         let place = protected()
         place.shell("printf '[packages]\\npoint = true\\n' >config.toml; chmod go-w config.toml; \(why)")
         let outcome = place.shell("holdfast package changing --state $PWD/state --config config.toml || true")
-        #expect(outcome.status == 0 && outcome.output.contains("no point of before is made: "), "\(outcome)")
+        #expect(outcome.status == 0 && outcome.output.contains("the point before-packages is not made: "), "\(outcome)")
     }
 
     @Test("An upgrade does nothing where nothing is protected, and waits for a rollback that is under way")

@@ -139,12 +139,12 @@ import Testing
     func pinned() {
         let place = stored()
         #expect(place.shell("holdfast pin one --from store --identity steward.key").status == 0)
-        let list = place.shell("holdfast images --from store --identity it.txt").output
+        let list = place.shell("holdfast images --from store --identity it.txt --verbose").output
         #expect(
             list.split(separator: "\n").filter { $0.contains("(pinned) ") }.map { $0.contains("(pinned) one ") } == [
                 true
             ])
-        let document = place.shell("holdfast images --from store --identity it.txt --json").output
+        let document = place.shell("holdfast images --from store --identity it.txt --json --verbose").output
         #expect(document.ranges(of: #""pinned":true"#).count == 1 && document.ranges(of: #""pinned":false"#).count == 4)
         let kept = prune(place, "--keep-last 3 --yes --json")
         #expect(kept.status == 0 && kept.output.contains(#""reasons":["pinned"]"#), "\(kept)")

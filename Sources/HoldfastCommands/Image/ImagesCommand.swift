@@ -12,7 +12,8 @@ struct ImagesCommand: HoldfastCommand {
         discussion: discussion(
             """
             An image of a machine says what is needed to restore it beside its files: disks, network, units, packages, and what it does \
-            not hold. --needs shows that of the newest image of this machine, or of the image that is named; it wants an identity.
+            not hold. --needs shows that of the newest image of this machine, or of the image that is named; it wants an identity. \
+            With --verbose a list shows what is pinned.
             """,
             examples: "holdfast images --from nas --host press-01 --json",
             "holdfast images --from /mnt/usb/line3 --identity key.txt # a copy",
@@ -52,7 +53,8 @@ struct ImagesCommand: HoldfastCommand {
             try store.lostImages(all).forEach(session.findings.add)
             images = all.filter(source.filter.holds)
             if images.isEmpty && !source.filter.isEmpty { throw store.noImage(of: source.filter, all) }
-            pinned = pins(of: store, session)
+            // A list more of a store: whoever asks for everything waits for it.
+            pinned = session.console.isVerbose ? pins(of: store, session) : nil
         } else {
             images = []
         }

@@ -31,7 +31,9 @@ struct PackageCommand: ParsableCommand {
             var outcome = Outcome.done
             if let backup = session.configuration.packageBackup {
                 switch make(backup, session) {
-                case .hadItsOwn: break
+                case .hadItsOwn:
+                    session.console.note(
+                        "this run of the package manager had its backup by the job \(backup.job) already")
                 case .made:
                     members.append(("backup", .text(backup.job)))
                     summary.append("made a backup by the job \(backup.job)")
@@ -39,12 +41,12 @@ struct PackageCommand: ParsableCommand {
                     let sentence = "there is no fresh backup by the job \(backup.job): \(reason)"
                     guard !backup.isRequired else {
                         // The one status at which the hook has apt stop.
-                        session.show([], summary: ["no package is changed: \(sentence)"])
+                        session.show([], summary: [])
                         session.console.error(
                             .refused(
                                 "no package is changed: \(sentence)",
                                 hint:
-                                    "`holdfast schedule run \(backup.job)` makes one; with required = false in [packages] apt goes on without"
+                                    "once that is mended, `holdfast schedule run \(backup.job)` makes one; with required = false in [packages] apt goes on without"
                             ))
                         return .refused
                     }
@@ -62,7 +64,7 @@ struct PackageCommand: ParsableCommand {
                     }
                 } catch {
                     let problem = Problem(error)
-                    session.console.warning("no point of before is made: \(problem.message)")
+                    session.console.warning("the point before-packages is not made: \(problem.message)")
                     outcome = .findings
                 }
             }

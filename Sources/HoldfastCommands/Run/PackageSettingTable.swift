@@ -61,8 +61,8 @@ enum PackageSettingTable {
             Setting(
                 name: "wait", wants: "a span from 1m to 1d",
                 explanation: [
-                    "How long apt waits for it at most, also while the plant holds work. A run that is not done by then is stopped, and its",
-                    "next run goes on.",
+                    "How long apt waits for it at most. A run that is not done by then is stopped, and its next run goes on. Where the plant holds",
+                    "work none begins, and apt does not wait.",
                 ],
                 standard: "10m", example: #"wait = "10m""#
             ) { value, source, result in
@@ -75,7 +75,7 @@ enum PackageSettingTable {
                 name: "required", wants: "true or false",
                 explanation: [
                     "Whether apt changes nothing where there is no fresh backup. Without that it says so and goes on: a machine that cannot be",
-                    "updated is not safer.",
+                    "updated is not safer. It cannot act where this file has a mistake: apt goes on then, which is said.",
                 ],
                 standard: "false", example: "required = false"
             ) { value, source, result in

@@ -30,6 +30,7 @@ enum ScheduleSettingTable {
                     result.schedule.hold = .file(try source.absolute(value, "hold"))
                     return
                 }
+                try source.checkHooks("words of hold")
                 let words = try source.texts(value, "hold", "words of a command").map(\.text)
                 guard words.first?.hasPrefix("/") == true, !words.contains(where: { $0.utf8.contains(0) }) else {
                     throw source.problem(value.place, "the first word of hold is not an absolute path")

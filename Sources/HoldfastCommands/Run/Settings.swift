@@ -115,9 +115,10 @@ enum Settings {
                 Setting(
                     name: "scan", wants: "a path",
                     explanation: [
-                        "It looks at what `holdfast restore` has restored, before that is used: it is told restore and the folder, as a scanner for",
-                        "malware wants it. It ends with 0 where all is clean. With any other status, or where it cannot be run, restore ends with",
-                        "status 4, and what was restored stays, and is not to be used. It has a day, and may print 16 MiB.",
+                        "It looks at what `holdfast restore` has restored, before that is used. It is called with two words, restore and the folder;",
+                        "for a scanner that takes a folder alone, two lines do: #!/bin/sh, and exec clamscan --recursive --infected \"$2\".",
+                        "It ends with 0 where all is clean. With any other status, or where it cannot be run, restore ends with status 4, and",
+                        "what was restored stays, and is not to be used. It has a day, and may print 16 MiB.",
                     ],
                     standard: "none", example: #"scan = "/usr/local/lib/holdfast/scan""#
                 ) { value, source, result in result.scan = try source.absolute(value, "scan") },
@@ -214,13 +215,13 @@ struct SettingSource {
         return parts
     }
 
-    /// Refuses hooks that others than root could have written into the file.
-    func checkHooks() throws {
+    /// Refuses what names programs where others than root could have written that into the file.
+    func checkHooks(_ what: String = "hooks") throws {
         guard HostFacts.isRoot,
             let problem = ProgramOwner.problem(try path.normalized(relativeTo: HostFacts.workingFolder))
         else { return }
         throw Problem.refused(
-            "the hooks in \(path) are not run as root: \(problem)",
+            "the \(what) in \(path) are not run as root: \(problem)",
             hint: "`chown root \(path); chmod go-w \(path)`, its folders too")
     }
 

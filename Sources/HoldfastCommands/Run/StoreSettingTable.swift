@@ -51,6 +51,7 @@ enum StoreSettingTable {
                 ],
                 standard: "ssh", example: "ssh = [\"/usr/bin/ssh\", \"-F\", \"\(Places.standardConfiguration)/ssh\"]"
             ) { value, source, result in
+                try source.checkHooks("words of ssh")
                 guard let words = value.array?.compactMap(\.string), words.count == value.array?.count,
                     words.first?.hasPrefix("/") == true
                 else { throw source.problem(value.place, "ssh wants an array of words, the first an absolute path") }
@@ -144,6 +145,7 @@ enum StoreSettingTable {
 
     private static func credentials(_ value: TOMLValue, _ source: SettingSource) throws -> S3CredentialSource {
         if let words = value.array {
+            try source.checkHooks("words of credentials")
             return .command(
                 try words.map { word in
                     guard let text = word.string else {

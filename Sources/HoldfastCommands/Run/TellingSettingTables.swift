@@ -32,7 +32,11 @@ enum TellingSettingTables {
                     "Mail, SMS and chats are what such a program does. Run by root it has to be root's.",
                 ],
                 standard: "none", example: #"command = "/usr/local/lib/holdfast/mail-plant""#
-            ) { value, source, result in result.notifier.command = try source.absolute(value, "command") },
+            ) { value, source, result in
+                let command = try source.absolute(value, "command")
+                try source.checkHooks("programs of [notify]")
+                result.notifier.command = command
+            },
         ])
 
     static let status = SettingTable(

@@ -87,7 +87,7 @@ public struct MachineState: Sendable {
             Finding(
                 .damaged, subject: "series \(printable(name.utf8))",
                 "\(what), or this is a copy that is behind, which `holdfast copy` brings up to date, or one of chosen images; "
-                    + "`holdfast verify --forget` forgets them")
+                    + "`holdfast verify --forget --from STORE` forgets them")
         }
         let newest = memory.series.sorted.filter { isMissing($0, $1.root.id) }.map { name, newest in
             finding(

@@ -104,6 +104,10 @@ struct NeedsGathering {
     /// Mounts below the sources that are none themselves, what fstab has and is not mounted, what was left out, and swap.
     private func gaps(_ mounts: [Mount]) -> [MachineNeeds.Gap] {
         var gaps: [MachineNeeds.Gap] = []
+        if !sources.contains("/") {
+            gaps.append(
+                MachineNeeds.Gap(what: "/", why: "not among what was backed up: this image brings no machine back"))
+        }
         func isMissed(_ path: BytePath) -> Bool {
             !sources.contains(path) && sources.contains { path.isBelow($0) && path != $0 }
         }
