@@ -40,9 +40,18 @@ public struct RestoreScan: Sendable {
         }
     }
 
-    /// Whether the program could be run: asked before anything is restored.
-    public func check() throws {
+    /// Whether the program could be run, and nobody else can put another folder in the place of the one that it is to look at: asked before
+    /// anything is restored.
+    public func check(_ folder: BytePath) throws {
         if let problem { throw StewardError.noScan(reason: problem) }
+        var above = folder.parent
+        while !exists(above), above.parent != above { above = above.parent }
+        if let problem = ProgramOwner.problem(above) {
+            throw StewardError.noScan(
+                reason:
+                    "\(problem), and could have it look at another folder; restore to one below folders of root's alone"
+            )
+        }
     }
 
     private var problem: String? {

@@ -78,6 +78,17 @@ import Testing
         #expect(place.shell("test -e out").status == 1)
     }
 
+    @Test(
+        "Where others could put another folder in the place of what is restored, nothing is restored to be scanned",
+        .enabled(if: HostFacts.isRoot, "folders are given away by root"))
+    func swappable() {
+        let place = plant("exit 0")
+        place.shell("mkdir theirs; chown 65534 theirs")
+        let outcome = place.shell("holdfast \(restore.replacing("--to out", with: "--to theirs/new/out"))")
+        #expect(outcome.status == 4 && outcome.output.contains("belongs to another user"), "\(outcome)")
+        #expect(place.shell("ls theirs").output.isEmpty)
+    }
+
     @Test("Who only looks at an image has nothing scanned, and a scan that is interrupted is no result")
     func notRun() {
         let place = plant("touch \"${0%/*}/asked\"; sleep 60")

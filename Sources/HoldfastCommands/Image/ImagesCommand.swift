@@ -81,8 +81,11 @@ struct ImagesCommand: HoldfastCommand {
         let filter = source.filter.isEmpty ? ImageFilter(host: HostFacts.hostName) : source.filter
         let counting = all.filter { $0.counts && filter.holds($0) }
         let systems = counting.filter { $0.label?.roles.contains(ImageLabel.systemRole) == true }
-        func time(_ image: ImageSummary) -> Int64 { image.label.map { $0.storeTime ?? $0.time.seconds } ?? .min }
-        let newest = (systems.isEmpty ? counting : systems).max { time($0) < time($1) }
+        // Of one second the later of a series.
+        func place(_ image: ImageSummary) -> (Int64, UInt64) {
+            image.label.map { ($0.storeTime ?? $0.time.seconds, $0.sequence) } ?? (.min, 0)
+        }
+        let newest = (systems.isEmpty ? counting : systems).max { place($0) < place($1) }
         guard let newest else { throw store.noImage(of: filter, all) }
         return NameArgument(argument: newest.id.description)
     }

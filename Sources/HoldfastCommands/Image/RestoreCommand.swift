@@ -68,7 +68,7 @@ struct RestoreCommand: HoldfastCommand {
         }
         let scan = dryRun ? nil : session.configuration.scan.map { RestoreScan($0) }
         // A look that cannot be made is told before hours of work, not after.
-        try scan?.check()
+        try scan?.check(to?.absolute ?? HostFacts.workingFolder)
         // `--dry-run --verbose` lists paths from here on.
         request.only = only.map {
             PathPattern(Array($0.bytes.starts(with: [0x2e, 0x2f]) ? $0.bytes.dropFirst(2) : $0.bytes[...]))
