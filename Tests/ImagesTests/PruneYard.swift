@@ -90,6 +90,19 @@ final class PruneYard: Sendable {
         _ choose: @escaping @Sendable ([PruneImage]) -> PruneChoice = keep(1)
     ) throws -> PrunePlan { try (store ?? opened()).planPrune(settings, progress: Progress(), choose: choose) }
 
+    /// Has both copies of an object want a feature that nobody knows, with checks that are right.
+    func giveUnknownFeature(to name: ObjectName) throws {
+        for copy in name.both {
+            var bytes = try #require(try FolderStore(plant.path).read(copy, limit: 1 << 20))
+            for start in [0, bytes.count - 320] {
+                bytes[start + 103] = 0x80
+                let check = try sha256(Array(bytes[start..<start + 224])).bytes
+                bytes.replaceSubrange(start + 224..<start + 256, with: check)
+            }
+            try plant.overwrite(copy, bytes)
+        }
+    }
+
     @discardableResult
     func prune(
         _ objects: (any ObjectStore)? = nil, on machine: MachineState? = nil,

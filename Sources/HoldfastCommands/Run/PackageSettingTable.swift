@@ -42,10 +42,7 @@ enum PackageSettingTable {
                 ],
                 standard: "false", example: "point = true"
             ) { value, source, result in
-                guard let isWanted = value.boolean else {
-                    throw source.problem(value.place, "point wants true or false")
-                }
-                result.makesPointBeforePackages = isWanted
+                result.makesPointBeforePackages = try source.flag(value, "point")
             },
             Setting(
                 name: "backup", wants: "the name of a job",
@@ -79,10 +76,7 @@ enum PackageSettingTable {
                 ],
                 standard: "false", example: "required = false"
             ) { value, source, result in
-                guard let isSo = value.boolean else {
-                    throw source.problem(value.place, "required wants true or false")
-                }
-                result.packages.required = (isSo, value.place)
+                result.packages.required = (try source.flag(value, "required"), value.place)
             },
         ])
 }

@@ -194,6 +194,11 @@ struct SettingSource {
         return text
     }
 
+    func flag(_ value: TOMLValue, _ key: String) throws -> Bool {
+        guard let isSo = value.boolean else { throw problem(value.place, "\(key) wants true or false") }
+        return isSo
+    }
+
     func texts(_ value: TOMLValue, _ key: String, _ what: String) throws -> [TOMLText] {
         guard let elements = value.array else { throw problem(value.place, "\(key) wants an array of \(what)") }
         return try elements.map { element in

@@ -111,10 +111,7 @@ enum StoreSettingTable {
                 ],
                 standard: "false", example: "create = true"
             ) { value, source, result in
-                guard let isWanted = value.boolean else {
-                    throw source.problem(value.place, "create wants true or false")
-                }
-                result.store.mayBecomeStore = isWanted
+                result.store.mayBecomeStore = try source.flag(value, "create")
             },
             Setting(
                 name: "fingerprint", wants: "a store's fingerprint",

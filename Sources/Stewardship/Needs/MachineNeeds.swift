@@ -99,9 +99,7 @@ public struct MachineNeeds: Codable, Hashable, Sendable {
 extension MachineNeeds {
     /// As an image carries it: the same machine gives the same bytes. What would be too long is shortened, and says so.
     func encoded() throws -> [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        var bytes = Array(try encoder.encode(self))
+        var bytes = try plain()
         if bytes.count <= BackupRequest.maximumNeedsLength { return bytes }
         var shortened = self
         if let packages {
@@ -110,12 +108,18 @@ extension MachineNeeds {
             shortened.notAsked =
                 (notAsked ?? []) + ["packages: there are \(packages.list.count), more than an image carries"]
         }
-        bytes = Array(try encoder.encode(shortened))
+        bytes = try shortened.plain()
         if bytes.count <= BackupRequest.maximumNeedsLength { return bytes }
         var least = MachineNeeds()
         least.system = system
         least.notAsked = ["all else is more than an image carries"]
-        return Array(try encoder.encode(least))
+        return try least.plain()
+    }
+
+    private func plain() throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return Array(try encoder.encode(self))
     }
 
     /// What an image says. It is its writer's word.
@@ -129,8 +133,6 @@ extension MachineNeeds {
 
     /// For programs: one object, without its end.
     public func json() throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(self), as: UTF8.self)
+        String(decoding: try plain(), as: UTF8.self)
     }
 }
