@@ -52,11 +52,11 @@ struct ZFSLayoutTests {
         return shell(
             """
             exec 2>&1; cd \(place.scratch); zfs=$(command -v zfs); cp $zfs real
-            # What other tests do meanwhile goes its way.
+            # What other tests do meanwhile goes its way, and may still run what is mounted here when it is taken away.
             printf '#!/bin/sh\\ncase "$*" in \(step)) grep -qa \(place.state) /proc/$PPID/cmdline && kill -9 $PPID && exit 1 ;; esac\\n' > fake
             echo 'exec \(place.scratch)/real "$@"' >> fake
             hf() { \(builtProgram) "$@" --state \(place.state); }
-            chmod 755 fake; mount --bind fake $zfs; hf rollback one --yes --quiet; umount $zfs; \(script)
+            chmod 755 fake; mount --bind fake $zfs; hf rollback one --yes --quiet; umount -l $zfs; \(script)
             """)
     }
 
