@@ -1,13 +1,13 @@
 // Which store was used at which place of this machine, and on which file system: where a disk or a share is not mounted, its empty folder
 // is no place for a new store.
 //
-//     <place> <store> <what it was on> [=<series>,…]        each in hexadecimal digits, the store's id as it is
+//     <place> <store> <what it was on>        each in hexadecimal digits, the store's id as it is
 //
-// With series it is a copy of chosen images: of these series the newest has to be there, and of no others.
+// What follows in a line is of an earlier version, and means nothing any more.
 
-public import Images
+internal import Images
 public import Machine
-internal import Platform
+public import Platform
 public import Reporting
 public import Stores
 
@@ -16,24 +16,8 @@ public struct KnownStores {
         var place: BytePath
         var store: String
         var wasOn: String
-        /// nil: all images.
-        var chosen: Set<ExactText>?
 
-        var line: String {
-            let series = chosen.map {
-                " =" + $0.sorted().map { hexadecimal(Array($0.text.utf8)) }.joined(separator: ",")
-            }
-            return "\(hexadecimal(place.bytes)) \(store) \(hexadecimal(Array(wasOn.utf8)))\(series ?? "")\n"
-        }
-    }
-
-    /// Which images of a store a place has.
-    public enum Content: Sendable {
-        /// As before; all where nothing is known.
-        case asKnown
-        case all
-        /// Some, chosen for a copy that is new, or beside those of one that was made so: of these series the newest, and of others any.
-        case chosen(Set<ExactText>, isNew: Bool)
+        var line: String { "\(hexadecimal(place.bytes)) \(store) \(hexadecimal(Array(wasOn.utf8)))\n" }
     }
 
     private let file: BytePath
@@ -72,14 +56,8 @@ public struct KnownStores {
         throw StewardError.otherStore(place: place)
     }
 
-    /// The store at a place and the series that were chosen for it, where it is a copy of chosen images.
-    public func chosen(at place: StoreLocation) throws -> (store: String, series: Set<ExactText>)? {
-        guard let known = try known(at: place), let series = known.chosen else { return nil }
-        return (known.store, series)
-    }
-
     /// Remembers it, durably; one process at a time. A crash leaves what was known before.
-    public func remember(_ store: String, at location: StoreLocation, _ content: Content = .asKnown) throws {
+    public func remember(_ store: String, at location: StoreLocation) throws {
         let place = try name(of: location)
         try makeFolders(file.parent)
         // Two that read the same would each forget what the other adds.
@@ -87,14 +65,8 @@ public struct KnownStores {
         try lock.lock()
         defer { withExtendedLifetime(lock) {} }
         let wasOn = location.folder.map { Self.mount($0) ?? "?" } ?? location.description
-        var entry = Known(place: place, store: store, wasOn: wasOn)
+        let entry = Known(place: place, store: store, wasOn: wasOn)
         var all = try read()
-        let before = all.first { $0.place == place && $0.store == store }?.chosen
-        switch content {
-        case .asKnown: entry.chosen = before
-        case .all: entry.chosen = nil
-        case .chosen(let series, let isNew): entry.chosen = isNew ? series : before?.union(series)
-        }
         if let index = all.firstIndex(where: { $0.place == place }) {
             if all[index] == entry { return }
             all[index] = entry
@@ -110,7 +82,8 @@ public struct KnownStores {
         (try? Mount.holding(Descriptor.open(place, .place))).map { "\($0.source) (\($0.type))" }
     }
 
-    private func name(of place: StoreLocation) throws(SystemError) -> BytePath {
+    /// A place in the same words each time, from whatever folder they were written.
+    public func name(of place: StoreLocation) throws(SystemError) -> BytePath {
         place.name(from: place.folder?.isAbsolute == false ? try HostFacts.workingFolder : "/")
     }
 
@@ -133,12 +106,7 @@ public struct KnownStores {
             else {
                 return nil
             }
-            let series = words.dropFirst(3).first?.dropFirst().split(separator: ",").compactMap {
-                decodeHexadecimal(String($0)).map { ExactText(String(decoding: $0, as: UTF8.self)) }
-            }
-            return Known(
-                place: BytePath(place), store: words[1], wasOn: String(decoding: wasOn, as: UTF8.self),
-                chosen: series.map(Set.init))
+            return Known(place: BytePath(place), store: words[1], wasOn: String(decoding: wasOn, as: UTF8.self))
         }
     }
 }

@@ -112,11 +112,12 @@ extension Fixture {
         stone.time = -1
         try seed(.tombstone, stone.encoded())
         try seed(.indexPart, IndexPart(volume: volume, rows: try DirectoryRow.rows(row)).encoded())
-        var memory = StoreMemory()
+        var memory = StoreMemory(here: "/store")
         memory.see(
             try RecordChain(
                 [record], store: secret.store, first: rootKey.verifyingKey, root: rootKey.verifyingKey, subject: "it"))
         memory.see(target, series: "host/name", sequence: 1)
+        memory.list()
         memory.ownRoots = [object(3)]
         memory.announced = rootKey.verifyingKey
         try seed(.storeMemory, memory.encoded())

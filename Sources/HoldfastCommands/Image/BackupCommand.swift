@@ -118,7 +118,7 @@ struct BackupCommand: StatefulCommand {
         do {
             let store = try Store.create(
                 objects, recipients: session.recipients(recipients, of: place.words),
-                JoinRequest(), machine: session.machine)
+                JoinRequest(), machine: session.machine(for: place))
             session.remember(store, at: place)
             session.note(store.fingerprint)
             session.console.note("made a new store, \(place.words), with the fingerprint \(store.fingerprint)")

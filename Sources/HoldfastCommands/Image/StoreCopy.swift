@@ -33,10 +33,11 @@ extension Session {
             let credentials = try credentials(for: origin)
             return try Store.replicate(
                 source, to: target, images: images, filter, readData: readData, credentials: credentials,
-                machine: machine(for: origin), progress: progress, findings: findings, mayEndImages: global.isYes
+                machine: machine(for: origin), place: machine(for: place).place, progress: progress, findings: findings,
+                mayEndImages: global.isYes
             ) { store in
                 self.rememberSource(store, at: origin)
-                self.remember(store, at: place, content(images, filter, isNew: !isThere))
+                self.remember(store, at: place)
             }
         }
         let store: Store
@@ -50,12 +51,5 @@ extension Session {
         let other = try openToWrite(to)
         rememberSource(store.identifier, at: origin)
         return try store.copy(images: images, filter, to: other, progress: progress, findings: findings)
-    }
-
-    /// What a replica has, as far as that can be told of what is copied.
-    private func content(_ images: [String], _ filter: ImageFilter, isNew: Bool) -> KnownStores.Content {
-        if images.isEmpty && filter.isEmpty { return .all }
-        let isNewest = images.allSatisfy { $0 == "latest" }
-        return .chosen(isNewest ? Set([filter.series].compactMap { $0.map { ExactText($0) } }) : [], isNew: isNew)
     }
 }

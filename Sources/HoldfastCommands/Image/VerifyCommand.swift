@@ -91,7 +91,8 @@ extension VerifyCommand {
 
     private func forget(in store: Store, _ session: Session) throws {
         let images = try store.images()
-        for lost in try store.lostImages(images) {
+        // What other places of the store have is remembered.
+        for lost in try store.lostImages(images) where lost.kind != .note {
             session.findings.add(Finding(.note, subject: lost.subject, "its images that are gone are forgotten"))
         }
         store.forgetLostImages(images)

@@ -11,8 +11,8 @@ extension Session {
     func remember(_ store: Store, at place: StorePlace) { remember(store.identifier, at: place) }
 
     /// What is not remembered is asked again; it stops nothing.
-    func remember(_ store: String, at place: StorePlace, _ content: KnownStores.Content = .asKnown) {
-        do { try knownStores.remember(store, at: place.location, content) } catch {
+    func remember(_ store: String, at place: StorePlace) {
+        do { try knownStores.remember(store, at: place.location) } catch {
             console.warning("cannot note which store is at \(place.words): \(Problem(error).message)")
         }
     }

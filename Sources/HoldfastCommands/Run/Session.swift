@@ -73,10 +73,10 @@ final class Session: Sendable {
 
     var machine: MachineState { MachineState(state: places.keys, cache: places.cache) }
 
-    /// The same for the store at a place. Where nothing is known of that, all its images have to be there.
+    /// The same for the store at a place. Where that has no name, all images that were seen have to be there.
     func machine(for place: StorePlace) -> MachineState {
         var machine = machine
-        machine.chosen = try? knownStores.chosen(at: place.location)
+        machine.place = try? knownStores.name(of: place.location)
         return machine
     }
 

@@ -39,7 +39,7 @@ struct StoreInitCommand: HoldfastCommand {
         let wanted = try session.recipients(recipients, of: place.words, isAsked: true)
         let store = try Store.create(
             objects, recipients: wanted, JoinRequest(group: group?.text, series: series.map(\.text)),
-            machine: session.machine)
+            machine: session.machine(for: place))
         session.remember(store, at: place)
         session.note(store.fingerprint)
         tellPromises(of: store, session)

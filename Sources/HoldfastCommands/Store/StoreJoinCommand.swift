@@ -49,7 +49,7 @@ struct StoreJoinCommand: HoldfastCommand {
             try Store.join(
                 session.objects(place, writing: true), request, isRenewal: isRenewal,
                 credentials: session.credentials(for: place),
-                machine: session.machine)
+                machine: session.machine(for: place))
         }
         let store = joined.store
         session.remember(store, at: place)

@@ -2,7 +2,7 @@
 
 internal import Cryptography
 internal import Glibc
-internal import Platform
+public import Platform
 public import Reporting
 public import Stores
 
@@ -16,11 +16,12 @@ extension Store {
     ///   - images: names, ids or prefixes of ids; all where there is none. They need a key.
     ///   - filter: of which series or host they are, which needs a key, too.
     ///   - mayEndImages: whether images that the target alone has may count no more for newer records.
+    ///   - place: where the target is, in the words of `MachineState.place`: what it has now is remembered as seen there.
     ///   - isStore: called with the store's id once the target is one, before anything else is copied.
     public static func replicate(
         _ source: any ObjectStore, to target: any ObjectStore, images: [String], _ filter: ImageFilter = ImageFilter(),
-        readData: Bool = false, credentials: Credentials, machine: MachineState, progress: Progress, findings: Findings,
-        mayEndImages: Bool = false, isStore: (String) -> Void = { _ in }
+        readData: Bool = false, credentials: Credentials, machine: MachineState, place: BytePath? = nil,
+        progress: Progress, findings: Findings, mayEndImages: Bool = false, isStore: (String) -> Void = { _ in }
     ) throws -> CopyReport {
         // Every byte is what the stores have now.
         let (source, target) = (source.uncached, target.uncached)
@@ -40,6 +41,8 @@ extension Store {
             let check = try ReplicaCheck(store, target, credentials: credentials)
             var replica = Replica(
                 source, target, check.source, readsData: readData, progress, findings)
+            // Of one that was cut off, too: what it did not get to is no damage there.
+            defer { replica.remember(machine, header.store, at: place) }
             try replica.run(store, images: images, filter, check, credentials: credentials, isStore: isStore)
             replica.report.findings = findings.count
             return replica.report
@@ -95,6 +98,8 @@ struct Replica {
     private(set) var offered: Set<String> = []
     /// What the source has torn alone, and the target no better.
     private var torn: [String] = []
+    /// The images that the target has; nil as long as it was not listed.
+    private var imagesThere: Set<ObjectID>?
     /// Whether the target can be told for a store by now.
     private var hasHeader = false
     var report = CopyReport()
@@ -155,6 +160,7 @@ struct Replica {
         for folder in ["k", "e", "v", "x", "a", "i"] {
             for object in try target.list(folder) { there[object.name] = object.length }
         }
+        imagesThere = Set(there.keys.lazy.compactMap(ObjectName.init).filter { $0.kind == .image }.map(\.id))
         offered = Set(all.map(\.name))
         for key in keys { try copy(key) }
         // The same steps as in making a store, and what an interrupted copy did not get to.
@@ -166,10 +172,29 @@ struct Replica {
         // Second copies first, as everywhere: a root without its second copy is never the only one.
         let inOrder = roots.filter { ObjectName.isSecond($0.name) } + roots.filter { !ObjectName.isSecond($0.name) }
         let whole = try inOrder.filter(isWholeRoot)
-        for root in whole where try copy(root) && !ObjectName.isSecond(root.name) { report.images += 1 }
+        for root in whole {
+            let isNew = try copy(root)
+            if ObjectName.isSecond(root.name) { continue }
+            if let name = ObjectName(root.name) { imagesThere?.insert(name.id) }
+            if isNew { report.images += 1 }
+        }
         nameLost(inOrder, whole: Set(whole.map(\.name)))
         report.uncheckedImages = try check.run(
             Set(roots.compactMap { ObjectName($0.name) }), torn: torn, progress: progress, findings: findings)
+    }
+
+    /// More images than any rules keep: a source of so many is not remembered whole.
+    private static let rememberedImages = 1 << 17
+
+    /// Takes note of what the target has now. What is not noted is taken for what that place lacks at the first look at it, and told.
+    fileprivate func remember(_ machine: MachineState, _ store: Identifier, at place: BytePath?) {
+        guard let imagesThere else { return }
+        var machine = machine
+        machine.place = place
+        // A rescue system may remember nothing.
+        try? machine.remember(store) {
+            $0.copied(imagesThere.prefix(Self.rememberedImages), record: chain.newest.number)
+        }
     }
 
     /// A root with two copies was whole once. Where neither is now, and the target has none from before, its image is lost to the replica.

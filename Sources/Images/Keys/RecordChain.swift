@@ -72,6 +72,17 @@ struct RecordChain: Sendable {
     /// Of certificates that earlier root keys have signed: the digests of those that go on counting.
     var certificates: Set<Digest> { Set(records.last { $0.replaced != nil }?.certificates ?? []) }
 
+    /// The number of the newest record that took a right from somebody, or keys from everybody; 0 where none did.
+    var newestWithdrawal: UInt32 {
+        let index = records.indices.dropFirst().last { index in
+            let (before, after) = (records[index - 1], records[index])  // safe: from the second on
+            let rights = Dictionary(after.recipients.map { ($0.name, $0.governs) }, uniquingKeysWith: { $1 })
+            return before.epoch != after.epoch || Set(before.revoked) != Set(after.revoked)
+                || before.recipients.contains { reader in rights[reader.name].map { !$0 && reader.governs } ?? true }
+        }
+        return index.map { records[$0].number } ?? 0
+    }
+
     /// P of an epoch, as the root key has said it.
     func sealing(epoch: UInt32) -> SealingPublicKey? { records.last { $0.epoch == epoch }?.sealing }
 

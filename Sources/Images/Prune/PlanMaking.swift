@@ -63,7 +63,7 @@ extension Store {
             if let reason = judgement.result.standsStill {
                 plan.remarks.append(
                     Finding(
-                        reading.isBehind ? .note : .damaged, subject: "group \(id.short)",
+                        group.isBehind ? .note : .damaged, subject: "group \(id.short)",
                         "nothing of it is removed: \(reason)"))
             }
             plan.remarks += judgement.remarks
@@ -86,12 +86,15 @@ extension Store {
             known.formUnion(group.tornRoots.map(\.name.id))
             known.formUnion(group.stones.flatMap(\.content.removed).map(\.root.id))
         }
-        if let lost = try machine.lostImages(of: id, there: known).first {
-            if settings.isCopy, let own = settings.series {
-                reading.isBehind = try machine.lostImages(of: id, there: known, isMeant: { $0 == own }).isEmpty
+        let missing = try machine.lostImages(of: id, there: known)
+        if let lost = missing.first {
+            var isBehind = missing.allSatisfy { $0.kind == .note }
+            if !isBehind, settings.isCopy, let own = settings.series {
+                isBehind = try machine.lostImages(of: id, there: known, isMeant: { $0 == own }).isEmpty
             }
             for group in reading.groups.keys {
-                reading.groups[group]?.stand(still: "\(lost.subject): \(lost.reason)")
+                reading.groups[group]?.stand(
+                    still: "\(lost.subject): \(lost.reason)", isBehind: isBehind)
             }
         }
         for (id, group) in reading.groups where group.images.isEmpty && group.tornRoots.isEmpty && !group.things.isEmpty
@@ -108,6 +111,7 @@ extension Store {
                 guard let root = image.root else { continue }
                 memory.see(root, series: image.series, sequence: image.sequence)
             }
+            memory.list()
         }
     }
 

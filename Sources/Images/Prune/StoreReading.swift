@@ -68,6 +68,8 @@ struct GroupReading {
     var verdicts: [Verdict] = []
     /// Why nothing of the group is removed.
     var stop: String?
+    /// Whether that is for images that a copy lacks as yet, and for nothing else.
+    var isBehind = false
 
     /// The place of an object in the lists.
     func index(of name: ObjectName) -> Int? {
@@ -79,15 +81,17 @@ struct GroupReading {
         return low < things.count && things[low].name == name ? low : nil
     }
 
-    mutating func stand(still reason: String) { if stop == nil { stop = reason } }
+    mutating func stand(still reason: String, isBehind: Bool = false) {
+        // What is wrong is told before what will come.
+        guard stop == nil || self.isBehind && !isBehind else { return }
+        (stop, self.isBehind) = (reason, isBehind)
+    }
 }
 
 /// What a reading found.
 struct StoreReading {
     /// The store's clock before it began.
     var began: Int64?
-    /// Whether everything stands still for images that a copy lacks as yet.
-    var isBehind = false
     /// The clock of whoever reads.
     var localTime: Int64
     var groups: [Identifier: GroupReading] = [:]

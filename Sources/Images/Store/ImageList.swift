@@ -151,7 +151,7 @@ extension Store {
 
     /// Compares a list with what this machine remembers, and remembers what is new.
     /// - Parameter isMeant: whether a series is; all where there is none.
-    /// - Returns: series of which the newest image that was seen is gone.
+    /// - Returns: series of which images that were seen are gone; a note of those that only other places of the store have.
     public func lostImages(
         _ images: [ImageSummary], isMeant: (ExactText) -> Bool = { _ in true }
     ) throws -> [Finding] {
@@ -167,6 +167,7 @@ extension Store {
                 guard let label = image.label, let reference = image.reference else { continue }
                 memory.see(reference, series: label.series, sequence: label.sequence)
             }
+            memory.list()
         }
         return lost
     }
@@ -191,7 +192,7 @@ extension Store {
             var found: ImageSummary
             do { found = try latest(images, filter, among: all, forContent: forContent) } catch {
                 // Where there is none any more, it is not said that there never was one.
-                if images.isEmpty, let lost = try lostImages(all, filter).first {
+                if images.isEmpty, let lost = try lostImages(all, filter).first(where: { $0.kind != .note }) {
                     throw ImageError.damaged(subject: lost.subject, detail: lost.reason)
                 }
                 throw error

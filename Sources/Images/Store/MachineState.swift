@@ -9,8 +9,9 @@ internal import Reporting
 public struct MachineState: Sendable {
     public var state: BytePath
     public var cache: BytePath
-    /// The store that is about to be opened and its series, where it is a copy of chosen images: no others have to be there.
-    public var chosen: (store: String, series: Set<ExactText>)?
+    /// Where the store is that is about to be opened, in the same words each time; nil where nobody says. A store has copies: what was seen in
+    /// one of them is not missing in another.
+    public var place: BytePath?
     /// Nothing is remembered: what only looks leaves no trace.
     public var isReadOnly = false
     /// How time passes, whatever the clock is set to; tests have their own.
@@ -64,47 +65,13 @@ public struct MachineState: Sendable {
         do throws(SystemError) {
             bytes = try readRegular(path, limit: 64 << 20)
         } catch {
-            if error.isAbsent { return StoreMemory() }
+            if error.isAbsent { return StoreMemory(here: place) }
             if error.code == EINVAL { throw ImageError.damagedMemory(path: path.description, detail: error.reason) }
             throw ImageError(error)
         }
-        do { return try StoreMemory(decoding: bytes) } catch {
+        do { return try StoreMemory(decoding: bytes, here: place) } catch {
             throw ImageError.damagedMemory(path: path.description, detail: "\(error)")
         }
-    }
-
-    /// Images that this machine has seen in a store and that are not there, one finding for the newest of a series and one for all others. In
-    /// a copy of chosen images only the newest of a chosen series has to be there.
-    func lostImages(
-        of store: Identifier, there: Set<ObjectID>, isMeant: (ExactText) -> Bool = { _ in true }
-    ) throws -> [Finding] {
-        let held = chosen.flatMap { $0.store == store.description ? $0.series : nil }
-        let memory = try memory(of: store)
-        func isMissing(_ name: String, _ image: ObjectID) -> Bool {
-            !there.contains(image) && held?.contains(ExactText(name)) ?? true && isMeant(ExactText(name))
-        }
-        func finding(_ name: String, _ what: String) -> Finding {
-            Finding(
-                .damaged, subject: "series \(printable(name.utf8))",
-                "\(what), or this is a copy that is behind, which `holdfast copy` brings up to date, or one of chosen images; "
-                    + "`holdfast verify --forget --from STORE` forgets them")
-        }
-        let newest = memory.series.sorted.filter { isMissing($0, $1.root.id) }.map { name, newest in
-            finding(
-                name,
-                "its image \(newest.root.id.short), number \(newest.sequence), which this machine has seen, is not there: "
-                    + "it was removed")
-        }
-        if held != nil { return newest }
-        return newest
-            + memory.seen.sorted.compactMap { name, images in
-                let lost = images.filter { isMissing(name, $0) && memory.series[name]?.root.id != $0 }.sorted()
-                if lost.isEmpty { return nil }
-                return finding(
-                    name,
-                    "\(lost.count == 1 ? "an image" : "\(lost.count) images") of it that this machine has seen, \(lost.map(\.short).abridged), "
-                        + "\(lost.count == 1 ? "is" : "are") not there: removed")
-            }
     }
 
     /// Changes what this machine remembers; one process at a time. Durable on return; a crash leaves the old memory or the new one.

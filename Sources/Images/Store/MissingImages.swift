@@ -35,12 +35,14 @@ extension Store {
     /// Images that this machine itself wrote, to any series, and that are not there: whoever writes on is told, too.
     /// - Parameter there: the images of this machine and of those whose place it took, as they are listed.
     func lostOwnImages(_ there: Set<ObjectID>) throws -> Finding? {
-        guard machine.chosen == nil else { return nil }
         let memory = try machine.memory(of: id)
         let own = memory.seen.sorted.reduce(into: Set<ObjectID>()) { $0.formUnion($1.value) }
             .intersection(memory.ownRoots)
         if own.isEmpty { return nil }
-        var lost = own.subtracting(there).sorted()
+        // What only other places of this store have ever had is not missing here.
+        var lost = own.subtracting(there).sorted().filter {
+            if case .behind = memory.absence(of: $0) { false } else { true }
+        }
         if lost.isEmpty { return nil }
         let pruned = prunedImages()
         lost.removeAll { pruned.contains($0) }
