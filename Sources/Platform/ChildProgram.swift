@@ -79,21 +79,20 @@ public final class ChildProgram: @unchecked Sendable {
         monitor.withLock {
             if isEnded { return }
             hangUp()
-            var status: CInt = 0
+            isEnded = true
             var waited = 0
-            while waited < milliseconds {
-                if waitpid(identifier, &status, WNOHANG) != 0 {
-                    isEnded = true
-                    return
-                }
+            while waited < milliseconds, (try? RunningGroups.hasEnded(identifier, "")) == false {
                 usleep(10_000)
                 waited += 10
             }
-            // Its number is still its own: nobody has waited for it.
-            kill(-identifier, SIGKILL)
-            kill(identifier, SIGKILL)
-            while waitpid(identifier, &status, 0) == -1 && errno == EINTR {}
-            isEnded = true
+            if waited >= milliseconds {
+                // Its number is still its own: nobody has waited for it.
+                kill(-identifier, SIGKILL)
+                kill(identifier, SIGKILL)
+            }
+            // Where there is nothing to wait for, nothing is left.
+            while (try? RunningGroups.hasEnded(identifier, "")) == false { usleep(1000) }
+            _ = try? RunningGroups.collect(identifier, "")
         }
     }
 }

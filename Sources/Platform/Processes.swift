@@ -35,15 +35,49 @@ public struct RunningProcess: Sendable, Hashable, CustomStringConvertible {
     /// One that cannot be looked at is nobody's child, and counts.
     private static func isOwnChild(_ folder: String) -> Bool { origin(folder)?.parent == getpid() }
 
+    /// A process, told from one that gets its number later.
+    struct Member: Hashable {
+        var id: Int32
+        var start: String
+    }
+
+    /// The processes that are not at their end, of those of some groups, of what these have started, and of those that are known to belong to
+    /// them. What /proc does not let us see is not among them.
+    static func family(of groups: Set<Int32>, known: Set<Member>) -> Set<Member> {
+        guard let proc = try? Descriptor.open("/proc", .directory), let names = try? DirectoryListing(of: proc) else {
+            return []
+        }
+        var children: [Int32: [Member]] = [:]
+        var found: [Member] = []
+        for index in 0..<names.count {
+            guard let id = Int32(String(decoding: names[index], as: UTF8.self)), let fields = fields("/proc/\(id)"),
+                let parent = Int32(fields[1]), let group = Int32(fields[2]), !["Z", "X"].contains(fields[0])
+            else { continue }
+            let member = Member(id: id, start: fields[19])
+            children[parent, default: []].append(member)
+            if groups.contains(group) || known.contains(member) { found.append(member) }
+        }
+        var family = Set(found)
+        while let member = found.popLast() {
+            for child in children[member.id] ?? [] where family.insert(child).inserted { found.append(child) }
+        }
+        return family
+    }
+
     /// What started a process, and when it was started, in ticks since the machine's start; nil where there is none.
     private static func origin(_ folder: String) -> (parent: Int32, start: String)? {
+        guard let fields = fields(folder), let parent = Int32(fields[1]) else { return nil }
+        return (parent, fields[19])
+    }
+
+    /// What the kernel says of a process, from its state on; nil where there is none.
+    private static func fields(_ folder: String) -> [String]? {
         guard let bytes = try? readWhole(BytePath("\(folder)/stat"), limit: 1 << 12),
             // The name before is in brackets, and may hold anything.
             let end = bytes.lastIndex(of: UInt8(ascii: ")"))
         else { return nil }
         let fields = bytes[(end + 1)...].split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
-        guard fields.count > 19, let parent = Int32(fields[1]) else { return nil }
-        return (parent, fields[19])
+        return fields.count > 19 ? fields : nil
     }
 
     /// What tells the program that has this one run by a shell from every other, on this machine and for good: the first of the processes

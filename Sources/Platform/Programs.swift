@@ -64,7 +64,7 @@ extension SystemError {
 ///   - variables: the names of the variables that it gets of this program's environment; for this program itself.
 ///   - isHook: it is somebody's own program, which may want to find others that were installed by hand.
 ///   - limit: the seconds after which it is asked to end, with what it has started.
-///   - grace: the seconds that it has for that.
+///   - grace: the seconds that they have for that; then they are ended.
 ///   - outputLimit: how many bytes it may print, its complaints among them; it holds where there is a limit of seconds, too.
 ///   - stop: ends it, too.
 /// - Throws: where it is not there or cannot be started, took longer than the limit (ETIMEDOUT), or printed more than it may (EFBIG); a status
@@ -94,7 +94,7 @@ public func runProgram(
             // What cannot be looked at is looked at once more when it is read.
             [output, errors].reduce(UInt64(0)) { $0 &+ ((try? $1.status().size) ?? 0) } > outputLimit
         }
-        try wait(for: child, &status, name, limit, grace, isTooLong: outputLimit == .max ? nil : isTooLong, stop)
+        status = try wait(for: child, name, limit, grace, isTooLong: outputLimit == .max ? nil : isTooLong, stop)
     } else {
         try check("wait for", name) { waitpid(child, &status, 0) }
     }
@@ -103,41 +103,42 @@ public func runProgram(
         output: try content(output, of: name), errors: try content(errors, of: name))
 }
 
-/// Waits for a program with a limit; what is not done by then, or when a stop is asked for, is asked to end and then ended. What prints
-/// too much is ended at once: it is held in memory.
+/// Waits for a program with a limit; what is not done by then, or when a stop is asked for, is asked to end and then ended, with all that it
+/// has started. What prints too much is ended at once: it is held in memory.
+/// - Returns: how it ended, as `waitpid` says it.
 private func wait(
-    for child: pid_t, _ status: inout CInt, _ name: String, _ limit: Int, _ grace: Int, isTooLong: (() -> Bool)?,
-    _ stop: Stop?
-) throws(SystemError) {
+    for child: pid_t, _ name: String, _ limit: Int, _ grace: Int, isTooLong: (() -> Bool)?, _ stop: Stop?
+) throws(SystemError) -> CInt {
     func ends(within seconds: Int, or isStopped: () -> Bool) throws(SystemError) -> Bool {
         var pause: UInt32 = 1000
         let end = HostFacts.secondsSinceStart + Int64(seconds)
         repeat {
-            if try check("wait for", name, { waitpid(child, &status, WNOHANG) }) != 0 { return true }
+            if try RunningGroups.hasEnded(child, name) { return true }
             usleep(pause)
             pause = min(2 * pause, isTooLong == nil ? 100_000 : 10_000)
         } while HostFacts.secondsSinceStart < end && !isStopped()
         return false
     }
+    /// One that waits for a server that is gone ends when the kernel lets it. Nobody else waits for that.
+    func collect() throws(SystemError) -> CInt {
+        _ = try ends(within: 5, or: { false })
+        return try RunningGroups.collect(child, name, options: WNOHANG) ?? SIGKILL
+    }
     let isDone = try ends(within: limit) { (stop?.isStopRequested ?? false) || (isTooLong?() ?? false) }
     if isTooLong?() ?? false {
-        if !isDone {
-            kill(-child, SIGKILL)
-            try check("wait for", name) { waitpid(child, &status, 0) }
-        }
+        RunningGroups.end(child, grace: 0)
+        _ = try collect()
         throw SystemError(EFBIG, "run", name, detail: "it printed more than it may")
     }
-    if isDone { return }
+    // What it has left at work is its own matter: it has come to its end in time.
+    if isDone { return try collect() }
     let isStopped = stop?.isStopRequested ?? false
-    kill(-child, SIGTERM)
-    if try !ends(within: grace, or: { false }) {
-        kill(-child, SIGKILL)
-        // One that waits for a server that is gone ends when the kernel lets it. Nobody else waits for that.
-        if try !ends(within: 5, or: { false }) { status = SIGKILL }
-    }
+    RunningGroups.end(child, grace: grace)
+    let status = try collect()
     if !isStopped {
         throw SystemError(ETIMEDOUT, "run", name, detail: "it was not done after \(limit) s, and was ended")
     }
+    return status
 }
 
 private func temporaryFile() throws(SystemError) -> Descriptor {

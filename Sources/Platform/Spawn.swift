@@ -62,7 +62,10 @@ func spawn(
     environment.append(nil)
     defer { (arguments + environment).forEach { free($0) } }
     var child = pid_t()
-    let code = path.withCString { posix_spawn(&child, $0, &actions, &attributes, &arguments, &environment) }
+    let code = try RunningGroups.start(words.first?.shown ?? "", ofItsOwn: kinship != .same) {
+        let code = path.withCString { posix_spawn(&child, $0, &actions, &attributes, &arguments, &environment) }
+        return (code, child)
+    }
     if code != 0 { throw SystemError(code, "run", words.first?.shown ?? "") }
     return child
 }

@@ -101,3 +101,17 @@ import Testing
         #expect(!stopped.output.contains("restored to"), "\(stopped)")
     }
 }
+
+    @Test("Who ends the command at once leaves no scan at work, whether that hears of it or not")
+    func orphans() {
+        let place = plant(
+            "trap '' TERM; sh -c 'trap \"\" TERM; echo $$ > ${0%/*}/inner; sleep 60' $0 & echo $$ > ${0%/*}/own; sleep 60"
+        )
+        let stopped = place.shell(
+            """
+            holdfast \(restore) & p=$!; while [ ! -s inner ] || [ ! -s own ]; do sleep 0.1; done; kill $p; sleep 0.5; kill $p
+            wait $p; echo $?; sleep 0.1
+            for n in $(cat inner own); do [ ! -e /proc/$n ] || grep -q '^State:.*Z' /proc/$n/status || echo "$n is at work"; done
+            """)
+        #expect(stopped.output.hasSuffix("130\n"), "\(stopped)")
+    }

@@ -21,7 +21,11 @@ enum Interruption {
             while true {
                 var number: CInt = 0
                 guard sigwait(&awaited, &number) == 0 else { continue }
-                if stop.isStopRequested { _exit(status) }
+                if stop.isStopRequested {
+                    // Nobody waits for these any more, and nothing that is typed reaches them.
+                    endStartedPrograms()
+                    _exit(status)
+                }
                 stop.requestStop()
                 if number == SIGINT && isatty(2) == 1 {
                     let text = Array("\r\u{1b}[Kstopping at the next safe place; Ctrl-C again ends at once\n".utf8)
