@@ -30,6 +30,8 @@ import Testing
         let outcome = place.shell("SECRET=hush holdfast \(restore)")
         #expect(outcome.status == 0 && outcome.output.contains("scan calls it clean"), "\(outcome)")
         let asked = place.shell("cat asked").output
+        // Nothing is called restored before it is called clean.
+        #expect(outcome.output.contains(/calls it clean[\s\S]*restored to out:/), "\(outcome)")
         #expect(asked.hasPrefix("restore \(place.file("out"))\nfine\nEICAR\n"), "\(asked)")
         #expect(!asked.contains("hush") && !asked.contains("XDG_"), "\(asked)")
         let json = place.shell("rm -r out; holdfast \(restore) --json 2>/dev/null").output
@@ -45,6 +47,12 @@ import Testing
         #expect(outcome.output.contains("does not call it clean: it ended with 1"), "\(outcome)")
         #expect(outcome.output.contains("\(place.file("out"))/b"), "\(outcome)")
         #expect(place.shell("cat out/b").output == "EICAR\n")
+        let whole = place.holdfast(restore)
+        #expect(whole.status == 4 && !whole.output.contains("restored to out:"), "\(whole)")
+        #expect(whole.output.contains("NOT to be used, though it is there, in out: "), "\(whole)")
+        // The last that is said is what counts.
+        let last = whole.output.split(separator: "\n").suffix(2)
+        #expect(last.first?.hasPrefix("error: what was restored to \(place.file("out")) is not to be used: ") == true)
         let json = place.shell("holdfast \(restore) --json 2>/dev/null; echo $?").output
         #expect(json.contains("\"verdict\":\"found\"") && json.hasSuffix("\n4\n"), "\(json)")
         // Root's log begins with the first command; others have none.
@@ -100,7 +108,6 @@ import Testing
             stopped.output.hasSuffix("130\n") && stopped.output.contains("repeated, `holdfast restore"), "\(stopped)")
         #expect(!stopped.output.contains("restored to"), "\(stopped)")
     }
-}
 
     @Test("Who ends the command at once leaves no scan at work, whether that hears of it or not")
     func orphans() {
@@ -115,3 +122,4 @@ import Testing
             """)
         #expect(stopped.output.hasSuffix("130\n"), "\(stopped)")
     }
+}

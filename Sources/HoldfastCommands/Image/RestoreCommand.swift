@@ -68,7 +68,7 @@ struct RestoreCommand: HoldfastCommand {
         }
         let scan = dryRun ? nil : session.configuration.scan.map { RestoreScan($0) }
         // A look that cannot be made is told before hours of work, not after.
-        try scan?.check(to?.absolute ?? HostFacts.workingFolder)
+        try scan?.check(target)
         // `--dry-run --verbose` lists paths from here on.
         request.only = only.map {
             PathPattern(Array($0.bytes.starts(with: [0x2e, 0x2f]) ? $0.bytes.dropFirst(2) : $0.bytes[...]))
@@ -102,25 +102,27 @@ struct RestoreCommand: HoldfastCommand {
         session.show(
             document(report, session, listed: request.listPaths == nil ? nil : paths.all)
                 + [("scan", scanned.map(document))],
-            summary: summary(report) + (scanned.map { [$0.sentence] } ?? []))
-        // Whatever else was found: the tree is not to be used.
-        if let scanned, !scanned.isClean { return .refused }
-        return session.outcome(report.findings)
+            summary: (scanned.map { [$0.sentence] } ?? []) + summary(report, isUsable: scanned?.isClean ?? true))
+        guard let scanned, !scanned.isClean else { return session.outcome(report.findings) }
+        // Whatever else was found: the tree is not to be used. Said last, and also where nobody wants to hear of what went well.
+        session.console.error(
+            .refused(
+                "what was restored to \(try target) is not to be used: \(scanned.sentence)",
+                hint: "it is there for whoever looks into that; repeated, `holdfast restore` scans it anew"))
+        return .refused
     }
 
     /// Has the plant's own program look at what is there now, in the folder as a whole: where it held something before, that is looked at, too.
     private func look(_ scan: RestoreScan, _ session: Session) throws -> RestoreScan.Report {
-        let folder = try to?.absolute ?? HostFacts.workingFolder
+        let folder = try target
         session.console.note("\(scan.program) looks at \(folder)")
         let report = try scan.look(at: folder, verb: "restore", stop: session.progress.stop)
-        if report.isClean { return report }
-        report.lines.forEach { session.console.warning("\(scan.program): \($0)") }
-        // Also where nobody wants to hear of what went well.
-        session.console.error(
-            .refused(
-                "what was restored to \(folder) is not to be used: \(report.sentence)",
-                hint: "it is there for whoever looks into that; repeated, `holdfast restore` scans it anew"))
+        if !report.isClean { report.lines.forEach { session.console.warning("\(scan.program): \($0)") } }
         return report
+    }
+
+    private var target: BytePath {
+        get throws { try to?.absolute ?? HostFacts.workingFolder }
     }
 
     private func document(_ report: RestoreScan.Report) -> JSON {
@@ -177,7 +179,8 @@ struct RestoreCommand: HoldfastCommand {
         return "; \(names) stood in what is missing of the image"
     }
 
-    private func summary(_ report: RestoreReport) -> [String] {
+    /// - Parameter isUsable: whether nobody has said of what is there now that it is not to be used.
+    private func summary(_ report: RestoreReport, isUsable: Bool) -> [String] {
         let what = report.label.map { describe($0, report.image) } ?? "of unknown name"
         let missing = report.failed &+ report.lost
         let whole = Text.counted(report.entries, "entry", "entries")
@@ -189,8 +192,9 @@ struct RestoreCommand: HoldfastCommand {
         if dryRun {
             lines = ["image \(what): \(entries), \(Text.size(report.contentBytes)) read and checked, nothing written"]
         } else {
+            let done = isUsable ? "restored to" : "NOT to be used, though it is there, in"
             lines = [
-                "image \(what) restored to \(to?.path.description ?? "."): \(entries), \(Text.size(report.contentBytes))",
+                "image \(what) \(done) \(to?.path.description ?? "."): \(entries), \(Text.size(report.contentBytes))",
                 "written \(Text.size(report.bytesWritten)) in \(Text.counted(report.filesWritten, "file", "files"))"
                     + (report.filesReplaced > 0 ? " (\(Text.number(report.filesReplaced)) replaced), " : ", ")
                     + "\(Text.number(report.filesUnchanged)) unchanged",
