@@ -109,6 +109,11 @@ struct PackageCommandTests {
         #expect(outcome.output.contains("there is no fresh backup by the job plant: local: "), "\(outcome)")
         #expect(outcome.output.contains("changed\n") == !isRequired, "\(outcome)")
         #expect(outcome.output.contains("error: no package is changed") == isRequired, "\(outcome)")
+        let document = place.shell(
+            "HOLDFAST_CONFIG=config.toml holdfast package changing --json 2>/dev/null; echo $?"
+        ).output
+        #expect(document.hasPrefix(#"{"error":{"message":"no package is changed: "#) == isRequired, "\(document)")
+        #expect(document.hasSuffix(isRequired ? "\n4\n" : "3\n"), "\(document)")
         place.shell("mv away local")
         #expect(apt(place).output.hasSuffix("changed\n"))
     }

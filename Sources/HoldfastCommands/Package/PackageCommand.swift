@@ -41,14 +41,11 @@ struct PackageCommand: ParsableCommand {
                     let sentence = "there is no fresh backup by the job \(backup.job): \(reason)"
                     guard !backup.isRequired else {
                         // The one status at which the hook has apt stop.
-                        session.show([], summary: [])
-                        session.console.error(
-                            .refused(
-                                "no package is changed: \(sentence)",
-                                hint:
-                                    "once that is mended, `holdfast schedule run \(backup.job)` makes one; with required = false in [packages] apt goes on without"
-                            ))
-                        return .refused
+                        throw Problem.refused(
+                            "no package is changed: \(sentence)",
+                            hint:
+                                "once that is mended, `holdfast schedule run \(backup.job)` makes one; with required = false in [packages] apt goes on without"
+                        )
                     }
                     session.console.warning("\(sentence); packages are changed all the same")
                     outcome = .findings
