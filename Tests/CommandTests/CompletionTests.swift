@@ -62,6 +62,9 @@ import Testing
         ("holdfast backup --to=na", "<holdfast><backup><--to=nas>"),
         ("holdfast store info my", "<holdfast><store><info><my store>"),
         ("holdfast images --from my\\ st", "<holdfast><images><--from><my store>"),
+        ("holdfast retire --from nas press-01/oth", "<holdfast><retire><--from><nas><press-01/other>"),
+        ("holdfast prune --from nas --series press-01/oth", "<holdfast><prune><--from><nas><--series><press-01/other>"),
+        ("holdfast retire --from secret press", "<holdfast><retire><--from><secret><press>"),
         ("holdfast restore --from nas plc", "<holdfast><restore><--from><nas><plc one>"),
         ("holdfast export --from my\\ store oth", "<holdfast><export><--from><my store><other>"),
         ("holdfast restore --from nas \\$", "<holdfast><restore><--from><nas><$(touch hacked)>"),
@@ -80,7 +83,7 @@ import Testing
         export HOLDFAST_STATE=$PWD/state HOLDFAST_CONFIG=$PWD/config.toml
         printf '[stores]\\nnas = "%s/my store"\\n' "$PWD" > config.toml
         ( set -e; holdfast store init secret --passphrase --passphrase-file pass; holdfast backup tree --to secret
-        rm -r state/stores; holdfast store init 'my store'
+        rm -r state/stores; holdfast store init 'my store' --series press-01
         for name in 'plc one' other '$(touch hacked)'; do holdfast backup tree --to nas --name "$name"; done
         holdfast setup --root plant; holdfast create Commissioning; holdfast create 2026-11-20T08:56:14Z ) > log 2>&1 || cat log
         """

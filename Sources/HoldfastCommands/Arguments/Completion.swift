@@ -22,6 +22,8 @@ extension CompletionKind {
     static var stores: CompletionKind { .custom { words, _, _ in Completion(words).stores() } }
     static var jobs: CompletionKind { .custom { words, _, _ in Completion(words).jobs() } }
     static var images: CompletionKind { .custom { words, _, _ in Completion(words).images() } }
+    /// Of the store that is named on the line.
+    static var series: CompletionKind { .custom { words, _, _ in Completion(words).series() } }
 }
 
 struct Completion {
@@ -64,7 +66,7 @@ struct Completion {
 
     /// As far as the keys at hand show them.
     func images() -> [String] {
-        guard let images = try? listed(), !images.isEmpty else { return [] }
+        guard let images = try? listed(of: value("--series")), !images.isEmpty else { return [] }
         let digits = idDigits(images)
         let ids = images.reversed().compactMap { image in
             image.label.map { label in
@@ -77,7 +79,15 @@ struct Completion {
         return formatted([("latest", "the newest of a series")] + ids + names)
     }
 
-    private func listed() throws -> [ImageSummary] {
+    /// The series of these images, each with the time of its newest.
+    func series() -> [String] {
+        // What stands behind --series now is what is being typed.
+        let labels = ((try? listed(of: nil)) ?? []).compactMap(\.label)
+        let newest = Dictionary(labels.map { (ExactText($0.series), $0.time) }) { max($0, $1) }
+        return formatted(newest.sorted { $0.key < $1.key }.map { ($0.key.text, Text.localMinute($0.value)) })
+    }
+
+    private func listed(of series: String?) throws -> [ImageSummary] {
         guard let from = value("--from").flatMap(StoreArgument.init) else { return [] }
         // What is far away is not asked while somebody types.
         guard let folder = try StorePlace(from, configuration).location.folder else { return [] }
@@ -88,7 +98,7 @@ struct Completion {
             identities: keys.flatMap(\.identities), steward: keys.compactMap(\.steward).last,
             trust: StoreTrust(noted: keys.flatMap(\.notedStores)))
         let store = try Store.open(folder, for: .list, credentials: credentials, machine: machine)
-        let filter = ImageFilter(series: value("--series"), host: value("--host"))
+        let filter = ImageFilter(series: series, host: value("--host"))
         return try store.images().filter { $0.problem == nil && $0.label.map(filter.holds) ?? false }
     }
 

@@ -32,7 +32,7 @@ struct SourceOptions: ParsableArguments {
             valueName: "time"))
     var at: TimeArgument?
 
-    @Option(help: ArgumentHelp("Only images of this series.", valueName: "series"))
+    @Option(help: ArgumentHelp("Only images of this series.", valueName: "series"), completion: .series)
     var series: NameArgument?
 
     @Option(help: ArgumentHelp("Only images of this host.", valueName: "host"))

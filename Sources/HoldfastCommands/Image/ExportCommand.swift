@@ -16,7 +16,7 @@ struct ExportCommand: HoldfastCommand {
     @Option(help: ArgumentHelp("The store.", valueName: "store"))
     var from: StoreArgument
 
-    @Option(help: ArgumentHelp("Only an image of this series.", valueName: "series"))
+    @Option(help: ArgumentHelp("Only an image of this series.", valueName: "series"), completion: .series)
     var series: NameArgument?
 
     @Option(help: ArgumentHelp("Only an image of this host.", valueName: "host"))

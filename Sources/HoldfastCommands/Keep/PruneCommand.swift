@@ -32,7 +32,7 @@ struct PruneCommand: StatefulCommand {
     @Option(help: ArgumentHelp("Thin out the images of this store.", valueName: "store"))
     var from: StoreArgument?
 
-    @Option(help: ArgumentHelp("Only images of this series.", valueName: "series"))
+    @Option(help: ArgumentHelp("Only images of this series.", valueName: "series"), completion: .series)
     var series: NameArgument?
 
     @OptionGroup var keep: KeepOptions

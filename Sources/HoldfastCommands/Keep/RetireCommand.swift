@@ -16,7 +16,7 @@ struct RetireCommand: HoldfastCommand {
             examples: "holdfast retire press-01/plc --from nas --after 1y --dry-run",
             "holdfast retire press-01/plc --from nas --after 1y"))
 
-    @Argument(help: "The series, as `holdfast images --json` shows it.")
+    @Argument(help: "The series, as `holdfast images --json` shows it.", completion: .series)
     var series: NameArgument
 
     @Option(help: ArgumentHelp("The store.", valueName: "store"))
