@@ -56,10 +56,9 @@ struct PruneCommand: StatefulCommand {
         if !rules.tags.isEmpty { throw KeepError.tagsOfImages }
         let keeping = ImageKeeping(rules, series: series?.text, now: Timestamp.now().seconds)
         var pruning = StorePruning(
-            store: try session.open(from, for: .prune, writing: !plan.dryRun), choose: { keeping.choose($0) },
+            store: try session.open(from, for: .prune, writing: !plan.dryRun),
+            occasion: .asked(series: keeping.series), choose: { keeping.choose($0) },
             members: [("rules", .text(rules.description)), ("series", series.map { .text($0.text) })])
-        // Whoever thins out one series has looked at no other.
-        pruning.endsRevoked = series == nil
         pruning.check = { plan, isNamed in try keeping.check(plan, isNamed: isNamed) }
         return try session.prune(pruning, plan)
     }

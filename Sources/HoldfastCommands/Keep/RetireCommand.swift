@@ -35,9 +35,9 @@ struct RetireCommand: HoldfastCommand {
     func perform(_ session: Session) throws -> Outcome {
         let retirement = SeriesRetirement(series.text, after: after)
         var pruning = StorePruning(
-            store: try session.open(from, for: .prune, writing: !plan.dryRun), choose: { retirement.choose($0) },
+            store: try session.open(from, for: .prune, writing: !plan.dryRun),
+            occasion: .retirement(series: retirement.series), choose: { retirement.choose($0) },
             members: [("series", .text(series.text)), ("after", .text("\(after)"))])
-        pruning.retired = [retirement.series]
         pruning.check = { plan, isNamed in
             // What was made a moment ago may be in use: somebody has to have seen what goes.
             if after.isZero, !isNamed {

@@ -8,12 +8,11 @@ internal import Stewardship
 
 struct StorePruning {
     let store: Store
+    let occasion: PruneOccasion
     /// Which images go.
     let choose: @Sendable ([PruneImage]) -> PruneChoice
     /// What it is chosen by, for programs.
     let members: [(String, JSON?)]
-    var retired: Set<ExactText> = []
-    var endsRevoked = false
     /// Refuses a plan; told whether somebody has named it by its id.
     var check: (PrunePlan, Bool) throws -> Void = { _, _ in }
     var question: String?
@@ -22,9 +21,7 @@ struct StorePruning {
 extension Session {
     func prune(_ pruning: StorePruning, _ options: PlanOptions) throws -> Outcome {
         let store = pruning.store
-        var settings = try store.pruneSettings(tool: Version.tool)
-        settings.retired = pruning.retired
-        settings.endsRevoked = pruning.endsRevoked
+        let settings = try store.pruneSettings(for: pruning.occasion, tool: Version.tool)
         let plan = try working { try store.planPrune(settings, progress: progress, choose: pruning.choose) }
         plan.remarks.forEach(findings.add)
         try plan.require(options.plan)

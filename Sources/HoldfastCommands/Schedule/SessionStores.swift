@@ -38,9 +38,8 @@ struct SessionStores: JobStores {
         let (opened, plan): (Store, PrunePlan)
         do {
             opened = try session.open(argument(store, rate), for: .prune, writing: true)
-            var settings = try opened.pruneSettings(tool: Version.tool)
-            settings.series = ExactText(series)
-            settings.isCopy = isCopy
+            let settings = try opened.pruneSettings(
+                for: .job(series: ExactText(series), isCopy: isCopy), tool: Version.tool)
             plan = try opened.planPrune(settings, progress: reporter.progress) { keeping.choose($0) }
         } catch let error as ImageError {
             switch error {

@@ -4,6 +4,32 @@ public import Images
 internal import Machine
 internal import Platform
 
+/// Who has a store pruned and to what end, from which follows what else goes with it.
+public enum PruneOccasion: Sendable {
+    /// Somebody thins out all series, or one of them.
+    case asked(series: ExactText?)
+    /// A job thins out its own series, of a store that it writes to or copies to.
+    case job(series: ExactText, isCopy: Bool)
+    /// Somebody ends a series.
+    case retirement(series: ExactText)
+}
+
+extension Store {
+    /// What this store needs, and what the occasion has done besides.
+    public func pruneSettings(for occasion: PruneOccasion, tool: String) throws -> PruneSettings {
+        var settings = try pruneSettings(tool: tool)
+        switch occasion {
+        // Whoever thins out one series has looked at no other.
+        case .asked(let series): settings.endsRevoked = series == nil
+        case .job(let series, let isCopy):
+            settings.series = series
+            settings.isCopy = isCopy
+        case .retirement(let series): settings.retired = [series]
+        }
+        return settings
+    }
+}
+
 /// By which rules the images of a store are thinned out.
 public struct ImageKeeping: Sendable {
     public let rules: KeepRules
