@@ -52,6 +52,9 @@ import Testing
         #expect(place.shell("cd store && find . -type f | sort | xargs sha256sum").output == before)
         let id = dry.output.firstMatch(of: /plan ([0-9a-f]{16})/)?.1 ?? ""
         #expect(prune(place, "--keep-last 2 --plan \(id) --yes").status == 4)
+        let bare = prune(place, "--plan \(id) --yes")
+        #expect(bare.status == 4 && bare.output.contains("with the rules that it was made by"), "\(bare)")
+        #expect(bare.output.contains("--keep-daily 7 --plan \(id)`"), "\(bare)")
         #expect(names(place) == Self.all)
         let done = prune(place, "--keep-last 3 --plan \(id) --yes")
         #expect(done.status == 0 && done.output.contains("removed 1 image"), "\(done)")

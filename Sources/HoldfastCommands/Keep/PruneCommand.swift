@@ -50,6 +50,7 @@ struct PruneCommand: StatefulCommand {
     func perform(_ session: Session) throws -> Outcome {
         let rules = try keep.rules()
         guard let from else {
+            if rules.isEmpty, plan.plan != nil { throw withoutRules() }
             if rules.isEmpty { throw KeepError.noRules }
             return try session.prunePoints(of: state.open(session), by: rules, plan)
         }
@@ -60,7 +61,20 @@ struct PruneCommand: StatefulCommand {
             occasion: .asked(series: keeping.series), choose: { keeping.choose($0) },
             members: [("rules", .text(rules.description)), ("series", series.map { .text($0.text) })])
         pruning.check = { plan, isNamed in try keeping.check(plan, isNamed: isNamed) }
+        if rules.isEmpty { pruning.misfit = withoutRules() }
         return try session.prune(pruning, plan)
+    }
+
+    /// A plan rests on the rules that it was made by, which its id does not tell.
+    private func withoutRules() -> Problem {
+        let id = plan.plan.map { shellWord(printable($0.utf8)) } ?? ""
+        let what = from.map { "--from \($0)" } ?? "--points"
+        let chosen = series.map { " --series \(shellWord(Text.safe($0.text)))" } ?? ""
+        return .refused(
+            "without rules the plan is another one than \(id): it is carried out with the rules that it was made by",
+            hint:
+                "give those of the dry run once more: `holdfast prune \(what)\(chosen) --keep-daily 7 --plan \(id)`, with yours for --keep-daily 7"
+        )
     }
 }
 

@@ -15,6 +15,8 @@ struct StorePruning {
     let members: [(String, JSON?)]
     /// Refuses a plan; told whether somebody has named it by its id.
     var check: (PrunePlan, Bool) throws -> Void = { _, _ in }
+    /// What is said where the plan that was named is another one.
+    var misfit: Problem?
     var question: String?
 }
 
@@ -24,7 +26,7 @@ extension Session {
         let settings = try store.pruneSettings(for: pruning.occasion, tool: Version.tool)
         let plan = try working { try store.planPrune(settings, progress: progress, choose: pruning.choose) }
         plan.remarks.forEach(findings.add)
-        try plan.require(options.plan)
+        do { try plan.require(options.plan) } catch { throw pruning.misfit ?? error }
         let shown = PruneDisplay(plan, grace: settings.grace)
         // Of a hundred thousand images as little as is shown: a program's document, or a line after the other.
         let members = pruning.members + (console.isJSON ? shown.members : [])
