@@ -30,6 +30,9 @@ import Testing
         "A monitor is told of what was never done, of what went well, and that nothing can be judged where that is so")
     func check() {
         let place = plant()
+        let new = place.holdfast("check \(config)")
+        #expect(new.status == 0 && new.output.hasPrefix("OK - 1 job, not done yet: plant | "), "\(new)")
+        place.shell("touch -d '27 hours ago' config.toml")
         let never = place.holdfast("check \(config)")
         #expect(
             never.status == 2 && never.output.hasPrefix("CRITICAL - plant: it has not been done yet | "), "\(never)")
@@ -59,9 +62,28 @@ import Testing
         #expect(none.status == 3 && none.output == "UNKNOWN - there is no job in the configuration\n", "\(none)")
     }
 
+    @Test("A job is new from the first look that finds it, whatever is written into the configuration later")
+    func new() {
+        // A time of the day that is not now.
+        let place = plant("window = \"03:00-04:00\"")
+        place.shell("sed -i \"s/03:00-04:00/$(date -d '5 hours' +%H:00)-$(date -d '6 hours' +%H:00)/\" config.toml")
+        #expect(place.holdfast("schedule run \(config)").output == "nothing is due\n")
+        place.shell("touch -d '9 days ago' config.toml")
+        let new = place.holdfast("check \(config)")
+        #expect(new.status == 0 && new.output.contains("not done yet: plant"), "\(new)")
+        place.shell(
+            "f=$(find home -name plant.json); sed -i \"s/\\(\\\"since\\\" : \\)[0-9]*/\\1$(date -d '9 days ago' +%s)/\" $f; touch config.toml"
+        )
+        let late = place.holdfast("check \(config)")
+        #expect(late.status == 2 && late.output.contains("plant: it has not been done yet"), "\(late)")
+    }
+
     @Test("The page of status has the jobs, also where no tree is protected, and says what is not right")
     func status() {
         let place = plant()
+        let new = place.holdfast("status \(config) --state state")
+        #expect(new.status == 0 && new.output.contains("plant") && new.isQuiet, "\(new)")
+        place.shell("touch -d '27 hours ago' config.toml")
         let never = place.holdfast("status \(config) --state state")
         #expect(
             never.status == 3 && never.output.contains("plant")

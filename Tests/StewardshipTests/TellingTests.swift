@@ -79,6 +79,24 @@ import Testing
         #expect(health.reasons.isEmpty == (it.verdict == .fine))
     }
 
+    @Test("A job that was never done is late only once its first time and what a run may be late have gone by")
+    func new() {
+        func health(_ lateness: Int64, limits: AgeLimits = AgeLimits()) -> JobHealth {
+            JobHealth(
+                job(), JobRecord.Known(record: JobRecord(job: "plant")), limits: limits,
+                firstDue: Self.now - lateness, now: Self.now)
+        }
+        for (lateness, verdict) in [
+            (-3 * day, Verdict.fine), (0, .fine), (2 * hour - 1, .fine), (2 * hour, .warning),
+            (day + 2 * hour - 1, .warning), (day + 2 * hour, .critical), (500_000 * day, .critical),
+        ] {
+            let told = health(lateness)
+            #expect(told.verdict == verdict && (told.firstDue == nil) == (verdict > .fine), "\(lateness)")
+        }
+        #expect(health(-1, limits: AgeLimits(warning: 60, critical: 120)).verdict == .fine)
+        #expect(health(0, limits: AgeLimits(warning: 60, critical: 120)).verdict == .critical)
+    }
+
     @Test("A hold that lasts longer than a job's interval is told, whatever the job's age")
     func held() {
         func reasons(_ length: Int64, every: Int64? = day) -> [String] {

@@ -126,7 +126,8 @@ private struct JobsShown {
     init(_ session: Session, _ places: Places) {
         let moment = moment
         states = session.configuration.jobs.map { JobState($0, places, at: moment) }
-        health = JobHealth.all(states.map { ($0.job, $0.known) }, places, at: moment)
+        health = JobHealth.all(
+            states.map { ($0.job, $0.known) }, places, configured: session.configuration.written, at: moment)
     }
 
     var member: (String, JSON?) { ("jobs", .list(states.map(JSON.job))) }

@@ -37,6 +37,8 @@ struct Configuration {
     /// Whom and what is told of them.
     var notifier = Notifier()
     var statusFiles = StatusFiles()
+    /// When its file was written, in seconds since 1970; nil: it is none, or nobody knows.
+    var written: Int64?
 
     init() {}
 
@@ -55,7 +57,12 @@ struct Configuration {
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw Problem.usage("the configuration \(path) is not UTF-8 text")
         }
-        return try Configuration(text, path: path)
+        var configuration = try Configuration(text, path: path)
+        // Without it what was never done is late.
+        if let status = try? Descriptor.open(path, .place).status(), status.kind == .file {
+            configuration.written = status.modified.seconds
+        }
+        return configuration
     }
 
     init(_ text: String, path: BytePath) throws {

@@ -29,7 +29,10 @@ struct CheckCommand: StatefulCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         let limits = AgeLimits(warning: warn?.seconds, critical: crit?.seconds)
-        let answer = PluginAnswer(JobHealth.all(session.configuration.jobs, state.places(session), limits: limits))
+        let answer = PluginAnswer(
+            JobHealth.all(
+                session.configuration.jobs, state.places(session), limits: limits,
+                configured: session.configuration.written))
         session.console.result(answer.text)
         return Outcome(rawValue: answer.verdict.rawValue) ?? .findings
     }

@@ -35,7 +35,8 @@ struct ScheduleRunCommand: StatefulCommand {
         defer {
             let (jobs, files) = (session.configuration.jobs, session.configuration.statusFiles)
             if !files.isEmpty {
-                files.write(JobHealth.all(jobs, places), program: Version.number, places).forEach(
+                let health = JobHealth.all(jobs, places, configured: session.configuration.written)
+                files.write(health, program: Version.number, places).forEach(
                     session.console.warning)
             }
         }
@@ -53,6 +54,7 @@ struct ScheduleRunCommand: StatefulCommand {
             }
             return done(session, "a run is going on already")
         }
+        try JobRecord.note(configuration.jobs, places, now: Timestamp.now().seconds, holding: lock)
         if named == nil, JobState.due(configuration.jobs, places, at: .current()).isEmpty {
             HeldWork.review(configuration.schedule.hold, places)
             return done(session, configuration.jobs.isEmpty ? "there is no job" : "nothing is due")

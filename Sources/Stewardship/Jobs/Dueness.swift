@@ -105,6 +105,16 @@ public struct Dueness: Hashable, Sendable {
         self.stores = stores
     }
 
+    /// When a job that was never done was due for the first time.
+    /// - Parameter since: when it became known.
+    /// - Returns: nil: nobody can tell, or it is due when somebody asks for it.
+    static func first(_ job: Job, since: Int64?, at moment: Moment) -> Int64? {
+        guard let timing = job.timing, let since, !moment.isAhead(since) else { return nil }
+        var then = moment
+        (then.now, then.started) = (since, nil)
+        return Times(job: job.name, timing, then, ended: nil).allowed(since)
+    }
+
     /// A store that is written to.
     private static func written(_ store: String, _ known: JobRecord.StoreRecord?, _ times: Times) -> OfStore {
         func of(_ reason: Reason, _ due: Int64) -> OfStore {

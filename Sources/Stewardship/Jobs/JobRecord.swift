@@ -17,6 +17,8 @@ public struct JobRecord: Codable, Hashable, Sendable {
 
     public internal(set) var version = JobRecord.version
     public internal(set) var job: String
+    /// Since when the job is known: from the first look that found it in the configuration.
+    public internal(set) var since: Int64?
     /// When a run began that is not at its end: one goes on, or did not come to its end.
     public internal(set) var begun: Int64?
     /// The last run that did something, whatever came of it.
@@ -156,10 +158,21 @@ extension JobRecord {
         let ofStores = stores.values.flatMap {
             [$0.lastAttempt, $0.lastSuccess, $0.covers, $0.lastReread, $0.lastVerified, $0.lastPruned]
         }
-        let times = [begun, lastAttempt?.began, lastAttempt?.ended, lastSuccess, nextDue] + ofStores
+        let times = [since, begun, lastAttempt?.began, lastAttempt?.ended, lastSuccess, nextDue] + ofStores
         let counts = [failuresInARow] + stores.values.map(\.failuresInARow)
         return times.allSatisfy { $0.map(calendarRange.contains) ?? true }
             && counts.allSatisfy { (0...1_000_000_000).contains($0) } && verify.map { $0.collected <= 100_000 } ?? true
+    }
+
+    /// Notes since when jobs are known of which there is no record yet. A record that cannot be read stays as it is, and is told elsewhere.
+    public static func note(
+        _ jobs: [Job], _ places: Places, now: Int64, holding lock: borrowing ScheduleLock
+    ) throws {
+        for job in jobs where !exists(path(job.name, places)) {
+            var record = JobRecord(job: job.name)
+            record.since = now
+            try record.write(places)
+        }
     }
 
     /// Durable on return; a crash leaves the record of before.

@@ -11,6 +11,16 @@ public enum Verdict: Int32, Sendable, Comparable, Codable {
     case critical = 2
     case unknown = 3
 
+    /// For people and programs.
+    public var word: String {
+        switch self {
+        case .fine: "ok"
+        case .warning: "warning"
+        case .critical: "critical"
+        case .unknown: "unknown"
+        }
+    }
+
     public static func < (a: Verdict, b: Verdict) -> Bool { a.rawValue < b.rawValue }
 }
 
@@ -40,18 +50,27 @@ public struct JobHealth: Sendable {
     public let record: JobRecord
     public private(set) var verdict = Verdict.fine
     /// What is not right, worst first.
-    public private(set) var reasons: [String] = []
+    public private(set) var objections: [Objection] = []
+    public var reasons: [String] { objections.map(\.reason) }
+    /// When it is due for the first time, in seconds since 1970, where that is not over with what a run may be late.
+    public private(set) var firstDue: Int64?
     /// Seconds since the last success; nil where there is none.
     public private(set) var age: Int64?
     public let limits: AgeLimits
 
+    public struct Objection: Sendable, Hashable {
+        public let verdict: Verdict
+        public let reason: String
+    }
+
     /// - Parameters:
+    ///   - firstDue: when a job that was never done was due for the first time; nil: nobody knows.
     ///   - unended: since when a run goes on that is not at work any more, in seconds since 1970; nil where there is none.
     ///   - held: that the plant holds work, where it does.
     ///   - now: seconds since 1970.
     public init(
-        _ job: Job, _ known: JobRecord.Known, limits: AgeLimits = AgeLimits(), unended: Int64? = nil,
-        held: HeldWork? = nil, now: Int64
+        _ job: Job, _ known: JobRecord.Known, limits: AgeLimits = AgeLimits(), firstDue: Int64? = nil,
+        unended: Int64? = nil, held: HeldWork? = nil, now: Int64
     ) {
         self.job = job.name
         record = known.record
@@ -59,20 +78,19 @@ public struct JobHealth: Sendable {
         self.limits = job.timing.map { limits.filled(every: $0.every) } ?? limits
         age = record.lastSuccess.map { max(0, now - $0) }
         let found =
-            known.damage.map { [(.critical, $0)] }
-            ?? Self.objections(job, record, self.limits, unended: unended, held, now)
+            known.damage.map { [Objection(verdict: .critical, reason: $0)] }
+            ?? Self.objections(job, record, self.limits, firstDue: firstDue, unended: unended, held, now)
         // The order in which they were found is kept among those of one verdict.
-        let sorted = found.enumerated().sorted { ($1.element.verdict, $0.offset) < ($0.element.verdict, $1.offset) }
+        objections = found.enumerated().sorted { ($1.element.verdict, $0.offset) < ($0.element.verdict, $1.offset) }
             .map(\.element)
-        verdict = sorted.map(\.verdict).max() ?? .fine
-        reasons = sorted.map(\.reason)
+        verdict = objections.map(\.verdict).max() ?? .fine
+        if verdict == .fine, record.lastSuccess == nil { self.firstDue = firstDue }
     }
-
-    private typealias Objection = (verdict: Verdict, reason: String)
 
     /// What a person has to know first comes first: which store is late, what was not as it should be there, and then what the last run said.
     private static func objections(
-        _ job: Job, _ record: JobRecord, _ limits: AgeLimits, unended: Int64?, _ held: HeldWork?, _ now: Int64
+        _ job: Job, _ record: JobRecord, _ limits: AgeLimits, firstDue: Int64?, unended: Int64?, _ held: HeldWork?,
+        _ now: Int64
     ) -> [Objection] {
         let places = job.to + job.copies
         func success(_ place: String) -> Int64? {
@@ -80,8 +98,10 @@ public struct JobHealth: Sendable {
             return store?.isCopy == true ? store?.covers ?? store?.lastSuccess : store?.lastSuccess
         }
         var found: [Objection] = []
+        func add(_ verdict: Verdict, _ reason: String) { found.append(Objection(verdict: verdict, reason: reason)) }
         if places.allSatisfy({ success($0) == nil }) {
-            found.append((job.timing == nil ? .warning : .critical, "it has not been done yet"))
+            let verdict = neverDone(job, limits, firstDue, now)
+            if verdict > .fine { add(verdict, "it has not been done yet") }
         } else {
             let late = places.map { place in
                 objections(
@@ -95,36 +115,44 @@ public struct JobHealth: Sendable {
                 ? objections(to: record.lastSuccess, of: "it", never: "", isDue: true, limits, now)
                 : late.flatMap { $0 }
         }
-        if let reason = held?.objection(every: job.timing?.every, now: now) { found.append((.warning, reason)) }
+        if let reason = held?.objection(every: job.timing?.every, now: now) { add(.warning, reason) }
         if let unended {
             let time = Timestamp(seconds: unended, nanoseconds: 0).text
-            found.append((.warning, "the run of \(time) did not come to its end: the program was ended"))
+            add(.warning, "the run of \(time) did not come to its end: the program was ended")
         }
         for place in places {
             guard let store = record.stores[place] else { continue }
             switch store.verifyStatus {
             case nil, 0?: break
             case 3?:
-                found.append(
-                    (
-                        .critical,
-                        "what was checked last in \(place) is damaged; `holdfast verify --from \(place)` names it"
-                    ))
-            default: found.append((.warning, "\(place) could not be checked: \(noKey)"))
+                add(
+                    .critical,
+                    "what was checked last in \(place) is damaged; `holdfast verify --from \(place)` names it")
+            default: add(.warning, "\(place) could not be checked: \(noKey)")
             }
             if let status = store.pruneStatus, status != 0 {
-                found.append(
-                    (
-                        .warning,
-                        "\(place) was not thinned out: `holdfast prune --from \(place) --dry-run` with the job's rules says why"
-                    ))
+                add(
+                    .warning,
+                    "\(place) was not thinned out: `holdfast prune --from \(place) --dry-run` with the job's rules says why"
+                )
             }
         }
         if let attempt = record.lastAttempt, attempt.exitStatus != 0, attempt.exitStatus != 130 {
             let times = record.failuresInARow > 1 ? " (\(record.failuresInARow) times in a row)" : ""
-            found.append((.warning, "the last run: \(attempt.sentence)\(times)"))
+            add(.warning, "the last run: \(attempt.sentence)\(times)")
         }
         return found
+    }
+
+    /// Of a job that was never done: as if it had been done an interval before it was due for the first time. Until then nothing is late.
+    private static func neverDone(_ job: Job, _ limits: AgeLimits, _ firstDue: Int64?, _ now: Int64) -> Verdict {
+        guard let timing = job.timing else { return .warning }
+        guard let firstDue else { return .critical }
+        if now < firstDue { return .fine }
+        let age = (now - firstDue).adding(saturating: timing.every)
+        if let limit = limits.critical, age >= limit { return .critical }
+        if let limit = limits.warning, age >= limit { return .warning }
+        return .fine
     }
 
     private static let noKey = "that wants an identity, for which `identity` of the configuration is"
@@ -132,13 +160,18 @@ public struct JobHealth: Sendable {
     private static func objections(
         to success: Int64?, of what: String, never: String, isDue: Bool, _ limits: AgeLimits, _ now: Int64
     ) -> [Objection] {
-        guard let success else { return isDue ? [(.critical, never)] : [] }
+        func objection(_ verdict: Verdict, _ reason: String) -> [Objection] {
+            [Objection(verdict: verdict, reason: reason)]
+        }
+        guard let success else { return isDue ? objection(.critical, never) : [] }
         let age = now - success
         // A clock that is set back by a summer time or by a second is none that was wrong.
-        if age < -86_400 { return [(.warning, "\(what) was done at a time that is not there yet: a clock was wrong")] }
+        if age < -86_400 {
+            return objection(.warning, "\(what) was done at a time that is not there yet: a clock was wrong")
+        }
         let text = "\(what) was last done \(words(age)) ago"
-        if let limit = limits.critical, age >= limit { return [(.critical, text)] }
-        if let limit = limits.warning, age >= limit { return [(.warning, text)] }
+        if let limit = limits.critical, age >= limit { return objection(.critical, text) }
+        if let limit = limits.warning, age >= limit { return objection(.warning, text) }
         return []
     }
 
@@ -153,16 +186,20 @@ public struct JobHealth: Sendable {
     }
 
     /// All jobs of a configuration.
+    /// - Parameter configured: when the configuration was written, in seconds since 1970; a job is known since then that nothing has looked at yet.
     public static func all(
-        _ jobs: [Job], _ places: Places, limits: AgeLimits = AgeLimits(), at moment: Moment = .current()
+        _ jobs: [Job], _ places: Places, limits: AgeLimits = AgeLimits(), configured: Int64?,
+        at moment: Moment = .current()
     ) -> [JobHealth] {
-        all(jobs.map { ($0, JobRecord.read($0.name, places)) }, places, limits: limits, at: moment)
+        all(
+            jobs.map { ($0, JobRecord.read($0.name, places)) }, places, limits: limits, configured: configured,
+            at: moment)
     }
 
     /// The same of what was read already.
     public static func all(
         _ jobs: [(job: Job, known: JobRecord.Known)], _ places: Places, limits: AgeLimits = AgeLimits(),
-        at moment: Moment
+        configured: Int64?, at moment: Moment
     ) -> [JobHealth] {
         let ended = jobs.map { $0.known.record.ended(at: moment) }
         // Whoever looks at the lock holds it for a moment: only where a run may be at work. It has the lock, whichever job it is at.
@@ -170,7 +207,9 @@ public struct JobHealth: Sendable {
         let held = HeldWork.read(places)
         return zip(jobs, ended).map { entry, ended in
             JobHealth(
-                entry.job, entry.known, limits: limits, unended: isRunning ? nil : ended, held: held, now: moment.now)
+                entry.job, entry.known, limits: limits,
+                firstDue: Dueness.first(entry.job, since: entry.known.record.since ?? configured, at: moment),
+                unended: isRunning ? nil : ended, held: held, now: moment.now)
         }
     }
 }

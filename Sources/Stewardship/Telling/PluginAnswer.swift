@@ -17,14 +17,16 @@ public struct PluginAnswer: Sendable {
             first = "there is no job in the configuration"
         } else if bad.isEmpty {
             let oldest = jobs.compactMap(\.age).max().map { ", the oldest success \(JobHealth.words($0)) ago" } ?? ""
-            first = "\(jobs.count) \(jobs.count == 1 ? "job" : "jobs")\(oldest)"
+            let waiting = jobs.filter { $0.firstDue != nil }.map(\.job)
+            let notYet = waiting.isEmpty ? "" : ", not done yet: " + waiting.joined(separator: ", ")
+            first = "\(jobs.count) \(jobs.count == 1 ? "job" : "jobs")\(oldest)\(notYet)"
         } else {
             first = bad.map { "\($0.job): \($0.reasons.first ?? "")" }.joined(separator: "; ")
         }
         let numbers = jobs.flatMap(Self.numbers).joined(separator: " ")
         let more = jobs.map { job in
             "\(Self.word(job.verdict)) \(job.job)"
-                + (job.reasons.isEmpty ? "" : ": " + job.reasons.joined(separator: "; "))
+                + (job.reasons.isEmpty ? Self.notYet(job) : ": " + job.reasons.joined(separator: "; "))
         }
         let lines = [first] + (jobs.count > 1 || bad.contains { $0.reasons.count > 1 } ? more : [])
         var shown = lines.map(Self.plain)
@@ -38,13 +40,11 @@ public struct PluginAnswer: Sendable {
         text = "\(Self.word(.unknown)) - \(Self.plain(reason))\n"
     }
 
-    private static func word(_ verdict: Verdict) -> String {
-        switch verdict {
-        case .fine: "OK"
-        case .warning: "WARNING"
-        case .critical: "CRITICAL"
-        case .unknown: "UNKNOWN"
-        }
+    private static func word(_ verdict: Verdict) -> String { verdict.word.uppercased() }
+
+    private static func notYet(_ job: JobHealth) -> String {
+        job.firstDue.map { ": not done yet, due for the first time at \(Timestamp(seconds: $0, nanoseconds: 0).text)" }
+            ?? ""
     }
 
     /// A bar would begin the numbers, and a line the next part.
