@@ -78,6 +78,32 @@ import Testing
         #expect(late.status == 2 && late.output.contains("plant: it has not been done yet"), "\(late)")
     }
 
+    @Test("A program is told the same as a monitor: the state, each job and what is not right, as one document")
+    func document() {
+        let place = plant()
+        place.shell("touch -d '27 hours ago' config.toml")
+        let never = place.holdfast("check \(config) --json")
+        #expect(
+            never.status == 2 && never.output.hasPrefix(#"{"state":"critical","status":2,"jobs":[{"name":"plant","#))
+        #expect(
+            never.output.hasSuffix(
+                #""findings":[{"job":"plant","state":"critical","reason":"it has not been done yet"}]}"# + "\n"),
+            "\(never)")
+        #expect(place.holdfast("schedule run \(config)").status == 0)
+        let well = place.holdfast("check \(config) --json")
+        #expect(well.status == 0 && well.output.hasPrefix(#"{"state":"ok","status":0,"#), "\(well)")
+        #expect(well.output.contains(#""findings":[]}"#) && well.output.contains(#""warnAge":93600,"#), "\(well)")
+        // The members of a job are those of `status`.
+        let jobs =
+            "python3 -c 'import json,sys; [j.pop(\"age\") for d in [json.load(sys.stdin)[\"jobs\"]] for j in d] and print(d)'"
+        #expect(
+            place.shell("holdfast check \(config) --json | \(jobs)").output
+                == place.shell("holdfast status \(config) --json | \(jobs)").output)
+        let unknown = place.shell("holdfast check --config missing.toml --json 2>/dev/null; echo $?").output
+        #expect(unknown.hasPrefix(#"{"state":"unknown","status":3,"error":{"message":"#), "\(unknown)")
+        #expect(unknown.hasSuffix("\n3\n"))
+    }
+
     @Test("The page of status has the jobs, also where no tree is protected, and says what is not right")
     func status() {
         let place = plant()

@@ -130,7 +130,7 @@ private struct JobsShown {
             states.map { ($0.job, $0.known) }, places, configured: session.configuration.written, at: moment)
     }
 
-    var member: (String, JSON?) { ("jobs", .list(states.map(JSON.job))) }
+    var member: (String, JSON?) { ("jobs", .list(zip(states, health).map(JSON.job))) }
 
     /// - Returns: what that says of the whole.
     func show(_ session: Session) -> Outcome {

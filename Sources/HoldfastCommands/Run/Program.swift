@@ -123,7 +123,11 @@ private func run(
 private func end(_ problem: Problem, verb: [String], on console: Console) -> Int32 {
     if verb == [CheckCommand._commandName] {
         let answer = PluginAnswer(unknown: Text.withoutKeys(problem.message))
-        console.result(answer.text)
+        if console.isJSON {
+            report(problem, on: console, as: [("state", .text(answer.verdict.word)), ("status", .number(3))])
+        } else {
+            console.result(answer.text)
+        }
         return answer.verdict.rawValue
     }
     report(problem, on: console)
@@ -161,7 +165,8 @@ private func unknownCommand(_ arguments: [String], _ root: any ParsableCommand.T
         "there is no command \(Text.safe(unknown.word))\(suggestion)", hint: "`holdfast --help` lists the commands")
 }
 
-private func report(_ problem: Problem, on console: Console) {
+/// - Parameter members: what the document has besides.
+private func report(_ problem: Problem, on console: Console, as members: [(String, JSON?)] = []) {
     var problem = problem
     let message = Text.withoutKeys(problem.message)
     if message != problem.message {
@@ -170,7 +175,7 @@ private func report(_ problem: Problem, on console: Console) {
     }
     problem.hint = problem.hint.map(console.completing)
     console.error(problem)
-    if console.isJSON { console.document(.object([("error", problem.document)] + console.findingMembers)) }
+    if console.isJSON { console.document(.object(members + [("error", problem.document)] + console.findingMembers)) }
 }
 
 /// Where one of the three standard descriptors is closed, the next file that is opened would take its place, and

@@ -29,11 +29,31 @@ struct CheckCommand: StatefulCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         let limits = AgeLimits(warning: warn?.seconds, critical: crit?.seconds)
-        let answer = PluginAnswer(
-            JobHealth.all(
-                session.configuration.jobs, state.places(session), limits: limits,
-                configured: session.configuration.written))
-        session.console.result(answer.text)
-        return Outcome(rawValue: answer.verdict.rawValue) ?? .findings
+        let (places, moment) = (state.places(session), Moment.current())
+        let states = session.configuration.jobs.map { JobState($0, places, at: moment) }
+        let health = JobHealth.all(
+            states.map { ($0.job, $0.known) }, places, limits: limits, configured: session.configuration.written,
+            at: moment)
+        if session.console.isJSON {
+            session.console.document(document(states, health))
+        } else {
+            session.console.result(PluginAnswer(health).text)
+        }
+        return Outcome(rawValue: health.verdict.rawValue) ?? .findings
+    }
+
+    private func document(_ states: [JobState], _ health: [JobHealth]) -> JSON {
+        let findings = health.flatMap { job in
+            job.objections.map { objection in
+                JSON.object([
+                    ("job", .text(job.job)), ("state", .text(objection.verdict.word)),
+                    ("reason", .text(objection.reason)),
+                ])
+            }
+        }
+        return .object([
+            ("state", .text(health.verdict.word)), ("status", .number(UInt64(health.verdict.rawValue))),
+            ("jobs", .list(zip(states, health).map(JSON.job))), ("findings", .list(findings)),
+        ])
     }
 }

@@ -73,9 +73,21 @@ extension JSON {
         seconds.map { .time(Timestamp(seconds: $0, nanoseconds: 0)) }
     }
 
-    static func job(_ state: JobState) -> JSON {
+    static func job(_ state: JobState) -> JSON { .object(jobMembers(state)) }
+
+    /// With what has to be said of how it stands.
+    static func job(_ state: JobState, _ health: JobHealth) -> JSON {
+        .object(
+            jobMembers(state) + [
+                ("state", .text(health.verdict.word)), ("reasons", .list(health.reasons.map(JSON.text))),
+                ("age", health.age.map(JSON.seconds)), ("warnAge", health.limits.warning.map(JSON.seconds)),
+                ("criticalAge", health.limits.critical.map(JSON.seconds)), ("firstDue", instant(health.firstDue)),
+            ])
+    }
+
+    private static func jobMembers(_ state: JobState) -> [(String, JSON?)] {
         let record = state.record
-        return .object([
+        return [
             ("name", .text(state.job.name)), ("class", .text(state.job.priority.rawValue)),
             ("lastSuccess", instant(record.lastSuccess)),
             ("failuresInARow", .number(UInt64(record.failuresInARow))),
@@ -103,7 +115,7 @@ extension JSON {
                     })
             ),
             ("damage", state.damage.map(JSON.text)),
-        ])
+        ]
     }
 
     private static func attempt(_ attempt: JobRecord.JobAttempt) -> JSON {
