@@ -96,7 +96,7 @@ final class FolderStores: JobStores {
     var pruned: (() throws -> String?) = { nil }
 
     func prune(
-        _ series: String, in store: String, isCopy: Bool, _ rules: KeepRules, rate: UInt64?, _ reporter: Reporter
+        _ series: String, in store: String, _ rules: KeepRules, rate: UInt64?, _ reporter: Reporter
     ) throws -> String? {
         try note("prune \(store) of \(series) by \(rules)")
         return try pruned()

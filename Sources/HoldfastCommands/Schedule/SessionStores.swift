@@ -32,14 +32,14 @@ struct SessionStores: JobStores {
     }
 
     func prune(
-        _ series: String, in store: String, isCopy: Bool, _ rules: KeepRules, rate: UInt64?, _ reporter: Reporter
+        _ series: String, in store: String, _ rules: KeepRules, rate: UInt64?, _ reporter: Reporter
     ) throws -> String? {
         let keeping = ImageKeeping(rules, series: series, now: Timestamp.now().seconds)
         let (opened, plan): (Store, PrunePlan)
         do {
             opened = try session.open(argument(store, rate), for: .prune, writing: true)
             let settings = try opened.pruneSettings(
-                for: .job(series: ExactText(series), isCopy: isCopy), tool: Version.tool)
+                for: .job(series: ExactText(series)), tool: Version.tool)
             plan = try opened.planPrune(settings, progress: reporter.progress) { keeping.choose($0) }
         } catch let error as ImageError {
             switch error {

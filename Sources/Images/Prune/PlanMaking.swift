@@ -18,7 +18,7 @@ extension Store {
             try reading.groups[group]?.judgeImages(group) { try self.isThere($0, length: $1) }
         }
         reading.markNewest()
-        try standStillForLostImages(&reading, settings)
+        try standStillForLostImages(&reading)
 
         var plan = PrunePlan(settings, choose: choose)
         plan.time = reading.began
@@ -79,7 +79,7 @@ extension Store {
     /// A list of images that lacks what was there is that of a folder that was moved, hidden, or is not mounted whole: what its images name is
     /// needed as before. A steward's word says which were removed; all others this machine misses, and where volumes are without any image at
     /// all, whoever has never been there does as well.
-    private func standStillForLostImages(_ reading: inout StoreReading, _ settings: PruneSettings) throws {
+    private func standStillForLostImages(_ reading: inout StoreReading) throws {
         var known: Set<ObjectID> = []
         for group in reading.groups.values {
             known.formUnion(group.images.map(\.id.image))
@@ -88,10 +88,7 @@ extension Store {
         }
         let missing = try machine.lostImages(of: id, there: known)
         if let lost = missing.first {
-            var isBehind = missing.allSatisfy { $0.kind == .note }
-            if !isBehind, settings.isCopy, let own = settings.series {
-                isBehind = try machine.lostImages(of: id, there: known, isMeant: { $0 == own }).isEmpty
-            }
+            let isBehind = missing.allSatisfy { $0.kind == .note }
             for group in reading.groups.keys {
                 reading.groups[group]?.stand(
                     still: "\(lost.subject): \(lost.reason)", isBehind: isBehind)

@@ -27,8 +27,6 @@ public struct PruneSettings: Sendable {
     public var retired: Set<ExactText> = []
     /// The series of which it is done: what stands still in groups that have no image of it is told to others. nil: of all.
     public var series: ExactText?
-    /// Whether it is a copy, to which images of other series than that come later: nothing goes until then, and that is no damage.
-    public var isCopy = false
     /// Whether images that do not count, since their writer was revoked, go as well.
     public var endsRevoked = false
     /// The program, for tombstones and verdicts.

@@ -87,9 +87,8 @@ public protocol JobStores {
     ) throws -> Bool
 
     /// Removes the images of a series that no rule keeps, and frees what has waited for it.
-    /// - Parameter isCopy: whether it is a store that is copied to, which gets images of others later.
     /// - Returns: what was done, in words; nil where there is no key here that may do it.
     func prune(
-        _ series: String, in store: String, isCopy: Bool, _ rules: KeepRules, rate: UInt64?, _ reporter: Reporter
+        _ series: String, in store: String, _ rules: KeepRules, rate: UInt64?, _ reporter: Reporter
     ) throws -> String?
 }

@@ -20,7 +20,7 @@ extension JobRun {
             let counted = counter()
             do {
                 let done = try stores.prune(
-                    series, in: store, isCopy: job.copies.contains(store), rules, rate: job.rate,
+                    series, in: store, rules, rate: job.rate,
                     Reporter(progress: reporter.progress, findings: counted, warn: reporter.warn))
                 if counted.areCutShort { throw Interrupted() }
                 known.lastPruned = start.now

@@ -8,8 +8,8 @@ internal import Platform
 public enum PruneOccasion: Sendable {
     /// Somebody thins out all series, or one of them.
     case asked(series: ExactText?)
-    /// A job thins out its own series, of a store that it writes to or copies to.
-    case job(series: ExactText, isCopy: Bool)
+    /// A job thins out its own series.
+    case job(series: ExactText)
     /// Somebody ends a series.
     case retirement(series: ExactText)
 }
@@ -21,9 +21,7 @@ extension Store {
         switch occasion {
         // Whoever thins out one series has looked at no other.
         case .asked(let series): settings.endsRevoked = series == nil
-        case .job(let series, let isCopy):
-            settings.series = series
-            settings.isCopy = isCopy
+        case .job(let series): settings.series = series
         case .retirement(let series): settings.retired = [series]
         }
         return settings
