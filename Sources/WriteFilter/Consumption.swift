@@ -81,12 +81,12 @@ public struct Consumer: Sendable {
         let upper = FilterMounts.base(of: path).appending("overlay").appending("upper")
         var all: [Consumer] = []
         if mount.type == "overlay", let folder = try? Descriptor.open(upper, .directory) {
-            walk(folder, path, since: nil, (try? folder.status()).map { TreeBorder($0) }, into: &all)
+            all = consumers(count, in: folder, path, since: nil)
         } else if mount.type != "overlay", let folder = try? Descriptor.open(path, .directory),
             // A clone has the times of what it was cloned from: what is newer is this session's.
             let start = try? Descriptor.open(FilterSession.file(of: path)).status().changed
         {
-            walk(folder, path, since: start, (try? folder.status()).map { TreeBorder($0) }, into: &all)
+            all = consumers(count, in: folder, path, since: start)
         }
         var largest = Array(all.sorted { $0.bytes > $1.bytes }.prefix(count))
         guard let device = try? Descriptor.open(path, .directory).status().device else { return largest }
@@ -96,24 +96,50 @@ public struct Consumer: Sendable {
         return largest
     }
 
-    private static func walk(
-        _ folder: Descriptor, _ path: BytePath, since start: Timestamp?, _ border: TreeBorder?,
-        into all: inout [Consumer]
-    ) {
-        guard let names = try? DirectoryListing(of: folder) else { return }
-        var own = Consumer(folder: path, bytes: 0, files: 0)
-        for index in 0..<names.count {
-            guard let status = try? folder.status(of: names[index]), border?.isCrossed(by: status) != true else {
-                continue
-            }
-            if status.kind == .directory {
-                guard let below = try? folder.open(names[index], [.directory, .noFollow]) else { continue }
-                walk(below, path.appending(names[index]), since: start, border, into: &all)
-            } else if start.map({ status.changed >= $0 }) ?? true {
-                own.bytes += status.allocated
-                own.files += 1
+    /// The largest of what is below a folder, `count` of them at least: somebody may have made any number, one in the other.
+    private static func consumers(
+        _ count: Int, in folder: Descriptor, _ path: BytePath, since start: Timestamp?
+    ) -> [Consumer] {
+        var rules = TreeWalk.Rules()
+        // What cannot be looked at, as in the whole walk, takes room that is not told of.
+        if let border = (try? folder.status()).map({ TreeBorder($0) }) { rules.isBorder = border.isCrossed }
+        guard let walk = try? TreeWalk(folder, rules: rules) else { return [] }
+        var found: [Consumer] = []
+        func add(_ level: Level, _ name: [UInt8]) {
+            if level.bytes == 0 { return }
+            let folder = name.isEmpty ? path : path.appending(name)
+            found.append(Consumer(folder: folder, bytes: level.bytes, files: level.files))
+            if found.count >= 4 * count { found = Array(found.sorted { $0.bytes > $1.bytes }.prefix(count)) }
+        }
+        // The folders on the way, the last of which has this name below the first.
+        var (levels, name): ([Level], [UInt8]) = ([Level()], [])
+        while let step = walk.next() {
+            switch step {
+            case .enter(let entry, _):
+                levels.append(Level(parentLength: name.count))
+                name = entry.path
+            case .leave:
+                let level = levels.removeLast()
+                add(level, name)
+                name.removeSubrange(level.parentLength...)
+            case .entry(let entry):
+                guard entry.status.kind != .directory, start.map({ entry.status.changed >= $0 }) ?? true else {
+                    continue
+                }
+                levels[levels.count - 1].bytes.add(saturating: entry.status.allocated)
+                levels[levels.count - 1].files += 1
+            case .unreadable: continue
             }
         }
-        if own.bytes > 0 { all.append(own) }
+        add(levels[0], [])
+        return found
+    }
+
+    /// A folder that is walked through.
+    private struct Level {
+        var bytes: UInt64 = 0
+        var files: UInt64 = 0
+        /// Of the name of the folder that it is in.
+        var parentLength = 0
     }
 }

@@ -345,6 +345,23 @@ struct FolderFilterTests {
         #expect(shell("cat \(place.root)/conf/a") == "1\n")
     }
 
+    @Test("What fills the overlay is found below as many folders as somebody may make, one in the other")
+    func deepConsumer() throws {
+        let place = try FilteredPlace()
+        try place.setUp()
+        try place.enable()
+        shell(
+            """
+            python3 -c 'import os
+            os.chdir("\(place.root)")
+            for _ in range(20000):
+                os.mkdir("d"); os.chdir("d")
+            open("file", "wb").write(bytes(1 << 20))'
+            """)
+        let consumer = try #require(place.status.consumers.first)
+        #expect(consumer.folder.bytes.count > 40_000 && consumer.bytes >= 1 << 20 && consumer.files == 1)
+    }
+
     @Test("A service start is writable once, and the next one protects again")
     func service() throws {
         let place = try FilteredPlace()
