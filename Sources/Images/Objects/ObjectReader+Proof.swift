@@ -123,10 +123,18 @@ extension ObjectReader {
         return nil
     }
 
-    /// The same; nil where nothing is missing, and the signature is not valid.
-    /// - Parameter rebuilt: stands for a directory that no copy has.
+    /// Whether it is as somebody has signed it, though it may be nobody with the right to: then it is not damaged.
+    func isAsSigned() -> Bool {
+        // What cannot be compared is not known to be so.
+        (try? provenSignature(byAnyone: true)) != nil
+    }
+
+    /// The same as `verifySignature`; nil where nothing is missing, and the signature is not valid.
+    /// - Parameters:
+    ///   - rebuilt: stands for a directory that no copy has.
+    ///   - byAnyone: the certificate is not asked for; nothing of it is to be believed then.
     func provenSignature(
-        rows: [DirectoryRow]? = nil, directory rebuilt: ObjectProof.Frame? = nil
+        rows: [DirectoryRow]? = nil, directory rebuilt: ObjectProof.Frame? = nil, byAnyone: Bool = false
     ) throws -> ObjectProof? {
         let trailer = trailer()
         let known = trailer.flatMap { frame(at: $0.signature) }
@@ -143,9 +151,9 @@ extension ObjectReader {
             return try candidates(frame)
         }
         for content in try self.contents(of: signature) {
-            guard let signed = try SignedBy(content), try keyring.accepts(signed.certificate, for: header) else {
-                continue
-            }
+            guard let signed = try SignedBy(content),
+                try byAnyone || keyring.accepts(signed.certificate, for: header)
+            else { continue }
             for choice in FrameChoices(contents, copies: copies.count) {
                 if let proof = try proof(zip(frames, choice).map(ObjectProof.Frame.init), signed, length: length) {
                     return proof

@@ -96,6 +96,7 @@ final class Verifier: @unchecked Sendable {
     func run(images: [ObjectName]?, readData: Bool) throws -> VerifyReport {
         if images == nil {
             report.strayKeyFiles = try PlainFileCheck(store: store, identities: identities, report: damaged).run()
+            try checkStatements()
         }
         let roots = try images?.compactMap { try root(store.listed($0)) } ?? allRoots()
         report.readData = readData
