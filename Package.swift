@@ -38,6 +38,7 @@ var targets: [Target] = [
         swiftSettings: swiftSettings),
     .target(
         name: "Boot", dependencies: ["Machine", "Platform", "Cryptography", "Reporting"], swiftSettings: small),
+    .target(name: "Disks", dependencies: ["Images", "Platform", "Reporting"], swiftSettings: swiftSettings),
     .target(
         name: "RestorePoints",
         dependencies: ["Boot", "Images", "Stores", "AuditLog", "Machine", "Platform", "Cryptography", "Reporting"],
@@ -82,6 +83,7 @@ var targets: [Target] = [
         name: "ImagesTests",
         dependencies: ["TestSupport", "Images", "Stores", "Machine", "Platform", "Cryptography", "Reporting"],
         swiftSettings: swiftSettings),
+    .testTarget(name: "DisksTests", dependencies: ["TestSupport", "Disks", "Platform"], swiftSettings: swiftSettings),
     .testTarget(
         name: "RestorePointsTests",
         dependencies: [
