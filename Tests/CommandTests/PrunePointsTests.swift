@@ -52,6 +52,11 @@ struct PrunePointsTests {
         #expect(points(place) == Self.all)
         let id = dry.output.firstMatch(of: /plan ([0-9a-f]{16})/)?.1 ?? ""
         #expect(prune(place, "--keep-daily 6 --plan \(id) --yes").status == 4)
+        let bare = prune(place, "--plan \(id) --yes")
+        #expect(
+            bare.status == 4 && bare.output.contains("`holdfast prune --points --keep-daily 7 --plan \(id) --state "),
+            "\(bare)"
+        )
         #expect(points(place) == Self.all)
         let done = prune(place, "--keep-daily 5 --plan \(id) --yes")
         #expect(done.status == 0 && done.output.contains("destroyed 3 points: day-7, day-6, day-5"), "\(done)")

@@ -10,7 +10,8 @@ struct CheckCommand: StatefulCommand {
             """
             For Nagios, Icinga, Checkmk and Zabbix: one line with numbers behind it, and their exit statuses: 0 all is well, 1 a \
             warning, 2 critical, 3 unknown. It looks at what this machine has noted, and asks no store; it needs no key and no privilege. \
-            Without limits a job is told that was due some hours ago (1), and one that has been missed twice (2).
+            Without limits a job is told that was due some hours ago (1), and one that has been missed twice (2); a new one, counted \
+            from when it was due for the first time. With --json it is one document, with each job as `holdfast status` has it.
             """,
             examples: "holdfast check", "holdfast check --warn 26h --crit 50h"))
 

@@ -54,7 +54,10 @@ struct ScheduleRunCommand: StatefulCommand {
             }
             return done(session, "a run is going on already")
         }
-        try JobRecord.note(configuration.jobs, places, now: Timestamp.now().seconds, holding: lock)
+        do { try JobRecord.note(configuration.jobs, places, now: Timestamp.now().seconds, holding: lock) } catch {
+            // No work waits for that.
+            session.console.warning("since when new jobs are known is not on record: \(Problem(error).message)")
+        }
         if named == nil, JobState.due(configuration.jobs, places, at: .current()).isEmpty {
             HeldWork.review(configuration.schedule.hold, places)
             return done(session, configuration.jobs.isEmpty ? "there is no job" : "nothing is due")
