@@ -65,7 +65,7 @@ struct WipeTests {
 
     @Test("Another device that was attached by the same name is not the one that was planned, and is left as it is")
     func reattached() throws {
-        let loop = try LoopDevice(20 << 20)
+        let loop = try LoopDevice(20 << 20, number: 4073)
         let wipe = try Wipe(loop.path, request(), state: loop.state)
         let id = wipe.id
         shell(
