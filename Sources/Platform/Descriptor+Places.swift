@@ -36,6 +36,26 @@ extension Descriptor {
         try Descriptor.open("/proc/self/fd", .directory).readLink(Array("\(raw)".utf8))
     }
 
+    /// Where a path leads now, in the kernel's words, whatever links and `..` are on the way; what is not there yet is below the last folder
+    /// that is, which is open.
+    public static func place(of path: BytePath) throws(SystemError) -> (path: BytePath, folder: Descriptor) {
+        let up = Array("..".utf8)
+        var there = try path.isAbsolute ? path : HostFacts.workingFolder.appending(path.bytes)
+        var rest: [[UInt8]] = []
+        while true {
+            do throws(SystemError) {
+                let folder = try Descriptor.open(there, .place)
+                return (rest.reduce(BytePath(try folder.pathNow())) { $0.appending($1) }, folder)
+            } catch {
+                // Back from a folder that is not there leads nowhere.
+                let last = Array(there.lastComponent)
+                guard error.isAbsent, !there.components.isEmpty, last != up else { throw error }
+                rest.insert(last, at: 0)
+                there = there.parent
+            }
+        }
+    }
+
     /// A path that leads to what is open here, and to nothing else whatever becomes of its name.
     var placePath: [UInt8] { Array("/proc/self/fd/\(raw)".utf8) }
 

@@ -46,7 +46,8 @@ public struct RestoreScan: Sendable {
         if let problem { throw StewardError.noScan(reason: problem) }
         var above = folder.parent
         while !exists(above), above.parent != above { above = above.parent }
-        if let problem = ProgramOwner.problem(above) {
+        // What is restored may belong to anybody, who could then move it away in a folder where each moves his own.
+        if let problem = ProgramOwner.problem(above, isShared: above == folder.parent) {
             throw StewardError.noScan(
                 reason:
                     "\(problem), and could have it look at another folder; restore to one below folders of root's alone"

@@ -97,6 +97,31 @@ import Testing
         #expect(place.shell("ls theirs").output.isEmpty)
     }
 
+    @Test(
+        "What is looked at is what was restored, whatever links and .. are on the way to it",
+        arguments: ["link/../x", "link", "link/new", "here/../link/../x"])
+    func links(to: String) {
+        let place = plant("grep -rl EICAR $2 && exit 1; exit 0")
+        // By its text alone the first would be another folder, which has nothing in it.
+        place.shell("mkdir -p real/deep x here; ln -s real/deep link")
+        let outcome = place.holdfast(restore.replacing("--to out", with: "--to \(to)"))
+        #expect(outcome.status == 4 && outcome.output.contains("does not call it clean"), "\(outcome)")
+        #expect(place.shell("cat \(to)/b").output == "EICAR\n")
+    }
+
+    @Test(
+        "Where each may move his own, what is restored may be somebody's: nothing is restored there to be scanned",
+        .enabled(if: HostFacts.isRoot, "folders are given away by root"))
+    func sticky() {
+        let place = plant("exit 0")
+        place.shell("mkdir all all/mine; chmod 1777 all; ln -s all/mine link; mkdir all/mine/below")
+        for to in ["all/new", "all/mine", "link"] {
+            let outcome = place.holdfast(restore.replacing("--to out", with: "--to \(to)"))
+            #expect(outcome.status == 4 && outcome.output.contains("others than its owner may write"), "\(outcome)")
+        }
+        #expect(place.holdfast(restore.replacing("--to out", with: "--to link/below")).status == 0)
+    }
+
     @Test("Who only looks at an image has nothing scanned, and a scan that is interrupted is no result")
     func notRun() {
         let place = plant("touch \"${0%/*}/asked\"; sleep 60")

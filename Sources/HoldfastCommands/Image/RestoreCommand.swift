@@ -68,7 +68,10 @@ struct RestoreCommand: HoldfastCommand {
         }
         let scan = dryRun ? nil : session.configuration.scan.map { RestoreScan($0) }
         // A look that cannot be made is told before hours of work, not after.
-        try scan?.check(target)
+        if let scan {
+            request.target = try Descriptor.place(of: request.target).path
+            try scan.check(request.target)
+        }
         // `--dry-run --verbose` lists paths from here on.
         request.only = only.map {
             PathPattern(Array($0.bytes.starts(with: [0x2e, 0x2f]) ? $0.bytes.dropFirst(2) : $0.bytes[...]))
@@ -98,7 +101,7 @@ struct RestoreCommand: HoldfastCommand {
             try restore(reader, asked, progress: session.progress, findings: session.findings)
         }
         first.finish(session)
-        let scanned = try scan.map { try look($0, session) }
+        let scanned = try scan.map { try look($0, at: asked.target, session) }
         session.show(
             document(report, session, listed: request.listPaths == nil ? nil : paths.all)
                 + [("scan", scanned.map(document))],
@@ -107,14 +110,13 @@ struct RestoreCommand: HoldfastCommand {
         // Whatever else was found: the tree is not to be used. Said last, and also where nobody wants to hear of what went well.
         session.console.error(
             .refused(
-                "what was restored to \(try target) is not to be used: \(scanned.sentence)",
+                "what was restored to \(asked.target) is not to be used: \(scanned.sentence)",
                 hint: "it is there for whoever looks into that; repeated, `holdfast restore` scans it anew"))
         return .refused
     }
 
     /// Has the plant's own program look at what is there now, in the folder as a whole: where it held something before, that is looked at, too.
-    private func look(_ scan: RestoreScan, _ session: Session) throws -> RestoreScan.Report {
-        let folder = try target
+    private func look(_ scan: RestoreScan, at folder: BytePath, _ session: Session) throws -> RestoreScan.Report {
         session.console.note("\(scan.program) looks at \(folder)")
         let report = try scan.look(at: folder, verb: "restore", stop: session.progress.stop)
         if !report.isClean { report.lines.forEach { session.console.warning("\(scan.program): \($0)") } }
