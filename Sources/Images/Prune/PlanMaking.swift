@@ -18,10 +18,12 @@ extension Store {
             try reading.groups[group]?.judgeImages(group) { try self.isThere($0, length: $1) }
         }
         reading.markNewest()
-        try standStillForLostImages(&reading)
+        let elsewhere = try standStillForLostImages(&reading)
 
         var plan = PrunePlan(settings, choose: choose)
         plan.time = reading.began
+        // Whoever thins out one series has not asked what others are to come.
+        if settings.series == nil { plan.remarks += elsewhere }
         let all = reading.takeImages()
         let choice = try choose(all)
         plan.findings = choice.findings
@@ -63,7 +65,7 @@ extension Store {
             if let reason = judgement.result.standsStill {
                 plan.remarks.append(
                     Finding(
-                        group.isBehind ? .note : .damaged, subject: "group \(id.short)",
+                        .damaged, subject: "group \(id.short)",
                         "nothing of it is removed: \(reason)"))
             }
             plan.remarks += judgement.remarks
@@ -79,7 +81,8 @@ extension Store {
     /// A list of images that lacks what was there is that of a folder that was moved, hidden, or is not mounted whole: what its images name is
     /// needed as before. A steward's word says which were removed; all others this machine misses, and where volumes are without any image at
     /// all, whoever has never been there does as well.
-    private func standStillForLostImages(_ reading: inout StoreReading) throws {
+    /// - Returns: a note of images that other places of the store alone have. They stop nothing: what they name was never needed here.
+    private func standStillForLostImages(_ reading: inout StoreReading) throws -> [Finding] {
         var known: Set<ObjectID> = []
         for group in reading.groups.values {
             known.formUnion(group.images.map(\.id.image))
@@ -87,11 +90,9 @@ extension Store {
             known.formUnion(group.stones.flatMap(\.content.removed).map(\.root.id))
         }
         let missing = try machine.lostImages(of: id, there: known)
-        if let lost = missing.first {
-            let isBehind = missing.allSatisfy { $0.kind == .note }
+        if let lost = missing.first(where: { $0.kind != .note }) {
             for group in reading.groups.keys {
-                reading.groups[group]?.stand(
-                    still: "\(lost.subject): \(lost.reason)", isBehind: isBehind)
+                reading.groups[group]?.stand(still: "\(lost.subject): \(lost.reason)")
             }
         }
         for (id, group) in reading.groups where group.images.isEmpty && group.tornRoots.isEmpty && !group.things.isEmpty
@@ -110,6 +111,7 @@ extension Store {
             }
             memory.list()
         }
+        return missing.filter { $0.kind == .note }
     }
 
     /// Asked once more of what a listing did not show: some show what is new a minute late.

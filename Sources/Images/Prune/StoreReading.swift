@@ -68,8 +68,6 @@ struct GroupReading {
     var verdicts: [Verdict] = []
     /// Why nothing of the group is removed.
     var stop: String?
-    /// Whether that is for images that a copy lacks as yet, and for nothing else.
-    var isBehind = false
 
     /// The place of an object in the lists.
     func index(of name: ObjectName) -> Int? {
@@ -81,11 +79,7 @@ struct GroupReading {
         return low < things.count && things[low].name == name ? low : nil
     }
 
-    mutating func stand(still reason: String, isBehind: Bool = false) {
-        // What is wrong is told before what will come.
-        guard stop == nil || self.isBehind && !isBehind else { return }
-        (stop, self.isBehind) = (reason, isBehind)
-    }
+    mutating func stand(still reason: String) { if stop == nil { stop = reason } }
 }
 
 /// What a reading found.
