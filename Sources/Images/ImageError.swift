@@ -42,6 +42,8 @@ public enum ImageError: Explained, Hashable {
     case imagesWouldEnd(store: String, source: String, images: [String])
     /// Fewer records than this machine has seen.
     case rolledBack(store: String, seen: UInt32, found: UInt32)
+    /// Images that this machine has seen there are not there, where what is there decides for good.
+    case imagesMissing(store: String, reason: String)
     /// The identity at hand opens contents and governs nothing.
     case notGoverning(store: String)
     case stewardReadsNothing(store: String)
@@ -131,6 +133,8 @@ public enum ImageError: Explained, Hashable {
                 + "count no more: in \(source) the right of \(images.count == 1 ? "its writer" : "their writers") has ended since"
         case .rolledBack(let store, let seen, let found):
             "\(store) has \(found) \(found == 1 ? "record" : "records"), and this machine has seen \(seen): it was put back to an earlier state, or is a copy that is behind"
+        case .imagesMissing(let store, let reason):
+            "an image that is not in \(store) now would never count again: \(reason)"
         case .notGoverning(let store): "the identity at hand reads \(store) and governs nothing"
         case .stewardReadsNothing(let store): "a steward's key opens no content of \(store)"
         case .stewardOfOtherStore(let store): "the steward's key at hand is that of another store than \(store)"
@@ -235,6 +239,8 @@ public enum ImageError: Explained, Hashable {
             "ask who governs the store; if this machine's own state was put back, `holdfast store join STORE --identity FILE` gives it a new key"
         case .imagesWouldEnd(let store, _, let images):
             "`holdfast copy \(images.first ?? "ID") --from \(store) --output FILE` saves \(images.count == 1 ? "it" : "one") first; with `--yes` the copy goes on without"
+        case .imagesMissing:
+            "bring them back first, as `holdfast copy` does from another copy of the store; what is gone for good is forgotten with `holdfast verify --forget`"
         case .rolledBack: "`holdfast copy` brings a copy up to date; else find out who put it back. Reading goes on"
         case .stewardReadsNothing: "give the identity of a recipient with `--identity FILE`"
         case .stewardOfOtherStore: "`holdfast key steward --to STORE --output FILE` makes one, of who governs the store"
@@ -283,7 +289,7 @@ public enum ImageError: Explained, Hashable {
             2
         case .damaged, .truncated: 3
         case .lastRecipient, .otherFingerprint, .intoStore, .otherHardware, .notPermitted, .foreignStore, .rekeyed,
-            .contradicted, .imagesWouldEnd, .rolledBack, .readOnly, .damagedMemory,
+            .contradicted, .imagesWouldEnd, .imagesMissing, .rolledBack, .readOnly, .damagedMemory,
             .notGoverning, .otherPassphrase,
             .stewardReadsNothing, .stewardOfOtherStore, .stewardEnded, .revokedWriter, .leftOut, .seriesTaken,
             .seriesNotCovered, .twoNewest,

@@ -56,8 +56,8 @@ public struct Mount: Sendable, Hashable {
         return try all().first { $0.id == id }
     }
 
-    /// The UUID on its device, as the links of udev and the kernel's list of btrfs tell it.
-    fileprivate var deviceUUID: String? {
+    /// The UUID on its device, of FAT the serial number, as the links of udev and the kernel's list of btrfs tell it.
+    public var deviceUUID: String? {
         guard source.isAbsolute, let device = try? Descriptor.open(source, .place).status(),
             device.kind == .blockDevice,
             let name = BlockDevice(number: "\(device.nodeMajor):\(device.nodeMinor)")?.name

@@ -82,8 +82,18 @@ public struct KnownStores {
         (try? Mount.holding(Descriptor.open(place, .place))).map { "\($0.source) (\($0.type))" }
     }
 
+    /// What a store at a place is remembered by (`MachineState.place`). One folder is one place whatever links lead there, and two media that
+    /// are mounted at the same folder in turn are two.
+    public func seenPlace(of place: StoreLocation) throws(SystemError) -> BytePath {
+        guard let folder = place.folder else { return try name(of: place) }
+        let (real, open) = try Descriptor.place(of: folder)
+        // Where nobody knows which it is, the folder alone has to do.
+        let id = (try? Mount.holding(open))?.deviceUUID
+        return id.map { MachineState.place(real, on: $0) } ?? real
+    }
+
     /// A place in the same words each time, from whatever folder they were written.
-    public func name(of place: StoreLocation) throws(SystemError) -> BytePath {
+    private func name(of place: StoreLocation) throws(SystemError) -> BytePath {
         place.name(from: place.folder?.isAbsolute == false ? try HostFacts.workingFolder : "/")
     }
 

@@ -69,6 +69,81 @@ import Testing
         #expect(level.status == 0 && !level.output.contains("copy --from"), "\(level)")
     }
 
+    @Test("One folder is one place, whatever links lead there: what is gone from it is gone by each of its names")
+    func links() {
+        let place = place()
+        place.shell(
+            "ln -s . link; holdfast copy --from store --to copy --quiet; holdfast images --from link/copy --quiet")
+        place.shell("find copy/i -name \"$(holdfast images --from copy --quiet | awk 'END { print $1 }')*\" -delete")
+        for name in ["copy", "link/copy", "link/link/copy", "copy"] {
+            #expect(place.shell("holdfast images --from \(name)").status == 3)
+        }
+    }
+
+    @Test("A machine that copied without a key notices what is gone from the copy")
+    func withoutKey() {
+        let place = place()
+        let hf =
+            "HOME=$PWD/other XDG_CONFIG_HOME=$PWD/other/config XDG_STATE_HOME=$PWD/other/state XDG_CACHE_HOME=$PWD/other/cache holdfast"
+        let id = place.shell("holdfast images --from store --quiet | awk 'END { print $1 }'").output.dropLast()
+        #expect(place.shell("mkdir other; \(hf) copy --from store --to copy --quiet").status == 0)
+        place.shell("find copy/i -name '\(id)*' -delete")
+        let outcome = place.shell("\(hf) images --from copy --identity home/config/holdfast/identity.txt")
+        #expect(outcome.status == 3 && outcome.output.contains("that this machine copied here, \(id)"), "\(outcome)")
+        // What is there is known by its series from now on, and what is gone stays gone.
+        #expect(place.shell("\(hf) verify --from copy --identity home/config/holdfast/identity.txt").status == 3)
+        #expect(
+            place.shell("\(hf) verify --forget --from copy --identity home/config/holdfast/identity.txt").status == 0)
+        #expect(place.shell("\(hf) images --from copy --identity home/config/holdfast/identity.txt").status == 0)
+    }
+
+    @Test(
+        "Two media that are mounted at one folder in turn are two places: the one that is behind is not damaged",
+        .enabled(if: HostFacts.isRoot, "mounts want root"))
+    func media() {
+        let place = place()
+        let outcome = place.shell(
+            """
+            exec 2>&1; set -e
+            for name in a b; do truncate -s 200M $name.img; mkfs.btrfs -q $name.img; done; mkdir medium
+            with() { mount -o loop $1.img medium; shift; status=0; "$@" || status=$?; umount medium; return $status; }
+            with a holdfast copy --from store --to medium/store --quiet; with b holdfast copy --from store --to medium/store --quiet
+            holdfast backup tree --to store --name one --quiet; with b holdfast copy --from store --to medium/store --quiet
+            with a holdfast images --from medium/store; with a holdfast verify --from medium/store
+            with a find medium/store/i -type f -delete; if with a holdfast images --from medium/store; then exit 1; else [ $? = 3 ]; fi
+            """)
+        #expect(outcome.status == 0, "\(outcome)")
+        #expect(outcome.output.contains("its newest image"), "\(outcome)")
+    }
+
+    @Test("A copy of a copy that lacks a revocation says so")
+    func withoutRevocation() {
+        let place = place()
+        place.shell(
+            "holdfast copy --from store --to copy --quiet; holdfast store revoke $(hostname) --from store --yes --quiet"
+        )
+        let outcome = place.shell("holdfast copy --from copy --to third")
+        #expect(outcome.status == 3 && outcome.output.contains("this machine has seen 2"), "\(outcome)")
+    }
+
+    @Test(
+        "What is hidden when a writer's right ends would never count again: that is refused, and what will not count is named"
+    )
+    func revoked() {
+        let place = place()
+        let id = place.shell("holdfast images --from store --quiet | awk 'END { print $1 }'").output.dropLast()
+        place.shell(
+            "mkdir away; find store/i -name '\(id)*' -exec cp -a --parents {} away ';'; find store/i -name '\(id)*' -delete"
+        )
+        let refused = place.shell("holdfast store revoke $(hostname) --from store --yes")
+        #expect(refused.status == 4 && refused.output.contains("would never count again"), "\(refused)")
+        place.shell("cp -a away/store/. store")
+        let early = place.shell("setsid -w holdfast store revoke $(hostname) --from store --since 2020-01-01T00:00:00Z")
+        #expect(early.status == 4 && early.output.contains("2 do not: ") && early.output.contains("\(id)"), "\(early)")
+        let done = place.shell("holdfast store revoke $(hostname) --from store --yes")
+        #expect(done.status == 0 && done.output.contains("2 images of it that are there count on."), "\(done)")
+    }
+
     @Test("Whoever forgets what is gone at one place still knows what others have, and a later loss there is told")
     func forgotten() {
         let place = place()

@@ -76,7 +76,7 @@ final class Session: Sendable {
     /// The same for the store at a place. Where that has no name, all images that were seen have to be there.
     func machine(for place: StorePlace) -> MachineState {
         var machine = machine
-        machine.place = try? knownStores.name(of: place.location)
+        machine.place = try? knownStores.seenPlace(of: place.location)
         return machine
     }
 

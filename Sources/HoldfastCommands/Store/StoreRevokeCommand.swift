@@ -3,6 +3,7 @@
 internal import ArgumentParser
 internal import Images
 internal import Platform
+internal import Reporting
 
 struct StoreRevokeCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
@@ -34,14 +35,43 @@ struct StoreRevokeCommand: HoldfastCommand {
         let store = try session.openGoverned(from)
         let meant = try store.writer(named: writer.text)
         let right = meant.isSteward ? "to look after" : "to write to"
-        let others =
-            meant.isSteward ? "" : " Images of it that are in other copies of the store alone will not count there."
+        let plan = meant.isSteward ? nil : try store.revocationPlan(writer: writer.text, since: since?.seconds)
+        plan?.elsewhere.forEach(session.findings.add)
+        let images = plan.map {
+            " \($0.sentence) Images of it that are in other copies of the store alone will not count there."
+        }
         try session.confirm(
-            "End the right of \(Text.safe(meant.name)) (\(meant.id.prefix(8))) \(right) \(store.subject)?\(others)")
+            "End the right of \(Text.safe(meant.name)) (\(meant.id.prefix(8))) \(right) \(store.subject)?\(images ?? "")"
+        )
         try store.revoke(writer: writer.text, since: since?.seconds) { try session.keptPassphrase(of: store.subject) }
         session.show(
-            [("writer", .text(writer.text))],
-            summary: ["\(Text.safe(writer.text)) writes to \(store.subject) no more; copy the store to its replicas"])
+            [("writer", .text(writer.text))]
+                + (plan.map {
+                    [
+                        ("counting", .number(UInt64($0.counting))),
+                        ("ending", .list($0.ending.map { .text(String($0.prefix(8))) })),
+                    ]
+                } ?? []),
+            summary: (plan.map { [$0.sentence] } ?? []) + [
+                "\(Text.safe(writer.text)) writes to \(store.subject) no more; copy the store to its replicas"
+            ])
         return session.outcome(0)
+    }
+}
+
+extension Store.RevocationPlan {
+    /// How many images go on counting, and which do not.
+    fileprivate var sentence: String {
+        let count =
+            "\(Text.counted(UInt64(counting), "image", "images")) of it that \(counting == 1 ? "is" : "are") there"
+        let on = "\(count) \(counting == 1 ? "counts" : "count") on"
+        if ending.isEmpty { return "\(on)." }
+        let shown = ending.prefix(20).joined(separator: ", ")
+        let more = ending.count > 20 ? " and \(ending.count - 20) more" : ""
+        let came =
+            late == 0
+            ? ""
+            : "; \(late) of them \(late == 1 ? "says" : "say") an earlier time, and came to the store later, as do those that were copied back to it"
+        return "\(on), \(ending.count) \(ending.count == 1 ? "does" : "do") not: \(shown)\(more)\(came)."
     }
 }

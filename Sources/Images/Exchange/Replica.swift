@@ -38,6 +38,8 @@ extension Store {
                 if try !isFree(target) { throw ImageError.folderInUse(path: target.subject) }
                 try StoreHeader.removeCut(from: target)
             }
+            // What a copy does not know of records, its copies do not either.
+            store.findings.forEach(findings.add)
             let check = try ReplicaCheck(store, target, credentials: credentials)
             var replica = Replica(
                 source, target, check.source, readsData: readData, progress, findings)

@@ -4,48 +4,86 @@ internal import Platform
 internal import Reporting
 
 extension MachineState {
-    /// Images that this machine has seen and that are not there: for each series one finding for its newest and one for all others that were
-    /// here; one note for all that were at other places alone.
+    /// What it means that images that this machine has seen are not there: the newest of each series first, then all others.
+    struct MissingImages {
+        /// They were here, or nobody knows where they were.
+        var lost: [Finding] = []
+        /// They were at other places, and here nobody has looked before.
+        var unsure: [Finding] = []
+        /// One note for all that other places alone have ever had.
+        var elsewhere: [Finding] = []
+    }
+
+    /// The same, one after the other.
     func lostImages(
         of store: Identifier, there: Set<ObjectID>, isMeant: (ExactText) -> Bool = { _ in true }
     ) throws -> [Finding] {
+        let missing = try missingImages(of: store, there: there, isMeant: isMeant)
+        return missing.lost + missing.unsure + missing.elsewhere
+    }
+
+    func missingImages(
+        of store: Identifier, there: Set<ObjectID>, isMeant: (ExactText) -> Bool = { _ in true }
+    ) throws -> MissingImages {
         let memory = try memory(of: store)
-        var (newest, older): ([Finding], [Finding]) = ([], [])
+        var result = MissingImages()
+        var older = MissingImages()
         var behind: [Behind] = []
-        let known = Set(memory.seen.values.keys).union(memory.series.values.keys)
-        for series in known.sorted().map(\.text) where isMeant(ExactText(series)) {
+        let names = Set(memory.seen.values.keys).union(memory.series.values.keys)
+        for series in names.sorted().map(\.text) where isMeant(ExactText(series)) {
             let last = memory.series[series]
             let missing = memory.seen[series, default: []].union(last.map { [$0.root.id] } ?? []).subtracting(there)
             if missing.isEmpty { continue }
-            var (lost, elsewhere, isSure): ([ObjectID], Behind, Bool) = ([], Behind(series: series), true)
+            var (lost, unsure, elsewhere): ([ObjectID], [ObjectID], Behind) = ([], [], Behind(series: series))
             for image in missing {
                 switch memory.absence(of: image) {
                 case .behind(let place): elsewhere.add(image, at: place, newest: last)
                 case .lost: lost.append(image)
-                case .unknown:
-                    lost.append(image)
-                    isSure = false
+                case .unknown: unsure.append(image)
                 }
             }
             if elsewhere.count > 0 { behind.append(elsewhere) }
-            if let last, lost.contains(last.root.id) {
-                lost.removeAll { $0 == last.root.id }
-                newest.append(
-                    Self.finding(
-                        series,
-                        "its image \(last.root.id.short), number \(last.sequence), which this machine has seen, is not there: it was removed",
-                        isSure))
-            }
-            if !lost.isEmpty {
-                older.append(
-                    Self.finding(
-                        series,
-                        "\(lost.count == 1 ? "an image" : "\(lost.count) images") of it that this machine has seen, "
-                            + "\(lost.sorted().map(\.short).abridged), \(lost.count == 1 ? "is" : "are") not there: removed",
-                        isSure))
-            }
+            Self.tell(lost, of: series, last, isSure: true, &result.lost, &older.lost)
+            Self.tell(unsure, of: series, last, isSure: false, &result.unsure, &older.unsure)
         }
-        return newest + older + Behind.note(behind, here: memory.here)
+        // What was copied here by a machine that could not read of which series it is.
+        let known = memory.seen.values.values.reduce(into: Set<ObjectID>()) { $0.formUnion($1) }
+            .union(memory.series.values.values.map(\.root.id))
+        let unread = (memory.visit?.images ?? []).subtracting(known).subtracting(there).sorted()
+        if !unread.isEmpty {
+            older.lost.append(
+                Finding(
+                    .damaged, subject: "the store",
+                    "\(unread.count == 1 ? "an image" : "\(unread.count) images") that this machine copied here, \(unread.map(\.short).abridged), "
+                        + "\(unread.count == 1 ? "is" : "are") not there: removed, or the store was put back; "
+                        + "`holdfast verify --forget --from STORE` forgets them"))
+        }
+        result.lost += older.lost
+        result.unsure += older.unsure
+        result.elsewhere = Behind.note(behind, here: memory.here)
+        return result
+    }
+
+    private static func tell(
+        _ images: [ObjectID], of series: String, _ last: StoreMemory.Newest?, isSure: Bool, _ newest: inout [Finding],
+        _ older: inout [Finding]
+    ) {
+        var images = images
+        if let last, images.contains(last.root.id) {
+            images.removeAll { $0 == last.root.id }
+            newest.append(
+                finding(
+                    series,
+                    "its image \(last.root.id.short), number \(last.sequence), which this machine has seen, is not there: it was removed",
+                    isSure))
+        }
+        if images.isEmpty { return }
+        older.append(
+            finding(
+                series,
+                "\(images.count == 1 ? "an image" : "\(images.count) images") of it that this machine has seen, "
+                    + "\(images.sorted().map(\.short).abridged), \(images.count == 1 ? "is" : "are") not there: removed",
+                isSure))
     }
 
     private static func finding(_ series: String, _ what: String, _ isSure: Bool) -> Finding {
@@ -57,6 +95,11 @@ extension MachineState {
             .damaged, subject: "series \(printable(series.utf8))",
             "\(what), \(doubt); `holdfast verify --forget --from STORE` forgets them")
     }
+}
+
+extension BytePath {
+    /// A place as people type it: without what tells the file system.
+    fileprivate var typed: String { printable(bytes.prefix { $0 != 0 }) }
 }
 
 /// What of a series other places of the store have, and this one never had.
@@ -79,12 +122,12 @@ private struct Behind {
         guard let first = all.first(where: { $0.newest != nil }) ?? all.first else { return [] }
         let count = all.saturatingSum(of: \.count)
         let mend =
-            "`holdfast copy --from \(printable(first.place.bytes)) --to \(printable(here?.bytes ?? []))` brings it up to date"
+            "`holdfast copy --from \(first.place.typed) --to \(here?.typed ?? "")` brings it up to date"
         guard all.count == 1 else {
             return [
                 Finding(
                     .note, subject: "\(all.count) series",
-                    "\(count) images of them that this machine has seen at \(printable(first.place.bytes)) are not here and never were: "
+                    "\(count) images of them that this machine has seen at \(first.place.typed) are not here and never were: "
                         + "a copy that is behind, or of chosen images; \(mend)")
             ]
         }
@@ -98,7 +141,7 @@ private struct Behind {
         return [
             Finding(
                 .note, subject: "series \(printable(first.series.utf8))",
-                "\(what): seen at \(printable(first.place.bytes)), and never here: a copy that is behind, or of chosen images; \(mend)"
+                "\(what): seen at \(first.place.typed), and never here: a copy that is behind, or of chosen images; \(mend)"
             )
         ]
     }

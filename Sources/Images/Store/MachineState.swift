@@ -19,6 +19,11 @@ public struct MachineState: Sendable {
     /// What its clock says, in seconds since 1970; tests have their own.
     var now: @Sendable () -> Int64 = { Timestamp.now().seconds }
 
+    /// A place on a file system that can be told from others that are mounted there at other times.
+    public static func place(_ path: BytePath, on fileSystem: String) -> BytePath {
+        BytePath(path.bytes + [0] + Array(fileSystem.utf8))
+    }
+
     public init(state: BytePath, cache: BytePath) {
         self.state = state
         self.cache = cache
