@@ -80,6 +80,16 @@ import Testing
         }
     }
 
+    @Test("A copy that is made anew where there was one is not damaged for what it has not got to yet")
+    func anew() {
+        let place = place()
+        place.shell("holdfast copy --from store --to copy --quiet; rm -rf copy")
+        let id = place.shell("holdfast images --from store --quiet | awk 'END { print $1 }'").output.dropLast()
+        #expect(place.shell("holdfast copy \(id) --from store --to copy --quiet").status == 0)
+        let outcome = place.shell("holdfast verify --from copy")
+        #expect(outcome.status == 0 && outcome.output.contains("its newest image"), "\(outcome)")
+    }
+
     @Test("A machine that copied without a key notices what is gone from the copy")
     func withoutKey() {
         let place = place()

@@ -37,6 +37,8 @@ extension Store {
             } else {
                 if try !isFree(target) { throw ImageError.folderInUse(path: target.subject) }
                 try StoreHeader.removeCut(from: target)
+                // A rescue system may remember nothing.
+                try? machine.looking(at: place).remember(header.store) { $0.begin() }
             }
             // What a copy does not know of records, its copies do not either.
             store.findings.forEach(findings.add)
@@ -191,10 +193,8 @@ struct Replica {
     /// Takes note of what the target has now. What is not noted is taken for what that place lacks at the first look at it, and told.
     fileprivate func remember(_ machine: MachineState, _ store: Identifier, at place: BytePath?) {
         guard let imagesThere else { return }
-        var machine = machine
-        machine.place = place
         // A rescue system may remember nothing.
-        try? machine.remember(store) {
+        try? machine.looking(at: place).remember(store) {
             $0.copied(imagesThere.prefix(Self.rememberedImages), record: chain.newest.number)
         }
     }

@@ -24,6 +24,13 @@ public struct MachineState: Sendable {
         BytePath(path.bytes + [0] + Array(fileSystem.utf8))
     }
 
+    /// The same for another place.
+    func looking(at place: BytePath?) -> MachineState {
+        var machine = self
+        machine.place = place
+        return machine
+    }
+
     public init(state: BytePath, cache: BytePath) {
         self.state = state
         self.cache = cache

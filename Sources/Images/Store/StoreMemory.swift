@@ -222,6 +222,9 @@ struct StoreMemory: Sendable, Equatable {
     /// Takes note that all images here were looked at, after those that count were seen.
     mutating func list() { visit { $0.isListed = true } }
 
+    /// Takes note that a copy is made anew here: nothing of what was here before is missing in it.
+    mutating func begin() { visit { $0 = Visit(place: $0.place, isListed: true) } }
+
     /// Takes note of what a copy has after it was made: `record` of its store and these images.
     mutating func copied(_ images: some Sequence<ObjectID>, record: UInt32) {
         visit {
