@@ -126,7 +126,7 @@ struct BtrfsLayoutTests {
         _ = try tree.create(PointRequest(name: "good"), user: "test")
         place.write("file", "bad")
         func codes() throws -> [String] { try refusals(tree, to: tree.point(named: "good"), place) }
-        let process = shell("cd \(place.root); sleep 60 >/dev/null 2>&1 & echo -n $!")
+        let process = shell("cd \(place.root); sleep 4000 >/dev/null 2>&1 & echo -n $!")
         #expect(try codes() == ["busy"])
         shell("kill -9 \(process); while kill -0 \(process) 2>/dev/null; do sleep 0.01; done")
         shell("btrfs subvolume set-default \(place.root)")

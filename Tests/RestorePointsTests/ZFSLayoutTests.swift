@@ -43,6 +43,24 @@ struct ZFSLayoutTests {
         #expect(shell("cat \(place.root)/file") == "one")
     }
 
+    /// A script in the place of `zfs`, for as long as the machine runs: tests beside this one run it, too, and a shell opens its script once more
+    /// by its path. Whoever has a file beside its state folder is killed before it runs `zfs` with the words that this names.
+    private static let fake = shell(
+        """
+        folder=$(mktemp -d /tmp/holdfast-zfs-XXXXXX); zfs=$(command -v zfs); cp $zfs $folder/real
+        cat > $folder/fake <<'END'
+        #!/bin/sh
+        [ -e FOLDER/on ] || exec FOLDER/real "$@"
+        state=$(tr '\\0' '\\n' < /proc/$PPID/cmdline | grep -A1 -x -e --state | tail -n 1)
+        if [ -n "$state" ] && [ -e "$state.before" ]; then
+            words=$(cat "$state.before")
+            case "$*" in $words) kill -9 $PPID; exit 1 ;; esac
+        fi
+        exec FOLDER/real "$@"
+        END
+        sed -i "s#FOLDER#$folder#" $folder/fake; chmod 755 $folder/fake; mount --bind $folder/fake $zfs; echo -n $folder
+        """)
+
     /// What is said once a rollback of "two" to "one" was killed before it runs `zfs` with these words, and then `script` was run.
     private func killed(before step: String, _ place: Place, _ script: String) throws -> String {
         place.write("file", "one")
@@ -51,12 +69,9 @@ struct ZFSLayoutTests {
         place.write("file", "two")
         return shell(
             """
-            exec 2>&1; cd \(place.scratch); zfs=$(command -v zfs); cp $zfs real
-            # What other tests do meanwhile goes its way, and may still run what is mounted here when it is taken away.
-            printf '#!/bin/sh\\ncase "$*" in \(step)) grep -qa \(place.state) /proc/$PPID/cmdline && kill -9 $PPID && exit 1 ;; esac\\n' > fake
-            echo 'exec \(place.scratch)/real "$@"' >> fake
-            hf() { \(builtProgram) "$@" --state \(place.state); }
-            chmod 755 fake; mount --bind fake $zfs; hf rollback one --yes --quiet; umount -l $zfs; \(script)
+            exec 2>&1; hf() { \(builtProgram) "$@" --state \(place.state); }
+            echo '\(step)' > \(place.state).before; touch \(Self.fake)/on
+            hf rollback one --yes --quiet; rm \(Self.fake)/on \(place.state).before; \(script)
             """)
     }
 
@@ -106,7 +121,7 @@ struct ZFSLayoutTests {
         let point = try tree.create(PointRequest(name: "good"), user: "test").point
         place.write("file", "bad")
         func codes() throws -> [String] { try refusals(tree, to: point, place) }
-        let process = shell("cd \(place.root); sleep 60 >/dev/null 2>&1 & echo -n $!")
+        let process = shell("cd \(place.root); sleep 4000 >/dev/null 2>&1 & echo -n $!")
         #expect(try codes() == ["busy"])
         shell("kill -9 \(process); while kill -0 \(process) 2>/dev/null; do sleep 0.01; done")
         shell("zfs create \(container(place))/plant/inner")

@@ -209,7 +209,7 @@ struct FilterSettlingTests {
             return FilterMounts.lower(of: place.root) == nil
         }
         try #require(number != nil)
-        let child = shell("cd \(place.root); sleep 60 >/dev/null 2>&1 & echo -n $!")
+        let child = shell("cd \(place.root); sleep 4000 >/dev/null 2>&1 & echo -n $!")
         defer { shell("kill \(child) 2>/dev/null") }
         for words in ["enable \(folder)", "discard --yes \(folder)", "start"] {
             let status = holdfast(words, place)

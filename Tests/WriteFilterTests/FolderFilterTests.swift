@@ -292,7 +292,7 @@ struct FolderFilterTests {
         let tree = try ProtectedTree.open(state: place.state, progress: Progress(), findings: Findings())
         let plan = try tree.planRollback(to: #require(tree.points().last), discardNewer: false)
         echoInto(place, "conf/a")
-        let child = shell("cd \(place.root); sleep 60 >/dev/null 2>&1 & echo -n $!")
+        let child = shell("cd \(place.root); sleep 4000 >/dev/null 2>&1 & echo -n $!")
         defer { shell("kill \(child)") }
         let (isWritable, users) = try place.filter.disable(place.root, holding: place.filter.lock())
         #expect(!isWritable && users.map(\.description) == ["sleep (\(child))"])
@@ -329,7 +329,7 @@ struct FolderFilterTests {
             """)
         #expect(try place.filter.watch(hooks: hooks) == .normal)
         let child = shell(
-            "mkdir \(place.root)/new; (head -c 30000000 /dev/zero; sleep 60) 2>/dev/null >\(place.root)/new/big & sleep 0.5; echo -n $!"
+            "mkdir \(place.root)/new; (head -c 30000000 /dev/zero; sleep 4000) 2>/dev/null >\(place.root)/new/big & sleep 0.5; echo -n $!"
         )
         defer { shell("pkill -P \(child); kill \(child)") }
         #expect(shell("echo x 2>&1 >\(place.root)/conf/y").contains("No space left"))

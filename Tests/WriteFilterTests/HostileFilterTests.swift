@@ -21,7 +21,7 @@ struct HostileFilterTests {
         try place.setUp()
         try place.enable()
         shell("cd \(place.root); \(change)")
-        let child = shell("cd \(place.root); sleep 60 >/dev/null 2>&1 & echo -n $!")
+        let child = shell("cd \(place.root); sleep 4000 >/dev/null 2>&1 & echo -n $!")
         let committed = try place.commit(commit.map { place.root.appending($0) })
         #expect(!committed.isApplied && committed.changes > 0)
         shell("kill \(child); sleep 0.2")
