@@ -17,6 +17,9 @@ KNOWN = re.compile(r"its writer's right to write has been revoked|nothing is rem
 BESIDE = re.compile(r"^hint: |^warning: the run of plc of \S+ did not come to its end, since the machine stopped$"
                     r"|^warning: series \S+: numbers? .* of its images (is|are) not there: removed, or not chosen when this copy was made$")
 
+# While a copy lacks what has come since the line went down, and what has gone since.
+BEHIND = re.compile(r"(is|are) not there: (it was )?removed, or this is a copy that is behind, which `holdfast copy` brings up to date")
+
 
 def seconds(moment):
     return calendar.timegm(time.strptime(moment, "%Y-%m-%dT%H:%M:%SZ"))
@@ -43,11 +46,12 @@ class Oracle:
             self.wrong(f"{name}: {self.unknown(outcome)} {outcome}")
         return outcome
 
-    @staticmethod
-    def unknown(outcome):
+    def unknown(self, outcome):
         """The lines that tell neither of what is known nor of nothing."""
         lines = outcome.said.splitlines() + [one["reason"] for one in outcome.json.get("findings", [])]
-        return [line for line in lines if line.strip() and not KNOWN.search(line) and not BESIDE.search(line)]
+        is_behind = self.plant.is_behind and " offsite" in outcome.words
+        return [line for line in lines if line.strip() and not KNOWN.search(line) and not BESIDE.search(line)
+                and not (is_behind and BEHIND.search(line))]
 
     def is_well(self, outcome):
         """Whether it succeeded, or has nothing to say but what is known."""
