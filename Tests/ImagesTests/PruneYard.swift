@@ -125,19 +125,8 @@ final class PruneYard: Sendable {
         }
     }
 
-    /// Nothing is there but what roots name, and tombstones.
     func expectNothingElse(sourceLocation: SourceLocation = #_sourceLocation) throws {
-        let store = try plant.owned()
-        var named: Set<ObjectName> = []
-        for object in try store.listed(.image) {
-            let root = try store.image(object.name)
-            named.formUnion(root.named.volumes.map { $0.name(.volume, group: root.name.group) })
-            named.formUnion(root.named.indexes.map { $0.name(.index, group: root.name.group) })
-            #expect(object.first != nil && object.second != nil, sourceLocation: sourceLocation)
-        }
-        let there = try store.listed(.volume).map(\.name) + store.listed(.index).map(\.name)
-        #expect(Set(there) == named, sourceLocation: sourceLocation)
-        #expect(try store.listed(.checkpoint).isEmpty, sourceLocation: sourceLocation)
+        try plant.owned().expectNothingElse(sourceLocation: sourceLocation)
     }
 
     /// Prunes until there is nothing to do.
@@ -152,6 +141,22 @@ final class PruneYard: Sendable {
     @discardableResult
     private func prune(_ choose: @escaping @Sendable ([PruneImage]) -> PruneChoice) throws -> PruneReport {
         try prune(nil, on: nil, PruneSettings(tool: "test"), choose)
+    }
+}
+
+extension Store {
+    /// Nothing is there but what roots name, and tombstones.
+    func expectNothingElse(sourceLocation: SourceLocation = #_sourceLocation) throws {
+        var named: Set<ObjectName> = []
+        for object in try listed(.image) {
+            let root = try image(object.name)
+            named.formUnion(root.named.volumes.map { $0.name(.volume, group: root.name.group) })
+            named.formUnion(root.named.indexes.map { $0.name(.index, group: root.name.group) })
+            #expect(object.first != nil && object.second != nil, sourceLocation: sourceLocation)
+        }
+        let there = try listed(.volume).map(\.name) + listed(.index).map(\.name)
+        #expect(Set(there) == named, sourceLocation: sourceLocation)
+        #expect(try listed(.checkpoint).isEmpty, sourceLocation: sourceLocation)
     }
 }
 
