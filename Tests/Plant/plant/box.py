@@ -32,7 +32,7 @@ class Plant:
         self.oracle = Oracle(self)
         # What the toolchain of a debug build needs is said there.
         self.libraries = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
-        self.theft, self.copied, self.is_behind = None, 0, False
+        self.theft, self.copied = None, 0
         self.machines, self.alive, self.changed = [], {}, {}
         self.nas = Nas(self, nas_size)
         self.offsite = CephOffsite(self) if ceph else FolderOffsite(self)
@@ -98,7 +98,7 @@ class Plant:
     def copy_all(self):
         """What a writer whose right has ended has made, and what is offsite alone, counts no more there: somebody has looked at it."""
         self.oracle.must(self.office.run("copy", "--from", "nas", "--to", "offsite", "--yes", "--quiet", "--identity", self.identity))
-        self.copied, self.is_behind = self.clock.now, False
+        self.copied = self.clock.now
 
     def prune(self, store, reasons=()):
         before = self.oracle.look(store)

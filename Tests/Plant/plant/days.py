@@ -91,7 +91,6 @@ class Days:
         for begin, end in self.plan["line"]:
             if day in (begin, end):
                 plant.offsite.isolate(day == begin)
-                plant.is_behind = True
         begin, end = self.plan["full"]
         if day == begin:
             plant.nas.fill()

@@ -17,8 +17,8 @@ KNOWN = re.compile(r"its writer's right to write has been revoked|nothing is rem
 BESIDE = re.compile(r"^hint: |^warning: the run of plc of \S+ did not come to its end, since the machine stopped$"
                     r"|^warning: series \S+: numbers? .* of its images (is|are) not there: removed, or not chosen when this copy was made$")
 
-# While a copy lacks what has come since the line went down, and what has gone since.
-BEHIND = re.compile(r"(is|are) not there: (it was )?removed, or this is a copy that is behind, which `holdfast copy` brings up to date")
+# Of images that the copy never had: the line was down when they were made, or the power went before they were copied.
+BEHIND = re.compile(r"not there: (it was )?removed, or this is a copy that is behind, which `holdfast copy` brings up to date")
 
 
 def seconds(moment):
@@ -49,9 +49,13 @@ class Oracle:
     def unknown(self, outcome):
         """The lines that tell neither of what is known nor of nothing."""
         lines = outcome.said.splitlines() + [one["reason"] for one in outcome.json.get("findings", [])]
-        is_behind = self.plant.is_behind and " offsite" in outcome.words
         return [line for line in lines if line.strip() and not KNOWN.search(line) and not BESIDE.search(line)
-                and not (is_behind and BEHIND.search(line))]
+                and not (" offsite" in outcome.words and self.is_behind(line))]
+
+    def is_behind(self, line):
+        """Whether it names images that were never seen offsite, and no other."""
+        named = re.findall(r"\b[0-9a-f]{8}\b", line) if BEHIND.search(line) else []
+        return named != [] and not any(id.startswith(f"offsite{short}") for short in named for id in self.seen)
 
     def is_well(self, outcome):
         """Whether it succeeded, or has nothing to say but what is known."""
