@@ -232,4 +232,55 @@ import Testing
         try yard.settle()
         try yard.expectNothingElse()
     }
+
+    @Test(
+        "An image that goes while a copy is under way is no damage to that, whenever it goes",
+        arguments: [nil, "a/plc"]
+    )
+    func goesWhileCopied(series: String?) throws {
+        var place = 1
+        var isOver = false
+        while !isOver {
+            let source = PruningStore(FolderStore(yard.plant.path), before: place) { [yard] in try yard.prune() }
+            let target = yard.plant.scratch.file("copy \(place)")
+            func copy(_ source: any ObjectStore) throws -> UInt64 {
+                try Store.replicate(
+                    source, to: FolderStore(target), images: [], ImageFilter(series: series),
+                    credentials: yard.plant.credentials, machine: yard.desk(), progress: Progress(),
+                    findings: Findings()
+                ).findings
+            }
+            #expect(try copy(source) == 0, "before call \(place)")
+            isOver = source.calls < place
+            #expect(try copy(FolderStore(yard.plant.path)) == 0)
+            let images = try yard.opened(FolderStore(target)).images().filter(\.counts)
+            #expect(try images.map(\.id).contains(#require(yard.plant.owned().images().last).id))
+            // As much is there each time.
+            try yard.settle()
+            _ = try yard.backup(UInt64(10 + place))
+            place += runsAll ? 1 : 7
+        }
+        #expect(place > 20)
+    }
+}
+
+/// A store that a steward prunes before one of the calls.
+private final class PruningStore: InterposedStore, @unchecked Sendable {
+    private let place: Int
+    private let prune: () throws -> PruneReport
+
+    init(_ store: any ObjectStore, before place: Int, _ prune: @escaping () throws -> PruneReport) {
+        self.place = place
+        self.prune = prune
+        super.init(store)
+    }
+
+    override func around<R>(
+        _ number: Int, _ call: StoreCall, _ body: () throws(StoreError) -> R
+    ) throws(StoreError) -> R {
+        if number == place {
+            do { _ = try prune() } catch { throw StoreError(.failed, "prune", "the store", "\(error)") }
+        }
+        return try body()
+    }
 }

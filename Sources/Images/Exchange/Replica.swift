@@ -182,7 +182,7 @@ struct Replica {
             if let name = ObjectName(root.name) { imagesThere?.insert(name.id) }
             if isNew { report.images += 1 }
         }
-        nameLost(inOrder, whole: Set(whole.map(\.name)))
+        try nameLost(inOrder, whole: Set(whole.map(\.name)), check.source)
         report.uncheckedImages = try check.run(
             Set(roots.compactMap { ObjectName($0.name) }), torn: torn, progress: progress, findings: findings)
     }
@@ -200,9 +200,10 @@ struct Replica {
     }
 
     /// A root with two copies was whole once. Where neither is now, and the target has none from before, its image is lost to the replica.
-    private func nameLost(_ roots: [StoredObject], whole: Set<String>) {
+    private func nameLost(_ roots: [StoredObject], whole: Set<String>, _ store: Store) throws {
         for root in roots where !ObjectName.isSecond(root.name) && offered.contains(root.name + ".2") {
             guard !whole.contains(root.name), there[root.name] == nil else { continue }
+            if let name = ObjectName(root.name), try store.isPruned(name) { continue }
             findings.add(
                 Finding(
                     .damaged, subject: root.name,
@@ -248,7 +249,7 @@ struct Replica {
         // Whole objects are copied, whoever opens them.
         for image in try store.chosenCounting(images, filter, findings, forContent: false) {
             (image.lost + (image.note.map { [$0] } ?? [])).forEach(findings.add)
-            let root = try store.image(image)
+            guard let root = try store.imageUnlessPruned(image) else { continue }
             result.insert(root.name)
             result.formUnion(root.named.volumes.map { $0.name(.volume, group: root.name.group) })
             result.formUnion(root.named.indexes.map { $0.name(.index, group: root.name.group) })

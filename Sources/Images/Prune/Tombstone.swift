@@ -108,4 +108,10 @@ extension Store {
         }
         return result
     }
+
+    /// Whether an image is not there any more, and a steward has said that it goes.
+    func isPruned(_ name: ObjectName) throws -> Bool {
+        let now = try listed(name)
+        return now.first == nil && now.second == nil && prunedImages().contains(name.id)
+    }
 }

@@ -282,6 +282,15 @@ extension Store {
         return root
     }
 
+    /// As above; nil where a steward has removed it since it was listed: a machine can sleep in between.
+    func imageUnlessPruned(_ summary: ImageSummary) throws -> ImageRoot? {
+        do { return try image(summary) } catch {
+            try ImageError.throwStop(error)
+            if try isPruned(summary.name) { return nil }
+            throw error
+        }
+    }
+
     /// `ed0973b3 of line3/plc, 2026-11-26 13:38:00 CET`
     static func describe(_ image: ImageSummary) -> String {
         guard let label = image.label else { return image.id.short }
