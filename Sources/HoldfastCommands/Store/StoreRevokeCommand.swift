@@ -12,7 +12,8 @@ struct StoreRevokeCommand: HoldfastCommand {
             """
             The store gets new keys for everybody else. The images of the machine that are there still count, unless \
             --since says from when on they do not: those that say a later time, and those that came to the store later, \
-            whatever they say. A replica follows with the next `holdfast copy`. Another machine goes on \
+            whatever they say. Which do not is named before it asks; while images that this machine has seen there are \
+            missing, nothing is done. A replica follows with the next `holdfast copy`. Another machine goes on \
             with its series after `holdfast store join STORE --replace WRITER`.
             """,
             examples: "holdfast store revoke press-01 --from nas # it was stolen",
