@@ -2,8 +2,11 @@
 #include "CLinux.h"
 
 #include <fcntl.h>
+#include <linux/btrfs.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
+#include <linux/fsmap.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -51,4 +54,63 @@ int clinux_extents(int descriptor, uint64_t start, struct clinux_extent *result,
 int clinux_clear_journal(int descriptor) {
     uint32_t flags = 2;
     return ioctl(descriptor, _IOW('f', 43, uint32_t), &flags);
+}
+
+int clinux_device_parts(int descriptor, uint64_t cursor[6], struct clinux_device_part *result, uint32_t capacity) {
+    struct fsmap_head *head = calloc(1, fsmap_sizeof(capacity));
+    if (!head) return -1;
+    head->fmh_count = capacity;
+    struct fsmap *low = &head->fmh_keys[0], *high = &head->fmh_keys[1];
+    low->fmr_device = (uint32_t)cursor[0];
+    low->fmr_flags = (uint32_t)cursor[1];
+    low->fmr_physical = cursor[2];
+    low->fmr_owner = cursor[3];
+    low->fmr_offset = cursor[4];
+    low->fmr_length = cursor[5];
+    // Its length and what is reserved stay zero: XFS takes nothing else.
+    high->fmr_device = UINT32_MAX;
+    high->fmr_flags = UINT32_MAX;
+    high->fmr_physical = high->fmr_owner = high->fmr_offset = UINT64_MAX;
+    int count = -1;
+    if (ioctl(descriptor, FS_IOC_GETFSMAP, head) == 0) {
+        count = (int)head->fmh_entries;
+        for (int index = 0; index < count; index++) {
+            const struct fsmap *part = &head->fmh_recs[index];
+            result[index] = (struct clinux_device_part){
+                .start = part->fmr_physical,
+                .length = part->fmr_length,
+                .device = part->fmr_device,
+                .is_free = (part->fmr_flags & FMR_OF_SPECIAL_OWNER) && part->fmr_owner == FMR_OWN_FREE,
+                .is_last = (part->fmr_flags & FMR_OF_LAST) != 0,
+            };
+        }
+        if (count > 0) {
+            const struct fsmap *last = &head->fmh_recs[count - 1];
+            uint64_t next[6] = {last->fmr_device, last->fmr_flags, last->fmr_physical, last->fmr_owner, last->fmr_offset, last->fmr_length};
+            memcpy(cursor, next, sizeof next);
+        }
+    }
+    free(head);
+    return count;
+}
+
+int clinux_btrfs_search(int folder, uint64_t tree, const uint64_t from[3], const uint64_t to[3], void *result, size_t size) {
+    struct btrfs_ioctl_search_args_v2 *request = calloc(1, sizeof *request + size);
+    if (!request) return -1;
+    request->key = (struct btrfs_ioctl_search_key){
+        .tree_id = tree,
+        .min_objectid = from[0], .max_objectid = to[0],
+        .min_type = (uint32_t)from[1], .max_type = (uint32_t)to[1],
+        .min_offset = from[2], .max_offset = to[2],
+        .max_transid = UINT64_MAX,
+        .nr_items = UINT32_MAX,
+    };
+    request->buf_size = size;
+    int count = -1;
+    if (ioctl(folder, BTRFS_IOC_TREE_SEARCH_V2, request) == 0) {
+        count = (int)request->key.nr_items;
+        memcpy(result, request->buf, size);
+    }
+    free(request);
+    return count;
 }

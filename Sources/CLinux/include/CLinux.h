@@ -150,6 +150,28 @@ int clinux_block_facts(int descriptor, uint64_t *bytes, uint32_t *sector);
 /// BLKDISCARD: tells a device that a range is not needed. Says nothing of whether the data is gone.
 int clinux_block_discard(int descriptor, uint64_t offset, uint64_t length);
 
+/// A part of the device of a mounted file system, in bytes.
+struct clinux_device_part {
+    uint64_t start;
+    uint64_t length;
+    uint32_t device;
+    /// Whether the file system says that it is free; what it says nothing of is used.
+    int32_t is_free;
+    int32_t is_last;
+};
+
+/// FS_IOC_GETFSMAP (ioctl_getfsmap(2)) from where `cursor` stands: its words are this function's own, and zero at the beginning.
+/// Returns how many parts were found, at most `capacity`, or -1 with errno: EOPNOTSUPP or ENOTTY where the file system has no such map.
+int clinux_device_parts(int descriptor, uint64_t cursor[6], struct clinux_device_part *result, uint32_t capacity);
+
+/// BTRFS_IOC_TREE_SEARCH_V2: the items of a tree from one key (object, type, offset) to another, as many as there is room for. Each is
+/// transaction, object, offset (8 bytes each), type, length (4 each), and so many bytes. Returns how many, or -1 with errno.
+int clinux_btrfs_search(int folder, uint64_t tree, const uint64_t from[3], const uint64_t to[3], void *result, size_t size);
+
+/// A loop device of a part of what is open, for reading alone, which goes with the last descriptor of it (LOOP_CONFIGURE, Linux 5.8).
+/// Returns a descriptor of it, its number in `number`; or -1 with errno.
+int clinux_attach_loop(int backing, uint64_t offset, uint64_t size, uint32_t sector, int *number);
+
 /// Has ext4 bring everything from its journal to its place, and write zeros over the journal.
 int clinux_clear_journal(int descriptor);
 /// fallocate(2) from the beginning on.
