@@ -58,7 +58,7 @@ struct ZFSLayoutTests {
         fi
         exec FOLDER/real "$@"
         END
-        sed -i "s#FOLDER#$folder#" $folder/fake; chmod 755 $folder/fake; mount --bind $folder/fake $zfs; echo -n $folder
+        sed -i "s#FOLDER#$folder#g" $folder/fake; chmod 755 $folder/fake; mount --bind $folder/fake $zfs; echo -n $folder
         """)
 
     /// What is said once a rollback of "two" to "one" was killed before it runs `zfs` with these words, and then `script` was run.
