@@ -75,10 +75,11 @@ class Plant:
     def note(self, machine):
         key = (machine.host, machine.tree.version)
         self.oracle.note(machine.host, machine.tree)
-        before = self.alive.get(machine.host)
+        # By its own name: what the thief does to the stolen one is no change of the one in its place.
+        before = self.alive.get(machine.name)
         if before is not None:
             self.changed[machine.host, before] = self.clock.now
-        self.alive[machine.host] = key[1]
+        self.alive[machine.name] = key[1]
 
     def moved(self, host, version, moment):
         """Whether a state of a tree was not there yet at some moment, or not any more; a clock of whole seconds says when."""
