@@ -123,7 +123,7 @@ public struct Consumer: Sendable {
                 add(level, name)
                 name.removeSubrange(level.parentLength...)
             case .entry(let entry):
-                guard entry.status.kind != .directory, start.map({ entry.status.changed >= $0 }) ?? true else {
+                guard !entry.isBorder, start.map({ entry.status.changed >= $0 }) ?? true else {
                     continue
                 }
                 levels[levels.count - 1].bytes.add(saturating: entry.status.allocated)
