@@ -38,7 +38,7 @@ var targets: [Target] = [
         swiftSettings: swiftSettings),
     .target(
         name: "Boot", dependencies: ["Machine", "Platform", "Cryptography", "Reporting"], swiftSettings: small),
-    .target(name: "Disks", dependencies: ["Images", "Platform", "Reporting", "CLinux"], swiftSettings: swiftSettings),
+    .target(name: "Disks", dependencies: ["Platform", "CLinux"], swiftSettings: swiftSettings),
     .target(
         name: "RestorePoints",
         dependencies: ["Boot", "Images", "Stores", "AuditLog", "Machine", "Platform", "Cryptography", "Reporting"],

@@ -60,28 +60,6 @@ public struct OpenDisk: DiskBytes {
     }
 }
 
-/// A part of a disk: what is in it counts from its own beginning.
-public struct DiskPart: DiskBytes {
-    public let size: UInt64
-    public let subject: String
-    private let whole: any DiskBytes
-    private let start: UInt64
-    public var sectorSize: Int { whole.sectorSize }
-
-    /// - Parameter range: cut to what the disk has.
-    public init(of whole: any DiskBytes, _ range: Range<UInt64>, subject: String) {
-        let range = range.clamped(to: 0..<whole.size)
-        self.whole = whole
-        start = range.lowerBound
-        size = range.upperBound - range.lowerBound
-        self.subject = subject
-    }
-
-    public func read(_ range: Range<UInt64>) throws(SystemError) -> [UInt8] {
-        try whole.read(start + range.lowerBound..<start + range.upperBound)  // safe: in the whole
-    }
-}
-
 /// Bytes in memory.
 public struct MemoryDisk: DiskBytes {
     public var contents: [UInt8]

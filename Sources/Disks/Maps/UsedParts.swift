@@ -8,15 +8,6 @@ public protocol UsedParts {
     mutating func next() throws -> Range<UInt64>?
 }
 
-/// All of it.
-public struct WholeVolume: UsedParts {
-    private var rest: Range<UInt64>?
-
-    public init(size: UInt64) { rest = size == 0 ? nil : 0..<size }
-
-    public mutating func next() -> Range<UInt64>? { rest.take() }
-}
-
 /// Units of one size that are used or not, in their order, with what comes before and behind them.
 struct UnitRuns {
     private let first: UInt64

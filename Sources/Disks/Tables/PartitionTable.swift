@@ -57,15 +57,6 @@ public struct Partition: Sendable, Hashable {
 public enum PartitionType: Sendable, Hashable {
     case dos(UInt8)
     case gpt(GUID)
-
-    /// Whether a boot loader lies there without a file system (GRUB's BIOS boot partition).
-    public var isBIOSBoot: Bool { self == Self.gpt("21686148-6449-6E6F-744E-656564454649") }
-    public var isSystemPartition: Bool {
-        self == .dos(0xEF) || self == Self.gpt("C12A7328-F81F-11D2-BA4B-00A0C93EC93B")
-    }
-    public var isSwap: Bool { self == .dos(0x82) || self == Self.gpt("0657FD6D-A4AB-43C4-84E5-0933C84B4F4F") }
-
-    private static func gpt(_ text: String) -> PartitionType? { GUID(text).map { .gpt($0) } }
 }
 
 /// The table of a disk.
@@ -123,17 +114,5 @@ public struct PartitionTable: Sendable, Hashable {
         case .gpt: return try GPTTable.encode(self, diskSize: diskSize, unit: unit)
         case .dos: return try DOSTable.encode(self, unit: unit)
         }
-    }
-
-    /// The parts that lie in no partition and may have code in them: from the end of the table to the first partition.
-    public func gap(sectorSize: Int) -> Range<UInt64>? {
-        let first = partitions.map(\.start).min() ?? 0
-        let start: UInt64
-        switch kind {
-        case .dos: start = UInt64(sectorSize)
-        // Protective sector, header, entries.
-        case .gpt: start = UInt64(2 * sectorSize) + UInt64(entryCount) * 128  // safe: a table is small
-        }
-        return start < first ? start..<first : nil
     }
 }

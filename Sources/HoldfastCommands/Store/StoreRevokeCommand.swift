@@ -50,7 +50,7 @@ struct StoreRevokeCommand: HoldfastCommand {
                 + (plan.map {
                     [
                         ("counting", .number(UInt64($0.counting))),
-                        ("ending", .list($0.ending.map { .text(String($0.prefix(8))) })),
+                        ("ending", .list($0.ending.map { .text($0.id) })),
                     ]
                 } ?? []),
             summary: (plan.map { [$0.sentence] } ?? []) + [
@@ -67,7 +67,10 @@ extension Store.RevocationPlan {
             "\(Text.counted(UInt64(counting), "image", "images")) of it that \(counting == 1 ? "is" : "are") there"
         let on = "\(count) \(counting == 1 ? "counts" : "count") on"
         if ending.isEmpty { return "\(on)." }
-        let shown = ending.prefix(20).joined(separator: ", ")
+        let shown = ending.prefix(20).map {
+            $0.id + ($0.isLate ? " (came later)" : $0.isDamaged ? " (damaged)" : "")
+        }.joined(separator: ", ")
+        let late = ending.count(where: \.isLate)
         let more = ending.count > 20 ? " and \(ending.count - 20) more" : ""
         let came =
             late == 0

@@ -103,7 +103,7 @@ struct Replica {
     /// What the source has torn alone, and the target no better.
     private var torn: [String] = []
     /// The images that the target has; nil as long as it was not listed.
-    private var imagesThere: Set<ObjectID>?
+    private(set) var imagesThere: Set<ObjectID>?
     /// Whether the target can be told for a store by now.
     private var hasHeader = false
     var report = CopyReport()
@@ -185,18 +185,6 @@ struct Replica {
         try nameLost(inOrder, whole: Set(whole.map(\.name)), check.source)
         report.uncheckedImages = try check.run(
             Set(roots.compactMap { ObjectName($0.name) }), torn: torn, progress: progress, findings: findings)
-    }
-
-    /// More images than any rules keep: a source of so many is not remembered whole.
-    private static let rememberedImages = 1 << 17
-
-    /// Takes note of what the target has now. What is not noted is taken for what that place lacks at the first look at it, and told.
-    fileprivate func remember(_ machine: MachineState, _ store: Identifier, at place: BytePath?) {
-        guard let imagesThere else { return }
-        // A rescue system may remember nothing.
-        try? machine.looking(at: place).remember(store) {
-            $0.copied(imagesThere.prefix(Self.rememberedImages), record: chain.newest.number)
-        }
     }
 
     /// A root with two copies was whole once. Where neither is now, and the target has none from before, its image is lost to the replica.

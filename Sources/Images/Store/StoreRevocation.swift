@@ -11,11 +11,18 @@ extension Store {
         /// How many go on counting.
         public var counting: Int
         /// Those that count no more.
-        public var ending: [String]
-        /// How many of them say a time that would count, and came to the store later, or so its times say.
-        public var late: Int
+        public var ending: [EndingImage]
         /// Images that other places of the store have, and this one never had: of its writer they count no more either.
         public var elsewhere: [Finding]
+    }
+
+    /// An image that counts no more.
+    public struct EndingImage: Sendable {
+        /// Eight digits.
+        public var id: String
+        /// Whether it says a time that would count, and came to the store later, or so the store's times say.
+        public var isLate: Bool
+        public var isDamaged: Bool
     }
 
     /// - Throws: `ImageError.imagesMissing` where images are not there that this machine has seen there: what is hidden now would never count again.
@@ -30,12 +37,7 @@ extension Store {
             let ending = judged.filter { !$0.counts }
             return RevocationPlan(
                 counting: judged.count - ending.count,  // safe: a part of them
-                ending: ending.map { image in
-                    image.isLate
-                        ? "\(image.id.short) (came later)"
-                        : image.root == nil ? "\(image.id.short) (damaged)" : image.id.short
-                },
-                late: ending.count(where: \.isLate),
+                ending: ending.map { EndingImage(id: $0.id.short, isLate: $0.isLate, isDamaged: $0.root == nil) },
                 elsewhere: missing.unsure.map { Finding(.note, subject: $0.subject, $0.reason) } + missing.elsewhere)
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }
