@@ -38,7 +38,9 @@ var targets: [Target] = [
         swiftSettings: swiftSettings),
     .target(
         name: "Boot", dependencies: ["Machine", "Platform", "Cryptography", "Reporting"], swiftSettings: small),
-    .target(name: "Disks", dependencies: ["Platform", "CLinux"], swiftSettings: swiftSettings),
+    .target(
+        name: "Disks", dependencies: ["Images", "Machine", "Platform", "Cryptography", "Reporting", "CLinux"],
+        swiftSettings: small),
     .target(
         name: "RestorePoints",
         dependencies: ["Boot", "Images", "Stores", "AuditLog", "Machine", "Platform", "Cryptography", "Reporting"],
@@ -52,13 +54,15 @@ var targets: [Target] = [
     .target(
         name: "Stewardship",
         dependencies: [
-            "WriteFilter", "RestorePoints", "Boot", "Images", "Stores", "AuditLog", "Machine", "Platform", "Reporting",
+            "WriteFilter", "RestorePoints", "Disks", "Boot", "Images", "Stores", "AuditLog", "Machine", "Platform",
+            "Reporting",
         ],
         swiftSettings: small),
     .target(
         name: "HoldfastCommands",
         dependencies: [
-            "Stewardship", "Sanitization", "WriteFilter", "RestorePoints", "Boot", "Images", "Stores", "AuditLog",
+            "Stewardship", "Sanitization", "Disks", "WriteFilter", "RestorePoints", "Boot", "Images", "Stores",
+            "AuditLog",
             "Machine",
             "Platform", "Cryptography", "CTOML", "Reporting",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -83,7 +87,9 @@ var targets: [Target] = [
         name: "ImagesTests",
         dependencies: ["TestSupport", "Images", "Stores", "Machine", "Platform", "Cryptography", "Reporting"],
         swiftSettings: swiftSettings),
-    .testTarget(name: "DisksTests", dependencies: ["TestSupport", "Disks", "Platform"], swiftSettings: swiftSettings),
+    .testTarget(
+        name: "DisksTests", dependencies: ["TestSupport", "Disks", "Images", "Platform", "Reporting"],
+        swiftSettings: swiftSettings),
     .testTarget(
         name: "RestorePointsTests",
         dependencies: [

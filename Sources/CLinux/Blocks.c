@@ -22,6 +22,13 @@ int clinux_block_discard(int descriptor, uint64_t offset, uint64_t length) {
     return ioctl(descriptor, BLKDISCARD, range);
 }
 
+int clinux_block_zero(int descriptor, uint64_t offset, uint64_t length) {
+    uint64_t range[2] = {offset, length};
+    return ioctl(descriptor, BLKZEROOUT, range);
+}
+
+int clinux_block_reread(int descriptor) { return ioctl(descriptor, BLKRRPART); }
+
 int clinux_allocate(int descriptor, uint64_t length) { return fallocate(descriptor, 0, 0, (off_t)length); }
 
 int clinux_extents(int descriptor, uint64_t start, struct clinux_extent *result, uint32_t capacity) {

@@ -4,7 +4,7 @@
 public import Platform
 
 /// A disk, a volume, or a file that is an image of one.
-public protocol DiskBytes {
+public protocol DiskBytes: Sendable {
     /// Bytes.
     var size: UInt64 { get }
     /// Bytes; a power of two from 512 to 4,096.

@@ -71,6 +71,7 @@ public enum ImageError: Explained, Hashable {
     case noSuchSeries(wanted: String, store: String, kind: String, there: [String])
     case ambiguousImage(name: String, candidates: [String])
     case noSuchPath(pattern: String)
+    case notOfDisk(image: String)
     case otherHardware(image: String, series: String, here: String)
     case notSeekable(subject: String)
     /// The file system that is full, where it is known.
@@ -174,6 +175,7 @@ public enum ImageError: Explained, Hashable {
                 + candidates.prefix(Self.candidatesNamed).joined(separator: "; ")
                 + (candidates.count > Self.candidatesNamed ? "; …" : "")
         case .noSuchPath(let pattern): "nothing in the image matches \(pattern)"
+        case .notOfDisk(let image): "the image \(image) is of files, not of a disk"
         case .otherHardware(let image, let series, let here):
             "image \(image) is of a whole system of another hardware series (\(series); this is \(here))"
         case .notSeekable(let subject): "\(subject) is a pipe and can be read only once, from front to end"
@@ -264,6 +266,7 @@ public enum ImageError: Explained, Hashable {
             "`holdfast images --from STORE` lists them, with the same `--identity`"
         case .ambiguousImage:
             "give the id, or more of it; where it is offered, `--series` or `--host` chooses for `latest`"
+        case .notOfDisk: "restore its files with --to DIR"
         case .noSuchPath: "the same command with --dry-run --verbose, and without --only, lists the paths"
         case .otherHardware:
             "if both are one series, say so in \(HardwareSeries.standardPath); otherwise, if you mean it, repeat with `--other-hardware`"
@@ -284,8 +287,8 @@ public enum ImageError: Explained, Hashable {
     /// The exit status that a command ends with.
     public var exitStatus: Int32 {
         switch self {
-        case .notAStore, .noSuchImage, .noSuchSeries, .ambiguousImage, .noSuchPath, .alreadyAStore, .folderInUse,
-            .notSeekable, .unknownRecipient, .noImage, .laterPart, .passphraseNeeded:
+        case .notAStore, .noSuchImage, .noSuchSeries, .ambiguousImage, .noSuchPath, .notOfDisk, .alreadyAStore,
+            .folderInUse, .notSeekable, .unknownRecipient, .noImage, .laterPart, .passphraseNeeded:
             2
         case .damaged, .truncated: 3
         case .lastRecipient, .otherFingerprint, .intoStore, .otherHardware, .notPermitted, .foreignStore, .rekeyed,

@@ -164,6 +164,14 @@ extension Descriptor {
             })
     }
 
+    /// Has the kernel read the partition table of this disk anew; whether it does.
+    public func rereadTable() -> Bool { clinux_block_reread(raw) == 0 }
+
+    /// Makes a range of a block device zeros; whether it did. Both ends are at whole sectors.
+    public func zeroBlocks(_ range: Range<UInt64>) -> Bool {
+        clinux_block_zero(raw, range.lowerBound, range.upperBound - range.lowerBound) == 0
+    }
+
     /// Length and logical sector size of a block device, in bytes.
     public func blockFacts() throws(SystemError) -> (bytes: UInt64, sector: Int) {
         var bytes: UInt64 = 0

@@ -26,6 +26,15 @@ public enum HostFacts {
         return parts.isEmpty ? "unknown" : parts.joined(separator: " / ")
     }
 
+    /// What the board says of itself, which no other one does (SMBIOS 3.6, 7.2.1); nil where it says nothing, or is not asked by root.
+    public static var boardIdentifier: String? {
+        guard let text = BlockDevice.text("/sys/class/dmi/id/product_uuid")?.lowercased(), text.count == 36,
+            // As boards have it whose maker has given them none.
+            Set(text.filter { $0 != "-" }).count > 2
+        else { return nil }
+        return text
+    }
+
     /// The machine id of systemd and D-Bus, or nil where there is none.
     public static var machineIdentifier: String? {
         guard let bytes = try? readWhole("/etc/machine-id", limit: 64) else { return nil }

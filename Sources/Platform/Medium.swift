@@ -85,49 +85,21 @@ extension Medium {
         do throws(SystemError) { _ = try file.read(intoArray: &sector) } catch {
             throw SystemError(error.code, "read", device.path.description)
         }
-        let result = try runProgram(
-            ["blkid", "-p", "-u", "filesystem", "-o", "udev", ProgramWord(device.path)], limit: 30)
-        guard result.status == 0 else {
-            if result.status == 2, result.errors.isEmpty { return nil }
-            let reason = result.status == 8 ? "it has the marks of several file systems" : result.complaint
+        let content: ContentProbe?
+        do { content = try ContentProbe.look(at: device.path, for: .fileSystems) } catch {
+            let reason: String
+            switch error {
+            case ContentProbe.Doubt.several: reason = "it has the marks of several file systems"
+            case ContentProbe.Doubt.failed(let complaint): reason = complaint
+            default: reason = "\(error)"
+            }
             throw SystemError(EIO, "find out what is on", device.path.description, detail: reason)
         }
-        let facts = Self.facts(result.output)
-        guard let type = facts["ID_FS_TYPE"], let label = facts["ID_FS_LABEL_ENC"], !label.isEmpty else { return nil }
+        guard let content, !content.label.isEmpty else { return nil }
         self.device = device
-        self.type = printable(type)
-        description = Self.describe(device, self.type)
-        self.label = label
-        identifier = printable(facts["ID_FS_UUID_ENC"] ?? [])
-    }
-
-    /// The lines `KEY=value` of blkid. Values of keys that end in `_ENC` have what is no plain text as `\x20`, the backslash too; of its ways
-    /// to write a label it is the one that loses nothing.
-    static func facts(_ output: [UInt8]) -> [String: [UInt8]] {
-        var facts: [String: [UInt8]] = [:]
-        for line in output.split(separator: UInt8(ascii: "\n")) {
-            guard let equals = line.firstIndex(of: UInt8(ascii: "=")) else { continue }
-            let key = String(decoding: line[..<equals], as: UTF8.self)
-            let value = line[(equals + 1)...]
-            facts[key] = key.hasSuffix("_ENC") ? decoded(value) : Array(value)
-        }
-        return facts
-    }
-
-    private static func decoded(_ value: ArraySlice<UInt8>) -> [UInt8] {
-        var result: [UInt8] = []
-        var rest = value
-        while let byte = rest.popFirst() {
-            let digits = rest.dropFirst().prefix(2)
-            if byte == UInt8(ascii: "\\"), rest.first == UInt8(ascii: "x"), digits.count == 2,
-                let escaped = decodeHexadecimal(String(decoding: digits, as: UTF8.self))
-            {
-                result += escaped
-                rest = rest.dropFirst(3)
-            } else {
-                result.append(byte)
-            }
-        }
-        return result
+        type = content.type
+        description = Self.describe(device, content.type)
+        label = content.label
+        identifier = content.identifier
     }
 }

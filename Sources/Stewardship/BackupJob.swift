@@ -2,6 +2,7 @@
 // filter what is protected, never Holdfast's own folders, with the end of the audit log in the label and the hooks around it.
 
 internal import AuditLog
+public import Disks
 public import Images
 public import Machine
 public import Platform
@@ -31,6 +32,7 @@ public struct BackupJob {
 
     /// Absolute paths; none where a point is backed up.
     public var sources: [BytePath]
+    private var disks: [DiskSource] = []
     /// A point of the protected tree, in place of sources.
     public var point: String?
     public var target: Target
@@ -59,13 +61,20 @@ public struct BackupJob {
         self.places = places
     }
 
+    /// A disk is backed up: what of it is mounted comes as files.
+    public mutating func take(_ survey: DiskSurvey) throws {
+        disks.append(try survey.source())
+        sources += survey.trees
+    }
+
     public func run(reporting reporter: Reporter) throws -> BackupReport {
         var request = BackupRequest(sources: sources, name: "")
+        request.disks = disks
         let snapshot = try view(for: &request, reporter)
         defer { withExtendedLifetime(snapshot) {} }
         lookBelowFilters(&request, reporter)
         request.series = series
-        request.name = name ?? Self.defaultName(request.sources)
+        request.name = name ?? Self.defaultName(disks.isEmpty ? request.sources : disks.map(\.path))
         let patterns = excludes.map { Self.patterns($0, below: request.sources) }
         request.excludes = patterns.flatMap { $0 }
         request.level = level
@@ -79,7 +88,7 @@ public struct BackupJob {
         let around = snapshot == nil ? hooks : Hooks()
         let asked = request
         let report = try around.around(
-            "backup", asked.sources.first ?? "/", reporter.progress, reporter.findings
+            "backup", (asked.disks.map(\.path) + asked.sources).first ?? "/", reporter.progress, reporter.findings
         ) { try backUp(asked, reporter) }
         for (exclude, itsOwn) in zip(excludes, patterns) where itsOwn.allSatisfy(report.unmatchedExcludes.contains) {
             reporter.warn("nothing matched --exclude \(printable(exclude))")

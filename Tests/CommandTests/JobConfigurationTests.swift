@@ -73,8 +73,11 @@ import Testing
     }
 
     private static let pairs: [(String, String)] = [
-        ("", "line 3, column 7: the job plant has neither sources nor point"),
-        ("sources = ['/a']\npoint = 'new'", "line 3, column 7: the job plant has both sources and point"),
+        ("", "line 3, column 7: the job plant has neither sources, disk nor point"),
+        (
+            "sources = ['/a']\npoint = 'new'",
+            "line 3, column 7: the job plant has more than one of sources, disk and point"
+        ),
         (
             "sources = ['/a']\nwindow = '22:00-05:00'",
             "line 3, column 7: the job plant has a window and is never due: set every"

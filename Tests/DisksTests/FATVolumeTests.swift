@@ -1,6 +1,7 @@
 // Which parts of a FAT file system are used: with all others emptied its files are what they were, and fsck finds nothing wrong.
 
 import Disks
+import Images
 import Platform
 import TestSupport
 import Testing

@@ -1,6 +1,7 @@
 // Which parts of an NTFS file system are used, and whether a Windows has it in use.
 
 import Disks
+import Images
 import Platform
 import TestSupport
 import Testing

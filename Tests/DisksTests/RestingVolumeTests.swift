@@ -2,6 +2,7 @@
 // its map lies.
 
 import Disks
+import Images
 import Platform
 import TestSupport
 import Testing
@@ -29,9 +30,9 @@ struct RestingVolumeTests {
         Kind(testDescription: "XFS", type: "xfs", make: "mkfs.xfs -q", check: "xfs_repair -n"),
     ]
 
-    private func rest(_ path: BytePath, _ type: String, from start: UInt64 = 0) throws -> RestingVolume {
+    private func rest(_ path: BytePath, _ type: String, from start: UInt64 = 0) throws -> VolumeMount {
         let file = try Descriptor.open(path)
-        return try RestingVolume(of: file, start..<UInt64(file.status().size), sectorSize: 512, type: type)
+        return try VolumeMount(of: file, start..<UInt64(file.status().size), sectorSize: 512, type: type)
     }
 
     /// A file system of 400 MB with files, some of which are gone, in `disk` from `start` on; their sums in `sums`. `last` is done before it is unmounted.
@@ -82,7 +83,7 @@ struct RestingVolumeTests {
         #expect(make(kind, scratch, last: last) == "")
         let path = scratch.file("cut")
         let before = shell("sha256sum <\(path)")
-        let refusal = #expect(throws: RestingVolume.Refusal.self) { try rest(path, kind.type) }
+        let refusal = #expect(throws: VolumeMount.Refusal.self) { try rest(path, kind.type) }
         // btrfs has no number of its own for it.
         #expect(refusal == .notClean || kind.type == "btrfs", "\(refusal as Any)")
         #expect(shell("sha256sum <\(path)") == before)
@@ -97,7 +98,7 @@ struct RestingVolumeTests {
             do {
                 _ = try rest(path, type)
                 Issue.record("it is mounted")
-            } catch RestingVolume.Refusal.unknown(let words) { #expect(!words.isEmpty) }
+            } catch VolumeMount.Refusal.unknown(let words) { #expect(!words.isEmpty) }
         }
         #expect(!shell("losetup -l").contains("\(path)"))
     }

@@ -150,6 +150,16 @@ int clinux_block_facts(int descriptor, uint64_t *bytes, uint32_t *sector);
 /// BLKDISCARD: tells a device that a range is not needed. Says nothing of whether the data is gone.
 int clinux_block_discard(int descriptor, uint64_t offset, uint64_t length);
 
+/// BLKZEROOUT: makes a range of a device zeros, which it may do without being sent them. Both numbers are of whole sectors.
+int clinux_block_zero(int descriptor, uint64_t offset, uint64_t length);
+
+/// Grows the file system of a mounted folder to so many bytes, or to all of its device where that is btrfs' way: EXT4_IOC_RESIZE_FS,
+/// XFS_IOC_FSGROWFSDATA, BTRFS_IOC_RESIZE. ENOTTY: it is none of these; EINVAL: btrfs has several devices.
+int clinux_grow(int folder, uint64_t bytes);
+
+/// BLKRRPART: has the kernel read a device's partition table anew.
+int clinux_block_reread(int descriptor);
+
 /// A part of the device of a mounted file system, in bytes.
 struct clinux_device_part {
     uint64_t start;
@@ -170,7 +180,7 @@ int clinux_btrfs_search(int folder, uint64_t tree, const uint64_t from[3], const
 
 /// A loop device of a part of what is open, for reading alone, which goes with the last descriptor of it (LOOP_CONFIGURE, Linux 5.8).
 /// Returns a descriptor of it, its number in `number`; or -1 with errno.
-int clinux_attach_loop(int backing, uint64_t offset, uint64_t size, uint32_t sector, int *number);
+int clinux_attach_loop(int backing, uint64_t offset, uint64_t size, uint32_t sector, int is_written, int *number);
 
 /// Has ext4 bring everything from its journal to its place, and write zeros over the journal.
 int clinux_clear_journal(int descriptor);

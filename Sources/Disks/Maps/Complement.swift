@@ -1,5 +1,7 @@
 // What is used, where a file system says what is free.
 
+internal import Images
+
 /// The free parts of a volume, in order. They may overlap, and reach beyond its end: who asks trusts none of it.
 protocol FreeParts {
     mutating func nextFree() throws -> Range<UInt64>?

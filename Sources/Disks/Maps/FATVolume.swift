@@ -1,10 +1,11 @@
 // FAT12, FAT16 and FAT32, as far as it has to be known which clusters hold something (Microsoft, "FAT: General Overview of On-Disk Format",
 // 1.03; fatgen103).
 
+public import Images
 internal import Platform
 
 /// A FAT file system at rest.
-public struct FATVolume {
+public struct FATVolume: Sendable {
     public enum Width: Int, Sendable {
         case fat12 = 12
         case fat16 = 16

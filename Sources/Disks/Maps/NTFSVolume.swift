@@ -1,10 +1,11 @@
 // NTFS, as far as it has to be known which clusters hold something, and whether Windows has it in use: its boot sector, the first records of
 // its master file table, and its root folder (as the Linux kernel's fs/ntfs3/ntfs.h has them).
 
+public import Images
 internal import Platform
 
 /// An NTFS file system at rest.
-public struct NTFSVolume {
+public struct NTFSVolume: Sendable {
     /// Bytes.
     public let clusterSize: Int
     public let clusterCount: UInt64

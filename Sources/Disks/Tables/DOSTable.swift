@@ -2,7 +2,7 @@
 
 enum DOSTable {
     /// Types of a partition that has others in it.
-    private static let extended: Set<UInt8> = [0x05, 0x0F, 0x85]
+    static let extended: Set<UInt8> = [0x05, 0x0F, 0x85]
     /// The kernel ends a chain after as many; one that leads back to itself ends, too.
     private static let longestChain = 100
 
@@ -113,9 +113,7 @@ enum DOSTable {
         }
         var pieces: [(offset: UInt64, bytes: [UInt8])] = []
         let logical = table.partitions.filter { $0.number > 4 }
-        let container = table.partitions.first {
-            if case .dos(let type) = $0.type { $0.number <= 4 && extended.contains(type) } else { false }
-        }
+        let container = table.partitions.first(where: \.isContainer)
         for (index, partition) in logical.enumerated() {
             guard let container, let link = partition.link, link >= container.start, link < container.end,
                 link % unit == 0,

@@ -12,7 +12,8 @@ public struct GUID: Sendable, Hashable, CustomStringConvertible {
     /// `C12A7328-F81F-11D2-BA4B-00A0C93EC93B`; nil where it is none.
     public init?(_ text: String) {
         let groups = text.split(separator: "-", omittingEmptySubsequences: false)
-        guard groups.map(\.utf8.count) == [8, 4, 4, 4, 12], let bytes = decodeHexadecimal(groups.joined()) else {
+        guard groups.map(\.utf8.count) == [8, 4, 4, 4, 12], let bytes = decodeHexadecimal(groups.joined().lowercased())
+        else {
             return nil
         }
         self.bytes = Array(bytes[0..<4].reversed() + bytes[4..<6].reversed() + bytes[6..<8].reversed() + bytes[8...])
@@ -52,6 +53,11 @@ public struct Partition: Sendable, Hashable {
     public var link: UInt64?
 
     public var end: UInt64 { start.adding(saturating: length) }
+
+    /// Whether it is there for the logical ones in it.
+    var isContainer: Bool {
+        if case .dos(let type) = type { number <= 4 && DOSTable.extended.contains(type) } else { false }
+    }
 }
 
 public enum PartitionType: Sendable, Hashable {
@@ -83,6 +89,26 @@ public struct PartitionTable: Sendable, Hashable {
     public var firstUsable: UInt64 = 0
     /// What is not as it should be, each in a sentence: a header that is damaged, a partition beyond the end.
     public var remarks: [String] = []
+
+    /// Where the table at the beginning of the disk ends, in bytes.
+    func endOfTable(sectorSize: Int) -> UInt64 {
+        let unit = UInt64(sectorSize)
+        switch kind {
+        case .dos: return unit
+        // safe: at most 1 MiB of entries, of 128 bytes each
+        case .gpt: return (2 + (UInt64(entryCount) * 128 + unit - 1) / unit) * unit
+        }
+    }
+
+    /// Where the table at the end of the disk begins, in bytes.
+    func startOfSecond(diskSize: UInt64, sectorSize: Int) -> UInt64 {
+        switch kind {
+        case .dos: return diskSize
+        case .gpt:
+            let room = endOfTable(sectorSize: sectorSize) - UInt64(sectorSize)
+            return diskSize - min(diskSize, room)
+        }
+    }
 
     /// Reads the table of a disk; nil where there is none.
     ///

@@ -1,6 +1,7 @@
 // `holdfast backup`: makes an image of folders or files.
 
 internal import ArgumentParser
+internal import Disks
 internal import Images
 internal import Platform
 internal import Stewardship
@@ -8,7 +9,7 @@ internal import Stores
 
 struct BackupCommand: StatefulCommand {
     static let configuration = CommandConfiguration(
-        commandName: "backup", abstract: "Make an image of folders or files.",
+        commandName: "backup", abstract: "Make an image of folders or files, or of a disk.",
         discussion: discussion(
             """
             A backup stays on the file system that it started on and says what it left out. The first backup to a new \
@@ -17,10 +18,20 @@ struct BackupCommand: StatefulCommand {
             """,
             examples: "holdfast backup /opt/plc --to nas",
             "holdfast backup / /boot /boot/efi --to nas --quiet # by a timer",
-            "holdfast backup /opt/plc --output /mnt/usb/plc.hf --passphrase # one file"))
+            "holdfast backup /opt/plc --output /mnt/usb/plc.hf --passphrase # one file",
+            "holdfast backup --disk /dev/sdb --to nas # a whole disk, at rest"))
 
     @Argument(help: ArgumentHelp("What to back up; with --point the protected tree.", valueName: "path"))
     var sources: [PathArgument] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Make an image of a disk, as /dev/sda, or of a file that is an image of one: what makes it start, and all that is on it.",
+            valueName: "device"))
+    var disk: PathArgument?
+
+    @Flag(help: "With --disk: show what would be read, and how; make no image.")
+    var dryRun = false
 
     @Option(
         help: ArgumentHelp("Back up the protected tree as it was at this restore point.", valueName: "name"),
@@ -55,20 +66,34 @@ struct BackupCommand: StatefulCommand {
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func check() throws {
-        try target.check()
+        if dryRun && disk == nil { throw ValidationError("--dry-run goes with --disk.") }
+        if !dryRun { try target.check() }
+        if disk != nil && (!sources.isEmpty || point != nil) {
+            throw ValidationError("--disk stands for the path to back up.")
+        }
         if !sources.isEmpty && point != nil { throw ValidationError("--point stands for the path to back up.") }
-        if sources.isEmpty && point == nil { throw ValidationError("Give at least one path to back up.") }
+        if sources.isEmpty && point == nil && disk == nil {
+            throw ValidationError("Give at least one path to back up, or a disk with --disk.")
+        }
         try refuseWord(name)
         guard (1...19).contains(compression) else { throw ValidationError("--compression goes from 1 to 19.") }
         try refuseMixedOutput(target.output, global)
     }
 
-    func isRecorded(in session: Session) -> Bool { true }
+    func isRecorded(in session: Session) -> Bool { !dryRun }
 
     func perform(_ session: Session) throws -> Outcome {
         let places = state.places(session)
+        let survey = try disk.map { try DiskSurvey(SourceDisk($0.absolute)) }
+        if let survey, dryRun {
+            session.show([("disks", .list([survey.document()]))], summary: survey.lines())
+            return .done
+        }
+        survey?.lines().forEach { session.console.note($0) }
         var job = BackupJob(
-            sources: try sources.map { try $0.absolute }, point: point, to: try destination(session), places: places)
+            sources: try sources.map { try $0.absolute }, point: point, to: try destination(session),
+            places: places)
+        try survey.map { try job.take($0) }
         job.name = name?.text
         job.series = series?.text
         job.excludes = excludes.map(\.bytes)

@@ -1,6 +1,7 @@
 // `holdfast restore`: brings an image back.
 
 internal import ArgumentParser
+internal import Disks
 internal import Images
 internal import Machine
 internal import Platform
@@ -18,7 +19,8 @@ struct RestoreCommand: HoldfastCommand {
             """,
             examples: "holdfast restore --from nas --to ./found # asks",
             "holdfast restore latest --from nas --to /mnt --identity key.txt",
-            "holdfast restore 3f9a --from nas --to ./found --only etc/network"))
+            "holdfast restore 3f9a --from nas --to ./found --only etc/network",
+            "holdfast restore latest --from nas --disk /dev/sdb # a whole disk"))
 
     @Argument(help: "The image; without one it asks, by a numbered list. Not needed with --input.", completion: .images)
     var image: NameArgument?
@@ -27,6 +29,35 @@ struct RestoreCommand: HoldfastCommand {
 
     @Option(help: ArgumentHelp("Where to; not needed with --dry-run.", valueName: "dir"), completion: .directory)
     var to: PathArgument?
+
+    @Option(
+        help: ArgumentHelp(
+            "Write the image of a disk to this one, as /dev/sdb, or to a file; in place of --to. Its serial number has to be typed.",
+            valueName: "device"))
+    var disk: PathArgument?
+
+    @Option(
+        help: ArgumentHelp(
+            "With --disk: the serial number of the disk that is meant, or else its name.", valueName: "serial"))
+    var confirm: String?
+
+    @Flag(help: "With --disk: do not read back what was written.")
+    var noReadBack = false
+
+    @Flag(help: "With --disk: change nothing for the new disk, neither what starts it nor how large it is.")
+    var exact = false
+
+    @Flag(help: "With --disk: it will be another machine, beside the one that was imaged.")
+    var newIdentity = false
+
+    @Flag(help: "With --disk: it takes the place of the machine that was imaged.")
+    var sameIdentity = false
+
+    @Option(help: ArgumentHelp("With --new-identity: what the new machine is called.", valueName: "name"))
+    var hostname: NameArgument?
+
+    @Flag(help: "With --disk: do not tell the firmware of it.")
+    var noFirmware = false
 
     @Option(
         name: .customLong("only"),
@@ -56,7 +87,33 @@ struct RestoreCommand: HoldfastCommand {
     func check() throws {
         try source.check()
         if copyFirst && source.from == nil { throw ValidationError("--copy-first is for a store.") }
-        if to == nil && !dryRun { throw ValidationError("Give --to DIR, or --dry-run.") }
+        if disk != nil && (to != nil || !only.isEmpty || devices || trustTimes) {
+            throw ValidationError("--disk goes without --to, --only, --devices and --trust-times.")
+        }
+        if disk == nil && (confirm != nil || noReadBack || exact || newIdentity || sameIdentity || noFirmware) {
+            throw ValidationError(
+                "--confirm, --no-read-back, --exact, --new-identity, --same-identity and --no-firmware go with --disk.")
+        }
+        if newIdentity && sameIdentity { throw ValidationError("Give --new-identity or --same-identity.") }
+        if let hostname {
+            guard newIdentity else { throw ValidationError("--hostname goes with --new-identity.") }
+            guard Self.isHostName(hostname.text) else {
+                throw ValidationError("--hostname is one word of letters, digits and -, at most 63 of them.")
+            }
+        }
+        if to == nil && disk == nil && !dryRun { throw ValidationError("Give --to DIR, --disk DEVICE, or --dry-run.") }
+    }
+
+    /// RFC 1123, 2.1.
+    private static func isHostName(_ text: String) -> Bool {
+        let letters = text.utf8
+        let isPlain = letters.allSatisfy {
+            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0 | 0x20)
+                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+                || $0 == UInt8(ascii: "-")
+        }
+        return isPlain && (1...63).contains(letters.count) && letters.first != UInt8(ascii: "-")
+            && letters.last != UInt8(ascii: "-")
     }
 
     func isRecorded(in session: Session) -> Bool { !dryRun }
@@ -66,7 +123,7 @@ struct RestoreCommand: HoldfastCommand {
         if let to, !dryRun, FilterMounts.forgets(try to.absolute) != nil {
             throw FilterError.active(what: "what is restored to \(to.path)")
         }
-        let scan = dryRun ? nil : session.configuration.scan.map { RestoreScan($0) }
+        let scan = dryRun || disk != nil ? nil : session.configuration.scan.map { RestoreScan($0) }
         // A look that cannot be made is told before hours of work, not after.
         if let scan {
             request.target = try Descriptor.place(of: request.target).path
@@ -95,8 +152,21 @@ struct RestoreCommand: HoldfastCommand {
         // However it ends: the room is needed, and a copy is made again.
         defer { first.finish(session) }
         let reader = try source.reader(image, pace, session, copyFirst: first)
-        if !dryRun { try confirmRoot(reader, session) }
+        if !dryRun, disk == nil { try confirmRoot(reader, session) }
         if let label = reader.label { session.console.note("restoring " + describe(label, reader.imageID)) }
+        if let disk {
+            var options = DiskRestoreOptions()
+            options.readsBack = !noReadBack
+            options.isExact = exact
+            options.tellsFirmware = !noFirmware
+            let identity: RestoredIdentity? =
+                newIdentity ? .new(hostName: hostname?.text) : sameIdentity ? .same : nil
+            let restore = DiskRestore(
+                disk: try disk.absolute, confirm: confirm, isDryRun: dryRun, options: options, identity: identity)
+            let outcome = try restore.perform(reader, session)
+            first.finish(session)
+            return outcome
+        }
         let report = try session.working {
             try restore(reader, asked, progress: session.progress, findings: session.findings)
         }

@@ -17,12 +17,22 @@ enum JobSettingTable {
         Setting(
             name: "sources", wants: "an array of paths",
             explanation: ["The folders and files. What a snapshot can be made of is read from one."],
-            standard: "none; sources or point has to be there", example: #"sources = ["/", "/boot", "/boot/efi"]"#
+            standard: "none; sources, disk or point has to be there", example: #"sources = ["/", "/boot", "/boot/efi"]"#
         ) { value, source, result in
             guard let paths = value.array, !paths.isEmpty else {
                 throw source.problem(value.place, "sources wants an array of paths")
             }
             result.job.sources = try paths.map { try source.absolute($0, "sources") }
+        },
+        Setting(
+            name: "disk", wants: "a device",
+            explanation: [
+                "In place of sources: a whole disk, with what makes it start. What is mounted is read file by file. Names in /dev may change",
+                "from one start to the next; those in /dev/disk/by-id do not.",
+            ],
+            standard: "none", example: #"disk = "/dev/disk/by-id/ata-Example_SSD_1234""#, isAlternative: true
+        ) { value, source, result in
+            result.job.disk = try source.absolute(value, "disk")
         },
         Setting(
             name: "point", wants: "the name of a restore point, or \"new\"",
@@ -223,6 +233,7 @@ struct TOMLText {
 /// A job as the configuration has it, while it is read.
 struct ConfiguredJob {
     var sources: [BytePath]?
+    var disk: BytePath?
     var point: String?
     var excludes: [[UInt8]] = []
     var imageName: String?
@@ -249,12 +260,13 @@ struct ConfiguredJob {
             )
         }
         let content: Job.Source
-        switch (sources, point) {
-        case (let paths?, nil): content = .paths(paths)
-        case (nil, "new"?): content = .newPoint
-        case (nil, let name?): content = .point(name)
-        case (nil, nil): throw problem("has neither sources nor point")
-        default: throw problem("has both sources and point")
+        switch (sources, disk, point) {
+        case (let paths?, nil, nil): content = .paths(paths)
+        case (nil, let device?, nil): content = .disk(device)
+        case (nil, nil, "new"?): content = .newPoint
+        case (nil, nil, let name?): content = .point(name)
+        case (nil, nil, nil): throw problem("has neither sources, disk nor point")
+        default: throw problem("has more than one of sources, disk and point")
         }
         if to.isEmpty { throw problem("has no store to write to: set to") }
         if let both = copies.first(where: { copy in to.contains { $0.text == copy.text } }) {

@@ -19,12 +19,7 @@ public func main() -> Never {
     HostFacts.raiseOpenFileLimit()
     refuseCoreDumps()
     returnLargeMemory()
-    let name = ArgumentText.programName
-    if let problem = notYet(name) {
-        report(problem, on: Console(isJSON: false))
-        exit(problem.status)
-    }
-    let root = command(named: name)
+    let root = command(named: ArgumentText.programName)
     exit(run(ArgumentText.behindCommand(arguments, in: root), as: root, progress: progress))
 }
 
@@ -33,18 +28,10 @@ private func command(named name: String) -> any ParsableCommand.Type {
     switch name {
     case "restorepoint": RestorepointCommand.self
     case "bwf": BwfCommand.self
+    case "TcBackup.sh": TcBackupCommand.self
+    case "TcRestore.sh": TcRestoreCommand.self
     default: RootCommand.self
     }
-}
-
-/// The names of TwinCAT/BSD's disk images are taken; nobody is to take their absence for a backup.
-private func notYet(_ name: String) -> Problem? {
-    guard ["TcBackup.sh", "TcRestore.sh"].contains(name) else { return nil }
-    return .refused(
-        "images of whole disks are not there yet: nothing was read or written",
-        hint: name == "TcBackup.sh"
-            ? "`holdfast backup / --to STORE` makes an image of the files"
-            : "`holdfast restore` brings back an image of files")
 }
 
 /// Runs a command and returns its exit status.

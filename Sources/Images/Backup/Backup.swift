@@ -15,6 +15,8 @@ public struct BackupRequest: Sendable {
     public var parts: TreeParts?
     /// What is Holdfast's own on this machine and left out, beside a store's keys, its cache and the store itself.
     public var own: [BytePath] = []
+    /// Disks, which come before the trees.
+    public var disks: [DiskSource] = []
     /// Sources that are read somewhere else, as from a snapshot of them, and restored as if they had been read in their place.
     public var views: [BytePath: BytePath] = [:]
     /// The restore point or snapshot of which this is the image; empty for the live tree.
@@ -44,12 +46,13 @@ public struct BackupRequest: Sendable {
         label.name = name
         label.host = HostFacts.hostName
         label.hardware = HostFacts.hardwareSeries
-        label.sources = sources
+        label.sources = disks.map(\.path) + sources
         label.time = Timestamp.now()
         label.tool = tool
         label.point = point
         label.logHead = logHead
         if sources.contains("/") { label.roles = [ImageLabel.systemRole] }
+        if !disks.isEmpty { label.roles.append(ImageLabel.diskRole) }
         return label
     }
 }
@@ -81,6 +84,13 @@ struct BackupCounts: Sendable {
     /// Segments that the tree leaves mostly unused.
     var sparse: [Digest] = []
     var unmatchedExcludes: [PathPattern] = []
+
+    mutating func add(_ disks: BackupCounts) {
+        entries.add(saturating: disks.entries)
+        files.add(saturating: disks.files)
+        filesRead.add(saturating: disks.filesRead)
+        contentBytes.add(saturating: disks.contentBytes)
+    }
 }
 
 extension Store {
@@ -165,25 +175,41 @@ extension BackupRequest {
         var options = options
         options.own.formUnion(own.compactMap { FileIdentity($0) })
         options.parts = parts
-        options.needs = needs
+        options.needs = disks.isEmpty ? needs : []
+        for stream in disks.flatMap(\.streams) where countsAhead {
+            progress.expect(bytes: progress.bytesExpected &+ stream.size, items: 0)
+        }
         let counter =
-            countsAhead ? TreeCounter(sources, views: views, options: options, progress: progress) : nil
+            countsAhead && !sources.isEmpty
+            ? TreeCounter(sources, views: views, options: options, progress: progress) : nil
         defer { counter?.finish() }
         let pipeline = try Pipeline(group: group, level: level, output: output)
         do {
             let reader = TreeReader(
                 pipeline: pipeline, options: options, gearTable: try group.gearTable(store: store), cache: cache,
                 progress: progress, findings: findings, isStored: isStored)
+            let disksRead = try readDisks(through: pipeline, options: options, progress: progress, findings: findings)
             for source in sources { try reader.read(source, at: views[source] ?? source) }
             try reader.finish()
             try pipeline.finish()
-            return try reader.countsAtEnd(storedLength)
+            var counts = try reader.countsAtEnd(storedLength)
+            counts.add(disksRead)
+            return counts
         } catch {
             pipeline.cancel()
             // What failed on another thread is the cause; the walk only met its closed queues.
             try pipeline.check(unless: error)
             throw error
         }
+    }
+
+    private func readDisks(
+        through pipeline: Pipeline, options: TreeReader.Options, progress: Progress, findings: Findings
+    ) throws -> BackupCounts {
+        let reader = DiskReader(
+            pipeline: pipeline, contentPerPiece: options.contentPerPiece, progress: progress, findings: findings)
+        for (index, disk) in disks.enumerated() { try reader.read(disk, needs: index == 0 ? needs : []) }
+        return reader.counts
     }
 
     /// The cache of the last backup of the same sources.

@@ -43,6 +43,18 @@ struct ManifestPiece: Sendable {
     var bytes: [UInt8] = []
     var patches: [(offset: Int, ticket: ChunkTicket)] = []
 
+    /// Cites a whole chunk as the next content of the file under way.
+    mutating func append(contentOf job: ChunkJob, length: Int) {
+        job.inputLength = length
+        var slice: [UInt8] = []
+        // safe: a length in a buffer
+        let place = Slice.append(length: UInt64(length), offset: 0, to: &slice)
+        bytes.append(RecordKind.content.rawValue)
+        bytes.append(varint: UInt64(slice.count))
+        patches.append((bytes.count + place, job.ticket))
+        bytes += slice
+    }
+
     mutating func resolve() {
         for (offset, ticket) in patches {
             ticket.id.withUnsafeBytes { id in

@@ -255,16 +255,9 @@ extension TreeReader {
     }
 
     func submitContent(_ job: ChunkJob, length: Int) {
-        job.inputLength = length
-        var slice: [UInt8] = []
-        // safe: a length in a buffer
-        let place = Slice.append(length: UInt64(length), offset: 0, to: &slice)
-        piece.bytes.append(RecordKind.content.rawValue)
-        piece.bytes.append(varint: UInt64(slice.count))
-        piece.patches.append((piece.bytes.count + place, job.ticket))
-        piece.bytes += slice
+        piece.append(contentOf: job, length: length)
         pieceContent += length
-        progress.add(bytes: UInt64(length))  // safe: as above
+        progress.add(bytes: UInt64(length))  // safe: a length in a buffer
         pipeline.submit(job)
     }
 }

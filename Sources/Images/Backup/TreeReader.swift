@@ -323,7 +323,8 @@ final class TreeReader {
 
     // MARK: Pieces
 
-    private static let pieceLength = 256 << 10
+    /// Bytes of records after which they are handed on.
+    static let pieceLength = 256 << 10
 
     func flushIfLarge(_ isFlushed: inout Bool) throws {
         guard piece.bytes.count >= Self.pieceLength || pieceContent >= options.contentPerPiece else { return }

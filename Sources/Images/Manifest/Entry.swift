@@ -238,6 +238,8 @@ enum RecordKind: UInt8 {
 
     /// The field of the first *source* that says what is needed to restore the machine.
     static let needsOfSource: UInt64 = 2
+    /// The field of a *source* that is a disk: how it is divided, and what is in which file.
+    static let diskOfSource: UInt64 = 3
 }
 
 extension [UInt8] {

@@ -47,10 +47,12 @@ public struct ImageLabel: Sendable, Hashable {
     public var clockOffset: Int64 = 0
     /// The newest record of the store that its writer knew.
     var record: StoreMemory.Record?
-    /// What the tree is to the machine: `system`, its /.
+    /// What it is to the machine: `system`, its /; `disk`, one of its disks or several.
     public var roles: [String] = []
 
     public static let systemRole = "system"
+    public static let diskRole = "disk"
+    public var isOfDisk: Bool { roles.contains(Self.diskRole) }
 
     public func isOf(series other: String) -> Bool { ExactText(series) == ExactText(other) }
     public func isOf(host other: String) -> Bool { ExactText(host) == ExactText(other) }

@@ -13,6 +13,11 @@ extension BackupRequest {
 /// - Returns: nil where it says nothing, as one of a folder.
 /// - Throws: `ImageError` where that piece is lost.
 public func needs(of reader: any ImageReader) throws -> [UInt8]? {
+    try firstSource(of: reader, field: RecordKind.needsOfSource)
+}
+
+/// A field of the first *source* record of an image.
+func firstSource(of reader: any ImageReader, field: UInt64) throws -> [UInt8]? {
     guard let reader = reader as? any BatchedImageReader else { return nil }
     do {
         while let batch = try reader.nextBatch() {
@@ -27,7 +32,7 @@ public func needs(of reader: any ImageReader) throws -> [UInt8]? {
             while let item = try items.next() {
                 if item.kind == .position { continue }
                 guard item.kind == .source else { return nil }
-                return try needs(in: item.payload)
+                return try value(of: field, in: item.payload)
             }
         }
         return nil
@@ -36,14 +41,13 @@ public func needs(of reader: any ImageReader) throws -> [UInt8]? {
     }
 }
 
-/// The field of a *source* record.
-private func needs(in payload: WireReader) throws(FormatError) -> [UInt8]? {
+private func value(of tag: UInt64, in payload: WireReader) throws(FormatError) -> [UInt8]? {
     var reader = payload
     while let field = try reader.field() {
-        guard field.tag == RecordKind.needsOfSource else { continue }
+        guard field.tag == tag else { continue }
         var value = field.value
         guard value.remaining <= Format.maximumNeedsLength else {
-            throw FormatError("what is needed to restore the machine is longer than any can be")
+            throw FormatError("what a source says is longer than any can be")
         }
         return value.rest()
     }

@@ -4,11 +4,27 @@ internal import Cryptography
 internal import Platform
 internal import Reporting
 
+/// What parts of chunks are for. Used by several threads at once.
+protocol RestoredContent: AnyObject, Sendable {
+    /// - Parameter isWhole: whether the part is all that it is.
+    func take(_ content: UnsafeRawBufferPointer, at offset: UInt64, isWhole: Bool)
+    /// A part of it cannot be had.
+    func fail(_ reason: String)
+    /// A part is done with, whatever became of it.
+    func release()
+    /// Whether the restore ends, so that nothing more is wanted.
+    var isStopped: Bool { get }
+    /// Nothing more can be read.
+    func stop(_ error: ImageError)
+}
+
+extension RestoreFile: RestoredContent {}
+
 /// A chunk, and the parts of files that it holds. Filled by the walk, then used by one worker.
 final class RestoreJob: @unchecked Sendable {
     let id: Digest
     let chunks: any ChunkProvider
-    var parts: [(file: RestoreFile, slice: Slice, offset: UInt64, isWhole: Bool)] = []
+    var parts: [(file: any RestoredContent, slice: Slice, offset: UInt64, isWhole: Bool)] = []
 
     init(_ id: Digest, _ chunks: any ChunkProvider) {
         self.id = id

@@ -58,7 +58,7 @@ extension Restorer {
             guard let id = slice.chunk else { continue }
             file.hold()
             let isWhole = slice.length == file.entry.size && offset == 0
-            let part = (file: file, slice: slice, offset: offset, isWhole: isWhole)
+            let part = (file: file as any RestoredContent, slice: slice, offset: offset, isWhole: isWhole)
             guard isWhole else {
                 // A large file's chunk is its own; a segment that small files around it share stays open.
                 let own = RestoreJob(id, chunks)

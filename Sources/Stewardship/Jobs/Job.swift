@@ -18,6 +18,8 @@ public struct Job: Sendable {
     /// What an image is made of.
     public enum Source: Hashable, Sendable {
         case paths([BytePath])
+        /// A disk, with what makes it start.
+        case disk(BytePath)
         /// A restore point of the protected tree.
         case point(String)
         /// One that is made for it.

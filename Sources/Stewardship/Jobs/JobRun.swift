@@ -1,6 +1,7 @@
 // A run of a job: an image into each store that is due, then the copies, then a share of the proof. A store that is away stops no other, and
 // what came of each is on record as soon as it is known.
 
+internal import Disks
 internal import Images
 public import Machine
 public import Platform
@@ -150,6 +151,7 @@ public struct JobRun {
         backup.rereads = rereads
         backup.isOfMachine = true
         if let hooks = job.hooks { backup.hooks = hooks }
+        if case .disk(let path) = job.source { try backup.take(DiskSurvey(SourceDisk(path))) }
         return try backup.run(
             reporting: Reporter(progress: reporter.progress, findings: findings, warn: reporter.warn))
     }
@@ -157,7 +159,7 @@ public struct JobRun {
     /// The restore point that is backed up; nil where paths are.
     private func point(for targets: [String], _ start: Moment) throws -> String? {
         switch job.source {
-        case .paths: return nil
+        case .paths, .disk: return nil
         case .point(let name): return name
         case .newPoint:
             let tree = try ProtectedTree.open(

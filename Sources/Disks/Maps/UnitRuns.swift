@@ -1,12 +1,6 @@
-// Which parts of a volume hold something. Everything that is not known to be free is used.
+// What is used, where a file system has a bit or an entry for each unit of it.
 
 internal import Platform
-
-/// The used parts of a volume, in order, one at a time: a volume may be in any number of pieces, and none of them is kept.
-public protocol UsedParts {
-    /// Bytes, from the volume's beginning; nil at the end. Each begins behind the one before, and does not touch it.
-    mutating func next() throws -> Range<UInt64>?
-}
 
 /// Units of one size that are used or not, in their order, with what comes before and behind them.
 struct UnitRuns {

@@ -1,0 +1,63 @@
+// What keeps a disk from being imaged or restored, each in a sentence with its mend.
+
+public import Platform
+public import Reporting
+
+public enum DiskError: Explained, Hashable {
+    case noDisk(BytePath)
+    case partition(BytePath)
+    case inUse(BytePath, [String])
+    case damagedTable(BytePath, String)
+    case damagedDescription(String)
+    case tooSmall(BytePath, needed: UInt64, size: UInt64, what: String)
+    case otherSectors(BytePath, image: Int, disk: Int)
+    case readOnly(BytePath)
+    case notConfirmed(BytePath, wanted: String)
+    case fileIsThere(BytePath)
+    case different(BytePath, blocks: Int, first: UInt64)
+
+    public var description: String {
+        switch self {
+        case .noDisk(let path): "\(path) is neither a disk nor an image of one"
+        case .partition(let path): "\(path) is a partition, and an image of a disk goes to a whole disk"
+        case .inUse(let path, let uses): "\(path) is in use: \(uses.joined(separator: "; "))"
+        case .damagedTable(let path, let reason): "the partition table of \(path) is damaged: \(reason)"
+        case .damagedDescription(let reason): "the image cannot be restored: \(reason)"
+        case .tooSmall(let path, let needed, let size, let what):
+            "\(path) is too small: \(what) ends at byte \(needed), and the disk at \(size)"
+        case .otherSectors(let path, let image, let disk):
+            "\(path) has sectors of \(disk) bytes, and what is in the image was made for \(image)"
+        case .readOnly(let path): "\(path) is write-protected"
+        case .notConfirmed(let path, let wanted):
+            "not confirmed, and nothing was written: \(path) is confirmed by typing \(printable(wanted.utf8))"
+        case .fileIsThere(let path): "there is a file \(path), and it is not empty"
+        case .different(let path, let blocks, let first):
+            "\(path) does not give back what was written to it: \(blocks) blocks differ, the first at byte \(first)"
+        }
+    }
+
+    public var mend: String? {
+        switch self {
+        case .noDisk: "`lsblk` lists the disks"
+        case .partition: "name the disk, as /dev/sda"
+        case .inUse:
+            "unmount what is on it, or start the machine from another medium; `holdfast backup` makes an image of files that are in use"
+        case .damagedTable: "`fdisk -l` shows what it says"
+        case .damagedDescription: nil
+        case .tooSmall: "take a larger disk"
+        case .otherSectors: "take a disk with the same sectors"
+        case .readOnly: "take the protection off, or take another disk"
+        case .notConfirmed: "give its serial number, or else its name, with --confirm"
+        case .fileIsThere: "take a name that is free, or confirm it with --confirm NAME"
+        case .different: "take another disk: this one does not keep what it is given"
+        }
+    }
+
+    public var exitStatus: Int32 {
+        switch self {
+        case .noDisk, .partition: 2
+        case .damagedTable, .damagedDescription, .different: 3
+        default: 4
+        }
+    }
+}

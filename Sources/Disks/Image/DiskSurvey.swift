@@ -1,0 +1,309 @@
+// Looks at a disk before it is imaged: its table, what is in each partition, and which way each is taken. Nothing of the disk is written.
+
+public import Images
+public import Platform
+
+/// A disk, or a file that is an image of one, open for reading.
+public struct SourceDisk: Sendable {
+    public let path: BytePath
+    /// nil: a file.
+    public let device: BlockDevice?
+    /// Bytes.
+    public let size: UInt64
+    /// Bytes of a logical sector.
+    public let sectorSize: Int
+    let file: Descriptor
+
+    /// - Throws: `DiskError` where it is neither; `SystemError`.
+    public init(_ path: BytePath) throws {
+        file = try Descriptor.open(path, .nonBlocking)
+        let status = try file.status()
+        self.path = path
+        switch status.kind {
+        case .blockDevice:
+            device = BlockDevice(number: "\(status.nodeMajor):\(status.nodeMinor)")
+            (size, sectorSize) = try file.blockFacts()
+        case .file:
+            device = nil
+            size = status.size
+            // What made it does not say; a GPT does, by where it is.
+            let first = OpenDisk(file, size: size, sectorSize: 4096, subject: "\(path)")
+            let magic = size >= 8192 ? try first.read(4096..<4104) : []
+            sectorSize = magic == Array("EFI PART".utf8) ? 4096 : 512
+        default: throw DiskError.noDisk(path)
+        }
+        guard size >= 4096 else { throw DiskError.noDisk(path) }
+    }
+
+    var bytes: OpenDisk { OpenDisk(file, size: size, sectorSize: sectorSize, subject: "\(path)") }
+}
+
+/// What is to be read of a disk, and how.
+public struct DiskSurvey {
+    public private(set) var description: DiskDescription
+    public private(set) var streams: [any DiskStream] = []
+    /// What is read as files: places where file systems of the disk are mounted.
+    public private(set) var trees: [BytePath] = []
+    private let disk: SourceDisk
+    private var use = DiskUse()
+
+    /// The greatest part before the first partition that is taken, in bytes: what a loader has there is shorter.
+    private static let longestGap: UInt64 = 64 << 20
+
+    /// - Throws: `DiskError` where the disk is in use, so that what is read would not be one state of it; `SystemError`.
+    public init(_ disk: SourceDisk) throws {
+        self.disk = disk
+        description = DiskDescription(
+            name: disk.path.description, size: disk.size, sectorSize: disk.sectorSize, volumes: [])
+        if let device = disk.device {
+            use = try DiskUse(of: device)
+            description.model = device.model.isEmpty ? nil : device.model
+            description.serial = device.serial.isEmpty ? nil : device.serial
+            description.machine = HostFacts.boardIdentifier
+        }
+        guard let table = try PartitionTable.read(disk.bytes) else {
+            try add(stream: "disk", partition: nil, 0..<disk.size, isDivided: false)
+            return
+        }
+        for remark in table.remarks { description.remarks.append(remark) }
+        description.table = DiskDescription.Table(table)
+        try add(partitionsOf: table)
+        description.volumes.sort { $0.start < $1.start }
+    }
+
+    public func source() throws -> DiskSource {
+        // In the order of the disk.
+        let places = Dictionary(uniqueKeysWithValues: description.volumes.map { ($0.stream, $0.start) })
+        return DiskSource(
+            path: disk.path, description: try description.encoded(),
+            streams: streams.sorted { places[$0.name] ?? 0 < places[$1.name] ?? 0 })
+    }
+
+    // MARK: Places
+
+    private mutating func add(partitionsOf table: PartitionTable) throws {
+        // An extended one holds nothing but others.
+        let all = table.partitions.filter { !$0.isContainer && $0.length > 0 }.sorted { $0.start < $1.start }
+        let tableEnd = table.endOfTable(sectorSize: disk.sectorSize)
+        var end = tableEnd
+        for (index, partition) in all.enumerated() {
+            guard partition.end <= disk.size else {
+                throw DiskError.damagedTable(disk.path, "partition \(partition.number) ends beyond the end of the disk")
+            }
+            guard partition.start >= end || index == 0 && partition.start >= tableEnd else {
+                throw DiskError.damagedTable(disk.path, "partition \(partition.number) begins within another one")
+            }
+            if index == 0, partition.start > end {
+                let gap = end..<min(partition.start, end + Self.longestGap)  // safe: the one is a table's length
+                try add(stream: "gap", partition: nil, gap, isDivided: true)
+                end = gap.upperBound
+            }
+            leaveOut(end..<partition.start, of: table)
+            try add(
+                stream: "part\(partition.number)", partition: partition.number, partition.start..<partition.end,
+                isDivided: true)
+            end = partition.end
+        }
+        leaveOut(end..<max(end, table.startOfSecond(diskSize: disk.size, sectorSize: disk.sectorSize)), of: table)
+    }
+
+    private mutating func leaveOut(_ range: Range<UInt64>, of table: PartitionTable) {
+        // Partitions begin at whole MiB, and a logical one has its sector before it.
+        guard range.count >= 2 << 20 else { return }
+        description.leftOut.append(
+            DiskDescription.Gap(
+                start: range.lowerBound, size: range.upperBound - range.lowerBound, why: "no partition has it"))
+    }
+
+    // MARK: One volume
+
+    private mutating func add(stream name: String, partition: Int?, _ range: Range<UInt64>, isDivided: Bool) throws {
+        let size = range.upperBound - range.lowerBound
+        var volume = DiskDescription.Volume(
+            stream: name, partition: partition, start: range.lowerBound, size: size, way: .raw, used: size)
+        var stream = VolumeStream(name: name, disk.file, range, way: .raw, subject: "\(disk.path)")
+        let mounted = use.mounts[partition ?? 0] ?? []
+        if !mounted.isEmpty {
+            try takeTrees(of: mounted, in: &volume)
+            description.volumes.append(volume)
+            return
+        }
+        if partition != nil || !isDivided { try look(at: &volume, &stream, range) }
+        if volume.way != .raw { volume.used = try used(stream) }
+        description.volumes.append(volume)
+        streams.append(stream)
+    }
+
+    /// A file system that is in use: its files are read where it is mounted.
+    private mutating func takeTrees(of mounted: [DiskUse.MountedTree], in volume: inout DiskDescription.Volume) throws {
+        volume.way = .tree
+        let device = mounted[0].device
+        guard let content = try ContentProbe.look(at: device.path) else {
+            throw DiskError.inUse(disk.path, ["what is mounted at \(mounted[0].point) is of a kind that is not known"])
+        }
+        volume.content = content.type
+        volume.contentID = content.identifier.isEmpty ? nil : content.identifier
+        volume.label = content.label.isEmpty ? nil : printable(content.label)
+        volume.recipe = try FileSystemRecipe(of: content, on: device)
+        let space = try Descriptor.open(mounted[0].point, .directory).space()
+        volume.used = space.total - min(space.total, space.free)
+        volume.trees = mounted.map { DiskDescription.Tree(source: $0.name, subvolume: $0.subvolume) }
+        volume.why = "it is in use: its files are read one by one"
+        trees += mounted.map(\.point)
+        if let root = mounted.first(where: { $0.point == "/" }), description.system == nil {
+            description.system = SystemOnDisk(in: try Descriptor.open("/", .directory), volume.stream, root.subvolume)
+        }
+    }
+
+    private func used(_ stream: VolumeStream) throws -> UInt64 {
+        var parts = try stream.usedParts()
+        var sum: UInt64 = 0
+        while let part = try parts.next() { sum.add(saturating: part.upperBound - part.lowerBound) }
+        return sum
+    }
+
+    private mutating func look(
+        at volume: inout DiskDescription.Volume, _ stream: inout VolumeStream, _ range: Range<UInt64>
+    ) throws {
+        let content: ContentProbe?
+        do { content = try ContentProbe.look(at: disk.path, range) } catch ContentProbe.Doubt.several {
+            return volume.why = "it has the marks of several file systems"
+        } catch ContentProbe.Doubt.failed(let reason) {
+            return volume.why = "blkid cannot say what it is: \(reason)"
+        }
+        guard let content else { return volume.why = "nothing that is known is in it" }
+        volume.content = content.type
+        volume.contentID = content.identifier.isEmpty ? nil : content.identifier
+        volume.label = content.label.isEmpty ? nil : printable(content.label)
+        do {
+            guard let map = try UsedMap(of: content.type, in: disk, range) else {
+                return volume.why = "of \(content.type) it is not known which parts are used"
+            }
+            stream = VolumeStream(
+                name: volume.stream, disk.file, range, way: map.way, map: map, subject: "\(disk.path)")
+            volume.way = map.way
+            if description.system == nil { description.system = map.system(volume.stream) }
+        } catch let refusal as UsedMap.Refusal {
+            volume.why = refusal.reason
+        } catch let error as DiskFormatError {
+            volume.why = "its \(content.type) is damaged: \(error)"
+        }
+    }
+}
+
+/// Which parts of a volume are used, as its content says.
+struct UsedMap: Sendable {
+    /// Why it says nothing that can be believed.
+    struct Refusal: Error, Hashable {
+        let reason: String
+    }
+
+    let way: DiskDescription.Way
+    private let mount: VolumeMount?
+    let parts: @Sendable () throws -> any UsedParts
+
+    /// nil: nobody here knows how to ask such a content.
+    init?(of type: String, in disk: SourceDisk, _ range: Range<UInt64>) throws {
+        let bytes = PartOfDisk(disk.bytes, range)
+        switch type {
+        case "ext2", "ext3", "ext4", "xfs", "btrfs":
+            let volume: VolumeMount
+            do {
+                // The kernel's ext4 takes all three.
+                volume = try VolumeMount(
+                    of: disk.file, range, sectorSize: disk.sectorSize, type: type.hasPrefix("ext") ? "ext4" : type)
+            } catch VolumeMount.Refusal.notClean {
+                throw Refusal(reason: "it was not unmounted: what it calls free may hold what was written last")
+            } catch VolumeMount.Refusal.unknown(let reason) {
+                throw Refusal(reason: "the kernel does not mount it: \(reason)")
+            }
+            way = .blocks
+            mount = volume
+            parts = { try volume.usedParts() }
+        case "vfat":
+            let volume = try FATVolume(bytes)
+            if volume.isDirty { throw Refusal(reason: "it was not unmounted, or its medium had errors") }
+            (way, mount) = (.blocks, nil)
+            parts = { volume.usedParts() }
+        case "ntfs":
+            let volume = try NTFSVolume(bytes)
+            if volume.isHibernated { throw Refusal(reason: "Windows sleeps in it") }
+            if volume.isDirty { throw Refusal(reason: "it was not unmounted") }
+            (way, mount) = (.blocks, nil)
+            parts = { volume.usedParts() }
+        case "swap", "swsuspend":
+            guard let area = try SwapArea(bytes), !area.isHibernated else {
+                throw Refusal(reason: "a machine sleeps in it")
+            }
+            (way, mount) = (.swap, nil)
+            // Safe: one of the sizes that a page has.
+            let page = UInt64(area.pageSize)
+            parts = { OnePart(range: 0..<page) }
+        default: return nil
+        }
+    }
+
+    /// The system whose root the volume has; nil where it has none.
+    func system(_ stream: String) -> SystemOnDisk? { mount.flatMap { SystemOnDisk(on: $0, stream: stream) } }
+}
+
+/// A single range.
+struct OnePart: UsedParts {
+    var range: Range<UInt64>?
+
+    mutating func next() -> Range<UInt64>? { range.take() }
+}
+
+/// A stretch of a disk as a volume of its own.
+struct PartOfDisk: DiskBytes {
+    private let disk: OpenDisk
+    private let start: UInt64
+    let size: UInt64
+    var sectorSize: Int { disk.sectorSize }
+    var subject: String { disk.subject }
+
+    /// - Parameter range: within the disk.
+    init(_ disk: OpenDisk, _ range: Range<UInt64>) {
+        self.disk = disk
+        start = range.lowerBound
+        size = range.upperBound - range.lowerBound
+    }
+
+    func read(_ range: Range<UInt64>) throws(SystemError) -> [UInt8] {
+        // safe: within the disk
+        try disk.read(start + range.lowerBound..<start + range.upperBound)
+    }
+}
+
+/// One volume as an image takes it.
+final class VolumeStream: DiskStream {
+    let name: String
+    let size: UInt64
+    let holesAreZeros: Bool
+    private let file: Descriptor
+    private let start: UInt64
+    private let map: UsedMap?
+    private let subject: String
+
+    init(
+        name: String, _ file: Descriptor, _ range: Range<UInt64>, way: DiskDescription.Way, map: UsedMap? = nil,
+        subject: String
+    ) {
+        self.name = name
+        self.file = file
+        self.map = map
+        self.subject = subject
+        start = range.lowerBound
+        size = range.upperBound - range.lowerBound
+        holesAreZeros = way == .raw
+    }
+
+    func usedParts() throws -> any UsedParts { try map?.parts() ?? OnePart(range: size > 0 ? 0..<size : nil) }
+
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(SystemError) {
+        let place = Int64(clamping: start.adding(saturating: offset))
+        guard try file.read(into: buffer, at: place) == buffer.count else {
+            throw SystemError(5, "read", subject, detail: "it ends too early")  // EIO
+        }
+    }
+}

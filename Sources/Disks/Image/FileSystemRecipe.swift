@@ -1,0 +1,128 @@
+// How a file system is made anew so that what starts a machine reads it: with the features that it had, since a later program's own choice may be
+// beyond an older loader.
+
+internal import Glibc
+internal import Platform
+
+public struct FileSystemRecipe: Codable, Hashable, Sendable {
+    /// As blkid calls it.
+    public var type: String
+    public var id: String?
+    public var label: String?
+    /// Of ext4 the names of its features, of XFS `crc=1`.
+    public var features: [String]?
+    /// Bytes, of ext4.
+    public var blockSize: Int?
+    public var inodeSize: Int?
+    /// Of FAT: 12, 16 or 32.
+    public var width: Int?
+
+    /// - Throws: `DiskFormatError` where nobody here can make such a one; `SystemError` where what says it cannot be asked.
+    init(of content: ContentProbe, on device: BlockDevice) throws {
+        type = content.type
+        id = content.identifier.isEmpty ? nil : content.identifier
+        label = content.label.isEmpty ? nil : printable(content.label)
+        switch type {
+        case "ext2", "ext3", "ext4": try askExt(device)
+        case "xfs": features = try Self.xfsFeatures(device)
+        case "btrfs": break
+        case "vfat": width = try Self.fatWidth(device)
+        default: throw DiskFormatError("nobody here can make a file system of \(type)")
+        }
+    }
+
+    private static func lines(_ words: [ProgramWord]) throws(SystemError) -> [String] {
+        let result = try runProgram(words, limit: 60)
+        guard result.status == 0 else {
+            throw SystemError(EIO, "ask", words.last?.shown ?? "", detail: result.complaint)
+        }
+        return String(decoding: result.output, as: UTF8.self).split(separator: "\n").map(String.init)
+    }
+
+    private mutating func askExt(_ device: BlockDevice) throws {
+        for line in try Self.lines(["dumpe2fs", "-h", ProgramWord(device.path)]) {
+            let words = line.split(separator: ":", maxSplits: 1)
+            guard words.count == 2 else { continue }
+            let value = words[1].split(separator: " ").map(String.init)
+            switch words[0] {
+            case "Filesystem features":
+                // What says that it is in use, or was once.
+                let states = ["needs_recovery", "orphan_present", "recover"]
+                features = value.filter { !states.contains($0) }
+            case "Block size": blockSize = value.first.flatMap { Int($0) }
+            case "Inode size": inodeSize = value.first.flatMap { Int($0) }
+            default: break
+            }
+        }
+    }
+
+    private static func xfsFeatures(_ device: BlockDevice) throws -> [String] {
+        // `meta-data=/dev/sda2 isize=512 …, crc=1 finobt=1, sparse=1, rmapbt=0`, of what is mounted or not.
+        var facts: [String: String] = [:]
+        for line in try lines(["xfs_info", ProgramWord(device.path)]) {
+            for word in line.split(whereSeparator: { $0 == " " || $0 == "," }) {
+                let pair = word.split(separator: "=", maxSplits: 1)
+                if pair.count == 2 { facts[String(pair[0])] = facts[String(pair[0])] ?? String(pair[1]) }
+            }
+        }
+        return ["crc", "finobt", "rmapbt", "reflink", "bigtime", "inobtcount"].compactMap { name in
+            facts[name].map { "\(name)=\($0)" }
+        }
+    }
+
+    private static func fatWidth(_ device: BlockDevice) throws -> Int {
+        let file = try Descriptor.open(device.path)
+        let facts = try file.blockFacts()
+        let disk = OpenDisk(file, size: facts.bytes, sectorSize: facts.sector, subject: "\(device.path)")
+        return try FATVolume(disk).width.rawValue
+    }
+
+    /// All of it is the image's word, and becomes words of a command: each is one that a recipe has, or none is made.
+    private func words() throws(DiskFormatError) -> [ProgramWord] {
+        func isName(_ text: String) -> Bool {
+            !text.isEmpty && text.utf8.count <= 64
+                && text.utf8.allSatisfy { byte in
+                    (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+                        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || "_=-".utf8.contains(byte)
+                }
+                && text.utf8.first != UInt8(ascii: "-")
+        }
+        guard id.map(isName) ?? true, (features ?? []).allSatisfy(isName), label.map({ $0.utf8.count <= 256 }) ?? true
+        else { throw DiskFormatError("what it says of its file systems is none of a recipe") }
+        let features = (features ?? []).joined(separator: ",")
+        var words: [ProgramWord]
+        switch type {
+        case "ext2", "ext3", "ext4":
+            words = ["mkfs.ext4", "-q", "-F"]
+            if !features.isEmpty { words += ["-O", ProgramWord("none,\(features)")] }
+            if let blockSize, [1024, 2048, 4096].contains(blockSize) { words += ["-b", ProgramWord("\(blockSize)")] }
+            if let inodeSize, [128, 256, 512, 1024].contains(inodeSize) {
+                words += ["-I", ProgramWord("\(inodeSize)")]
+            }
+            if let id { words += ["-U", ProgramWord(id)] }
+        case "xfs":
+            words = ["mkfs.xfs", "-q", "-f"]
+            let metadata = [features, id.map { "uuid=\($0)" } ?? ""].filter { !$0.isEmpty }.joined(separator: ",")
+            if !metadata.isEmpty { words += ["-m", ProgramWord(metadata)] }
+        case "btrfs":
+            words = ["mkfs.btrfs", "-q", "-f"]
+            if let id { words += ["-U", ProgramWord(id)] }
+        case "vfat":
+            words = ["mkfs.vfat"]
+            if let width, [12, 16, 32].contains(width) { words += ["-F", ProgramWord("\(width)")] }
+            if let id { words += ["-i", ProgramWord(id.replacing("-", with: ""))] }
+        default: throw DiskFormatError("nobody here can make a file system of \(printable(type.utf8))")
+        }
+        if let label { words += [type == "vfat" ? "-n" : "-L", ProgramWord(label)] }
+        return words
+    }
+
+    /// Makes it on a device.
+    /// - Throws: `DiskFormatError` where it is no recipe; `SystemError` with the words of the program.
+    func make(on device: BytePath) throws {
+        let result = try runProgram(words() + [ProgramWord(device)], limit: 600)
+        guard result.status == 0 else {
+            throw SystemError(EIO, "make", "a file system of \(type)", detail: result.complaint)
+        }
+    }
+}

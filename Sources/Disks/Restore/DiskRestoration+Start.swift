@@ -1,0 +1,106 @@
+// What is changed on a restored disk before it gets its table: it grows into what it has more, starts from where it is now, and is another
+// machine where that was wanted. A cut here is as one before: the next restore writes again what was changed.
+
+internal import Glibc
+internal import Platform
+internal import Reporting
+
+extension DiskRestoration {
+    func change(_ plan: DiskRestorePlan, _ report: inout Report) throws {
+        // What a restore has lost is not to be made worse.
+        let unmounted = Set(report.notMounted.map(\.stream))
+        func volume(_ stream: String?) -> DiskDescription.Volume? {
+            plan.description.volumes.first {
+                $0.stream == stream && ($0.way == .blocks || $0.way == .tree) && !unmounted.contains($0.stream)
+            }
+        }
+        if let resized = plan.resized, let volume = volume(resized.stream), volume.way == .blocks {
+            grow(volume, to: resized.size, plan, &report)
+        }
+        if !isExact, let partition = volume(plan.description.firmwareVolume?.stream) {
+            changing(partition, plan, "whether a firmware finds its loader", &report) { addFallbackLoader(&$0) }
+        }
+        guard let system = plan.description.system, let place = volume(system.volume) else { return }
+        let identifiers = Dictionary(
+            plan.description.volumes.compactMap { volume in
+                volume.partition.flatMap { number in volume.contentID.map { (number, $0) } }
+            }, uniquingKeysWith: { first, _ in first })
+        if isExact, identity == .same { return }
+        changing(place, in: system.folder, plan, "the system on it", &report) { root in
+            if !isExact { nameByIdentifier(&root, identifiers) }
+            if case .new(let hostName) = identity { giveNewIdentity(&root, hostName: hostName) }
+        }
+    }
+
+    private func grow(
+        _ volume: DiskDescription.Volume, to size: UInt64, _ plan: DiskRestorePlan, _ report: inout Report
+    ) {
+        do {
+            let range = volume.start..<volume.start + size  // safe: the plan has put it within the disk
+            let mount = try plan.target.mount(range, type: volume.content ?? "", isWritten: true)
+            if try mount.grow() { report.changes.append("\(volume.stream) has grown to all of the disk") }
+        } catch {
+            findings.add(
+                Finding(
+                    .note, path.appending(volume.stream),
+                    "it has not grown, and is as large as it was: \(explained(error).sentence)"))
+        }
+    }
+
+    /// Mounts a volume for writing, and has something done in it.
+    private func changing(
+        _ volume: DiskDescription.Volume, in folder: String? = nil, _ plan: DiskRestorePlan, _ what: String,
+        _ report: inout Report, _ body: (inout SystemRoot) -> Void
+    ) {
+        do {
+            // safe: the plan has put it within the disk
+            let range = volume.start..<volume.start + plan.size(of: volume)
+            let mount = try plan.target.mount(range, type: volume.content ?? "", isWritten: true)
+            guard let place = SystemOnDisk.root(of: mount.folder, folder ?? "") else {
+                throw DiskFormatError("\(folder ?? "") is not there")
+            }
+            var root = SystemRoot(place)
+            body(&root)
+            report.changes += root.done
+            for sentence in root.failed {
+                findings.add(Finding(.notRestored, path.appending(volume.stream), sentence))
+            }
+        } catch {
+            // Somebody relies on being another machine.
+            let kind: Finding.Kind = identity == .same ? .note : .notRestored
+            findings.add(
+                Finding(
+                    kind, path.appending(volume.stream),
+                    "\(what) could not be looked at, and is as it was: \(explained(error).sentence)"))
+        }
+    }
+
+    /// Has a UEFI firmware start from the disk, where this machine has one and the entry is not there: failure costs nothing, as there is a
+    /// loader where all firmware looks.
+    func tellFirmware(_ plan: DiskRestorePlan, _ report: inout Report) {
+        guard let device = plan.target.device, let partition = plan.description.firmwareVolume?.partition,
+            let entry = plan.description.table?.partitions.first(where: { $0.number == partition }),
+            exists("/sys/firmware/efi/efivars")
+        else { return }
+        do throws(SystemError) {
+            let list = try runProgram(["efibootmgr", "-v"], limit: 60)
+            guard list.status == 0 else { throw SystemError(EIO, "ask", "the firmware", detail: list.complaint) }
+            let known = String(decoding: list.output, as: UTF8.self).lowercased()
+            if let id = entry.id?.lowercased(), known.contains(id) { return }
+            let name = plan.description.system?.name?.split(separator: " ").first.map(String.init) ?? "Holdfast"
+            let result = try runProgram(
+                [
+                    "efibootmgr", "--create", "--disk", ProgramWord(device.path), "--part", ProgramWord("\(partition)"),
+                    "--label", ProgramWord("\(name) (restored)"), "--loader", "\\EFI\\BOOT\\BOOTX64.EFI",
+                ], limit: 60)
+            guard result.status == 0 else { throw SystemError(EIO, "tell", "the firmware", detail: result.complaint) }
+            report.changes.append("firmware: an entry for the disk was made")
+        } catch {
+            findings.add(
+                Finding(
+                    .note, path,
+                    "the firmware could not be told of it, and will find it by itself, or by its own menu: \(error.reason)"
+                ))
+        }
+    }
+}

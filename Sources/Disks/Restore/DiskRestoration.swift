@@ -1,0 +1,269 @@
+// Writes a disk from an image. First what makes it one is taken away, and a note put in its place that says what is under way; then come the
+// volumes; what was written is read back; the table comes at the end, and sector 0 last of all. A cut at any place leaves a disk that plainly
+// does not start, and the same command, given again, writes only what is not there yet.
+
+internal import Cryptography
+public import Images
+public import Platform
+public import Reporting
+
+public struct DiskRestoreOptions: Sendable {
+    /// What was written is read back and compared.
+    public var readsBack = true
+    /// Nothing of what was in the image is changed: neither grown, nor made to start from this disk.
+    public var isExact = false
+    /// Tells the firmware of the disk, where it is one that can be told.
+    public var tellsFirmware = true
+
+    public init() {}
+}
+
+/// Who a restored system is.
+public enum RestoredIdentity: Sendable, Hashable {
+    /// The machine that it was: that is gone, or this is it.
+    case same
+    /// Another one, of this name; nil: of the same name.
+    case new(hostName: String?)
+}
+
+public final class DiskRestoration: DiskTarget {
+    /// What of a file system nobody needs is left alone on the disk, but for so much at both ends: what was there before could be taken for it.
+    static let clearedEnds: UInt64 = 4 << 20
+    /// Where btrfs has copies of its superblock, in bytes; each is looked for wherever there is no more of it than that.
+    static let clearedPlaces: [UInt64] = [64 << 20, 256 << 30]
+
+    let path: BytePath
+    private let progress: Progress
+    let findings: Findings
+    /// Asked before anything is written.
+    private let agree: (DiskRestorePlan) throws -> RestoredIdentity?
+    private let image: String
+    private let options: DiskRestoreOptions
+    private(set) var identity = RestoredIdentity.same
+    var isExact: Bool { options.isExact }
+
+    public private(set) var plan: DiskRestorePlan?
+    private var volumes: [VolumeTarget] = []
+
+    /// - Parameters:
+    ///   - image: its id, so that an interrupted restore of the same one is known; empty where nobody knows it yet.
+    ///   - agree: is shown what would be done, and says who it will be; nil: nothing is written, and the restore ends.
+    public init(
+        to path: BytePath, image: String, _ options: DiskRestoreOptions, progress: Progress, findings: Findings,
+        agree: @escaping (DiskRestorePlan) throws -> RestoredIdentity?
+    ) {
+        self.path = path
+        self.image = image
+        self.options = options
+        self.progress = progress
+        self.findings = findings
+        self.agree = agree
+    }
+
+    /// Nobody wants it: thrown through the reading of the image, which ends there.
+    public struct NotWanted: Error {}
+
+    // MARK: What comes
+
+    public func begin(_ source: BytePath, description bytes: [UInt8]) throws {
+        let description: DiskDescription
+        do { description = try DiskDescription(decoding: bytes) } catch {
+            throw DiskError.damagedDescription("\(error)")
+        }
+        let target = try TargetDisk(path, size: description.size, sectorSize: description.sectorSize)
+        let plan = try DiskRestorePlan(source, description, onto: target, image: image, grows: !options.isExact)
+        guard let identity = try agree(plan) else { throw NotWanted() }
+        self.identity = identity
+        self.plan = plan
+        let note = RestoreNote(image: image)
+        try target.prepare()
+        try clearTables(plan, note)
+    }
+
+    /// Takes away what makes it a disk that starts, or one of somebody else's.
+    private func clearTables(_ plan: DiskRestorePlan, _ note: RestoreNote) throws(SystemError) {
+        let target = plan.target
+        let unit = UInt64(target.sectorSize)
+        // Sector 0 goes first, and durably: from then on nothing starts from it.
+        try note.write(on: target)
+        try target.synchronize()
+        // safe: the plan has looked at them
+        let taken = plan.description.volumes.map { $0.start..<$0.start + plan.size(of: $0) }
+        let first = taken.map(\.lowerBound).min() ?? target.size
+        let last = taken.map(\.upperBound).max() ?? 0
+        // Only what no volume has: those of an interrupted restore are to stay.
+        try target.clear(min(unit, first)..<min(first, Self.clearedEnds))
+        let end = max(last, target.size - min(target.size, Self.clearedEnds) / unit * unit)
+        try target.clear(min(end, target.size)..<target.size)
+    }
+
+    public func stream(named name: String, size: UInt64) throws -> (any DiskStreamTarget)? {
+        guard let plan, let volume = plan.description.volumes.first(where: { $0.stream == name && $0.way != .tree })
+        else {
+            findings.add(
+                Finding(.damaged, subject: printable(name.utf8), "the description of the disk does not know it"))
+            return nil
+        }
+        guard volume.size == size, !volumes.contains(where: { $0.volume.stream == name }) else {
+            throw DiskError.damagedDescription(
+                "\(printable(name.utf8)) is of another size than the image says, or twice in it")
+        }
+        let stream = try VolumeTarget(
+            volume, on: plan.target, comparesFirst: plan.goesOn, noteBlocks: options.readsBack, findings: findings)
+        volumes.append(stream)
+        return stream
+    }
+
+    /// File systems that were made anew, as long as files come.
+    private var made: [String: VolumeMount] = [:]
+    private var trees: Set<String> = []
+
+    public func tree(_ source: BytePath) throws -> RestoreRequest? {
+        let name = source.description
+        guard let plan,
+            let volume = plan.description.volumes.first(where: { $0.trees?.contains { $0.source == name } == true }),
+            let tree = volume.trees?.first(where: { $0.source == name }), trees.insert(name).inserted
+        else {
+            findings.add(Finding(.notRestored, source, "the description of the disk has no place for it"))
+            return nil
+        }
+        let mount = try made[volume.stream] ?? makeFileSystem(volume, plan)
+        made[volume.stream] = mount
+        var request = RestoreRequest(target: path.appending(volume.stream))
+        request.folder = try folder(tree.subvolume, of: mount)
+        request.devices = true
+        // What is not as it was is said by the plan.
+        request.otherHardware = true
+        return request
+    }
+
+    private func makeFileSystem(_ volume: DiskDescription.Volume, _ plan: DiskRestorePlan) throws -> VolumeMount {
+        guard let recipe = volume.recipe else {
+            throw DiskError.damagedDescription("it does not say how \(printable(volume.stream.utf8)) is made anew")
+        }
+        let range = volume.start..<volume.start + plan.size(of: volume)  // safe: the plan has looked at it
+        do { try recipe.make(on: plan.target.loop(range).path) } catch let error as DiskFormatError {
+            throw DiskError.damagedDescription(error.description)
+        }
+        return try plan.target.mount(range, type: recipe.type, isWritten: true)
+    }
+
+    /// Where a tree goes: the top, or a subvolume that is made for it.
+    private func folder(_ subvolume: String?, of mount: VolumeMount) throws -> Descriptor {
+        guard let subvolume else { return mount.folder }
+        let path = BytePath(subvolume)
+        let above = try mount.folder.makeFolders(path.parent.bytes)
+        do throws(SystemError) { try above.makeSubvolume(path.lastComponent) } catch {
+            guard error.isPresent else { throw error }
+        }
+        return try above.openBeneath(path.lastComponent, .directory)
+    }
+
+    private func hasCome(_ volume: DiskDescription.Volume) -> Bool {
+        if volume.way == .tree { return (volume.trees ?? []).allSatisfy { trees.contains($0.source) } }
+        return volumes.contains { $0.volume.stream == volume.stream }
+    }
+
+    public func unread(_ range: Range<UInt64>, of stream: String) {
+        findings.add(
+            Finding(
+                .notRestored, path.appending(stream),
+                "bytes \(range.lowerBound) to \(range.upperBound - 1) could not be read when the image was made: they are zeros"
+            ))
+    }
+
+    // MARK: The end
+
+    public struct Report: Sendable {
+        public var written: UInt64 = 0
+        /// What was there already.
+        public var unchanged: UInt64 = 0
+        /// Read back and compared.
+        public var compared: UInt64 = 0
+        /// What was changed so that it starts here, or is another machine, in sentences.
+        public var changes: [String] = []
+        /// File systems that were mounted as a last test, and those that the kernel refused, with its words.
+        public var mounted: [String] = []
+        public var notMounted: [(stream: String, reason: String)] = []
+    }
+
+    /// All of the image has come: makes it a disk again.
+    /// - Throws: `DiskError` where the disk does not hold what was written; `SystemError`.
+    public func finish() throws -> Report {
+        guard let plan else { throw DiskError.damagedDescription("it has no disk in it") }
+        var report = Report()
+        for missing in plan.description.volumes where !hasCome(missing) {
+            findings.add(Finding(.damaged, path.appending(missing.stream), "it is not in the image"))
+        }
+        // Unmounted with the last who uses them.
+        made = [:]
+        try plan.target.synchronize()
+        for volume in volumes { volume.add(to: &report) }
+        if options.readsBack {
+            plan.target.forgetCached()
+            for volume in volumes { report.compared.add(saturating: try volume.readBack(progress)) }
+        }
+        // Of a disk without a table the first sector was kept back: it is its volume's own.
+        if plan.table == nil { for volume in volumes { try volume.writeFirstSector() } }
+        test(plan, &report)
+        try change(plan, &report)
+        try writeTable(plan)
+        if options.tellsFirmware, !options.isExact { tellFirmware(plan, &report) }
+        return report
+    }
+
+    private func writeTable(_ plan: DiskRestorePlan) throws {
+        let target = plan.target
+        for (index, piece) in plan.pieces.enumerated() {
+            // Whatever comes before it is durable before sector 0 is.
+            if index == plan.pieces.count - 1 { try target.synchronize() }
+            try target.write(piece.bytes, at: piece.offset)
+        }
+        try target.synchronize()
+        target.announceTable()
+    }
+
+    /// Mounts what can be mounted, or reads it as its own tools would.
+    private func test(_ plan: DiskRestorePlan, _ report: inout Report) {
+        for volume in plan.description.volumes where volume.way == .blocks || volume.way == .tree {
+            let range = volume.start..<volume.start + plan.size(of: volume)  // safe: the plan has looked at it
+            do {
+                switch volume.content {
+                case "vfat" where volume.way == .blocks: _ = try FATVolume(PartOfDisk(plan.target.bytes, range))
+                case "ntfs": _ = try NTFSVolume(PartOfDisk(plan.target.bytes, range))
+                case let type?:
+                    _ = try plan.target.mount(range, type: type)
+                case nil: continue
+                }
+                report.mounted.append(volume.stream)
+            } catch {
+                report.notMounted.append((volume.stream, explained(error).sentence))
+                findings.add(
+                    Finding(
+                        .notRestored, path.appending(volume.stream),
+                        "it cannot be mounted: \(explained(error).sentence)"))
+            }
+        }
+    }
+}
+
+/// What stands in sector 0 while a restore is under way.
+struct RestoreNote {
+    private let text: [UInt8]
+
+    init(image: String) {
+        let words =
+            "Holdfast: this disk is being restored, and not finished. The same command goes on.\nimage \(image)\n"
+        text = Array(words.utf8.prefix(500)) + [UInt8](repeating: 0, count: 512 - min(500, words.utf8.count))
+    }
+
+    func isOn(_ target: TargetDisk) throws(SystemError) -> Bool {
+        guard target.size >= 512 else { return false }
+        return try target.bytes.read(0..<512) == text
+    }
+
+    func write(on target: TargetDisk) throws(SystemError) {
+        // All of it, whatever a sector is.
+        try target.write(text + [UInt8](repeating: 0, count: max(0, target.sectorSize - text.count)), at: 0)
+    }
+}

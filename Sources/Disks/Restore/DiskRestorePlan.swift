@@ -1,0 +1,127 @@
+// What a restore is going to do to a disk, as a plan: all of it is known before the first byte is written.
+
+public import Machine
+public import Platform
+
+public struct DiskRestorePlan: Plan {
+    /// What the disk was called where the image was made.
+    public let source: BytePath
+    public let description: DiskDescription
+    public let target: TargetDisk
+    /// The last volume, where it will have more room than it had, or, as files, less: its stream, and how large it gets, in bytes.
+    public let resized: (stream: String, size: UInt64)?
+    /// Whether it goes on with what an interrupted restore of the same image has written.
+    public let goesOn: Bool
+    /// nil: there is none.
+    let table: PartitionTable?
+    /// Sectors of the table and where they belong, sector 0 last.
+    let pieces: [(offset: UInt64, bytes: [UInt8])]
+
+    /// - Throws: `DiskError` where the image does not fit the disk, or says what cannot be.
+    init(_ source: BytePath, _ description: DiskDescription, onto target: TargetDisk, image: String, grows: Bool) throws
+    {
+        self.source = source
+        self.description = description
+        self.target = target
+        goesOn = try !image.isEmpty && !target.isBlank && RestoreNote(image: image).isOn(target)
+        do {
+            var table = try description.table?.decoded()
+            resized = Self.resize(&table, description, onto: target, grows: grows)
+            try Self.check(description, onto: target, table, resized)
+            self.table = table
+            pieces = try table?.encoded(diskSize: target.size, sectorSize: target.sectorSize) ?? []
+        } catch let error as DiskFormatError { throw DiskError.damagedDescription(error.description) }
+    }
+
+    /// All numbers are the image's word.
+    private static func check(
+        _ description: DiskDescription, onto target: TargetDisk, _ table: PartitionTable?,
+        _ resized: (stream: String, size: UInt64)?
+    ) throws {
+        let unit = UInt64(target.sectorSize)
+        guard description.sectorSize == target.sectorSize else {
+            throw DiskError.otherSectors(target.path, image: description.sectorSize, disk: target.sectorSize)
+        }
+        let tableEnd = table?.endOfTable(sectorSize: target.sectorSize) ?? 0
+        let second = table?.startOfSecond(diskSize: target.size, sectorSize: target.sectorSize) ?? target.size
+        var end = tableEnd
+        var names: Set<String> = []
+        for volume in description.volumes.sorted(by: { $0.start < $1.start }) {
+            let size = resized.flatMap { $0.stream == volume.stream ? $0.size : nil } ?? volume.size
+            let (stop, isBeyond) = volume.start.addingReportingOverflow(size)
+            guard !isBeyond, volume.start % unit == 0, names.insert(volume.stream).inserted else {
+                throw DiskFormatError("its volume \(printable(volume.stream.utf8)) has no place on any disk")
+            }
+            guard volume.start >= end else {
+                throw DiskFormatError("its volume \(printable(volume.stream.utf8)) lies over another one, or the table")
+            }
+            guard stop <= second else {
+                let missing = target.size - second  // safe: the one is within the other
+                throw DiskError.tooSmall(
+                    target.path, needed: stop.adding(saturating: missing), size: target.size,
+                    what: missing > 0 ? "the table behind \(volume.stream)" : volume.stream)
+            }
+            end = stop
+        }
+    }
+
+    /// Gives the last partition what is behind it, where its file system can grow, or is made anew; of that also less, as long as its files fit.
+    private static func resize(
+        _ table: inout PartitionTable?, _ description: DiskDescription, onto target: TargetDisk, grows: Bool
+    ) -> (stream: String, size: UInt64)? {
+        guard var changed = table, let last = description.volumes.max(by: { $0.start < $1.start }),
+            last.way == .tree || last.way == .blocks && last.content.map(canGrow) == true,
+            let index = changed.partitions.firstIndex(where: { $0.number == last.partition }),
+            // A logical one ends with the one around it.
+            changed.partitions[index].link == nil,
+            changed.partitions.allSatisfy({ $0.end <= last.start.adding(saturating: last.size) })
+        else { return nil }
+        let unit: UInt64 = 1 << 20
+        let end = changed.startOfSecond(diskSize: target.size, sectorSize: target.sectorSize) / unit * unit
+        var size = end > last.start ? end - last.start : 0
+        // Sectors are 32 bits there.
+        if changed.kind == .dos { size = min(size, UInt64(UInt32.max) * UInt64(target.sectorSize) / unit * unit) }
+        if size < last.size {
+            // What a file system needs for itself, and some room to work in.
+            let needed = last.used.adding(saturating: last.used / 8).adding(saturating: 128 << 20)
+            guard last.way == .tree, size >= needed, last.start.adding(saturating: last.size) > end else { return nil }
+        } else {
+            // Less than a hundredth is not worth that a file system is changed for it.
+            guard grows, size - last.size >= max(unit, last.size / 100) else { return nil }
+        }
+        changed.partitions[index].length = size
+        table = changed
+        return (last.stream, size)
+    }
+
+    private static func canGrow(_ content: String) -> Bool {
+        content.hasPrefix("ext") || ["xfs", "btrfs"].contains(content)
+    }
+
+    /// How large a volume will be.
+    func size(of volume: DiskDescription.Volume) -> UInt64 {
+        resized.flatMap { $0.stream == volume.stream ? $0.size : nil } ?? volume.size
+    }
+
+    /// Whether the image is of another machine than this one, with a system on it: it would be that machine, or a copy of it.
+    public var isOfOtherMachine: Bool {
+        guard description.system != nil, target.device != nil, let machine = description.machine else { return false }
+        return machine != HostFacts.boardIdentifier
+    }
+
+    /// What somebody has to type; nil where nothing is lost.
+    public var confirmation: String? { goesOn && target.device == nil ? nil : target.confirmation }
+
+    // MARK: Plan
+
+    public var verb: String { "restore --disk" }
+
+    public var basis: [String] {
+        let device = target.device
+        return [
+            source.description, hexadecimal((try? description.encoded()) ?? []), target.path.description,
+            "\(target.size)", "\(target.sectorSize)", device?.serial ?? "", device?.model ?? "",
+            "\(device?.sequence ?? 0)", "\(resized?.size ?? 0)",
+        ]
+    }
+}

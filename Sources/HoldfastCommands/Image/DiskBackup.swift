@@ -1,0 +1,50 @@
+// A disk as what is backed up: what would be read of it, and how, in words.
+
+internal import ArgumentParser
+internal import Disks
+internal import Images
+internal import Platform
+
+extension DiskSurvey {
+    /// A line for the disk and one for each volume.
+    func lines() -> [String] {
+        let disk = description
+        let facts = [disk.model, disk.serial.map { "serial number \($0)" }, Text.size(disk.size)].compactMap { $0 }
+        var lines = ["\(disk.name): \(facts.map(Text.safe).joined(separator: ", "))"]
+        lines += disk.volumes.map(Self.line)
+        lines += disk.leftOut.map { "not in the image: \(Text.size($0.size)) from byte \($0.start) on (\($0.why))" }
+        lines += disk.remarks.map { "the partition table: \($0)" }
+        return lines
+    }
+
+    private static func line(_ volume: DiskDescription.Volume) -> String {
+        let label = volume.label.map { " “\(Text.safe($0))”" } ?? ""
+        let what = (volume.content ?? (volume.partition == nil ? "what lies before the partitions" : "unknown")) + label
+        let how =
+            switch volume.way {
+            case .blocks: "exact, \(Text.size(volume.used)) in use of \(Text.size(volume.size))"
+            case .raw: "exact, all \(Text.size(volume.size)) are read"
+            case .tree: "file by file, \(Text.size(volume.used)) in use of \(Text.size(volume.size))"
+            case .swap: "made anew, \(Text.size(volume.size))"
+            }
+        return "\(volume.stream): \(what): \(how)" + (volume.why.map { "; \($0)" } ?? "")
+    }
+
+    func document() -> JSON {
+        .object([
+            ("disk", .text(description.name)), ("bytes", .number(description.size)),
+            ("serial", description.serial.map(JSON.text)),
+            (
+                "volumes",
+                .list(
+                    description.volumes.map {
+                        .object([
+                            ("name", .text($0.stream)), ("start", .number($0.start)), ("bytes", .number($0.size)),
+                            ("way", .text($0.way.rawValue)), ("used", .number($0.used)),
+                            ("content", $0.content.map(JSON.text)), ("reason", $0.why.map(JSON.text)),
+                        ])
+                    })
+            ),
+        ])
+    }
+}

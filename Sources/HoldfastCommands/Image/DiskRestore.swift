@@ -1,0 +1,130 @@
+// Restoring the image of a disk: what is about to happen, who agrees to it, and what came of it.
+
+internal import Disks
+internal import Images
+internal import Machine
+internal import Platform
+internal import Reporting
+
+struct DiskRestore {
+    let disk: BytePath
+    let confirm: String?
+    let isDryRun: Bool
+    let options: DiskRestoreOptions
+    /// nil: nobody has said.
+    let identity: RestoredIdentity?
+
+    func perform(_ reader: any ImageReader, _ session: Session) throws -> Outcome {
+        let image = reader.imageID.map { "\($0)" } ?? ""
+        let restoration = DiskRestoration(
+            to: disk, image: image, options, progress: session.progress, findings: session.findings
+        ) { plan in
+            try agreed(to: plan, session)
+        }
+        let report: DiskRestoreReport
+        let result: DiskRestoration.Report
+        do {
+            (report, result) = try session.working {
+                let report = try restoreDisk(
+                    reader, to: restoration, progress: session.progress, findings: session.findings)
+                return (report, try restoration.finish())
+            }
+        } catch is DiskRestoration.NotWanted {
+            return .done
+        }
+        show(report, result, restoration, session)
+        return session.outcome(session.findings.count)
+    }
+
+    /// Shows what would be done, and has the serial number typed.
+    private func agreed(to plan: DiskRestorePlan, _ session: Session) throws -> RestoredIdentity? {
+        let lines = self.lines(plan)
+        if isDryRun {
+            session.show(
+                [("plan", .text(plan.id)), ("dryRun", .flag(true)), ("disk", .text(plan.target.path.description))],
+                summary: lines)
+            return nil
+        }
+        lines.forEach { session.console.note($0) }
+        let identity = try identity ?? asked(plan, session)
+        guard let wanted = plan.confirmation else { return identity }
+        let given = try confirm ?? session.typed("Everything on it will be gone. Its serial number, or else its name")
+        guard given == wanted else { throw DiskError.notConfirmed(plan.target.path, wanted: wanted) }
+        return identity
+    }
+
+    /// Two machines that are one to the network, to SSH and to stores harm each other: nobody decides that by saying nothing.
+    private func asked(_ plan: DiskRestorePlan, _ session: Session) throws -> RestoredIdentity {
+        guard plan.isOfOtherMachine else { return .same }
+        let host = plan.description.system?.hostName.map(Text.safe) ?? "that machine"
+        guard session.hasTerminal else {
+            throw Problem.refused(
+                "the image is of another machine than this one, and nobody says whether \(host) is gone",
+                hint: "`--same-identity` where this one takes its place, `--new-identity` where both will run")
+        }
+        let choices = ["replacement", "copy"]
+        let lines = [
+            "The image is of another machine than this one.",
+            "1 replacement: \(host) is gone, and this one takes its place",
+            "2 copy: \(host) goes on, and this one is another machine",
+        ]
+        return try session.choose(
+            "Which is it?", from: lines, names: choices, hint: "give --same-identity or --new-identity")
+            == 0 ? .same : .new(hostName: nil)
+    }
+
+    private func lines(_ plan: DiskRestorePlan) -> [String] {
+        let (target, from) = (plan.target, plan.description)
+        var lines = [
+            "onto \(target.path): " + Self.facts(target.device?.model, target.device?.serial, target.size),
+            "from the image of \(Text.safe(from.name)): " + Self.facts(from.model, from.serial, from.size),
+        ]
+        if let system = from.system {
+            let host = system.hostName.map { ", host \(Text.safe($0))" } ?? ""
+            lines.append("with the system \(Text.safe(system.name ?? "of unknown name"))\(host)")
+        }
+        for volume in from.volumes {
+            let content = volume.content.map { "\(Text.safe($0)), " } ?? ""
+            lines.append("\(Text.safe(volume.stream)): \(content)\(Text.size(volume.size)) at byte \(volume.start)")
+        }
+        if let resized = plan.resized {
+            lines.append("\(Text.safe(resized.stream)) will have \(Text.size(resized.size))")
+        }
+        if plan.goesOn { lines.append("an interrupted restore of the same image goes on") }
+        return lines
+    }
+
+    private static func facts(_ model: String?, _ serial: String?, _ size: UInt64) -> String {
+        var facts = [Text.size(size)]
+        if let serial, !serial.isEmpty { facts.insert("serial number \(Text.safe(serial))", at: 0) }
+        if let model, !model.isEmpty { facts.insert(Text.safe(model), at: 0) }
+        return facts.joined(separator: ", ")
+    }
+
+    private func show(
+        _ report: DiskRestoreReport, _ result: DiskRestoration.Report, _ restoration: DiskRestoration,
+        _ session: Session
+    ) {
+        let what = report.label.map { describe($0, report.image) } ?? "of unknown name"
+        var lines = [
+            "image \(what) restored to \(disk)",
+            "written \(Text.size(result.written))"
+                + (restoration.plan?.goesOn == true ? ", there already \(Text.size(result.unchanged))" : "")
+                + (options.readsBack ? ", read back \(Text.size(result.compared))" : ", not read back"),
+        ]
+        if !result.mounted.isEmpty { lines.append("mounted as a test: \(result.mounted.joined(separator: ", "))") }
+        lines += result.changes
+        if session.findings.count > 0 {
+            lines.append("not complete: \(Text.counted(session.findings.count, "finding", "findings")), listed above")
+        }
+        session.show(
+            JSON.label(report.label)
+                + [
+                    ("image", report.image.map(JSON.id)), ("disk", .text(disk.description)),
+                    ("bytesWritten", .number(result.written)), ("bytesUnchanged", .number(result.unchanged)),
+                    ("bytesReadBack", .number(result.compared)),
+                    ("mounted", .list(result.mounted.map(JSON.text))),
+                    ("changes", .list(result.changes.map(JSON.text))),
+                ] + session.console.findingMembers, summary: lines)
+    }
+}

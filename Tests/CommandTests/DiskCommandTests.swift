@@ -1,0 +1,190 @@
+// `backup --disk` and `restore --disk`, with files that stand for disks: what comes back is the disk, and what goes wrong is said before anything
+// is written.
+
+import Platform
+import TestSupport
+import Testing
+
+@Suite(.serialized, .enabled(if: HostFacts.isRoot, "volumes are mounted to be looked at"))
+struct DiskCommandTests {
+    /// The partitions of a table: an ext4, a btrfs, a FAT, swap, and something unknown; of a DOS table the last two are logical ones.
+    private static let tables = [
+        "gpt": """
+        start=2048, size=200M, type=linux
+        size=150M, type=linux
+        size=64M, type=uefi
+        size=32M, type=swap
+        size=16M, type=linux
+        """,
+        "dos": """
+        start=2048, size=200M, type=83, bootable
+        size=150M, type=83
+        size=64M, type=c
+        type=5
+        size=32M, type=82
+        size=16M, type=83
+        """,
+    ]
+
+    /// The numbers of swap and of what is unknown.
+    private static func last(_ label: String) -> (swap: Int, unknown: Int) { label == "gpt" ? (4, 5) : (5, 6) }
+
+    /// A disk of 600 MB, and old bytes in all that nobody uses.
+    private static func make(_ label: String) -> String {
+        """
+        set -e
+        mkdir -p files/etc; for i in $(seq 60); do head -c $((i * 7000)) /dev/urandom >files/f$i; done; echo line3 >files/etc/hostname
+        head -c 629145600 /dev/urandom >disk
+        sfdisk -q --wipe never disk <<X
+        label: \(label)
+        \(tables[label] ?? "")
+        X
+        part() { sfdisk -d disk | sed -n "s/^disk$1 : start= *\\([0-9]*\\), size= *\\([0-9]*\\),.*/\\1 \\2/p"; }
+        put() { set -- $(part $1) "$2"; dd if="$3" of=disk bs=512 seek=$1 conv=notrunc status=none; }
+        fresh() { set -- $(part $1); head -c $(($2 * 512)) /dev/urandom >p; }
+        fresh 1; mkfs.ext4 -q -E nodiscard -L root -d files p; put 1 p
+        fresh 2; mkfs.btrfs -q -f -K -r files p >/dev/null 2>&1; put 2 p
+        fresh 3; mkfs.vfat -F 32 p >/dev/null; mcopy -s -i p files ::/; put 3 p
+        fresh \(last(label).swap); mkswap -q -U 11111111-2222-3333-4444-555555555555 p; put \(last(label).swap) p
+        sha256sum <disk >sum
+        """
+    }
+
+    private func make(_ place: Workplace, _ label: String) -> Outcome { place.shell(Self.make(label)) }
+
+    /// What is different between the disk and another one; nothing where that is as it should be.
+    private func difference(_ place: Workplace, from other: String, _ label: String) -> String {
+        place.shell(
+            """
+            exec 2>&1
+            part() { sfdisk -d disk | sed -n "s/^disk$1 : start= *\\([0-9]*\\), size= *\\([0-9]*\\),.*/\\1 \\2/p"; }
+            get() { where=$2; file=$3; set -- $(part $1); dd if=$where of=$file bs=512 skip=$1 count=$2 status=none; }
+            sfdisk -d disk | sed 's/^disk/x/; /^last-lba/d; /^device/d' >one; sfdisk -d \(other) | sed 's/^\(other)/x/; /^last-lba/d; /^device/d' >two
+            diff one two
+            [ \(label) = dos ] || sgdisk -v \(other) | grep -q 'No problems found' || sgdisk -v \(other)
+            head -c 440 disk >one; head -c 440 \(other) >two; cmp one two
+            get 1 \(other) q; e2fsck -fn q >said 2>&1 || cat said; mkdir -p mnt; mount -o loop,ro q mnt; diff -r files mnt | grep -v lost+found; umount mnt
+            get 2 \(other) q; btrfs check --check-data-csum q >said 2>&1 || cat said; mount -o loop,ro q mnt; diff -r files mnt; umount mnt
+            get 3 \(other) q; fsck.vfat -n q >said || cat said; rm -rf back; mcopy -s -i q ::/files back; diff -r files back
+            get \(Self.last(label).swap) \(other) q; [ "$(blkid -p -o value -s UUID q)" = 11111111-2222-3333-4444-555555555555 ] || echo swap
+            get \(Self.last(label).unknown) \(other) q; get \(Self.last(label).unknown) disk p; cmp p q
+            """.replacing("            ", with: "")
+        ).output
+    }
+
+    @Test(
+        "A disk comes back whole, on one of the same size and on a larger one, and was not written to",
+        arguments: ["gpt", "dos"])
+    func wholeDisk(_ label: String) {
+        let place = Workplace()
+        #expect(make(place, label).output == "")
+        let plan = place.holdfast("backup --disk disk --dry-run")
+        #expect(plan.status == 0 && plan.output.contains("part1: ext4 “root”: exact, "), "\(plan)")
+        #expect(
+            plan.output.contains("part\(Self.last(label).swap): swap")
+                && plan.output.contains("part\(Self.last(label).unknown): unknown: exact, all"), "\(plan)")
+        let made = place.holdfast("backup --disk disk --to store --quiet")
+        #expect(made.status == 0 && made.output == "", "\(made)")
+        let listed = place.holdfast("images --from store")
+        #expect(listed.output.contains("disk"), "\(listed)")
+        // What nobody uses is not in it.
+        let stored = Int(place.shell("du -sm store | cut -f1").output.prefix { $0.isNumber }) ?? 0
+        #expect((10..<100).contains(stored), "\(stored) MB")
+        for (name, size) in [("same", "629145600"), ("larger", "700M")] {
+            if name == "larger" { place.shell("head -c 700M /dev/urandom >larger") }
+            let restored = place.holdfast(
+                "restore latest --from store --disk \(name) \(name == "larger" ? "--confirm larger" : "")")
+            #expect(restored.status == 0 && restored.output.contains("read back"), "\(restored)")
+            #expect(restored.output.contains("mounted as a test: part1, part2, part3"), "\(restored)")
+            #expect(difference(place, from: name, label) == "", "\(name), \(size)")
+        }
+        #expect(place.shell("sha256sum <disk | cmp - sum").status == 0, "the source was written to")
+        // The same again is nothing new.
+        let again = place.holdfast("backup --disk disk --to store")
+        #expect(again.output.contains("new 0 B"), "\(again)")
+        #expect(place.holdfast("verify --from store --read-data").status == 0)
+    }
+
+    @Test("An image goes through a pipe from one disk to the other, by the names of TwinCAT/BSD too")
+    func pipe() {
+        let place = Workplace()
+        #expect(make(place, "gpt").output == "")
+        let piped = place.holdfast(
+            "key generate --quiet; holdfast backup --disk disk --output - | holdfast restore --input - --disk new"
+        )
+        #expect(piped.status == 0, "\(piped)")
+        #expect(difference(place, from: "new", "gpt") == "")
+        let names = place.shell(
+            """
+            ln -s \(builtProgram) TcBackup.sh; ln -s \(builtProgram) TcRestore.sh; echo secret >phrase
+            ./TcBackup.sh --disk disk >file && ./TcRestore.sh --disk third <file
+            """)
+        #expect(names.status == 0, "\(names)")
+        #expect(difference(place, from: "third", "gpt") == "")
+    }
+
+    @Test("What does not fit, is not meant or is no disk is refused before anything is written")
+    func refusals() {
+        let place = Workplace()
+        #expect(make(place, "dos").output == "")
+        place.holdfast("backup --disk disk --to store --quiet")
+        place.shell("mkdir folder; echo mine >there; head -c 400M /dev/urandom >small; sha256sum small there >before")
+        for (words, status, said) in [
+            ("--disk there", 4, "too small"), ("--disk small --confirm small", 4, "too small"),
+            ("--disk small --confirm other", 4, "too small"), ("--disk folder", 2, "neither a disk nor an image"),
+            ("--disk nowhere/disk", 1, "nowhere"), ("--disk there --to out", 2, "goes without"),
+            ("--to out --confirm x", 2, "go with --disk"),
+        ] {
+            let refused = place.holdfast("restore latest --from store \(words)")
+            #expect(refused.status == status && refused.output.contains(said), "\(words): \(refused)")
+        }
+        #expect(place.shell("sha256sum -c --quiet before").output == "")
+        place.shell("mkdir tree; echo 1 >tree/a")
+        place.holdfast("backup tree --to store --name tree --quiet")
+        let files = place.holdfast("restore tree --from store --disk new")
+        #expect(files.status == 2 && files.output.contains("of files, not of a disk"), "\(files)")
+        for words in ["--disk folder", "--disk nowhere", "--disk disk tree", "--dry-run tree"] {
+            #expect(place.holdfast("backup \(words) --to store").status != 0, "\(words)")
+        }
+    }
+
+    @Test("A volume that was not unmounted is taken whole, and said; what cannot be read is named")
+    func lessThanExact() {
+        let place = Workplace()
+        #expect(make(place, "dos").output == "")
+        // As a power cut leaves it: copied while it is mounted.
+        place.shell(
+            """
+            mkdir -p mnt; truncate -s 200M live; mkfs.ext4 -q live; mount -o loop live mnt
+            for i in $(seq 40); do head -c 20000 /dev/urandom >mnt/f$i; sync mnt/f$i; done; (cd mnt; sha256sum f*) >last
+            cp live cut; umount mnt; dd if=cut of=disk bs=1M seek=1 conv=notrunc status=none
+            """)
+        let plan = place.holdfast("backup --disk disk --dry-run")
+        #expect(plan.output.contains("part1: ext4: exact, all") && plan.output.contains("not unmounted"), "\(plan)")
+        place.holdfast("backup --disk disk --to store --quiet")
+        #expect(place.holdfast("restore latest --from store --disk new --quiet").status == 0)
+        let files = place.shell(
+            "dd if=new of=q bs=1M skip=1 count=200 status=none; mount -o loop q mnt && (cd mnt; sha256sum --quiet -c ../last); umount mnt"
+        )
+        #expect(files.output == "", "\(files)")
+    }
+
+    @Test("An interrupted restore leaves a disk that does not start and says so, and the same command goes on")
+    func interrupted() {
+        let place = Workplace()
+        #expect(make(place, "gpt").output == "")
+        place.holdfast("backup --disk disk --to store --quiet")
+        place.shell("head -c 629145600 /dev/urandom >new")
+        let cut = place.shell(
+            "timeout -s KILL 30 strace -f -qq -o trace -e trace=pwrite64 -e inject=pwrite64:signal=KILL:when=60 \(builtProgram) restore latest --from store --disk new --confirm new --quiet"
+        )
+        #expect(cut.status != 0, "\(cut)")
+        #expect(
+            place.shell("head -c 512 new | strings -n 20").output.contains("Holdfast: this disk is being restored"))
+        #expect(place.shell("sfdisk -d new 2>&1").status != 0)
+        let other = place.holdfast("restore latest --from store --disk new --confirm new")
+        #expect(other.status == 0 && other.output.contains("there already"), "\(other)")
+        #expect(!other.output.contains("there already 0 B"), "\(other)")
+        #expect(difference(place, from: "new", "gpt") == "")
+    }
+}
