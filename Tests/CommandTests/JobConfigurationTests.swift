@@ -20,7 +20,7 @@ import Testing
     private static let lines: [(String, String)] = [
         (
             "source = ['/a']",
-            "line 5, column 1: there is no setting source in [jobs.NAME]; there are sources, point,"
+            "line 5, column 1: there is no setting source in [jobs.NAME]; there are sources, disk, point,"
         ),
         ("sources = '/a'", "line 5, column 11: sources wants an array of paths"),
         ("sources = []", "line 5, column 11: sources wants an array of paths"),

@@ -12,6 +12,7 @@ public enum DiskError: Explained, Hashable {
     case tooSmall(BytePath, needed: UInt64, size: UInt64, what: String)
     case otherSectors(BytePath, image: Int, disk: Int)
     case readOnly(BytePath)
+    case twin(BytePath, id: String, of: BytePath)
     case notConfirmed(BytePath, wanted: String)
     case fileIsThere(BytePath)
     case different(BytePath, blocks: Int, first: UInt64)
@@ -27,6 +28,8 @@ public enum DiskError: Explained, Hashable {
             "\(path) is too small: \(what) ends at byte \(needed), and the disk at \(size)"
         case .otherSectors(let path, let image, let disk):
             "\(path) has sectors of \(disk) bytes, and what is in the image was made for \(image)"
+        case .twin(let path, let id, let other):
+            "the btrfs with the UUID \(printable(id.utf8)) is on \(other), and no second one can be made on \(path) beside it"
         case .readOnly(let path): "\(path) is write-protected"
         case .notConfirmed(let path, let wanted):
             "not confirmed, and nothing was written: \(path) is confirmed by typing \(printable(wanted.utf8))"
@@ -46,6 +49,7 @@ public enum DiskError: Explained, Hashable {
         case .damagedDescription: nil
         case .tooSmall: "take a larger disk"
         case .otherSectors: "take a disk with the same sectors"
+        case .twin: "restore it where that disk is not attached"
         case .readOnly: "take the protection off, or take another disk"
         case .notConfirmed: "give its serial number, or else its name, with --confirm"
         case .fileIsThere: "take a name that is free, or confirm it with --confirm NAME"

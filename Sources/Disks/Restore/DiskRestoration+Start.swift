@@ -35,15 +35,35 @@ extension DiskRestoration {
     private func grow(
         _ volume: DiskDescription.Volume, to size: UInt64, _ plan: DiskRestorePlan, _ report: inout Report
     ) {
+        // safe: the plan has put it within the disk
+        let range = volume.start..<volume.start + size
+        let content = volume.content ?? ""
         do {
-            let range = volume.start..<volume.start + size  // safe: the plan has put it within the disk
-            let mount = try plan.target.mount(range, type: volume.content ?? "", isWritten: true)
-            if try mount.grow() { report.changes.append("\(volume.stream) has grown to all of the disk") }
+            var hasGrown: Bool
+            do {
+                hasGrown = try plan.target.mount(range, type: content, isWritten: true).grow()
+            } catch let error as SystemError where error.code == EPERM && content.hasPrefix("ext") {
+                // The kernel wants a right that root has not everywhere; the file system's own program works on what nobody has mounted.
+                try growByProgram(plan.target.loop(range))
+                hasGrown = true
+            }
+            if hasGrown { report.changes.append("\(volume.stream) has grown to all of the disk") }
         } catch {
             findings.add(
                 Finding(
                     .note, path.appending(volume.stream),
                     "it has not grown, and is as large as it was: \(explained(error).sentence)"))
+        }
+    }
+
+    private func growByProgram(_ device: LoopDevice) throws(SystemError) {
+        defer { withExtendedLifetime(device) {} }
+        for words: [ProgramWord] in [["e2fsck", "-f", "-p"], ["resize2fs"]] {
+            let result = try runProgram(words + [ProgramWord(device.path)], limit: 6 * 3600)
+            // Of e2fsck 1 is "mended".
+            guard result.status == 0 || result.status == 1 && words.count == 3 else {
+                throw SystemError(EIO, "grow", "the file system", detail: result.complaint)
+            }
         }
     }
 

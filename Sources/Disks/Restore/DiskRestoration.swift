@@ -78,6 +78,8 @@ public final class DiskRestoration: DiskTarget {
         let note = RestoreNote(image: image)
         try target.prepare()
         try clearTables(plan, note)
+        // The partitions that it had are none any more.
+        target.announceTable()
     }
 
     /// Takes away what makes it a disk that starts, or one of somebody else's.
@@ -142,9 +144,16 @@ public final class DiskRestoration: DiskTarget {
             throw DiskError.damagedDescription("it does not say how \(printable(volume.stream.utf8)) is made anew")
         }
         let range = volume.start..<volume.start + plan.size(of: volume)  // safe: the plan has looked at it
-        do { try recipe.make(on: plan.target.loop(range).path) } catch let error as DiskFormatError {
+        // What was there would be one of its kind, or the same again.
+        for part in VolumeTarget.clearedParts(ofVolume: range.upperBound - range.lowerBound) {
+            try plan.target.clear(volume.start + part.lowerBound..<volume.start + part.upperBound)  // safe: within it
+        }
+        let device = try plan.target.loop(range)
+        do { try recipe.make(on: device.path) } catch let error as DiskFormatError {
             throw DiskError.damagedDescription(error.description)
         }
+        // It is gone with the last who uses it.
+        withExtendedLifetime(device) {}
         return try plan.target.mount(range, type: recipe.type, isWritten: true)
     }
 

@@ -29,6 +29,7 @@ public struct DiskRestorePlan: Plan {
             resized = Self.resize(&table, description, onto: target, grows: grows)
             try Self.check(description, onto: target, table, resized)
             self.table = table
+            try Self.refuseTwins(description, on: target)
             pieces = try table?.encoded(diskSize: target.size, sectorSize: target.sectorSize) ?? []
         } catch let error as DiskFormatError { throw DiskError.damagedDescription(error.description) }
     }
@@ -62,6 +63,20 @@ public struct DiskRestorePlan: Plan {
                     what: missing > 0 ? "the table behind \(volume.stream)" : volume.stream)
             }
             end = stop
+        }
+    }
+
+    /// Nobody can make a second btrfs of one UUID beside the first: `mkfs.btrfs` refuses, and the kernel would take one for the other.
+    private static func refuseTwins(_ description: DiskDescription, on target: TargetDisk) throws {
+        let own = ([target.device?.name] + (target.device?.partitions ?? [])).compactMap { $0 }
+        let names = BlockDevice.disks().flatMap { [$0.name] + $0.partitions }.filter { !own.contains($0) }
+        for volume in description.volumes where volume.way == .tree && volume.recipe?.type == "btrfs" {
+            guard let id = volume.recipe?.id else { continue }
+            for name in names {
+                // What cannot be looked at is no twin that mkfs would find.
+                let there = try? ContentProbe.look(at: BytePath("/dev/\(name)"), for: .fileSystems)
+                if there?.identifier == id { throw DiskError.twin(target.path, id: id, of: BytePath("/dev/\(name)")) }
+            }
         }
     }
 

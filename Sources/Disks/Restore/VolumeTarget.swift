@@ -86,10 +86,14 @@ final class VolumeTarget: DiskStreamTarget, @unchecked Sendable {
     private func clearedParts(of range: Range<UInt64>) -> [Range<UInt64>] {
         let range = range.clamped(to: 0..<volume.size)
         if volume.way == .raw { return [range] }
+        return Self.clearedParts(ofVolume: volume.size).map { range.clamped(to: $0) }.filter { !$0.isEmpty }
+    }
+
+    /// Where file systems and arrays have what makes them ones: what was there before must not be taken for one.
+    static func clearedParts(ofVolume size: UInt64) -> [Range<UInt64>] {
         let ends = DiskRestoration.clearedEnds
-        var places = [0..<min(ends, volume.size), volume.size - min(ends, volume.size)..<volume.size]
-        places += DiskRestoration.clearedPlaces.filter { $0 < volume.size }.map { $0..<min($0 + 4096, volume.size) }
-        return places.map { range.clamped(to: $0) }.filter { !$0.isEmpty }
+        return [0..<min(ends, size), size - min(ends, size)..<size]
+            + DiskRestoration.clearedPlaces.filter { $0 < size }.map { $0..<min($0 + 4096, size) }
     }
 
     private func clear(_ range: Range<UInt64>) throws(SystemError) {

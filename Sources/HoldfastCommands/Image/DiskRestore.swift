@@ -106,9 +106,10 @@ struct DiskRestore {
         _ session: Session
     ) {
         let what = report.label.map { describe($0, report.image) } ?? "of unknown name"
+        let written = report.bytes - min(report.bytes, result.unchanged)
         var lines = [
             "image \(what) restored to \(disk)",
-            "written \(Text.size(result.written))"
+            "written \(Text.size(written))"
                 + (restoration.plan?.goesOn == true ? ", there already \(Text.size(result.unchanged))" : "")
                 + (options.readsBack ? ", read back \(Text.size(result.compared))" : ", not read back"),
         ]
@@ -121,7 +122,7 @@ struct DiskRestore {
             JSON.label(report.label)
                 + [
                     ("image", report.image.map(JSON.id)), ("disk", .text(disk.description)),
-                    ("bytesWritten", .number(result.written)), ("bytesUnchanged", .number(result.unchanged)),
+                    ("bytesWritten", .number(written)), ("bytesUnchanged", .number(result.unchanged)),
                     ("bytesReadBack", .number(result.compared)),
                     ("mounted", .list(result.mounted.map(JSON.text))),
                     ("changes", .list(result.changes.map(JSON.text))),
