@@ -88,7 +88,7 @@ var targets: [Target] = [
         dependencies: ["TestSupport", "Images", "Stores", "Machine", "Platform", "Cryptography", "Reporting"],
         swiftSettings: swiftSettings),
     .testTarget(
-        name: "DisksTests", dependencies: ["TestSupport", "Disks", "Images", "Platform", "Reporting"],
+        name: "DisksTests", dependencies: ["TestSupport", "Disks", "Images", "Machine", "Platform", "Reporting"],
         swiftSettings: swiftSettings),
     .testTarget(
         name: "RestorePointsTests",

@@ -169,23 +169,61 @@ struct DiskCommandTests {
         #expect(files.output == "", "\(files)")
     }
 
-    @Test("An interrupted restore leaves a disk that does not start and says so, and the same command goes on")
+    @Test(
+        "A restore that is cut off anywhere leaves a disk that does not start and says so, and the same command goes on"
+    )
     func interrupted() {
         let place = Workplace()
         #expect(make(place, "gpt").output == "")
         place.holdfast("backup --disk disk --to store --quiet")
-        place.shell("head -c 629145600 /dev/urandom >new")
-        let cut = place.shell(
-            "timeout -s KILL 30 strace -f -qq -o trace -e trace=pwrite64 -e inject=pwrite64:signal=KILL:when=60 \(builtProgram) restore latest --from store --disk new --confirm new --quiet"
-        )
-        #expect(cut.status != 0, "\(cut)")
-        #expect(
-            place.shell("head -c 512 new | strings -n 20").output.contains("Holdfast: this disk is being restored"))
-        #expect(place.shell("sfdisk -d new 2>&1").status != 0)
-        let other = place.holdfast("restore latest --from store --disk new --confirm new")
-        #expect(other.status == 0 && other.output.contains("there already"), "\(other)")
-        #expect(!other.output.contains("there already 0 B"), "\(other)")
-        #expect(difference(place, from: "new", "gpt") == "")
+        for (number, fault) in [
+            "signal=KILL:when=1", "signal=KILL:when=2", "signal=KILL:when=9", "signal=KILL:when=40",
+            "error=EIO:when=30",
+            "error=ENOSPC:when=12",
+        ].enumerated() {
+            place.shell("head -c 629145600 /dev/urandom >new")
+            let cut = place.shell(
+                "timeout -s KILL 60 strace -f -qq -o trace -e trace=pwrite64 -e inject=pwrite64:\(fault) \(builtProgram) restore latest --from store --disk new --confirm new --quiet"
+            )
+            #expect(cut.status != 0, "\(fault): \(cut)")
+            if number > 0 {
+                let note = place.shell("head -c 512 new | strings -n 20").output
+                #expect(note.contains("Holdfast: this disk is being restored"), "\(fault)")
+                #expect(place.shell("sfdisk -d new 2>&1").status != 0, "\(fault)")
+            }
+            let again = place.holdfast("restore latest --from store --disk new --confirm new")
+            #expect(again.status == 0, "\(fault): \(again)")
+            #expect(number < 3 || again.output.contains("there already"), "\(again)")
+            #expect(number < 3 || !again.output.contains("there already 0 B"), "\(again)")
+            #expect(difference(place, from: "new", "gpt") == "", "\(fault)")
+        }
+    }
+
+    @Test(
+        "An image that is cut off leaves a disk that does not start, wherever that is; a disk that lacks a sector is refused"
+    )
+    func cutImages() {
+        let place = Workplace()
+        place.shell(
+            """
+            truncate -s 62M p; mkfs.ext4 -q -d /usr/include/linux p; truncate -s 63M disk; echo 'start=2048, type=83' | sfdisk -q disk; dd if=p of=disk bs=1M seek=1 conv=notrunc status=none
+            head -c 20000000 /dev/urandom | dd of=disk bs=1M seek=40 conv=notrunc status=none
+            """)
+        place.holdfast("backup --disk disk --output image --quiet")
+        let length = Int(place.shell("stat -c %s image").output.filter(\.isNumber)) ?? 0
+        #expect(length > 1_000_000)
+        for cut in Array(stride(from: 1 << 19, to: length, by: 1 << 20)) + [length - 1] {
+            place.shell("rm -f new; truncate -s 63M new")
+            let refused = place.shell(
+                "head -c \(cut) image | holdfast restore --input - --disk new --confirm new")
+            // Its root is there twice, at the end.
+            #expect(refused.status != 0 || cut == length - 1, "\(cut): \(refused)")
+            #expect((place.shell("sfdisk -d new 2>&1").status != 0) == (refused.status != 0), "\(cut): \(refused)")
+        }
+        place.shell("truncate -s $((63 * 1048576 - 512)) less; sha256sum less >sum")
+        let less = place.holdfast("restore --input image --disk less --confirm less")
+        #expect(less.status == 4 && less.output.contains("too small"), "\(less)")
+        #expect(place.shell("sha256sum --quiet -c sum").output == "")
     }
 
     @Test(

@@ -114,7 +114,13 @@ public struct DiskDescription: Codable, Hashable, Sendable {
             throw DiskFormatError(
                 "the description of the disk is of version \(version), which this program does not know")
         }
+        guard [512, 1024, 2048, 4096].contains(sectorSize), size >= 4096, size <= Self.largestDisk else {
+            throw DiskFormatError("the description of the disk is of one that nobody has")
+        }
     }
+
+    /// What the kernel can address, less what tables and sums need.
+    private static let largestDisk = UInt64(Int64.max) / 2
 
     init(name: String, size: UInt64, sectorSize: Int, volumes: [Volume]) {
         self.name = name
@@ -170,6 +176,9 @@ extension DiskDescription.Table {
         var table = PartitionTable(
             kind: kind == "gpt" ? .gpt : .dos, id: identity, partitions: try partitions.map { try $0.decoded() },
             bootSector: boot)
+        guard (1...GPTTable.mostEntries).contains(entryCount ?? 128), partitions.count <= GPTTable.mostEntries else {
+            throw DiskFormatError("the partition table has more entries than any")
+        }
         if let entryCount { table.entryCount = entryCount }
         if let firstUsable { table.firstUsable = firstUsable }
         return table
@@ -199,6 +208,9 @@ extension DiskDescription.Entry {
             type = .dos(byte)
         } else {
             throw DiskFormatError("partition \(number) is of an unknown type")
+        }
+        guard (1...GPTTable.mostEntries).contains(number) else {
+            throw DiskFormatError("a partition has the number \(number)")
         }
         var partition = Partition(number: number, start: start, length: length, type: type)
         partition.id = id.flatMap { GUID($0) }

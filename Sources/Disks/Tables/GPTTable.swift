@@ -7,7 +7,7 @@ enum GPTTable {
     /// Linux takes no other size (block/partitions/efi.c).
     private static let entrySize = 128
     /// More than any tool makes, and 1 MiB of entries.
-    private static let mostEntries: UInt32 = 8192
+    static let mostEntries = 8192
 
     private struct Header {
         var disk: GUID
@@ -78,7 +78,7 @@ enum GPTTable {
         }
         guard sector.little(UInt64.self, at: 24) == place else { throw DiskFormatError("it belongs elsewhere") }
         let (count, size) = (sector.little(UInt32.self, at: 80), sector.little(UInt32.self, at: 84))
-        guard count > 0, count <= mostEntries, size == UInt32(entrySize) else {
+        guard count > 0, count <= UInt32(mostEntries), size == UInt32(entrySize) else {
             throw DiskFormatError("it has \(count) entries of \(size) bytes")
         }
         let entries = try disk.bytes(
@@ -98,7 +98,7 @@ enum GPTTable {
     static func encode(_ table: PartitionTable, diskSize: UInt64, unit: UInt64) throws -> [(
         offset: UInt64, bytes: [UInt8]
     )] {
-        guard case .gpt(let disk) = table.id, table.entryCount > 0, table.entryCount <= Int(mostEntries) else {
+        guard case .gpt(let disk) = table.id, table.entryCount > 0, table.entryCount <= mostEntries else {
             throw DiskFormatError("it is no GUID partition table")
         }
         var entries = [UInt8](repeating: 0, count: table.entryCount * entrySize)

@@ -94,6 +94,12 @@ private final class DiskRestorer {
         if let failure = state.failure { throw failure }
         for problem in reader.problems() { findings.add(problem) }
         guard hasBegun else { throw ImageError.notOfDisk(image: reader.label?.name ?? "") }
+        // The signature is there, and covers all that came: else it is no image, and the disk is to stay none that starts.
+        guard reader.imageID != nil else {
+            throw ImageError.damaged(
+                subject: reader.restoredSubject,
+                detail: "its end is missing, so that nobody vouches for what came before")
+        }
         if let unread { unread.tell(target) }
         return DiskRestoreReport(
             label: reader.label, image: reader.imageID, bytes: state.bytes, findings: findings.count)
