@@ -12,6 +12,7 @@ public enum DiskError: Explained, Hashable {
     case tooSmall(BytePath, needed: UInt64, size: UInt64, what: String)
     case otherSectors(BytePath, image: Int, disk: Int)
     case readOnly(BytePath)
+    case noSystem(BytePath)
     case twin(BytePath, id: String, of: BytePath)
     case notConfirmed(BytePath, wanted: String)
     case fileIsThere(BytePath)
@@ -30,6 +31,7 @@ public enum DiskError: Explained, Hashable {
             "\(path) has sectors of \(disk) bytes, and what is in the image was made for \(image)"
         case .twin(let path, let id, let other):
             "the btrfs with the UUID \(printable(id.utf8)) is on \(other), and no second one can be made on \(path) beside it"
+        case .noSystem(let path): "no system is known on \(path) that could become another machine; nothing was written"
         case .readOnly(let path): "\(path) is write-protected"
         case .notConfirmed(let path, let wanted):
             "not confirmed, and nothing was written: \(path) is confirmed by typing \(printable(wanted.utf8))"
@@ -50,6 +52,7 @@ public enum DiskError: Explained, Hashable {
         case .tooSmall: "take a larger disk"
         case .otherSectors: "take a disk with the same sectors"
         case .twin: "restore it where that disk is not attached"
+        case .noSystem: "restore it without --new-identity, and give it another one by hand before it is on the network"
         case .readOnly: "take the protection off, or take another disk"
         case .notConfirmed: "give its serial number, or else its name, with --confirm"
         case .fileIsThere: "take a name that is free, or confirm it with --confirm NAME"

@@ -191,62 +191,6 @@ public struct DiskSurvey {
     }
 }
 
-/// Which parts of a volume are used, as its content says.
-struct UsedMap: Sendable {
-    /// Why it says nothing that can be believed.
-    struct Refusal: Error, Hashable {
-        let reason: String
-    }
-
-    let way: DiskDescription.Way
-    private let mount: VolumeMount?
-    let parts: @Sendable () throws -> any UsedParts
-
-    /// nil: nobody here knows how to ask such a content.
-    init?(of type: String, in disk: SourceDisk, _ range: Range<UInt64>) throws {
-        let bytes = PartOfDisk(disk.bytes, range)
-        switch type {
-        case "ext2", "ext3", "ext4", "xfs", "btrfs":
-            let volume: VolumeMount
-            do {
-                // The kernel's ext4 takes all three.
-                volume = try VolumeMount(
-                    of: disk.file, range, sectorSize: disk.sectorSize, type: type.hasPrefix("ext") ? "ext4" : type)
-            } catch VolumeMount.Refusal.notClean {
-                throw Refusal(reason: "it was not unmounted: what it calls free may hold what was written last")
-            } catch VolumeMount.Refusal.unknown(let reason) {
-                throw Refusal(reason: "the kernel does not mount it: \(reason)")
-            }
-            way = .blocks
-            mount = volume
-            parts = { try volume.usedParts() }
-        case "vfat":
-            let volume = try FATVolume(bytes)
-            if volume.isDirty { throw Refusal(reason: "it was not unmounted, or its medium had errors") }
-            (way, mount) = (.blocks, nil)
-            parts = { volume.usedParts() }
-        case "ntfs":
-            let volume = try NTFSVolume(bytes)
-            if volume.isHibernated { throw Refusal(reason: "Windows sleeps in it") }
-            if volume.isDirty { throw Refusal(reason: "it was not unmounted") }
-            (way, mount) = (.blocks, nil)
-            parts = { volume.usedParts() }
-        case "swap", "swsuspend":
-            guard let area = try SwapArea(bytes), !area.isHibernated else {
-                throw Refusal(reason: "a machine sleeps in it")
-            }
-            (way, mount) = (.swap, nil)
-            // Safe: one of the sizes that a page has.
-            let page = UInt64(area.pageSize)
-            parts = { OnePart(range: 0..<page) }
-        default: return nil
-        }
-    }
-
-    /// The system whose root the volume has; nil where it has none.
-    func system(_ stream: String) -> SystemOnDisk? { mount.flatMap { SystemOnDisk(on: $0, stream: stream) } }
-}
-
 /// A single range.
 struct OnePart: UsedParts {
     var range: Range<UInt64>?

@@ -8,6 +8,8 @@ public struct SystemOnDisk: Codable, Hashable, Sendable {
     public var volume: String
     /// The folder of the volume that is its root, as `@rootfs` of a btrfs; absent where the volume's own is.
     public var folder: String?
+    /// Where in the volume its file system is, if that is not all of it, as in LVM.
+    public var inner: Inner?
     /// `Debian GNU/Linux 12 (bookworm)`
     public var name: String?
     public var hostName: String?
@@ -34,6 +36,22 @@ public struct SystemOnDisk: Codable, Hashable, Sendable {
         self.folder = folder
         name = release
         hostName = Self.line(of: "etc/hostname", in: root)
+    }
+
+    /// A file system within a volume, in one piece.
+    public struct Inner: Codable, Hashable, Sendable {
+        /// Bytes from the volume's beginning.
+        public var offset: UInt64
+        public var size: UInt64
+        public var type: String
+    }
+
+    /// The same, where its volume is a part of another one.
+    func within(_ part: Range<UInt64>, type: String) -> SystemOnDisk {
+        var copy = self
+        if inner == nil { copy.inner = Inner(offset: 0, size: part.upperBound - part.lowerBound, type: type) }
+        copy.inner?.offset.add(saturating: part.lowerBound)
+        return copy
     }
 
     static func root(of volume: Descriptor, _ name: String) -> Descriptor? {

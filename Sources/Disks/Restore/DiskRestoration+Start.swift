@@ -26,7 +26,7 @@ extension DiskRestoration {
                 volume.partition.flatMap { number in volume.contentID.map { (number, $0) } }
             }, uniquingKeysWith: { first, _ in first })
         if isExact, identity == .same { return }
-        changing(place, in: system.folder, plan, "the system on it", &report) { root in
+        changing(place, in: system.folder, within: system.inner, plan, "the system on it", &report) { root in
             if !isExact { nameByIdentifier(&root, identifiers) }
             if case .new(let hostName) = identity { giveNewIdentity(&root, hostName: hostName) }
         }
@@ -69,13 +69,18 @@ extension DiskRestoration {
 
     /// Mounts a volume for writing, and has something done in it.
     private func changing(
-        _ volume: DiskDescription.Volume, in folder: String? = nil, _ plan: DiskRestorePlan, _ what: String,
+        _ volume: DiskDescription.Volume, in folder: String? = nil, within inner: SystemOnDisk.Inner? = nil,
+        _ plan: DiskRestorePlan, _ what: String,
         _ report: inout Report, _ body: (inout SystemRoot) -> Void
     ) {
         do {
             // safe: the plan has put it within the disk
-            let range = volume.start..<volume.start + plan.size(of: volume)
-            let mount = try plan.target.mount(range, type: volume.content ?? "", isWritten: true)
+            var range = volume.start..<volume.start + plan.size(of: volume)
+            if let inner {
+                let start = volume.start.adding(saturating: inner.offset)
+                range = (start..<start.adding(saturating: inner.size)).clamped(to: range)
+            }
+            let mount = try plan.target.mount(range, type: inner?.type ?? volume.content ?? "", isWritten: true)
             guard let place = SystemOnDisk.root(of: mount.folder, folder ?? "") else {
                 throw DiskFormatError("\(folder ?? "") is not there")
             }

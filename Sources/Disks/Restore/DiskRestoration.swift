@@ -73,6 +73,7 @@ public final class DiskRestoration: DiskTarget {
         let target = try TargetDisk(path, size: description.size, sectorSize: description.sectorSize)
         let plan = try DiskRestorePlan(source, description, onto: target, image: image, grows: !options.isExact)
         guard let identity = try agree(plan) else { throw NotWanted() }
+        if identity != .same, description.system == nil { throw DiskError.noSystem(source) }
         self.identity = identity
         self.plan = plan
         let note = RestoreNote(image: image)
@@ -238,6 +239,8 @@ public final class DiskRestoration: DiskTarget {
             let range = volume.start..<volume.start + plan.size(of: volume)  // safe: the plan has looked at it
             do {
                 switch volume.content {
+                case "LVM2_member": _ = try LVMMember(PartOfDisk(plan.target.bytes, range))
+                case "linux_raid_member": _ = try RAIDMember(PartOfDisk(plan.target.bytes, range))
                 case "vfat" where volume.way == .blocks: _ = try FATVolume(PartOfDisk(plan.target.bytes, range))
                 case "ntfs": _ = try NTFSVolume(PartOfDisk(plan.target.bytes, range))
                 case let type?:

@@ -1,0 +1,104 @@
+// Which parts of a volume hold something, as what is in it says: a file system, or volumes that are in it.
+
+internal import Images
+internal import Platform
+
+/// Which parts of a volume are used, as its content says.
+struct UsedMap: Sendable {
+    /// Why it says nothing that can be believed.
+    struct Refusal: Error, Hashable {
+        let reason: String
+    }
+
+    let way: DiskDescription.Way
+    /// The system that is in it, but for the name of its stream.
+    private var found: SystemOnDisk?
+    let parts: @Sendable () throws -> any UsedParts
+
+    /// nil: nobody here knows how to ask such a content.
+    ///
+    /// - Parameter depth: how many volumes it is in.
+    init?(of type: String, in disk: SourceDisk, _ range: Range<UInt64>, depth: Int = 0) throws {
+        let bytes = PartOfDisk(disk.bytes, range)
+        switch type {
+        case "ext2", "ext3", "ext4", "xfs", "btrfs":
+            let volume: VolumeMount
+            do {
+                // The kernel's ext4 takes all three.
+                volume = try VolumeMount(
+                    of: disk.file, range, sectorSize: disk.sectorSize, type: type.hasPrefix("ext") ? "ext4" : type)
+            } catch VolumeMount.Refusal.notClean {
+                throw Refusal(reason: "it was not unmounted: what it calls free may hold what was written last")
+            } catch VolumeMount.Refusal.unknown(let reason) {
+                throw Refusal(reason: "the kernel does not mount it: \(reason)")
+            }
+            way = .blocks
+            found = SystemOnDisk(on: volume, stream: "")
+            parts = { try volume.usedParts() }
+        case "vfat":
+            let volume = try FATVolume(bytes)
+            if volume.isDirty { throw Refusal(reason: "it was not unmounted, or its medium had errors") }
+            (way, found) = (.blocks, nil)
+            parts = { volume.usedParts() }
+        case "ntfs":
+            let volume = try NTFSVolume(bytes)
+            if volume.isHibernated { throw Refusal(reason: "Windows sleeps in it") }
+            if volume.isDirty { throw Refusal(reason: "it was not unmounted") }
+            (way, found) = (.blocks, nil)
+            parts = { volume.usedParts() }
+        case "swap", "swsuspend":
+            guard let area = try SwapArea(bytes), !area.isHibernated else {
+                throw Refusal(reason: "a machine sleeps in it")
+            }
+            (way, found) = (.swap, nil)
+            // Safe: one of the sizes that a page has.
+            let page = UInt64(area.pageSize)
+            parts = { OnePart(range: 0..<page) }
+        case "LVM2_member" where depth == 0 || depth == 1:
+            let member = try LVMMember(bytes)
+            var layers = [Layer(range: 0..<member.start)]
+            var system: SystemOnDisk?
+            for volume in member.volumes {
+                let inner = volume.isWhole ? Self.inner(disk, range, volume.range, depth) : nil
+                system = system ?? inner?.found
+                layers.append(Layer(range: volume.range, parts: inner?.parts))
+            }
+            layers.append(Layer(range: member.end..<bytes.size))
+            let all = layers
+            (way, found) = (.blocks, system)
+            parts = { LayeredParts(all) }
+        case "linux_raid_member" where depth == 0:
+            let content = try RAIDMember(bytes).content
+            let inner = Self.inner(disk, range, content, depth)
+            let layers = [
+                Layer(range: 0..<content.lowerBound), Layer(range: content, parts: inner?.parts),
+                Layer(range: content.upperBound..<bytes.size),
+            ]
+            // What is changed on one member of a mirror makes it another than the other.
+            (way, found) = (.blocks, nil)
+            parts = { LayeredParts(layers) }
+        default: return nil
+        }
+    }
+
+    /// What is in a part of a volume; nil where that is not known, so that all of it is used.
+    private static func inner(
+        _ disk: SourceDisk, _ volume: Range<UInt64>, _ part: Range<UInt64>, _ depth: Int
+    ) -> UsedMap? {
+        let start = volume.lowerBound.adding(saturating: part.lowerBound)
+        let range = start..<min(volume.lowerBound.adding(saturating: part.upperBound), volume.upperBound)
+        // Whatever cannot be told is used.
+        guard !range.isEmpty, let content = try? ContentProbe.look(at: disk.path, range) else { return nil }
+        // As above.
+        guard var map = (try? UsedMap(of: content.type, in: disk, range, depth: depth + 1)) ?? nil else { return nil }
+        map.found = map.found?.within(part, type: content.type)
+        return map
+    }
+
+    /// The system whose root the volume has; nil where it has none.
+    func system(_ stream: String) -> SystemOnDisk? {
+        guard var found else { return nil }
+        found.volume = stream
+        return found
+    }
+}
