@@ -936,7 +936,7 @@ LABELS = {1: ("name", text), 2: ("host", text), 3: ("hardware", text), 4: ("sour
           6: ("nanoseconds", integer), 7: ("newest", zigzag), 8: ("entries", integer), 9: ("bytes", integer),
           10: ("new", integer), 11: ("stored", integer), 12: ("tool", text), 13: ("parent", raw), 14: ("findings", integer),
           15: ("point", text), 17: ("log", text), 18: ("series", raw), 19: ("sequence", integer), 20: ("store_seconds", zigzag),
-          21: ("clock", integer), 22: ("offset", zigzag), 23: ("record", read_known_record), 24: ("roles", [text])}
+          21: ("clock", integer), 22: ("offset", zigzag), 23: ("record", read_known_record), 24: ("roles", [text]), 25: ("disks", [text])}
 REFERENCE = struct.Struct("<16s16s32sQ")
 Reference = namedtuple("Reference", "writer id digest length")
 

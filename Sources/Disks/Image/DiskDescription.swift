@@ -68,6 +68,8 @@ public struct DiskDescription: Codable, Hashable, Sendable {
         public var content: String?
         public var contentID: String?
         public var label: String?
+        /// Of a *tree*: what its files, the file system itself and some room to work in take, in bytes.
+        var smallestSize: UInt64 { used.adding(saturating: used / 8).adding(saturating: 128 << 20) }
         /// Of a *tree*: the sources of the image that its files are in, and how its file system is made anew.
         public var trees: [Tree]?
         public var recipe: FileSystemRecipe?
@@ -131,6 +133,32 @@ public struct DiskDescription: Codable, Hashable, Sendable {
 }
 
 extension DiskDescription {
+    /// The smallest disk that it is restored to, in bytes: as far as anything of it lies, and, where the last is taken as files, as small as that gets.
+    public var smallestTarget: UInt64 {
+        var end: UInt64 = 0
+        let last = volumes.max { $0.start < $1.start }
+        for volume in volumes {
+            let isShrunk = volume == last && volume.way == .tree && volume.partition != nil
+            let size = isShrunk ? min(volume.size, volume.smallestSize) : volume.size
+            end = max(end, volume.start.adding(saturating: size))
+        }
+        guard let table, table.kind == "gpt" else { return end }
+        let unit = UInt64(max(512, sectorSize))
+        // The second table, behind whole MiB.
+        let room = UInt64(clamping: table.entryCount ?? 128).multiplied(saturating: 128).adding(saturating: unit)
+        return end.adding(saturating: room)
+    }
+
+    /// A line for the disk and one for each volume, for people who have no key.
+    var summary: [String] {
+        let facts = [model, serial.map { "serial number \($0)" }, "\(size) bytes"].compactMap { $0 }.joined(
+            separator: ", ")
+        return ["\(name): \(facts); the smallest disk for it: \(smallestTarget) bytes"]
+            + volumes.map {
+                "\($0.stream): \($0.content ?? "unknown"), \($0.way.rawValue), \($0.used) of \($0.size) bytes"
+            }
+    }
+
     /// What UEFI calls an EFI system partition.
     private static let firmwareTypes = ["C12A7328-F81F-11D2-BA4B-00A0C93EC93B", "ef"]
 

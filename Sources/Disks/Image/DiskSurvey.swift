@@ -75,7 +75,7 @@ public struct DiskSurvey {
         // In the order of the disk.
         let places = Dictionary(uniqueKeysWithValues: description.volumes.map { ($0.stream, $0.start) })
         return DiskSource(
-            path: disk.path, description: try description.encoded(),
+            path: disk.path, description: try description.encoded(), summary: description.summary,
             streams: streams.sorted { places[$0.name] ?? 0 < places[$1.name] ?? 0 })
     }
 

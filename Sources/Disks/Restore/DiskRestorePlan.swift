@@ -97,9 +97,9 @@ public struct DiskRestorePlan: Plan {
         // Sectors are 32 bits there.
         if changed.kind == .dos { size = min(size, UInt64(UInt32.max) * UInt64(target.sectorSize) / unit * unit) }
         if size < last.size {
-            // What a file system needs for itself, and some room to work in.
-            let needed = last.used.adding(saturating: last.used / 8).adding(saturating: 128 << 20)
-            guard last.way == .tree, size >= needed, last.start.adding(saturating: last.size) > end else { return nil }
+            guard last.way == .tree, size >= last.smallestSize, last.start.adding(saturating: last.size) > end else {
+                return nil
+            }
         } else {
             // Less than a hundredth is not worth that a file system is changed for it.
             guard grows, size - last.size >= max(unit, last.size / 100) else { return nil }

@@ -12,6 +12,7 @@ extension DiskSurvey {
         let facts = [disk.model, disk.serial.map { "serial number \($0)" }, Text.size(disk.size)].compactMap { $0 }
         var lines = ["\(disk.name): \(facts.map(Text.safe).joined(separator: ", "))"]
         lines += disk.volumes.map(Self.line)
+        lines.append("the smallest disk for it: \(Text.size(disk.smallestTarget))")
         lines += disk.leftOut.map { "not in the image: \(Text.size($0.size)) from byte \($0.start) on (\($0.why))" }
         lines += disk.remarks.map { "the partition table: \($0)" }
         return lines
@@ -33,7 +34,7 @@ extension DiskSurvey {
     func document() -> JSON {
         .object([
             ("disk", .text(description.name)), ("bytes", .number(description.size)),
-            ("serial", description.serial.map(JSON.text)),
+            ("serial", description.serial.map(JSON.text)), ("smallestTarget", .number(description.smallestTarget)),
             (
                 "volumes",
                 .list(

@@ -87,6 +87,7 @@ extension JSON {
             + [
                 ("entries", .number(label.entries)), ("contentBytes", .number(label.contentBytes)),
                 ("bytesNew", .number(label.newBytes)), ("bytesStored", .number(label.storedBytes)),
+                ("disks", label.disks.isEmpty ? nil : .list(label.disks.map(JSON.text))),
                 ("point", label.point.isEmpty ? nil : .text(label.point)),
             ]
     }

@@ -53,6 +53,7 @@ public struct BackupRequest: Sendable {
         label.logHead = logHead
         if sources.contains("/") { label.roles = [ImageLabel.systemRole] }
         if !disks.isEmpty { label.roles.append(ImageLabel.diskRole) }
+        label.disks = Array(disks.flatMap(\.summary).prefix(ImageLabel.mostDiskLines))
         return label
     }
 }

@@ -27,12 +27,15 @@ public struct DiskSource: Sendable {
     public var path: BytePath
     /// How it is divided, and what is in which file: a JSON document.
     public var description: [UInt8]
+    /// The same for people, a line each: the label has them, which is read without a key to the content.
+    public var summary: [String]
     /// Those before come first in the image.
     public var streams: [any DiskStream]
 
-    public init(path: BytePath, description: [UInt8], streams: [any DiskStream]) {
+    public init(path: BytePath, description: [UInt8], summary: [String], streams: [any DiskStream]) {
         self.path = path
         self.description = description
+        self.summary = summary
         self.streams = streams
     }
 }

@@ -47,11 +47,15 @@ public struct ImageLabel: Sendable, Hashable {
     public var clockOffset: Int64 = 0
     /// The newest record of the store that its writer knew.
     var record: StoreMemory.Record?
+    /// Of disks: how each is taken and what it needs, a line for each volume, for people.
+    public var disks: [String] = []
     /// What it is to the machine: `system`, its /; `disk`, one of its disks or several.
     public var roles: [String] = []
 
     public static let systemRole = "system"
     public static let diskRole = "disk"
+    /// A label is small.
+    static let mostDiskLines = 64
     public var isOfDisk: Bool { roles.contains(Self.diskRole) }
 
     public func isOf(series other: String) -> Bool { ExactText(series) == ExactText(other) }
@@ -86,6 +90,7 @@ public struct ImageLabel: Sendable, Hashable {
             bytes.append(field: 23, value + record.digest.bytes)
         }
         for role in roles { bytes.append(field: 24, text: role) }
+        for line in disks { bytes.append(field: 25, text: line) }
         return bytes
     }
 
@@ -121,6 +126,7 @@ public struct ImageLabel: Sendable, Hashable {
             case 22: clockOffset = try value.signed()
             case 23: record = StoreMemory.Record(number: try value.integer(UInt32.self), digest: try value.digest())
             case 24: roles.append(String(decoding: value.rest(), as: UTF8.self))
+            case 25: disks.append(String(decoding: value.rest(), as: UTF8.self))
             default: break
             }
         }
