@@ -77,11 +77,11 @@ struct PrunePointsTests {
         #expect(points(place) == Self.all)
     }
 
-    @Test("More than half of the points go only where the plan is named that somebody has seen")
+    @Test("Half or more of the points go only where the plan is named that somebody has seen")
     func half() {
         let place = protected()
         let refused = prune(place, "--keep-last 1 --yes")
-        #expect(refused.status == 4 && refused.output.contains("more than half"), "\(refused)")
+        #expect(refused.status == 4 && refused.output.contains("half or more"), "\(refused)")
         #expect(points(place) == Self.all)
         let id = refused.output.firstMatch(of: /--plan ([0-9a-f]{16})/)?.1 ?? ""
         let dry = prune(place, "--keep-last 1 --dry-run")

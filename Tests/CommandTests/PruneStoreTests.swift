@@ -104,7 +104,7 @@ import Testing
         #expect(names(place) == Self.all)
     }
 
-    @Test("More than half of a series goes only where the plan is named that somebody has seen")
+    @Test("Half or more of a series goes only where the plan is named that somebody has seen")
     func half() {
         let place = stored()
         // All of one day: what goes of that does not count.
@@ -114,7 +114,11 @@ import Testing
             "for name in one two three; do \(Self.id(of: "$name")); touch -d '20 days ago' $(find store/i -name \"$id*\"); done"
         )
         let refused = prune(place, "--keep-last 1 --yes")
-        #expect(refused.status == 4 && refused.output.contains("more than half"), "\(refused)")
+        #expect(refused.status == 4 && refused.output.contains("half or more"), "\(refused)")
+        #expect(refused.output.contains(/half or more of the series \S+ \(3 of 4\)/), "\(refused)")
+        let dry = prune(place, "--keep-last 1 --dry-run --json")
+        #expect(
+            dry.output.contains(#""halved":[{"series":"#) && dry.output.contains(#""removed":3,"kept":1}"#), "\(dry)")
         let id = refused.output.firstMatch(of: /--plan ([0-9a-f]{16})/)?.1 ?? ""
         #expect(prune(place, "--keep-last 1 --yes --plan \(id)").status == 0)
         #expect(names(place) == ["four", "other"])

@@ -75,7 +75,7 @@ import Testing
         )
         #expect(aged.status == 0, "\(aged)")
         let again = place.holdfast("schedule run plant \(config) --identity steward.key")
-        // Of five, more than half would go: that is nothing for a machine alone.
+        // Of five, half or more would go: that is nothing for a machine alone.
         #expect(again.status == 3 && again.output.contains("nothing was removed: "), "\(again)")
     }
 

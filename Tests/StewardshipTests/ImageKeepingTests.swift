@@ -110,7 +110,7 @@ import Testing
         #expect(error?.exitStatus == 2 && error?.mend?.contains("press-01/plc") == true)
     }
 
-    @Test("Rules for one series are measured by that one: more than half of it goes with the plan's id alone")
+    @Test("Rules for one series are measured by that one: half or more of it goes with the plan's id alone")
     func tooMuch() throws {
         let all = (0..<20).flatMap { images(4, series: "press-\($0)/plc", of: UInt8($0)) }
         let keeping = try keeping("last", "1", series: "press-7/plc")

@@ -174,20 +174,48 @@ import Testing
     }
 
     @Test(
-        "A plan that takes more than half of more than a tenth of the series is refused, unless it is named by its id",
+        "A plan that takes half or more of one series is refused with its name, however many others lose little, unless it is named by its id",
         arguments: [
-            (series: 20, cut: 2, isRefused: false), (20, 3, true), (1, 1, true), (10, 1, false), (9, 1, true),
-            (5, 0, false),
+            (there: 4, isRefused: true), (5, true), (3, false), (2, false), (100, true),
         ])
-    func tooMuch(series: Int, cut: Int, isRefused: Bool) throws {
-        let states = (0..<series).flatMap { number in days(number < cut ? 5 : 4, series: "s\(number)") }
+    func tooMuch(there: Int, isRefused: Bool) throws {
+        // Of the others a third goes each.
+        let states = (0..<40).flatMap { days(3, series: "s\($0)") } + days(there, series: "cut\u{1b}")
         let summary = KeepSummary(try rules(("last", "2")).decide(states, now: .max))
-        #expect(summary.series.count == series && summary.removed == cut * 3 + (series - cut) * 2)
+        #expect(summary.series.count == 41 && summary.removed == 40 + there - 2)
+        var refusal: KeepError?
+        do { try summary.check(plan: "0123", isNamed: false) } catch { refusal = error }
+        #expect((refusal != nil) == isRefused && summary.halved.map(\.name.text) == (isRefused ? ["cut\u{1b}"] : []))
+        if let refusal {
+            #expect(refusal.exitStatus == 4 && refusal.mend?.contains("--plan 0123") == true)
+            #expect(refusal.description.contains(/of the series .*cut.* \(\d+ of \d+\)/), "\(refusal.description)")
+            #expect(!refusal.description.contains("\u{1b}"))
+        }
+        #expect(throws: Never.self) { try summary.check(plan: "0123", isNamed: true) }
+    }
+
+    @Test(
+        "A plan that takes half or more of all that lose something is refused, although no series loses more than one",
+        arguments: [(series: 1, isRefused: false), (2, true), (20, true)])
+    func tooMuchOverAll(series: Int, isRefused: Bool) throws {
+        // What loses nothing counts for nothing, however much of it there is.
+        let decisions =
+            try rules(("last", "1")).decide((0..<series).flatMap { days(2, series: "s\($0)") }, now: .max)
+            + days(100, series: "whole").map { KeepDecision(state: $0, reasons: [.guarded(.pinned)]) }
+        let summary = KeepSummary(decisions)
+        #expect(summary.halved.isEmpty)
         var refusal: KeepError?
         do { try summary.check(plan: "0123", isNamed: false) } catch { refusal = error }
         #expect((refusal != nil) == isRefused)
-        if let refusal { #expect(refusal.exitStatus == 4 && refusal.mend?.contains("--plan 0123") == true) }
-        #expect(throws: Never.self) { try summary.check(plan: "0123", isNamed: true) }
+        if let refusal { #expect(refusal.description.contains("of all series together"), "\(refusal.description)") }
+    }
+
+    @Test("Of many series that lose half or more three are named, and the rest are counted")
+    func manyHalved() throws {
+        let states = (0..<9).flatMap { days(9, series: "s\($0)") }
+        let summary = KeepSummary(try rules(("last", "2")).decide(states, now: .max))
+        let error = #expect(throws: KeepError.self) { try summary.check(plan: "0", isNamed: false) }
+        #expect(error?.description.hasSuffix("(7 of 9), and of 6 more") == true, "\(error?.description ?? "")")
     }
 
     @Test("What goes of a series' last day does not count: several runs of one day thin out to one")

@@ -16,7 +16,8 @@ struct PruneCommand: StatefulCommand {
             What one of the rules keeps is kept. Each counts periods that have something, in UTC; --keep-within reaches back \
             from the newest, and is what somebody who adds images cannot fill. Whatever the rules say, these stay: the \
             newest of a series, the newest that was proven, what is pinned, factory points, the point that the tree stands \
-            on, and the one that `holdfast undo` returns to. More than half of many series goes with --plan alone.
+            on, and the one that `holdfast undo` returns to. Half or more of a \
+            series, or of all, goes with --plan alone.
 
             Of a store it wants the key of a steward, or an identity that governs. Room is free again after a grace, \
             with a later prune; without a rule that is all it does, but for images that do not count since \
@@ -85,7 +86,8 @@ extension Session {
         if !options.dryRun { try finishInterrupted(tree) }
         let plan = try tree.planPrune(rules)
         let frees = try space(of: plan, tree)
-        let (lines, members) = (lines(plan, frees), members(plan, frees))
+        let lines = lines(plan, frees)
+        var members = members(plan, frees)
         if plan.goes.isEmpty, !options.dryRun {
             // There is nothing to ask for, and another plan's id is still another plan.
             try plan.require(options.plan)
@@ -93,9 +95,7 @@ extension Session {
             return .done
         }
         if options.dryRun {
-            do { try plan.summary.check(plan: plan.id, isNamed: false) } catch {
-                console.warning("without --plan it would be refused: \(error.sentence)")
-            }
+            members += refusal { try plan.summary.check(plan: plan.id, isNamed: $0) }
         } else {
             try plan.require(options.plan)
             try plan.summary.check(plan: plan.id, isNamed: options.plan != nil)

@@ -29,11 +29,9 @@ extension Session {
         do { try plan.require(options.plan) } catch { throw pruning.misfit ?? error }
         let shown = PruneDisplay(plan, grace: settings.grace)
         // Of a hundred thousand images as little as is shown: a program's document, or a line after the other.
-        let members = pruning.members + (console.isJSON ? shown.members : [])
+        var members = pruning.members + (console.isJSON ? shown.members : [])
         if options.dryRun {
-            do { try pruning.check(plan, false) } catch {
-                console.warning("it would be refused: \(Problem(error).message)")
-            }
+            members += refusal { try pruning.check(plan, $0) }
         } else {
             try pruning.check(plan, options.plan != nil)
         }
@@ -59,6 +57,32 @@ extension Session {
                 + console.findingMembers,
             summary: PruneDisplay.lines(report))
         return outcome(0)
+    }
+}
+
+extension Session {
+    /// Says why a plan would be refused that is looked at.
+    /// - Parameter check: refuses it; told whether somebody has named it by its id.
+    /// - Returns: the same for programs, with each series of which half or more goes.
+    func refusal(_ check: (Bool) throws -> Void) -> [(String, JSON?)] {
+        do {
+            try check(false)
+            return []
+        } catch {
+            let sentence = Problem(error).message
+            let isNamedAlone = (try? check(true)) != nil
+            console.warning("\(isNamedAlone ? "without --plan it" : "it") would be refused: \(sentence)")
+            guard case KeepError.removesTooMuch(_, _, let halved, _) = error else {
+                return [("refusal", .text(sentence))]
+            }
+            let series = halved.map { one in
+                JSON.object([
+                    ("series", .text(one.name.text)), ("removed", .number(UInt64(one.removed))),
+                    ("kept", .number(UInt64(one.kept))),
+                ])
+            }
+            return [("refusal", .text(sentence)), ("halved", .list(series))]
+        }
     }
 }
 

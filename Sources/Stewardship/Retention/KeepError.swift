@@ -1,5 +1,6 @@
 // What can be wrong with rules of keeping, and what they refuse.
 
+internal import Images
 internal import Platform
 public import Reporting
 
@@ -10,7 +11,8 @@ public enum KeepError: Explained, Hashable {
     case unknownRule(String)
     case noRules
     /// More goes than anybody who has not seen it can have meant.
-    case removesTooMuch(removed: Int, states: Int, cutSeries: Int, series: Int, plan: String)
+    /// - Parameter halved: the series of which half or more goes; none where that is so of all together alone.
+    case removesTooMuch(removed: Int, states: Int, halved: [KeepSummary.Series], plan: String)
     /// A series goes by `retire` alone.
     case emptiesSeries(String)
     case noSeries(String, there: [String])
@@ -26,8 +28,8 @@ public enum KeepError: Explained, Hashable {
         case .badTags(let text): "\(quoted(text)) has an empty tag"
         case .unknownRule(let word): "there is no rule \(quoted(word))"
         case .noRules: "no rule says what is to be kept, and without one nothing is removed"
-        case .removesTooMuch(let removed, let states, let cutSeries, let series, _):
-            "\(removed) of \(states) would go, more than half of what is there in \(cutSeries) of \(series) series"
+        case .removesTooMuch(let removed, let states, let halved, _):
+            "\(removed) of \(states) would go, half or more \(of(halved))"
         case .emptiesSeries(let name): "nothing would be left of the series \(quoted(name))"
         case .noSeries(let name, _): "there is no image of a series \(quoted(name))"
         case .stillInUse(let name, let newest, let after):
@@ -48,7 +50,8 @@ public enum KeepError: Explained, Hashable {
         case .badTags: "give tags with commas between them, without blanks: `line3,commissioning` keeps what has both"
         case .unknownRule: "there are " + KeepRules.words.joined(separator: ", ")
         case .noRules: "give one or several, such as `--keep-within 30d --keep-monthly 12`"
-        case .removesTooMuch(_, _, _, _, let plan): "look at it with --dry-run; `--plan \(plan)` does it"
+        case .removesTooMuch(_, _, _, let plan):
+            "look at it with --dry-run; `--plan \(plan)` does it"
         case .emptiesSeries: "`holdfast retire` ends a series"
         case .noSeries(_, let there) where there.isEmpty: "there is none of any other, either"
         case .noSeries(_, let there): "there are " + there.map(quoted).joined(separator: ", ")
@@ -62,6 +65,13 @@ public enum KeepError: Explained, Hashable {
         case .badCount, .badDuration, .badTags, .unknownRule, .noRules, .noSeries, .tagsOfImages: 2
         case .removesTooMuch, .emptiesSeries, .stillInUse: 4
         }
+    }
+
+    private func of(_ halved: [KeepSummary.Series]) -> String {
+        if halved.isEmpty { return "of all series together that lose something" }
+        let named = halved.prefix(3).map { "\(quoted($0.name.text)) (\($0.removed) of \($0.removed + $0.kept))" }
+        let more = halved.count > 3 ? ", and of \(halved.count - 3) more" : ""
+        return "of the series " + named.joined(separator: ", ") + more
     }
 
     private func quoted(_ text: String) -> String { printable(text.utf8) }

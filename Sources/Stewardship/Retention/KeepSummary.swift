@@ -11,10 +11,10 @@ public struct KeepSummary: Sendable, Hashable {
         /// Of what goes, what is less than a day older than the newest: of several runs on one day only one has to stay.
         public var recent = 0
 
-        /// Whether more than half of it goes, apart from its last day.
-        var isCut: Bool { removed - recent > kept }
-        /// Whether that is more than a series loses that is thinned out every few weeks.
-        var isGutted: Bool { isCut && removed - recent > 20 }
+        /// What goes of it apart from its last day.
+        var old: Int { removed - recent }
+        /// Whether half or more of it goes, apart from its last day. One that goes alone is what a rule that keeps one does every time.
+        public var isHalved: Bool { KeepSummary.isHalf(old, of: kept) }
     }
 
     static let lastDay: Int64 = 86_400
@@ -37,21 +37,30 @@ public struct KeepSummary: Sendable, Hashable {
     public var removed: Int { series.reduce(0) { $0 + $1.removed } }
     public var kept: Int { series.reduce(0) { $0 + $1.kept } }
 
+    /// The series of which half or more goes.
+    public var halved: [Series] { series.filter(\.isHalved) }
+
+    /// Of series that lose nothing anybody can have made any number: they count for nothing.
+    private var isHalvedOverAll: Bool {
+        let losing = series.filter { $0.removed > 0 }
+        return Self.isHalf(losing.reduce(0) { $0 + $1.old }, of: losing.reduce(0) { $0 + $1.kept })
+    }
+
+    private static func isHalf(_ old: Int, of kept: Int) -> Bool { old > 1 && old >= kept }
+
     /// Refuses what a mistyped rule or a wrong clock would do.
     /// - Parameters:
     ///   - plan: the id of what is about to be done.
     ///   - isNamed: whether somebody has seen it and named it by its id.
-    /// - Throws: `KeepError`, where a series would be empty, or where more than half of the states of more than a tenth of the series would go, of which
-    ///   those of each series' last day do not count; or more than half of one, and more than 20 of it. Of series that lose nothing anybody can
-    ///   have made any number.
+    /// - Throws: `KeepError`, where a series would be empty, or where half or more would go of one series, or of all those together that lose
+    ///   something. Neither what goes of each series' last day counts, nor one state alone.
     public func check(plan: String, isNamed: Bool) throws(KeepError) {
         if let empty = series.first(where: { $0.kept == 0 && $0.removed > 0 }) {
             throw .emptiesSeries(empty.name.text)
         }
-        let cut = series.count(where: \.isCut)
-        if !isNamed, cut * 10 > series.count(where: { $0.removed > 0 }) || series.contains(where: \.isGutted) {
-            throw .removesTooMuch(
-                removed: removed, states: removed + kept, cutSeries: cut, series: series.count, plan: plan)
+        let halved = halved
+        if !isNamed, !halved.isEmpty || isHalvedOverAll {
+            throw .removesTooMuch(removed: removed, states: removed + kept, halved: halved, plan: plan)
         }
     }
 }
