@@ -87,6 +87,8 @@ struct PrunePointsTests {
         let dry = prune(place, "--keep-last 1 --dry-run")
         #expect(
             dry.status == 0 && dry.output.contains("plan \(id)") && dry.output.contains("without --plan it"), "\(dry)")
+        let unanswered = prune(place, "--keep-last 1 --plan \(id)")
+        #expect(unanswered.status == 4 && unanswered.output.contains("give `--yes` as well"), "\(unanswered)")
         #expect(prune(place, "--keep-last 1 --yes --plan \(id)").status == 0)
         #expect(points(place) == ["factoryreset", "day-0"])
     }

@@ -120,6 +120,8 @@ import Testing
         #expect(
             dry.output.contains(#""halved":[{"series":"#) && dry.output.contains(#""removed":3,"kept":1}"#), "\(dry)")
         let id = refused.output.firstMatch(of: /--plan ([0-9a-f]{16})/)?.1 ?? ""
+        let unanswered = prune(place, "--keep-last 1 --plan \(id)")
+        #expect(unanswered.status == 4 && unanswered.output.contains("give `--yes` as well"), "\(unanswered)")
         #expect(prune(place, "--keep-last 1 --yes --plan \(id)").status == 0)
         #expect(names(place) == ["four", "other"])
     }

@@ -39,7 +39,12 @@ extension Session {
             return false
         }
         if !console.isJSON { lines.forEach(console.note) }
-        if let question { try confirm(question) }
+        if let question {
+            let hint = options?.plan.map { _ in
+                "`--plan` says what is meant, and answers no question: give `--yes` as well"
+            }
+            try confirm(question, hint: hint ?? "answer it with `--yes`")
+        }
         return true
     }
 }

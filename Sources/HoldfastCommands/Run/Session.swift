@@ -254,12 +254,12 @@ final class Session: Sendable {
     func agrees(_ question: String) throws -> Bool { try ask { try $0.confirm(question) } ?? false }
 
     /// Has a destructive step confirmed, or refuses.
-    func confirm(_ question: String) throws {
+    /// - Parameter hint: how it is answered where there is nobody to ask.
+    func confirm(_ question: String, hint: String = "answer it with `--yes`") throws {
         if global.isYes { return }
         guard let answer = try ask({ try $0.confirm(question) }) else {
             throw Problem.refused(
-                "this wants a confirmation, and there is no terminal to ask on: \(question)",
-                hint: "answer it with `--yes`")
+                "this wants a confirmation, and there is no terminal to ask on: \(question)", hint: hint)
         }
         if !answer { throw Problem.refused("not confirmed; nothing was changed") }
     }

@@ -51,7 +51,7 @@ public enum KeepError: Explained, Hashable {
         case .unknownRule: "there are " + KeepRules.words.joined(separator: ", ")
         case .noRules: "give one or several, such as `--keep-within 30d --keep-monthly 12`"
         case .removesTooMuch(_, _, _, let plan):
-            "look at it with --dry-run; `--plan \(plan)` does it"
+            "look at it with --dry-run; `--plan \(plan)` does it, without a terminal with `--yes` beside it"
         case .emptiesSeries: "`holdfast retire` ends a series"
         case .noSeries(_, let there) where there.isEmpty: "there is none of any other, either"
         case .noSeries(_, let there): "there are " + there.map(quoted).joined(separator: ", ")
