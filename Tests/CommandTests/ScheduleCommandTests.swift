@@ -152,6 +152,20 @@ import Testing
         #expect(place.holdfast("images --from local --json").output.components(of: "\"host\"") == 1)
     }
 
+    @Test("A timer that has no job to look at has failed, and says in which file there is none")
+    func withoutJobs() {
+        let place = Workplace()
+        place.shell(": > config.toml; printf '[status]\\nvalue = \"%s/value\"\\n' $PWD > other.toml")
+        let empty = place.holdfast("schedule run \(config)")
+        #expect(
+            empty.status == 2 && empty.output.contains("no job is configured: config.toml has no table [jobs.NAME]"),
+            "\(empty)")
+        #expect(empty.output.contains("--config FILE"), "\(empty)")
+        // Whom a file tells, it tells all the same.
+        #expect(place.holdfast("schedule run --config other.toml").status == 2)
+        #expect(place.shell("cat value").output == "3\n")
+    }
+
     @Test("A record that is damaged is said, and costs one run")
     func damaged() {
         let place = plant()

@@ -42,10 +42,15 @@ struct Configuration {
 
     init() {}
 
+    private static func asked(_ given: BytePath?) -> BytePath? { given ?? HostFacts.environment("HOLDFAST_CONFIG") }
+
+    /// The file that was asked for, or the standard one.
+    static func file(_ given: BytePath?) -> BytePath { asked(given) ?? Places.standardConfigurationFile }
+
     /// Reads the file that was asked for; the standard one need not exist.
     static func load(_ given: BytePath?) throws -> Configuration {
-        let asked = given ?? HostFacts.environment("HOLDFAST_CONFIG")
-        let path = asked ?? Places.standardConfigurationFile
+        let asked = Self.asked(given)
+        let path = file(given)
         let bytes: [UInt8]
         do throws(SystemError) {
             // Only one that was asked for may come from a pipe: nobody waits for one that was put in the place of the standard one.

@@ -46,6 +46,8 @@ struct ScheduleRunCommand: StatefulCommand {
     private func work(_ session: Session, _ places: Places) throws -> Outcome {
         let configuration = session.configuration
         let named = try job.map { try configuration.job(named: $0.text) }
+        // A timer that comes to nothing, and nobody is told, looks like backups that are made.
+        if configuration.jobs.isEmpty { throw withoutJobs() }
         guard let lock = try ScheduleLock(places) else {
             if let named {
                 throw Problem.refused(
@@ -60,7 +62,7 @@ struct ScheduleRunCommand: StatefulCommand {
         }
         if named == nil, JobState.due(configuration.jobs, places, at: .current()).isEmpty {
             HeldWork.review(configuration.schedule.hold, places)
-            return done(session, configuration.jobs.isEmpty ? "there is no job" : "nothing is due")
+            return done(session, "nothing is due")
         }
         let watch: HoldWatch?
         do {
@@ -89,6 +91,17 @@ struct ScheduleRunCommand: StatefulCommand {
             }
         }
         return show(records, places, session)
+    }
+
+    private func withoutJobs() -> Problem {
+        let file = Configuration.file(global.config?.path)
+        return .usage(
+            exists(file)
+                ? "no job is configured: \(file) has no table [jobs.NAME]"
+                : "no job is configured: there is no \(file)",
+            hint:
+                "give the file that has the jobs with `--config FILE`, or write a table [jobs.NAME], as holdfast.toml(5) tells; where nothing is to "
+                + "run by itself, `holdfast schedule disable`")
     }
 
     private func run(
