@@ -82,14 +82,20 @@ extension Replica {
     func mayReplace(_ own: any ByteSource, _ input: any ByteSource, _ name: String) throws -> Bool {
         let isInputWhole = try isWhole(input, name)
         if try !isWhole(own, name) { return isInputWhole }
-        if try isProven(own, name) == false, try isProven(input, name) == true { return true }
+        let isOwnProven = try isProven(own, name)
+        if isOwnProven == false, try isProven(input, name) == true { return true }
         if try isOutvoted(input, name) { return true }
         // What is torn in the source is the affair of who wrote it; the target's own is as good or better.
         if own.length == input.length || isInputWhole {
+            // Of contents their keys alone tell.
+            let hint =
+                isOwnProven == nil
+                ? ": no key at hand tells which is damaged; with `--identity FILE` it is told, and made anew if it is that of the copy"
+                : ""
             findings.add(
                 Finding(
                     .damaged, subject: name,
-                    "\(source.subject) and \(target.subject) hold different objects of this name; both stay as they are"
+                    "\(source.subject) and \(target.subject) hold different objects of this name; both stay as they are\(hint)"
                 ))
         }
         return false
