@@ -31,6 +31,23 @@ import Testing
         #expect(place.shell("find store -type f | sort | xargs sha256sum | cmp - before").status == 0)
     }
 
+    @Test("Who governed and was removed is no obstacle to the new root key that ends the rest of his power")
+    func removedBefore() {
+        let place = Workplace()
+        let (_, anna) = store(place)
+        place.shell("holdfast key add \(anna) --to store")
+        let removed = place.shell("holdfast key remove \(anna) --from store --yes")
+        #expect(removed.status == 0 && removed.output.contains("`holdfast store rekey"), "\(removed)")
+        let never = place.shell(
+            "holdfast store rekey store --remove $(holdfast key generate --output x.txt --quiet) --yes")
+        #expect(never.status == 2 && never.output.contains("is no recipient"), "\(never)")
+        let rekeyed = place.shell("holdfast store rekey store --remove \(anna) --yes")
+        #expect(rekeyed.status == 0 && rekeyed.output.contains("has a new root key"), "\(rekeyed)")
+        let gone = place.shell(
+            "holdfast key add $(holdfast key generate --output y.txt --quiet) --to store --identity anna.txt --yes")
+        #expect(gone.status == 4 || gone.status == 1, "\(gone)")
+    }
+
     @Test("Where another governs, one is made a reader when that is confirmed; his key opens and changes nothing then")
     func demotion() {
         let place = Workplace()

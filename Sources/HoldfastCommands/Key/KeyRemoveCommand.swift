@@ -13,7 +13,7 @@ struct KeyRemoveCommand: HoldfastCommand {
             What was written before it still opens, and so it does every copy; a replica follows with the next `holdfast copy`. \
             With a passphrase that was removed holdfast opens nothing any more; whoever knows it and has the store can still \
             get at what was written before. \
-            Who governed the store has its root key, too: remove him with `holdfast store rekey`.
+            Who governed the store has its root key, too: `holdfast store rekey` removes him as well, and ends that, also afterwards.
             """,
             examples: "holdfast key remove \"$(cat anna.pub)\" --from nas",
             "holdfast key remove passphrase --from nas --dry-run # who stays"))

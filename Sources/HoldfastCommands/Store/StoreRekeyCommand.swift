@@ -24,7 +24,7 @@ struct StoreRekeyCommand: HoldfastCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Who is to govern and read the store no more: age1…, or passphrase; may be repeated.",
+            "Who is to govern and read the store no more: age1…, or passphrase; also one who was removed already; may be repeated.",
             valueName: "recipient"
         ))
     var remove: [NameArgument] = []
@@ -45,7 +45,7 @@ struct StoreRekeyCommand: HoldfastCommand {
     func perform(_ session: Session) throws -> Outcome {
         let store = try session.openGoverned(store)
         let removed = remove.map(\.text)
-        if !removed.isEmpty { try store.checkRemoval(of: removed) }
+        if !removed.isEmpty { try store.checkRemoval(of: removed, orEarlier: true) }
         for name in writer { _ = try store.writer(named: name.text) }
         let gone = removed.isEmpty ? "" : " without " + removed.map(Text.safe).joined(separator: ", ")
         let machines = writer.isEmpty ? "all machines" : writer.map { Text.safe($0.text) }.joined(separator: ", ")

@@ -223,13 +223,18 @@ extension Store {
     }
 
     /// Refuses to take what some recipients may do where that cannot be done: before anybody is asked whether he means it.
-    public func checkRemoval(of names: [String]) throws {
-        _ = try recipients(of: reopened(isWriting: false).chain.newest, after: KeyTurn(without: Set(names)))
+    /// - Parameter orEarlier: whether they may have been removed before.
+    public func checkRemoval(of names: [String], orEarlier: Bool = false) throws {
+        let newest = try reopened(isWriting: false).chain.newest
+        _ = try recipients(of: newest, after: KeyTurn(without: Set(names)), orEarlier: orEarlier)
     }
 
-    func recipients(of newest: StoreRecord, after change: KeyTurn) throws -> [StoreReader] {
+    func recipients(
+        of newest: StoreRecord, after change: KeyTurn, orEarlier: Bool = false
+    ) throws -> [StoreReader] {
         for name in change.without
         where try !newest.recipients.contains(where: { $0.name == name }) && !isUnlisted(name) {
+            if orEarlier, chain.records.contains(where: { $0.recipients.contains { $0.name == name } }) { continue }
             throw ImageError.unknownRecipient(recipient: name, store: subject)
         }
         let staying = newest.recipients.filter { !change.without.contains($0.name) }
@@ -262,7 +267,8 @@ extension Store {
             let newest = opening.chain.newest
             // Before anything is made that would be of no use.
             try RecordClaim(after: newest, rootKey: rootKey, in: objects).giveWayIfTaken()
-            let staying = try recipients(of: newest, after: change)
+            // Whose key was taken already has the old root key all the same.
+            let staying = try recipients(of: newest, after: change, orEarlier: change.newRoot != nil)
             // Another one would take its place, and whoever knows the store's would find that it opens nothing any more.
             let isPassphraseKept = staying.contains { $0.name == StoreReader.passphrase }
             let kept = isPassphraseKept ? try change.passphrase ?? opening.passphrase(passphrase) : nil
