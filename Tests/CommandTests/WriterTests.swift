@@ -105,6 +105,22 @@ import Testing
         #expect(made.output.contains(", series a/…"), "\(made)")
     }
 
+    @Test("A machine that joins a group of which no other is is told so, with the machines of those that there are")
+    func newGroup() {
+        let place = Workplace()
+        store(place)
+        let mistyped = place.shell(
+            "\(other) holdfast store join store --group lnie --series o --identity owner.txt --yes")
+        #expect(mistyped.status == 0, "\(mistyped)")
+        #expect(
+            mistyped.output.contains("group \"lnie\": it is a new one")
+                && mistyped.output.contains("other groups are: \(place.shell("uname -n").output.dropLast())"),
+            "\(mistyped)")
+        // In it already, and so it is none that is new.
+        let again = place.shell("\(other) holdfast store join store --group lnie --identity owner.txt --yes")
+        #expect(again.status == 0 && !again.output.contains("a new one"), "\(again)")
+    }
+
     @Test("A machine that has joined is told so, as often as it asks, with a fingerprint or without, and keeps its key")
     func joinedAlready() {
         let place = Workplace()

@@ -3,6 +3,7 @@
 internal import ArgumentParser
 internal import Images
 internal import Platform
+internal import Reporting
 
 struct StoreJoinCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
@@ -53,10 +54,25 @@ struct StoreJoinCommand: HoldfastCommand {
         }
         let store = joined.store
         session.remember(store, at: place)
+        if let groups = joined.otherGroups, !groups.isEmpty {
+            let named = groups.prefix(10).map {
+                Text.safe($0.prefix(10).joined(separator: ", ")) + ($0.count > 10 ? ", …" : "")
+            }
+            session.findings.add(
+                Finding(
+                    .note, subject: "group \"\(Text.safe(store.groupName ?? ""))\"",
+                    "it is a new one: this machine shares content with no other. The machines of the store's other groups are: "
+                        + named.joined(separator: "; ") + (groups.count > 10 ? "; …" : "")
+                        + ". If one of these groups was meant, repeat with its name"))
+        }
         session.show(
             [("store", .text(store.identifier)), ("fingerprint", .text("\(store.fingerprint)"))]
                 + JSON.place(place.location) + [
                     ("group", store.groupName.map(JSON.text)), ("new", .flag(joined.isNew)),
+                    (
+                        "otherGroups",
+                        joined.otherGroups.map { .list($0.map { .list($0.map(JSON.text)) }) }
+                    ),
                 ],
             summary: joined.isNew
                 ? [

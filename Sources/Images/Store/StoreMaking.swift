@@ -110,6 +110,8 @@ extension Store {
         public var store: Store
         /// false: its key was good, and it goes on with it.
         public var isNew: Bool
+        /// Where the group that was named is one that no machine is in, or was: the machines of each other group, by their names. nil: it is none.
+        public var otherGroups: [[String]]?
     }
 
     /// Gives this machine a key that writes.
@@ -128,12 +130,26 @@ extension Store {
         do {
             let opening = try Opening(
                 objects, credentials: credentials, machine: machine, isWriting: true, isJoining: true)
+            // Before this machine is one of them.
+            let others = request.group == nil ? nil : try opening.writers() + opening.revokedWriters()
             let known = try joined(opening, request, isRenewal: isRenewal)
             let store = try known ?? join(opening, request, credentials)
             try store.makeOwnFolders()
             try machine.remember(opening.header.store) { $0.see(opening.chain) }
-            return Joined(store: store, isNew: known == nil)
+            return Joined(store: store, isNew: known == nil, otherGroups: others.flatMap(store.otherGroups))
         } catch { throw ImageError.wrapping(error, subject: objects.subject) }
+    }
+
+    /// - Parameter others: who may write to the store, or could.
+    private func otherGroups(_ others: [Certificate]) -> [[String]]? {
+        let writers = others.filter { $0.roles.contains(.write) }
+        guard let own = keyring.writer?.certificate, !writers.contains(where: { $0.group == own.group }) else {
+            return nil
+        }
+        // Its own place in another group is none of others.
+        let rest = writers.filter { !own.predecessors.contains($0.writer) }
+        return Dictionary(grouping: rest, by: \.group).values.map { Set($0.map(\.name)).sorted() }
+            .sorted { $0.lexicographicallyPrecedes($1) }
     }
 
     /// The store, where this machine has joined it already and needs no other key. One that a new root key has certified is never renewed:
