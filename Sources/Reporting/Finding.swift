@@ -22,8 +22,12 @@ public struct Finding: Sendable, Hashable, CustomStringConvertible {
     /// The bytes of the path, where it is about one; programs get them where the text differs.
     public var path: [UInt8]?
     public var reason: String
+    /// What has many findings as its one cause, a lost volume for instance: of these the first are shown, and the rest counted. nil: it
+    /// stands for itself.
+    public var cause: String?
 
-    public init(_ kind: Kind, subject: String, path: [UInt8]? = nil, _ reason: String) {
+    public init(_ kind: Kind, subject: String, path: [UInt8]? = nil, _ reason: String, cause: String? = nil) {
+        self.cause = cause
         self.kind = kind
         self.subject = subject
         self.path = path

@@ -5,6 +5,27 @@ import TestSupport
 import Testing
 
 @Suite struct MarkedVolumeTests {
+    @Test(
+        "Of the files that one lost volume takes with it the first are named and the rest counted, and --verbose names all"
+    )
+    func manyFiles() {
+        let place = Workplace()
+        place.shell(
+            """
+            mkdir tree; for n in $(seq 100 149); do head -c 3000 /dev/urandom > tree/file-$n; done
+            holdfast store init store --quiet; holdfast backup tree --to store --quiet; holdfast backup tree --to store --name two --quiet
+            rm $(ls -S store/v/*/*/* | head -1)
+            """)
+        let short = place.shell("holdfast verify --from store")
+        #expect(short.status == 3 && short.output.ranges(of: "is lost").count == 20, "\(short)")
+        #expect(short.output.contains(/volume [0-9a-f]+: … and \d+ more; --verbose lists all/), "\(short)")
+        let long = place.shell("holdfast verify --from store --verbose").output
+        let all = long.ranges(of: "is lost").count
+        #expect(all >= 50 && !long.contains("--verbose lists all"))
+        #expect(short.output.contains("… and \(all - 20) more"), "\(all)")
+        #expect(place.shell("holdfast verify --from store --json").output.ranges(of: "is lost").count == all)
+    }
+
     @Test("A copy whose content is damaged is mended with an identity, and without one it is said what that would tell")
     func mended() {
         let place = Workplace()

@@ -8,6 +8,8 @@ internal import Reporting
 final class Console: @unchecked Sendable {
     /// Findings on a terminal before the rest is only counted, and in a JSON document.
     private static let findingsShown = 100
+    /// Findings of one cause before the rest is only counted, wherever they are shown.
+    private static let findingsShownOfCause = 20
     private static let findingsKept = 10_000
 
     let isJSON: Bool
@@ -23,6 +25,10 @@ final class Console: @unchecked Sendable {
     private var isPaused = false
     private var findings: [Finding] = []
     private var findingCount = 0
+    /// Of each cause how many findings there were.
+    private var causes: [String: Int] = [:]
+    /// How many were left out for their cause.
+    private var heldBack = 0
     private var outputFailure: CInt = 0
 
     init(isJSON: Bool, isQuiet: Bool = false, isVerbose: Bool = false, named: NamedCommands? = nil) {
@@ -82,6 +88,14 @@ final class Console: @unchecked Sendable {
                 if findings.count < Self.findingsKept { findings.append(finding) }
                 return false
             }
+            if let cause = finding.cause, !isVerbose {
+                let count = (causes[cause] ?? 0) + 1
+                causes[cause] = count
+                if count > Self.findingsShownOfCause {
+                    heldBack += 1
+                    return false
+                }
+            }
             return !isErrorTerminal || isVerbose || findingCount <= Self.findingsShown
         }
         if isShown { message("\(finding.kind.words): ", finding.description) }
@@ -89,8 +103,23 @@ final class Console: @unchecked Sendable {
 
     /// Says how many findings were not shown.
     func finishFindings() {
-        let hidden = monitor.withLock {
-            isJSON || !isErrorTerminal || isVerbose ? 0 : max(0, findingCount - Self.findingsShown)
+        let (hidden, large) = monitor.withLock {
+            let limit = Self.findingsShownOfCause
+            let large = causes.filter { $0.value > limit }.map { (cause: $0.key, more: $0.value - limit) }
+            // They are told once.
+            causes = causes.mapValues { min($0, limit) }
+            let rest = findingCount - heldBack
+            return (
+                isJSON || !isErrorTerminal || isVerbose ? 0 : max(0, rest - Self.findingsShown),
+                large.sorted { $0.cause < $1.cause }
+            )
+        }
+        for (cause, more) in large.prefix(Self.findingsShownOfCause) {
+            message("", "\(cause): … and \(Text.number(UInt64(more))) more; --verbose lists all")
+        }
+        if large.count > Self.findingsShownOfCause {
+            let more = large.dropFirst(Self.findingsShownOfCause).reduce(0) { $0 + $1.more }
+            message("", "… and \(Text.number(UInt64(more))) more of other causes; --verbose lists all")
         }
         if hidden > 0 { message("", "… and \(Text.number(UInt64(hidden))) more; --verbose lists all") }
     }

@@ -62,12 +62,24 @@ extension Verifier {
         }
     }
 
+    /// What has the files of an image lost: whatever it names that is damaged. Nobody knows what a volume held that is gone.
+    private func lostVolumes(of root: ImageRoot) -> String {
+        let lost = monitor.withLock { root.volumes.map(\.id).filter(damagedVolumes.contains) }.sorted().map(\.short)
+        switch lost.count {
+        case 0: return "image \(root.id.short)"
+        case 1: return "volume \(lost[0])"
+        case ...3: return "volumes \(lost.joined(separator: ", "))"
+        default: return "\(lost.count) volumes of image \(root.id.short)"
+        }
+    }
+
     /// Looks for each chunk that the entries cite, and names the files that lack one.
     private func check(_ records: [UInt8], of root: ImageRoot, index: ChunkIndex) throws {
         var reader = RecordReader(records)
         var path: [[UInt8]] = []
         var file: [UInt8] = []
         var reported: [UInt8]?
+        let cause = lostVolumes(of: root)
         func check(_ slices: [Slice]) throws {
             for slice in slices {
                 guard let id = slice.chunk, reported != file else { continue }
@@ -75,10 +87,10 @@ extension Verifier {
                     reported = file
                     incomplete.insert(root.id)
                     let name = Array((path + [file]).joined(separator: [UInt8(ascii: "/")]))
-                    findings.add(
-                        Finding(
-                            .damaged, BytePath(name),
-                            "its content in image \(root.label.name) (\(root.id.short)) is lost"))
+                    var finding = Finding(
+                        .damaged, BytePath(name), "its content in image \(root.label.name) (\(root.id.short)) is lost")
+                    finding.cause = cause
+                    findings.add(finding)
                 }
             }
         }

@@ -83,9 +83,12 @@ final class Verifier: @unchecked Sendable {
     }
 
     /// Names damage, where it is that: nothing can be said of a store that is gone, nor once somebody asked to stop.
-    func damaged(_ name: String, _ reason: String) {
+    func damaged(_ name: String, _ reason: String) { damaged(name, reason, cause: nil) }
+
+    /// - Parameter cause: what has many of them.
+    private func damaged(_ name: String, _ reason: String, cause: String?) {
         if let lost = store.objects.lost { return monitor.withLock { ended = ended ?? lost } }
-        findings.add(Finding(.damaged, subject: name, reason))
+        findings.add(Finding(.damaged, subject: name, reason, cause: cause))
     }
 
     func checkStop() throws {
@@ -335,7 +338,7 @@ final class Verifier: @unchecked Sendable {
         } catch {
             monitor.withLock { _ = bad[job.volume, default: []].insert(job.row.id) }
             note(job.volume)
-            damaged(job.name, "\(error)")
+            damaged(job.name, "\(error)", cause: job.name)
         }
         progress.add(bytes: UInt64(job.row.sealedLength))  // safe: 32 bits
     }
