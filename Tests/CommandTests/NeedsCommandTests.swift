@@ -49,6 +49,8 @@ import Testing
         let none = place.holdfast("images --needs --from local")
         #expect(none.status == 1 && none.output.contains("does not say what is needed"), "\(none)")
         for _ in 0..<2 { #expect(place.holdfast("schedule run plc --config config.toml").status == 0) }
+        let elsewhere = place.shell("unshare -u sh -c 'hostname office; holdfast images --needs --from local'")
+        #expect(elsewhere.status == 2 && elsewhere.output.contains("`--host HOST` chooses"), "\(elsewhere)")
         let named = place.holdfast("images --needs latest --from local --series $(hostname)/plc")
         #expect(named.status == 0 && named.output.contains("SYSTEM"), "\(named)")
         let volumes = place.shell("find local/v -type f | wc -l").output

@@ -12,7 +12,7 @@ struct ImagesCommand: HoldfastCommand {
         discussion: discussion(
             """
             An image of a machine says what is needed to restore it beside its files: disks, network, units, packages, and what it does \
-            not hold. --needs shows that of the newest image of this machine, or of the image that is named; it wants an identity. \
+            not hold. --needs shows that of the newest image of this machine, with --host of another one, or of the image that is named; it wants an identity. \
             With --verbose a list shows what is pinned.
             """,
             examples: "holdfast images --from nas --host press-01 --json",
@@ -86,7 +86,15 @@ struct ImagesCommand: HoldfastCommand {
             image.label.map { ($0.storeTime ?? $0.time.seconds, $0.sequence) } ?? (.min, 0)
         }
         let newest = (systems.isEmpty ? counting : systems).max { place($0) < place($1) }
-        guard let newest else { throw store.noImage(of: filter, all) }
+        guard let newest else {
+            let error = store.noImage(of: filter, all)
+            if !source.filter.isEmpty { throw error }
+            throw Problem(
+                error.sentence,
+                hint:
+                    "without a name the newest image of this machine is meant: `--host HOST` chooses that of another one; `holdfast images --from STORE` lists all",
+                status: error.exitStatus)
+        }
         return NameArgument(argument: newest.id.description)
     }
 
