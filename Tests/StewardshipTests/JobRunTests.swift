@@ -252,6 +252,43 @@ import Testing
         #expect(hollow.stores["nas"]?.verifyStatus == 3 && hollow.lastAttempt?.exitStatus == 3)
         #expect(said.all.contains("its content was not proven"))
         #expect(hollow.stores["nas"]?.lastVerified == monday + hour)
+        #expect(hollow.lastAttempt?.sentence.contains("nas: its content was not proven") == true)
+    }
+
+    @Test("Why a proof could not be made is told until it was made, and takes no damage away that was found before")
+    func obstacle() throws {
+        let job = job {
+            $0.to = ["nas"]
+            $0.verify = 50
+        }
+        func reasons(_ record: JobRecord) -> [String] {
+            JobHealth(job, JobRecord.Known(record: record), now: monday + day).reasons
+        }
+        func isTold(_ record: JobRecord) -> Bool {
+            reasons(record).first?.hasPrefix("nas: its content was not proven: the key at hand opens none") == true
+        }
+        stores.opensContent = false
+        #expect(try reasons(run(job, .all, at: monday)).isEmpty)
+        #expect(try isTold(run(job, .all, at: monday + hour)))
+        // A proof without content is none of content.
+        #expect(try isTold(run(job, .all, at: monday + 2 * hour)))
+        stores.opensContent = true
+        #expect(try reasons(run(job, .all, at: monday + 3 * hour)).isEmpty)
+        stores.before = { if $0.hasPrefix("verify") { throw KeepError.noRules } }
+        let failed = try run(job, .all, at: monday + 4 * hour)
+        #expect(
+            reasons(failed).first?.hasPrefix("nas: nothing was proven: \(KeepError.noRules.description)") == true,
+            "\(reasons(failed))")
+        stores.before = { _ in }
+        #expect(try reasons(run(job, .all, at: monday + 5 * hour)).isEmpty)
+        // Damage that was found is not taken back by a proof that could not be made.
+        var known = try run(job, .all, at: monday + 6 * hour)
+        known.stores["nas"]?.verifyStatus = 3
+        try known.write(scratch.places)
+        stores.before = { if $0.hasPrefix("verify") { throw KeepError.noRules } }
+        let both = try run(job, .all, at: monday + 7 * hour)
+        #expect(
+            both.stores["nas"]?.verifyStatus == 3 && reasons(both).contains { $0.hasPrefix("nas: nothing was proven") })
     }
 
     @Test("An image without a file where the one before had some is a finding: what was mounted there may be missing")

@@ -89,6 +89,8 @@ public struct JobRecord: Codable, Hashable, Sendable {
         /// When a share of it was proven last, and what came of that.
         public internal(set) var lastVerified: Int64?
         public internal(set) var verifyStatus: Int32?
+        /// Why what was wanted could not be proven, until it has been.
+        public internal(set) var verifyObstacle: String?
         /// When it was thinned out last, and what came of that.
         public internal(set) var lastPruned: Int64?
         public internal(set) var pruneStatus: Int32?

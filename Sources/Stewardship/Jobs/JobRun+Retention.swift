@@ -37,7 +37,9 @@ extension JobRun {
                 // The image is there all the same.
                 known.pruneStatus = explained(error).exitStatus
                 let mend = explained(error).mend.map { "; \($0)" } ?? ""
-                reporter.warn("\(store): nothing was removed: \(explained(error).sentence)\(mend)")
+                let sentence = "\(store): nothing was removed: \(explained(error).sentence)\(mend)"
+                reporter.warn(sentence)
+                sentences.append(sentence)
                 findings += 1
             }
             findings += counted.count

@@ -233,9 +233,11 @@ public struct JobRun {
                     Reporter(progress: reporter.progress, findings: counted, warn: reporter.warn))
                 if counted.areCutShort { throw Interrupted() }
                 if readsData && !hasRead {
-                    reporter.warn(
-                        "\(store): its content was not proven: the key at hand opens none; it wants an identity")
-                    findings += 1
+                    known.verifyObstacle =
+                        "its content was not proven: the key at hand opens none; it wants an identity, for which `identity` of the configuration is"
+                    noteObstacle(known.verifyObstacle, store)
+                } else if hasRead || known.verifyStatus.map({ $0 != 0 && $0 != 3 }) ?? true {
+                    known.verifyObstacle = nil
                 }
                 // Damage of the content is told until the content was read again.
                 if counted.count > 0 {
@@ -248,13 +250,22 @@ public struct JobRun {
             } catch {
                 if error is Interrupted || reporter.progress.stop.hasInterrupted { throw Interrupted() }
                 // The image is there all the same.
-                known.verifyStatus = explained(error).exitStatus
-                reporter.warn("\(store): nothing was proven: \(explained(error).sentence)")
-                findings += 1
+                let error = explained(error)
+                if known.verifyStatus != 3 { known.verifyStatus = error.exitStatus }
+                known.verifyObstacle = JobRecord.short(
+                    "nothing was proven: \(error.sentence)" + (error.mend.map { "; \($0)" } ?? ""))
+                noteObstacle(known.verifyObstacle, store)
             }
             findings += counted.count
             record.stores[store] = known
         }
+    }
+
+    private mutating func noteObstacle(_ obstacle: String?, _ store: String) {
+        let sentence = "\(store): \(obstacle ?? "")"
+        reporter.warn(sentence)
+        sentences.append(sentence)
+        findings += 1
     }
 
     // MARK: What is known of it

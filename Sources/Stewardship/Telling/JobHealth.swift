@@ -128,8 +128,9 @@ public struct JobHealth: Sendable {
                 add(
                     .critical,
                     "what was checked last in \(place) is damaged; `holdfast verify --from \(place)` names it")
-            default: add(.warning, "\(place) could not be checked: \(noKey)")
+            default: if store.verifyObstacle == nil { add(.warning, "\(place) could not be checked: \(noKey)") }
             }
+            if let obstacle = store.verifyObstacle, job.verify != nil { add(.warning, "\(place): \(obstacle)") }
             if let status = store.pruneStatus, status != 0 {
                 add(
                     .warning,
