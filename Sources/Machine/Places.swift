@@ -21,6 +21,8 @@ public struct Places: Sendable, Hashable {
     public var configuration: BytePath
     /// Where root had keys, identity and caches before they were the machine's; nil where the places are not the machine's.
     let home: BytePath?
+    /// Whether the keys are in the home of somebody who is not root.
+    private let isUser: Bool
 
     /// The places of this process.
     /// - Parameters:
@@ -51,6 +53,7 @@ public struct Places: Sendable, Hashable {
                 ? Self.standardState.appending("cache") : Self.standardCache
         }
         self.home = isRoot && keys == Self.standardState ? home : nil
+        isUser = !isRoot && keys == local
     }
 
     /// What the configuration says instead.
@@ -66,6 +69,14 @@ public struct Places: Sendable, Hashable {
     public func with(state: BytePath) -> Places {
         var places = self
         places.state = state
+        return places
+    }
+
+    /// The places of whoever only asks how jobs stand: somebody without jobs of his own, a monitor for instance, is told of the machine's.
+    public func looking(at machine: BytePath = Self.standardState) -> Places {
+        guard isUser, keys != machine, !exists(jobs), exists(machine.appending("jobs")) else { return self }
+        var places = self
+        places.keys = machine
         return places
     }
 

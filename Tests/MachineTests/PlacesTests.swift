@@ -42,6 +42,26 @@ private final class Scratch {
     }
 
     @Test(
+        "A monitor's user, who has no jobs of his own, is told of the machine's; who has some, or names a place, of those"
+    )
+    func looking() throws {
+        let scratch = try Scratch()
+        let (home, machine) = (scratch.path.appending("home"), scratch.path.appending("machine"))
+        func keys(isRoot: Bool = false, _ variable: String? = nil) -> BytePath {
+            Places(isRoot: isRoot, home: home) { $0 == variable ? scratch.path.appending("given") : nil }
+                .looking(at: machine).keys
+        }
+        let own = home.appending(".local/state/holdfast")
+        #expect(keys() == own)
+        try makeFolders(machine.appending("jobs"))
+        #expect(keys() == machine && keys(isRoot: true) == "/var/lib/holdfast")
+        #expect(keys("HOLDFAST_STATE") == scratch.path.appending("given"))
+        #expect(keys("XDG_STATE_HOME") == scratch.path.appending("given/holdfast"))
+        try makeFolders(own.appending("jobs"))
+        #expect(keys() == own)
+    }
+
+    @Test(
         "Root's keys and records of runs come over from the home folder once, whatever interrupts it, and another key stays"
     )
     func adopted() throws {

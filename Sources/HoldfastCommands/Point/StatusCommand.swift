@@ -24,7 +24,7 @@ struct StatusCommand: StatefulCommand {
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func perform(_ session: Session) throws -> Outcome {
-        let jobs = JobsShown(session, state.places(session))
+        let jobs = JobsShown(session, state.places(session).looking())
         let status: MachineStatus
         do { status = try MachineStatus.now(state.places(session)) } catch let error as PointError {
             // Who has jobs alone is told of those.

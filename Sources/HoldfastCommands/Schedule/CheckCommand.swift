@@ -1,6 +1,7 @@
 // `holdfast check`: what a monitor asks. It speaks the monitoring plugins' protocol, so that its exit statuses are theirs.
 
 internal import ArgumentParser
+internal import Machine
 internal import Stewardship
 
 struct CheckCommand: StatefulCommand {
@@ -30,7 +31,7 @@ struct CheckCommand: StatefulCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         let limits = AgeLimits(warning: warn?.seconds, critical: crit?.seconds)
-        let (places, moment) = (state.places(session), Moment.current())
+        let (places, moment) = (state.places(session).looking(), Moment.current())
         let states = session.configuration.jobs.map { JobState($0, places, at: moment) }
         let health = JobHealth.all(
             states.map { ($0.job, $0.known) }, places, limits: limits, configured: session.configuration.written,

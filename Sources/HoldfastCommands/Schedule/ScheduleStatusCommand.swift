@@ -15,7 +15,7 @@ struct ScheduleStatusCommand: StatefulCommand {
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func perform(_ session: Session) throws -> Outcome {
-        let places = state.places(session)
+        let places = state.places(session).looking()
         let moment = Moment.current()
         let states = session.configuration.jobs.map { JobState($0, places, at: moment) }
         let schedule = Schedule(places)

@@ -25,9 +25,25 @@ public struct ScheduleLock: ~Copyable {
 
     /// Whether a run is going on, as far as it can be told.
     public static func isHeld(_ places: Places) -> Bool {
-        guard let file = try? Descriptor.open(places.jobs.appending("lock"), [.noFollow, .nonBlocking]) else {
-            return false
+        let path = places.jobs.appending("lock")
+        do throws(SystemError) {
+            return try !Descriptor.open(path, [.noFollow, .nonBlocking]).tryLock()
+        } catch {
+            // It is root's, so that nobody else keeps jobs from running; a monitor asks the kernel.
+            return error.isPermission && isListed(path)
         }
-        return !file.tryLock()
+    }
+
+    /// Whether the kernel lists a lock of that kind on a file, which anybody may ask. Of the device some file systems say something else there.
+    private static func isListed(_ path: BytePath) -> Bool {
+        guard let inode = try? Descriptor.open(path, .place).status().inode,
+            let list = try? readWhole("/proc/locks", limit: 1 << 22)
+        else { return false }
+        let end = ":\(inode)"
+        // 3: FLOCK  ADVISORY  WRITE 11 fe:00:7219348 0 EOF
+        return String(decoding: list, as: UTF8.self).split(separator: "\n").contains { line in
+            let words = line.split(separator: " ")
+            return words.count > 5 && words[1] == "FLOCK" && words[5].hasSuffix(end)
+        }
     }
 }
