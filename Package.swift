@@ -31,7 +31,7 @@ var targets: [Target] = [
     .target(name: "Machine", dependencies: ["Platform", "Cryptography", "Reporting"], swiftSettings: small),
     .target(name: "AuditLog", dependencies: ["Platform", "Cryptography"], swiftSettings: small),
     .target(
-        name: "Stores", dependencies: ["Platform", "Cryptography", "Reporting", "CCurl"], swiftSettings: small),
+        name: "Stores", dependencies: ["Platform", "Cryptography", "Reporting", "CCurl"], swiftSettings: swiftSettings),
     .target(
         name: "Images",
         dependencies: ["Stores", "Machine", "Platform", "Cryptography", "Reporting", "CZstd", "CArchive"],

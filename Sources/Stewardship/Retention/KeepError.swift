@@ -11,7 +11,7 @@ public enum KeepError: Explained, Hashable {
     case unknownRule(String)
     case noRules
     /// More goes than anybody who has not seen it can have meant.
-    /// - Parameter halved: the series of which half or more goes; none where that is so of all together alone.
+    /// - Parameter halved: the series of which half or more goes.
     case removesTooMuch(removed: Int, states: Int, halved: [KeepSummary.Series], plan: String)
     /// A series goes by `retire` alone.
     case emptiesSeries(String)
@@ -68,7 +68,6 @@ public enum KeepError: Explained, Hashable {
     }
 
     private func of(_ halved: [KeepSummary.Series]) -> String {
-        if halved.isEmpty { return "of all series together that lose something" }
         let named = halved.prefix(3).map { "\(quoted($0.name.text)) (\($0.removed) of \($0.removed + $0.kept))" }
         let more = halved.count > 3 ? ", and of \(halved.count - 3) more" : ""
         return "of the series " + named.joined(separator: ", ") + more

@@ -14,7 +14,7 @@ public struct KeepSummary: Sendable, Hashable {
         /// What goes of it apart from its last day.
         var old: Int { removed - recent }
         /// Whether half or more of it goes, apart from its last day. One that goes alone is what a rule that keeps one does every time.
-        public var isHalved: Bool { KeepSummary.isHalf(old, of: kept) }
+        public var isHalved: Bool { old > 1 && old >= kept }
     }
 
     static let lastDay: Int64 = 86_400
@@ -40,26 +40,18 @@ public struct KeepSummary: Sendable, Hashable {
     /// The series of which half or more goes.
     public var halved: [Series] { series.filter(\.isHalved) }
 
-    /// Of series that lose nothing anybody can have made any number: they count for nothing.
-    private var isHalvedOverAll: Bool {
-        let losing = series.filter { $0.removed > 0 }
-        return Self.isHalf(losing.reduce(0) { $0 + $1.old }, of: losing.reduce(0) { $0 + $1.kept })
-    }
-
-    private static func isHalf(_ old: Int, of kept: Int) -> Bool { old > 1 && old >= kept }
-
     /// Refuses what a mistyped rule or a wrong clock would do.
     /// - Parameters:
     ///   - plan: the id of what is about to be done.
     ///   - isNamed: whether somebody has seen it and named it by its id.
-    /// - Throws: `KeepError`, where a series would be empty, or where half or more would go of one series, or of all those together that lose
-    ///   something. Neither what goes of each series' last day counts, nor one state alone.
+    /// - Throws: `KeepError`, where a series would be empty, or where half or more would go of one series. Neither what goes of each series'
+    ///   last day counts, nor one state alone.
     public func check(plan: String, isNamed: Bool) throws(KeepError) {
         if let empty = series.first(where: { $0.kept == 0 && $0.removed > 0 }) {
             throw .emptiesSeries(empty.name.text)
         }
         let halved = halved
-        if !isNamed, !halved.isEmpty || isHalvedOverAll {
+        if !isNamed, !halved.isEmpty {
             throw .removesTooMuch(removed: removed, states: removed + kept, halved: halved, plan: plan)
         }
     }
