@@ -111,6 +111,10 @@ int clinux_start_writeback(int descriptor, int64_t offset, int64_t length) {
     return sync_file_range(descriptor, offset, length, SYNC_FILE_RANGE_WRITE);
 }
 
+int clinux_finish_writeback(int descriptor, int64_t offset, int64_t length) {
+    return sync_file_range(descriptor, offset, length, SYNC_FILE_RANGE_WAIT_BEFORE);
+}
+
 int clinux_mknodat(int directory, const char *name, mode_t mode, uint32_t major, uint32_t minor) {
     return mknodat(directory, name, mode, makedev(major, minor));
 }

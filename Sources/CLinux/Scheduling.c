@@ -19,6 +19,10 @@ int clinux_take_idle_classes(void) {
     return missed;
 }
 
+int clinux_has_idle_class(void) {
+    return syscall(SYS_ioprio_get, WHO_THREAD, 0) >> CLASS_SHIFT == CLASS_IDLE;
+}
+
 // Machines have had more than a thousand processors.
 enum { MOST_PROCESSORS = 8192 };
 

@@ -155,6 +155,9 @@ public final class Descriptor: Sendable {
         _ = clinux_start_writeback(raw, offset, length)
     }
 
+    /// Waits until what was begun of a range is written. Never fails: the fsync that follows tells.
+    public func finishWriteback(offset: Int64, length: Int64) { _ = clinux_finish_writeback(raw, offset, length) }
+
     /// Frees a range of the file, leaving zeros; false where the file system cannot.
     public func punchHole(offset: Int64, length: Int64) -> Bool {
         clinux_punch_hole(raw, offset, length) == 0

@@ -113,6 +113,9 @@ public enum HostFacts {
         return withUnsafeBytes(of: names.release) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
     }
 
+    /// Whether this thread reads and writes only when nobody else does, as what runs by itself.
+    public static var givesWay: Bool { clinux_has_idle_class() == 1 }
+
     public static var isRoot: Bool { geteuid() == 0 }
 
     public static func environment(_ name: String) -> BytePath? {

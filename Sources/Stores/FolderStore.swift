@@ -283,6 +283,9 @@ private final class FolderUpload: ObjectUpload, @unchecked Sendable {
     private let subject: String
     private var position: Int64 = 0
     private var written: Int64 = 0
+    /// A disk is given so much at once. Whoever gives way has it finish what it has before it gets more: whatever else is to be made durable
+    /// waits behind that.
+    private let step: (length: Int64, isAwaited: Bool) = HostFacts.givesWay ? (1 << 20, true) : (8 << 20, false)
     /// What could not be written whole is never committed. A sync that failed is not repeated: the kernel may have dropped what it could not
     /// write, and says yes the second time.
     private var failure: StoreError?
@@ -306,8 +309,9 @@ private final class FolderUpload: ObjectUpload, @unchecked Sendable {
         }
         position += Int64(bytes.count)
         // Writing begins while the next chunks are computed, so that the fsync at the end is short.
-        if position - written >= 8 << 20 {
+        if position - written >= step.length {
             descriptor.startWriteback(offset: written, length: position - written)
+            if step.isAwaited { descriptor.finishWriteback(offset: 0, length: written) }
             written = position
         }
     }

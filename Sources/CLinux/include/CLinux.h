@@ -23,6 +23,9 @@ extern const unsigned long clinux_MSDOS_SUPER_MAGIC;
 /// sched_setscheduler(2) with SCHED_IDLE, ioprio_set(2) with the idle class, and the least priority, for this thread and those that it makes.
 /// Returns how many of the three were not to be had.
 int clinux_take_idle_classes(void);
+
+/// Whether this thread reads and writes only when nobody else does.
+int clinux_has_idle_class(void);
 /// sched_setaffinity(2) of this thread and those that it makes, by the numbers of processors.
 int clinux_stay_on(const int *processors, size_t count);
 /// How many processors this thread may run on, or 0 where that is not known.
@@ -70,6 +73,9 @@ int clinux_renameat2(int from, const char *name, int to, const char *new_name, u
 int clinux_syncfs(int descriptor);
 int clinux_punch_hole(int descriptor, int64_t offset, int64_t length);
 int clinux_start_writeback(int descriptor, int64_t offset, int64_t length);
+
+/// Waits until what was begun of a range is written.
+int clinux_finish_writeback(int descriptor, int64_t offset, int64_t length);
 int clinux_mknodat(int directory, const char *name, mode_t mode, uint32_t major, uint32_t minor);
 /// Sets the time of modification alone, of what is open; O_PATH is enough.
 int clinux_set_modification_time(int descriptor, int64_t seconds, uint32_t nanoseconds);

@@ -12,10 +12,11 @@ public enum DiskError: Explained, Hashable {
     case tooSmall(BytePath, needed: UInt64, size: UInt64, what: String)
     case otherSectors(BytePath, image: Int, disk: Int)
     case readOnly(BytePath)
+    case otherPartitions(BytePath, BytePath)
+    case severalNames(BytePath)
     case noSystem(BytePath)
     case twin(BytePath, id: String, of: BytePath)
     case notConfirmed(BytePath, wanted: String)
-    case fileIsThere(BytePath)
     case different(BytePath, blocks: Int, first: UInt64)
 
     public var description: String {
@@ -32,10 +33,12 @@ public enum DiskError: Explained, Hashable {
         case .twin(let path, let id, let other):
             "the btrfs with the UUID \(printable(id.utf8)) is on \(other), and no second one can be made on \(path) beside it"
         case .noSystem(let path): "no system is known on \(path) that could become another machine; nothing was written"
+        case .severalNames(let path): "the file \(path) has other names, too, and nothing was written to it"
+        case .otherPartitions(let path, let point):
+            "what is mounted at \(point) is on \(path), and not where its partition table says: it was divided anew while it was in use"
         case .readOnly(let path): "\(path) is write-protected"
         case .notConfirmed(let path, let wanted):
             "not confirmed, and nothing was written: \(path) is confirmed by typing \(printable(wanted.utf8))"
-        case .fileIsThere(let path): "there is a file \(path), and it is not empty"
         case .different(let path, let blocks, let first):
             "\(path) does not give back what was written to it: \(blocks) blocks differ, the first at byte \(first)"
         }
@@ -53,9 +56,10 @@ public enum DiskError: Explained, Hashable {
         case .otherSectors: "take a disk with the same sectors"
         case .twin: "restore it where that disk is not attached"
         case .noSystem: "restore it without --new-identity, and give it another one by hand before it is on the network"
+        case .severalNames: "give the name of a file that is not there yet"
+        case .otherPartitions: "restart the machine, or unmount it"
         case .readOnly: "take the protection off, or take another disk"
         case .notConfirmed: "give its serial number, or else its name, with --confirm"
-        case .fileIsThere: "take a name that is free, or confirm it with --confirm NAME"
         case .different: "take another disk: this one does not keep what it is given"
         }
     }
@@ -63,7 +67,8 @@ public enum DiskError: Explained, Hashable {
     public var exitStatus: Int32 {
         switch self {
         case .noDisk, .partition: 2
-        case .damagedTable, .damagedDescription, .different: 3
+        case .damagedDescription: 3
+        case .damagedTable, .different: 1
         default: 4
         }
     }

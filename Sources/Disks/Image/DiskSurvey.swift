@@ -61,10 +61,16 @@ public struct DiskSurvey {
             description.serial = device.serial.isEmpty ? nil : device.serial
             description.machine = HostFacts.boardIdentifier
         }
-        guard let table = try PartitionTable.read(disk.bytes) else {
+        if let table = try PartitionTable.read(disk.bytes) {
+            try add(table)
+        } else {
             try add(stream: "disk", partition: nil, 0..<disk.size, isDivided: false)
-            return
         }
+        // What is mounted, and in no partition of the table.
+        if let left = use.mounts.values.first?.first { throw DiskError.otherPartitions(disk.path, left.point) }
+    }
+
+    private mutating func add(_ table: PartitionTable) throws {
         for remark in table.remarks { description.remarks.append(remark) }
         description.table = DiskDescription.Table(table)
         try add(partitionsOf: table)
@@ -122,8 +128,9 @@ public struct DiskSurvey {
         var volume = DiskDescription.Volume(
             stream: name, partition: partition, start: range.lowerBound, size: size, way: .raw, used: size)
         var stream = VolumeStream(name: name, disk.file, range, way: .raw, subject: "\(disk.path)")
-        let mounted = use.mounts[partition ?? 0] ?? []
-        if !mounted.isEmpty {
+        let mounted = use.mounts.removeValue(forKey: partition ?? 0) ?? []
+        if let first = mounted.first {
+            guard first.lies(at: range) else { throw DiskError.otherPartitions(disk.path, first.point) }
             try takeTrees(of: mounted, in: &volume)
             description.volumes.append(volume)
             return

@@ -12,10 +12,18 @@ struct DiskUse {
         var name: String
         /// Of btrfs: what is mounted there, from its top on.
         var subvolume: String?
+
+        /// Whether the kernel has it where the table on the disk says: who divides a disk that is in use changes the one and not the other.
+        func lies(at range: Range<UInt64>) -> Bool {
+            // The kernel counts in 512 bytes; a disk has no such file.
+            let start = BlockDevice.text("/sys/class/block/\(device.name)/start").flatMap { UInt64($0) } ?? 0
+            return start.multiplied(saturating: 512) == range.lowerBound
+                && device.size == range.upperBound - range.lowerBound
+        }
     }
 
     /// By the number of the partition; 0: the disk itself.
-    private(set) var mounts: [Int: [MountedTree]] = [:]
+    var mounts: [Int: [MountedTree]] = [:]
 
     /// Nobody uses it.
     init() {}

@@ -56,6 +56,8 @@ public final class TargetDisk: @unchecked Sendable {
                 } catch { throw error.code == EISDIR || error.code == ELOOP ? DiskError.noDisk(path) : error }
                 let status = try file.status()
                 guard status.kind == .file else { throw DiskError.noDisk(path) }
+                // Somebody may have given another file this name, too.
+                guard status.linkCount == 1 else { throw DiskError.severalNames(path) }
                 isBlank = status.size == 0
                 self.size = isBlank ? size : status.size
             }
