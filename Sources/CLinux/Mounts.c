@@ -122,6 +122,12 @@ int clinux_btrfs_set_read_only(int subvolume, int read_only) {
     return ioctl(subvolume, BTRFS_IOC_SUBVOL_SETFLAGS, &flags);
 }
 
+int clinux_btrfs_is_read_only(int subvolume) {
+    uint64_t flags = 0;
+    if (ioctl(subvolume, BTRFS_IOC_SUBVOL_GETFLAGS, &flags) != 0) return -1;
+    return (flags & BTRFS_SUBVOL_RDONLY) != 0;
+}
+
 // The tree of roots is searched by hand: BTRFS_IOC_GET_SUBVOL_INFO of Linux 6.18 returns 1 and no answer.
 static int search_roots(int descriptor, struct btrfs_ioctl_search_args *search, uint64_t tree, uint32_t first_type,
                         uint32_t last_type, uint64_t first_offset) {

@@ -189,6 +189,9 @@ public final class Descriptor: Sendable {
     /// Takes an advisory lock that ends with the process; false where another holds it.
     public func tryLock() -> Bool { flock(raw, LOCK_EX | LOCK_NB) == 0 }
 
+    /// The same, beside others who take it so.
+    public func tryLockShared() -> Bool { flock(raw, LOCK_SH | LOCK_NB) == 0 }
+
     /// Whether another program holds a record lock on this file (fcntl(2)), as dpkg does.
     public var isLockedByRecord: Bool {
         var record = flock()

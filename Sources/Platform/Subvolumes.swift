@@ -79,6 +79,12 @@ extension Descriptor {
         }
     }
 
+    public func isReadOnlySubvolume() throws(SystemError) -> Bool {
+        let answer = clinux_btrfs_is_read_only(raw)
+        guard answer >= 0 else { throw SystemError(errno, "look at", "the subvolume") }
+        return answer == 1
+    }
+
     public func setSubvolumeReadOnly(_ isReadOnly: Bool) throws(SystemError) {
         try check("make read-only", "the subvolume") { clinux_btrfs_set_read_only(raw, isReadOnly ? 1 : 0) }
     }

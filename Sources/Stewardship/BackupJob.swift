@@ -33,6 +33,9 @@ public struct BackupJob {
     /// Absolute paths; none where a point is backed up.
     public var sources: [BytePath]
     private var disks: [DiskSource] = []
+    /// Holds what of the disk is read.
+    private var survey: DiskSurvey?
+    private var views: [BytePath: BytePath] = [:]
     /// A point of the protected tree, in place of sources.
     public var point: String?
     public var target: Target
@@ -64,12 +67,17 @@ public struct BackupJob {
     /// A disk is backed up: what of it is mounted comes as files.
     public mutating func take(_ survey: DiskSurvey) throws {
         disks.append(try survey.source())
-        sources += survey.trees
+        for tree in survey.trees {
+            sources.append(tree.source)
+            views[tree.source] = tree.view
+        }
+        self.survey = survey
     }
 
     public func run(reporting reporter: Reporter) throws -> BackupReport {
         var request = BackupRequest(sources: sources, name: "")
         request.disks = disks
+        request.views = views
         let snapshot = try view(for: &request, reporter)
         defer { withExtendedLifetime(snapshot) {} }
         lookBelowFilters(&request, reporter)

@@ -79,10 +79,10 @@ struct DiskCommandTests {
         let place = Workplace()
         #expect(make(place, label).output == "")
         let plan = place.holdfast("backup --disk disk --dry-run")
-        #expect(plan.status == 0 && plan.output.contains("part1: ext4 “root”: exact, "), "\(plan)")
+        #expect(plan.status == 0 && plan.output.contains("part1: ext4 “root”: blocks, "), "\(plan)")
         #expect(
             plan.output.contains("part\(Self.last(label).swap): swap")
-                && plan.output.contains("part\(Self.last(label).unknown): unknown: exact, all"), "\(plan)")
+                && plan.output.contains("part\(Self.last(label).unknown): unknown: raw, all"), "\(plan)")
         let made = place.holdfast("backup --disk disk --to store --quiet")
         #expect(made.status == 0 && made.output == "", "\(made)")
         let listed = place.holdfast("images --from store")
@@ -160,7 +160,7 @@ struct DiskCommandTests {
             cp live cut; umount mnt; dd if=cut of=disk bs=1M seek=1 conv=notrunc status=none
             """)
         let plan = place.holdfast("backup --disk disk --dry-run")
-        #expect(plan.output.contains("part1: ext4: exact, all") && plan.output.contains("not unmounted"), "\(plan)")
+        #expect(plan.output.contains("part1: ext4: raw, all") && plan.output.contains("not unmounted"), "\(plan)")
         place.holdfast("backup --disk disk --to store --quiet")
         #expect(place.holdfast("restore latest --from store --disk new --quiet").status == 0)
         let files = place.shell(
@@ -264,7 +264,7 @@ struct DiskCommandTests {
         defer { place.shell("umount m1 m2; partx -d $(cat loop); losetup -d $(cat loop)") }
         let plan = place.shell("holdfast backup --disk $(cat loop) --dry-run")
         #expect(
-            plan.output.contains("part1: ext4 “boot”: file by file") && plan.output.contains("part2: xfs"), "\(plan)")
+            plan.output.contains("part1: ext4 “boot”: files, ") && plan.output.contains("part2: xfs"), "\(plan)")
         place.shell("holdfast key generate --quiet; holdfast store init store --quiet")
         place.shell(
             """
@@ -324,5 +324,46 @@ struct DiskCommandTests {
             "dd if=other of=q bs=1M skip=1 status=none; mount -o loop,ro q mnt; diff -r --no-dereference t mnt | grep -v lost+found; umount mnt"
         )
         #expect(exact.output == "", "\(exact)")
+    }
+
+    @Test("Of a btrfs in use all subvolumes come that can be written, mounted or not, and snapshots are named")
+    func subvolumes() {
+        let place = Workplace()
+        let made = place.shell(
+            """
+            exec 2>&1; truncate -s 400M disk; echo 'label: gpt\nstart=2048' | sfdisk -q disk; L=$(losetup -f --show disk); echo $L >loop; partx -a $L
+            mkfs.btrfs -q ${L}p1 >/dev/null 2>&1; mkdir m n; mount ${L}p1 m
+            for s in @ @home @/nested; do btrfs -q subvolume create m/$s >/dev/null; done; btrfs -q subvolume snapshot -r m/@ m/snap >/dev/null
+            echo root >m/@/a; echo home >m/@home/b; echo deep >m/@/nested/c; echo top >m/d; umount m; mount -o subvol=@ ${L}p1 m
+            """)
+        #expect(made.output == "", "\(made)")
+        let plan = place.shell("holdfast backup --disk $(cat loop) --dry-run")
+        #expect(plan.status == 0 && plan.output.contains("not in the image: 1 snapshot (snap)"), "\(plan)")
+        place.shell("holdfast key generate --quiet; holdfast backup --disk $(cat loop) --output image --quiet")
+        place.shell("umount m; partx -d $(cat loop); losetup -d $(cat loop)")
+        let restored = place.holdfast("restore --input image --disk new")
+        #expect(restored.status == 0, "\(restored)")
+        let seen = place.shell(
+            """
+            exec 2>&1; dd if=new of=q bs=1M skip=1 status=none; mount -o loop,subvolid=5 q n; cat n/@/a n/@home/b n/@/nested/c
+            btrfs subvolume list n | sed 's/.* path //' | sort; umount n
+            """)
+        #expect(seen.output == "root\nhome\ndeep\n@\n@/nested\n@home\n", "\(seen)")
+    }
+
+    @Test("A device that is not there becomes no file, and no disk is restored to itself")
+    func mistakes() {
+        let place = Workplace()
+        #expect(make(place, "dos").output == "")
+        place.holdfast("backup --disk disk --output image --quiet")
+        let mistyped = place.holdfast("restore --input image --disk /dev/sdzz")
+        #expect(mistyped.status == 2 && mistyped.output.contains("there is no device /dev/sdzz"), "\(mistyped)")
+        #expect(!exists("/dev/sdzz"))
+        let itself = place.shell(
+            "holdfast backup --disk disk --output - --quiet | holdfast restore --input - --disk disk --confirm disk")
+        #expect(itself.status == 4 && itself.output.contains("another Holdfast"), "\(itself)")
+        #expect(place.shell("sha256sum <disk | cmp - sum").status == 0, "it was written to")
+        let linked = place.shell("ln disk other; holdfast restore --input image --disk other --confirm other")
+        #expect(linked.status == 4 && linked.output.contains("other names"), "\(linked)")
     }
 }

@@ -17,7 +17,7 @@ import Testing
         {"number":2,"start":17825792,"length":33554432,"type":"0FC63DAF-8483-4772-8E79-3D69D8477DE4","id":"11111111-2222-3333-4444-555555555557"}]},\
         "volumes":[{"stream":"gap","start":17408,"size":1031168,"way":"raw","used":1031168},\
         {"stream":"part1","partition":1,"start":1048576,"size":16777216,"way":"raw","used":16777216},\
-        {"stream":"part2","partition":2,"start":17825792,"size":33554432,"way":"tree","used":1000000,"content":"ext4",\
+        {"stream":"part2","partition":2,"start":17825792,"size":33554432,"way":"files","used":1000000,"content":"ext4",\
         "trees":[{"source":"/"}],"recipe":{"type":"ext4","features":["has_journal"],"blockSize":4096}}]}
         """
 

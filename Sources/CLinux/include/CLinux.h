@@ -142,6 +142,9 @@ int clinux_btrfs_snapshot(int source, int folder, const char *name, int read_onl
 int clinux_btrfs_create(int folder, const char *name);
 int clinux_btrfs_destroy(int folder, const char *name);
 int clinux_btrfs_set_read_only(int subvolume, int read_only);
+
+/// Whether a subvolume is read-only; -1 where that cannot be asked.
+int clinux_btrfs_is_read_only(int subvolume);
 int clinux_btrfs_info(int subvolume, struct clinux_subvolume *result);
 /// The path of an inode below the root of a tree, with a slash at its end; empty for the root itself.
 int clinux_btrfs_path(int descriptor, uint64_t tree, uint64_t inode, char *path, size_t size);

@@ -23,6 +23,8 @@ public struct DiskDescription: Codable, Hashable, Sendable {
     public var machine: String?
     /// What of the disk is not in the image, and why.
     public var leftOut: [Gap] = []
+    /// Of a btrfs that is read as files: the snapshots in it, which are not in the image.
+    public var snapshots: [String]?
     /// What of the table is not as it should be, each in a sentence.
     public var remarks: [String] = []
 
@@ -69,7 +71,7 @@ public struct DiskDescription: Codable, Hashable, Sendable {
         public var contentID: String?
         public var label: String?
         /// Of a *tree*: what its files, the file system itself and some room to work in take, in bytes.
-        var smallestSize: UInt64 { used.adding(saturating: used / 8).adding(saturating: 128 << 20) }
+        var smallestSize: UInt64 { used.adding(saturating: used / 8).adding(saturating: 64 << 20) }
         /// Of a *tree*: the sources of the image that its files are in, and how its file system is made anew.
         public var trees: [Tree]?
         public var recipe: FileSystemRecipe?
@@ -96,7 +98,7 @@ public struct DiskDescription: Codable, Hashable, Sendable {
         /// All of it; what the image does not hold is zeros.
         case raw
         /// The files of a file system that is in use, in sources of their own.
-        case tree
+        case tree = "files"
         /// Swap: what makes it one, and nothing of what is in it.
         case swap
     }

@@ -9,9 +9,12 @@ public enum DiskError: Explained, Hashable {
     case inUse(BytePath, [String])
     case damagedTable(BytePath, String)
     case damagedDescription(String)
-    case tooSmall(BytePath, needed: UInt64, size: UInt64, what: String)
+    case tooSmall(BytePath, needed: UInt64, size: UInt64)
     case otherSectors(BytePath, image: Int, disk: Int)
     case readOnly(BytePath)
+    case noDevice(BytePath)
+    case unfinished(BytePath)
+    case beingWritten(BytePath)
     case otherPartitions(BytePath, BytePath)
     case severalNames(BytePath)
     case noSystem(BytePath)
@@ -22,20 +25,25 @@ public enum DiskError: Explained, Hashable {
     public var description: String {
         switch self {
         case .noDisk(let path): "\(path) is neither a disk nor an image of one"
-        case .partition(let path): "\(path) is a partition, and an image of a disk goes to a whole disk"
+        case .partition(let path): "\(path) is a partition, and what makes a machine start is on the whole disk"
         case .inUse(let path, let uses): "\(path) is in use: \(uses.joined(separator: "; "))"
         case .damagedTable(let path, let reason): "the partition table of \(path) is damaged: \(reason)"
         case .damagedDescription(let reason): "the image cannot be restored: \(reason)"
-        case .tooSmall(let path, let needed, let size, let what):
-            "\(path) is too small: \(what) ends at byte \(needed), and the disk at \(size)"
+        case .tooSmall(let path, let needed, let size):
+            "\(path) is too small: it has \(size) bytes, and the smallest disk for the image \(needed)"
         case .otherSectors(let path, let image, let disk):
             "\(path) has sectors of \(disk) bytes, and what is in the image was made for \(image)"
         case .twin(let path, let id, let other):
             "the btrfs with the UUID \(printable(id.utf8)) is on \(other), and no second one can be made on \(path) beside it"
-        case .noSystem(let path): "no system is known on \(path) that could become another machine; nothing was written"
+        case .noSystem(let path):
+            "nobody could look at a system on \(path) that is to become another machine, as of one that was not unmounted; nothing was written"
         case .severalNames(let path): "the file \(path) has other names, too, and nothing was written to it"
         case .otherPartitions(let path, let point):
             "what is mounted at \(point) is on \(path), and not where its partition table says: it was divided anew while it was in use"
+        case .noDevice(let path): "there is no device \(path)"
+        case .unfinished(let path):
+            "\(path) is being restored, and that is not finished: there is no disk to make an image of"
+        case .beingWritten(let path): "\(path) is being read or written by another Holdfast"
         case .readOnly(let path): "\(path) is write-protected"
         case .notConfirmed(let path, let wanted):
             "not confirmed, and nothing was written: \(path) is confirmed by typing \(printable(wanted.utf8))"
@@ -46,7 +54,7 @@ public enum DiskError: Explained, Hashable {
 
     public var mend: String? {
         switch self {
-        case .noDisk: "`lsblk` lists the disks"
+        case .noDisk: "`holdfast disks` lists the disks"
         case .partition: "name the disk, as /dev/sda"
         case .inUse:
             "unmount what is on it, or start the machine from another medium; `holdfast backup` makes an image of files that are in use"
@@ -55,9 +63,13 @@ public enum DiskError: Explained, Hashable {
         case .tooSmall: "take a larger disk"
         case .otherSectors: "take a disk with the same sectors"
         case .twin: "restore it where that disk is not attached"
-        case .noSystem: "restore it without --new-identity, and give it another one by hand before it is on the network"
+        case .noSystem:
+            "restore it without --new-identity, and before it is on the network remove /etc/machine-id and /etc/ssh/ssh_host_* by hand, and change /etc/hostname"
         case .severalNames: "give the name of a file that is not there yet"
         case .otherPartitions: "restart the machine, or unmount it"
+        case .noDevice: "`holdfast disks` lists the disks"
+        case .unfinished: "give the same `holdfast restore` again, which goes on"
+        case .beingWritten: "wait until that has ended; no disk is restored to itself"
         case .readOnly: "take the protection off, or take another disk"
         case .notConfirmed: "give its serial number, or else its name, with --confirm"
         case .different: "take another disk: this one does not keep what it is given"
@@ -66,7 +78,7 @@ public enum DiskError: Explained, Hashable {
 
     public var exitStatus: Int32 {
         switch self {
-        case .noDisk, .partition: 2
+        case .noDisk, .partition, .noDevice: 2
         case .damagedDescription: 3
         case .damagedTable, .different: 1
         default: 4

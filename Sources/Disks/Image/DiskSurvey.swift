@@ -33,6 +33,9 @@ public struct SourceDisk: Sendable {
         default: throw DiskError.noDisk(path)
         }
         guard size >= 4096 else { throw DiskError.noDisk(path) }
+        // Nobody restores to it meanwhile, from the other end of a pipe neither.
+        guard file.tryLockShared() else { throw DiskError.beingWritten(path) }
+        if try RestoreNote.isOn(bytes) { throw DiskError.unfinished(path) }
     }
 
     var bytes: OpenDisk { OpenDisk(file, size: size, sectorSize: sectorSize, subject: "\(path)") }
@@ -42,8 +45,8 @@ public struct SourceDisk: Sendable {
 public struct DiskSurvey {
     public private(set) var description: DiskDescription
     public private(set) var streams: [any DiskStream] = []
-    /// What is read as files: places where file systems of the disk are mounted.
-    public private(set) var trees: [BytePath] = []
+    /// What is read as files: places where file systems of the disk are mounted, and where each is read that is mounted nowhere.
+    public private(set) var trees: [(source: BytePath, view: BytePath?)] = []
     private let disk: SourceDisk
     private var use = DiskUse()
 
@@ -56,7 +59,10 @@ public struct DiskSurvey {
         description = DiskDescription(
             name: disk.path.description, size: disk.size, sectorSize: disk.sectorSize, volumes: [])
         if let device = disk.device {
+            // Of a partition nobody could restore what makes it start.
+            if device.disk != nil { throw DiskError.partition(disk.path) }
             use = try DiskUse(of: device)
+            description.snapshots = use.snapshots.isEmpty ? nil : use.snapshots
             description.model = device.model.isEmpty ? nil : device.model
             description.serial = device.serial.isEmpty ? nil : device.serial
             description.machine = HostFacts.boardIdentifier
@@ -152,13 +158,14 @@ public struct DiskSurvey {
         volume.contentID = content.identifier.isEmpty ? nil : content.identifier
         volume.label = content.label.isEmpty ? nil : printable(content.label)
         volume.recipe = try FileSystemRecipe(of: content, on: device)
-        let space = try Descriptor.open(mounted[0].point, .directory).space()
+        let space = try Descriptor.open(mounted.first { $0.view == nil }?.point ?? mounted[0].point, .directory).space()
         volume.used = space.total - min(space.total, space.free)
         volume.trees = mounted.map { DiskDescription.Tree(source: $0.name, subvolume: $0.subvolume) }
-        volume.why = "it is in use: its files are read one by one"
-        trees += mounted.map(\.point)
-        if let root = mounted.first(where: { $0.point == "/" }), description.system == nil {
-            description.system = SystemOnDisk(in: try Descriptor.open("/", .directory), volume.stream, root.subvolume)
+        volume.why = nil
+        trees += mounted.map { ($0.point, $0.view) }
+        for tree in mounted where description.system == nil {
+            description.system = SystemOnDisk(
+                in: try Descriptor.open(tree.view ?? tree.point, .directory), volume.stream, tree.subvolume)
         }
     }
 

@@ -12,6 +12,8 @@ struct DiskUse {
         var name: String
         /// Of btrfs: what is mounted there, from its top on.
         var subvolume: String?
+        /// Where it is read, if it is mounted nowhere.
+        var view: BytePath?
 
         /// Whether the kernel has it where the table on the disk says: who divides a disk that is in use changes the one and not the other.
         func lies(at range: Range<UInt64>) -> Bool {
@@ -50,8 +52,47 @@ struct DiskUse {
             if isUsed, trees.isEmpty {
                 throw DiskError.inUse(path, ["\(device.name) is mounted where it cannot be read from here"])
             }
-            if !trees.isEmpty { mounts[number] = trees }
+            if trees.isEmpty { continue }
+            mounts[number] = trees
+            if let mount = mounted.first(where: { $0.type == "btrfs" }) {
+                mounts[number] = try withSubvolumes(trees, of: mount, device)
+            }
         }
+    }
+
+    /// What is read of subvolumes that are mounted nowhere; held as long as that is wanted.
+    private(set) var tops: [Descriptor] = []
+    /// Subvolumes that are not read: snapshots, which would take as much again.
+    private(set) var snapshots: [String] = []
+
+    /// All subvolumes of a btrfs that can be written, whatever of them is mounted: those in others behind those.
+    private mutating func withSubvolumes(
+        _ trees: [MountedTree], of mount: Mount, _ device: BlockDevice
+    ) throws -> [MountedTree] {
+        let top = try Descriptor.topLevel(of: mount).open([UInt8(ascii: ".")], .directory)
+        tops.append(top)
+        var (trees, waiting) = (trees, [BytePath([])])
+        while let above = waiting.popLast() {
+            let folder = above.bytes.isEmpty ? top : try top.openBeneath(above.bytes, .directory)
+            for child in try folder.nestedSubvolumes() {
+                let path = above.bytes.isEmpty ? child : above.appending(child.bytes)
+                guard let name = String(validating: path.bytes, as: UTF8.self) else {
+                    throw DiskError.inUse(device.path, ["its subvolume \(path) has a name that is no text"])
+                }
+                if try top.openBeneath(path.bytes, .directory).isReadOnlySubvolume() {
+                    snapshots.append(name)
+                    continue
+                }
+                waiting.append(path)
+                if trees.contains(where: { $0.subvolume == name }) { continue }
+                let place = BytePath("/dev/\(device.name)/\(name)")
+                trees.append(
+                    MountedTree(
+                        device: device, point: place, name: "/dev/\(device.name)/\(name)", subvolume: name,
+                        view: BytePath("/proc/self/fd/\(top.raw)/\(name)")))
+            }
+        }
+        return trees.sorted { ($0.subvolume ?? "").utf8.count < ($1.subvolume ?? "").utf8.count }
     }
 
     /// `sda2`, `nvme0n1p2`

@@ -14,8 +14,12 @@ extension DiskRestoration {
                 $0.stream == stream && ($0.way == .blocks || $0.way == .tree) && !unmounted.contains($0.stream)
             }
         }
-        if let resized = plan.resized, let volume = volume(resized.stream), volume.way == .blocks {
-            grow(volume, to: resized.size, plan, &report)
+        if let resized = plan.resized, let volume = volume(resized.stream) {
+            if volume.way == .blocks {
+                grow(volume, to: resized.size, plan, &report)
+            } else {
+                report.changes.append("\(volume.stream) has \(resized.size) bytes, where it had \(volume.size)")
+            }
         }
         if !isExact, let partition = volume(plan.description.firmwareVolume?.stream) {
             changing(partition, plan, "whether a firmware finds its loader", &report) { addFallbackLoader(&$0) }
@@ -28,6 +32,13 @@ extension DiskRestoration {
         if isExact, identity == .same { return }
         changing(place, in: system.folder, within: system.inner, plan, "the system on it", &report) { root in
             if !isExact { nameByIdentifier(&root, identifiers) }
+            if let name = rootByName(in: root) {
+                findings.add(
+                    Finding(
+                        .note, path.appending(place.stream),
+                        "its loader finds / by the name \(name), which the disk may not have here: mend boot/grub/grub.cfg, or /etc/default/grub and update-grub"
+                    ))
+            }
             if case .new(let hostName) = identity { giveNewIdentity(&root, hostName: hostName) }
         }
     }

@@ -43,6 +43,8 @@ public final class DiskRestoration: DiskTarget {
     var isExact: Bool { options.isExact }
 
     public private(set) var plan: DiskRestorePlan?
+    /// Whether the disk is not any more what it was.
+    public private(set) var hasBegun = false
     private var volumes: [VolumeTarget] = []
 
     /// - Parameters:
@@ -77,6 +79,7 @@ public final class DiskRestoration: DiskTarget {
         self.identity = identity
         self.plan = plan
         let note = RestoreNote(image: image)
+        hasBegun = true
         try target.prepare()
         try clearTables(plan, note)
         // The partitions that it had are none any more.
@@ -122,8 +125,7 @@ public final class DiskRestoration: DiskTarget {
     private var trees: Set<String> = []
 
     public func tree(_ source: BytePath) throws -> RestoreRequest? {
-        let name = source.description
-        guard let plan,
+        guard let plan, let name = String(validating: source.bytes, as: UTF8.self),
             let volume = plan.description.volumes.first(where: { $0.trees?.contains { $0.source == name } == true }),
             let tree = volume.trees?.first(where: { $0.source == name }), trees.insert(name).inserted
         else {
@@ -165,6 +167,9 @@ public final class DiskRestoration: DiskTarget {
         let above = try mount.folder.makeFolders(path.parent.bytes)
         do throws(SystemError) { try above.makeSubvolume(path.lastComponent) } catch {
             guard error.isPresent else { throw error }
+            // The empty folder that stands for it in the subvolume around it.
+            try above.remove(path.lastComponent, directory: true)
+            try above.makeSubvolume(path.lastComponent)
         }
         return try above.openBeneath(path.lastComponent, .directory)
     }
@@ -210,6 +215,10 @@ public final class DiskRestoration: DiskTarget {
         try plan.target.synchronize()
         for volume in volumes { volume.add(to: &report) }
         if options.readsBack {
+            progress.expect(
+                bytes: progress.bytesDone.adding(
+                    saturating: volumes.reduce(0) { $0.adding(saturating: $1.bytesToCompare) }),
+                items: progress.itemsDone)
             plan.target.forgetCached()
             for volume in volumes { report.compared.add(saturating: try volume.readBack(progress)) }
         }
@@ -261,11 +270,18 @@ public final class DiskRestoration: DiskTarget {
 
 /// What stands in sector 0 while a restore is under way.
 struct RestoreNote {
+    private static let beginning = "Holdfast: this disk is being restored"
+
+    /// Whether one is there, of whatever image.
+    static func isOn(_ disk: any DiskBytes) throws(SystemError) -> Bool {
+        try disk.read(0..<512).starts(with: beginning.utf8)
+    }
+
     private let text: [UInt8]
 
     init(image: String) {
         let words =
-            "Holdfast: this disk is being restored, and not finished. The same command goes on.\nimage \(image)\n"
+            "\(Self.beginning), and not finished. The same command goes on.\nimage \(image)\n"
         text = Array(words.utf8.prefix(500)) + [UInt8](repeating: 0, count: 512 - min(500, words.utf8.count))
     }
 

@@ -57,10 +57,7 @@ public struct DiskRestorePlan: Plan {
                 throw DiskFormatError("its volume \(printable(volume.stream.utf8)) lies over another one, or the table")
             }
             guard stop <= second else {
-                let missing = target.size - second  // safe: the one is within the other
-                throw DiskError.tooSmall(
-                    target.path, needed: stop.adding(saturating: missing), size: target.size,
-                    what: missing > 0 ? "the table behind \(volume.stream)" : volume.stream)
+                throw DiskError.tooSmall(target.path, needed: description.smallestTarget, size: target.size)
             }
             end = stop
         }

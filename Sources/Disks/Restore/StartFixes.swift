@@ -46,6 +46,15 @@ func nameByIdentifier(_ root: inout SystemRoot, _ identifiers: [Int: String]) {
     }
 }
 
+/// How a loader that goes by the place of a disk calls the root of a system; nil where it goes by what the file system is.
+func rootByName(in root: SystemRoot) -> String? {
+    let words = root.text(of: "boot/grub/grub.cfg")?.split { $0 == " " || $0 == "\n" || $0 == "\t" } ?? []
+    return words.lazy.filter { $0.hasPrefix("root=") }.map { $0.dropFirst(5) }.first { DeviceName($0) != nil }.map(
+        printableName)
+}
+
+private func printableName(_ name: Substring) -> String { printable(name.utf8) }
+
 private func field(_ column: Int, of line: Substring) -> Substring? {
     if line.drop(while: { $0 == " " || $0 == "\t" }).first == "#" { return nil }
     let words = line.split { $0 == " " || $0 == "\t" }

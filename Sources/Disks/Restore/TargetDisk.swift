@@ -43,10 +43,14 @@ public final class TargetDisk: @unchecked Sendable {
             guard opened.kind == .blockDevice, "\(opened.nodeMajor):\(opened.nodeMinor)" == device.number,
                 BlockDevice(number: device.number)?.sequence == device.sequence
             else { throw DiskError.inUse(path, ["another device took its name just now"]) }
+            // udev holds it for a moment.
+            guard file.tryLockPatiently() else { throw DiskError.beingWritten(path) }
             (self.size, self.sectorSize) = try file.blockFacts()
             (isBlank, isNew) = (false, false)
         } else {
             isNew = !exists(path)
+            // A device that is not there is mistyped, and a file in its place is in memory.
+            if isNew, path.isBelow("/dev"), !path.isBelow("/dev/shm") { throw DiskError.noDevice(path) }
             if isNew {
                 file = try Descriptor.open(path.parent, .directory)
                 (isBlank, self.size) = (true, size)
@@ -58,6 +62,7 @@ public final class TargetDisk: @unchecked Sendable {
                 guard status.kind == .file else { throw DiskError.noDisk(path) }
                 // Somebody may have given another file this name, too.
                 guard status.linkCount == 1 else { throw DiskError.severalNames(path) }
+                guard file.tryLock() else { throw DiskError.beingWritten(path) }
                 isBlank = status.size == 0
                 self.size = isBlank ? size : status.size
             }

@@ -165,6 +165,7 @@ final class VolumeTarget: DiskStreamTarget, @unchecked Sendable {
                 different += 1
             }
             read.add(saturating: UInt64(range.count))
+            progress.add(bytes: UInt64(range.count))
         }
         for (page, values) in pages.sorted(by: { $0.key < $1.key }) {
             for (index, value) in values.enumerated() where value != 0 {
@@ -177,6 +178,8 @@ final class VolumeTarget: DiskStreamTarget, @unchecked Sendable {
         if different > 0 { throw DiskError.different(target.path, blocks: different, first: first) }
         return read
     }
+
+    var bytesToCompare: UInt64 { notesBlocks ? written.adding(saturating: unchanged) : 0 }
 
     func writeFirstSector() throws(SystemError) {
         guard let firstSector else { return }

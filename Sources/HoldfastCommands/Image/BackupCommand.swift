@@ -71,6 +71,7 @@ struct BackupCommand: StatefulCommand {
         if disk != nil && (!sources.isEmpty || point != nil) {
             throw ValidationError("--disk stands for the path to back up.")
         }
+        if disk != nil && !excludes.isEmpty { throw ValidationError("Of a disk nothing is left out: no --exclude.") }
         if !sources.isEmpty && point != nil { throw ValidationError("--point stands for the path to back up.") }
         if sources.isEmpty && point == nil && disk == nil {
             throw ValidationError("Give at least one path to back up, or a disk with --disk.")
@@ -102,9 +103,12 @@ struct BackupCommand: StatefulCommand {
         job.tool = Version.tool
         job.hooks = session.configuration.hooks
         job.secrets = session.configuration.identities + session.global.identities
-        job.countsAhead = session.console.showsProgress
+        // Of a disk that is in use nobody knows beforehand what its files come to.
+        job.countsAhead = session.console.showsProgress && survey?.trees.isEmpty != false
         let asked = job
-        let report = try session.working { try asked.run(reporting: session.reporter) }
+        var report = try session.working { try asked.run(reporting: session.reporter) }
+        // What is mounted in one of the disk's file systems is another of them.
+        if let survey { report.skipped.removeAll { skipped in survey.trees.contains { $0.source == skipped.path } } }
         session.show(
             document(report, session), summary: summary(report, isVerbose: session.console.isVerbose),
             outputIsData: target.output?.isStandard == true)

@@ -14,6 +14,12 @@ extension DiskSurvey {
         lines += disk.volumes.map(Self.line)
         lines.append("the smallest disk for it: \(Text.size(disk.smallestTarget))")
         lines += disk.leftOut.map { "not in the image: \(Text.size($0.size)) from byte \($0.start) on (\($0.why))" }
+        if let snapshots = disk.snapshots {
+            let more = snapshots.count > 3 ? ", …" : ""
+            lines.append(
+                "not in the image: \(Text.counted(UInt64(snapshots.count), "snapshot", "snapshots")) (\(snapshots.prefix(3).map(Text.safe).joined(separator: ", "))\(more))"
+            )
+        }
         lines += disk.remarks.map { "the partition table: \($0)" }
         return lines
     }
@@ -23,10 +29,10 @@ extension DiskSurvey {
         let what = (volume.content ?? (volume.partition == nil ? "what lies before the partitions" : "unknown")) + label
         let how =
             switch volume.way {
-            case .blocks: "exact, \(Text.size(volume.used)) in use of \(Text.size(volume.size))"
-            case .raw: "exact, all \(Text.size(volume.size)) are read"
-            case .tree: "file by file, \(Text.size(volume.used)) in use of \(Text.size(volume.size))"
-            case .swap: "made anew, \(Text.size(volume.size))"
+            case .blocks: "blocks, \(Text.size(volume.used)) in use of \(Text.size(volume.size))"
+            case .raw: "raw, all \(Text.size(volume.size))"
+            case .tree: "files, \(Text.size(volume.used)) in use of \(Text.size(volume.size))"
+            case .swap: "swap, \(Text.size(volume.size))"
             }
         return "\(volume.stream): \(what): \(how)" + (volume.why.map { "; \($0)" } ?? "")
     }
@@ -34,6 +40,7 @@ extension DiskSurvey {
     func document() -> JSON {
         .object([
             ("disk", .text(description.name)), ("bytes", .number(description.size)),
+            ("snapshots", description.snapshots.map { .list($0.map(JSON.text)) }),
             ("serial", description.serial.map(JSON.text)), ("smallestTarget", .number(description.smallestTarget)),
             (
                 "volumes",

@@ -31,6 +31,11 @@ struct DiskRestore {
             }
         } catch is DiskRestoration.NotWanted {
             return .done
+        } catch {
+            if restoration.hasBegun {
+                session.console.warning("\(disk) is not finished and starts nothing; the same command goes on")
+            }
+            throw error
         }
         show(report, result, restoration, session)
         return session.outcome(session.findings.count)
@@ -41,22 +46,32 @@ struct DiskRestore {
         let lines = self.lines(plan)
         if isDryRun {
             session.show(
-                [("plan", .text(plan.id)), ("dryRun", .flag(true)), ("disk", .text(plan.target.path.description))],
-                summary: lines)
+                Self.document(plan), summary: lines + ["nothing was read of the image's content, nothing was written"])
             return nil
         }
         lines.forEach { session.console.note($0) }
         let identity = try identity ?? asked(plan, session)
         guard let wanted = plan.confirmation else { return identity }
-        let given = try confirm ?? session.typed("Everything on it will be gone. Its serial number, or else its name")
-        guard given == wanted else { throw DiskError.notConfirmed(plan.target.path, wanted: wanted) }
+        let device = plan.target.device
+        let asked =
+            device.map { $0.serial.isEmpty ? "its name, \($0.name)" : "its serial number" } ?? "its name, \(wanted)"
+        let given =
+            try confirm ?? session.typed("Everything on \(plan.target.path) will be gone. To go on type \(asked)")
+        guard given.split(separator: " ").joined(separator: " ") == wanted else {
+            throw DiskError.notConfirmed(plan.target.path, wanted: wanted)
+        }
         return identity
     }
 
     /// Two machines that are one to the network, to SSH and to stores harm each other: nobody decides that by saying nothing.
     private func asked(_ plan: DiskRestorePlan, _ session: Session) throws -> RestoredIdentity {
-        guard plan.isOfOtherMachine else { return .same }
         let host = plan.description.system?.hostName.map(Text.safe) ?? "that machine"
+        guard plan.isOfOtherMachine else {
+            if plan.description.system != nil {
+                session.console.note("it will be the same machine, \(host); with --new-identity it becomes another one")
+            }
+            return .same
+        }
         guard session.hasTerminal else {
             throw Problem.refused(
                 "the image is of another machine than this one, and nobody says whether \(host) is gone",
@@ -94,6 +109,27 @@ struct DiskRestore {
         return lines
     }
 
+    private static func document(_ plan: DiskRestorePlan) -> [(String, JSON?)] {
+        [
+            ("dryRun", .flag(true)), ("disk", .text(plan.target.path.description)),
+            ("bytes", .number(plan.target.size)),
+            (
+                "volumes",
+                .list(
+                    plan.description.volumes.map {
+                        .object([
+                            ("name", .text($0.stream)), ("start", .number($0.start)), ("bytes", .number($0.size)),
+                            ("way", .text($0.way.rawValue)), ("content", $0.content.map(JSON.text)),
+                        ])
+                    })
+            ),
+            (
+                "resized",
+                plan.resized.map { .object([("name", .text($0.stream)), ("bytes", .number($0.size))]) }
+            ),
+        ]
+    }
+
     private static func facts(_ model: String?, _ serial: String?, _ size: UInt64) -> String {
         var facts = [Text.size(size)]
         if let serial, !serial.isEmpty { facts.insert("serial number \(Text.safe(serial))", at: 0) }
@@ -113,6 +149,18 @@ struct DiskRestore {
                 + (restoration.plan?.goesOn == true ? ", there already \(Text.size(result.unchanged))" : "")
                 + (options.readsBack ? ", read back \(Text.size(result.compared))" : ", not read back"),
         ]
+        if options.readsBack, restoration.plan?.description.volumes.contains(where: { $0.way == .tree }) == true {
+            lines.append("what was restored file by file was not read back")
+        }
+        let untested = restoration.plan?.description.volumes.filter { volume in
+            volume.partition != nil && volume.way != .swap && !result.mounted.contains(volume.stream)
+        }
+        if let untested, !untested.isEmpty {
+            lines.append(
+                "not looked into: "
+                    + untested.map { "\(Text.safe($0.stream)) (\($0.why.map(Text.safe) ?? "it is damaged"))" }.joined(
+                        separator: ", "))
+        }
         if !result.mounted.isEmpty { lines.append("mounted as a test: \(result.mounted.joined(separator: ", "))") }
         lines += result.changes
         if session.findings.count > 0 {

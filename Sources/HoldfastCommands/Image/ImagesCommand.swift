@@ -102,7 +102,20 @@ struct ImagesCommand: HoldfastCommand {
         let name = try image ?? newestOfMachine(session)
         let reader = try source.reader(name, nil, session)
         let subject = reader.label.map { describe($0, reader.imageID) } ?? "the image"
+        let disks = reader.label?.disks ?? []
+        if !disks.isEmpty, !session.console.isJSON {
+            session.console.result((["DISK"] + disks.map { "  " + Text.safe($0) }).joined(separator: "\n") + "\n")
+        }
         guard let bytes = try Images.needs(of: reader) else {
+            if !disks.isEmpty {
+                if session.console.isJSON {
+                    session.console.document(
+                        .object(
+                            [("image", reader.imageID.map(JSON.id))] + JSON.label(reader.label)
+                                + session.console.findingMembers))
+                }
+                return session.outcome(0)
+            }
             throw Problem(
                 "the image \(subject) does not say what is needed to restore a machine",
                 hint: "images of / and of jobs do; `holdfast images` lists all", status: 1)

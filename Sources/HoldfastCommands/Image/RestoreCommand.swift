@@ -66,7 +66,10 @@ struct RestoreCommand: HoldfastCommand {
             valueName: "pattern"))
     var only: [PatternArgument] = []
 
-    @Flag(help: "Read and check everything, write nothing; with --verbose list the paths.")
+    @Flag(
+        help:
+            "Read and check everything, write nothing; with --verbose list the paths. With --disk: show what would be done."
+    )
     var dryRun = false
 
     @Flag(help: "Copy the image to this machine first, and check the copy; a medium may then be pulled.")
@@ -94,6 +97,7 @@ struct RestoreCommand: HoldfastCommand {
             throw ValidationError(
                 "--confirm, --no-read-back, --exact, --new-identity, --same-identity and --no-firmware go with --disk.")
         }
+        if newIdentity && exact { throw ValidationError("--exact changes nothing, and --new-identity does.") }
         if newIdentity && sameIdentity { throw ValidationError("Give --new-identity or --same-identity.") }
         if let hostname {
             guard newIdentity else { throw ValidationError("--hostname goes with --new-identity.") }

@@ -137,7 +137,7 @@ private final class DiskRestorer {
         while let item = try items.next() {
             if item.kind == .source {
                 let source = try DiskSourceFields(item.payload)
-                if source.description == nil, hasBegun {
+                if source.disk == nil, hasBegun {
                     try loseRest()
                     queue.waitUntilIdle()
                     let records = Array(records[item.record.lowerBound...])
@@ -168,7 +168,7 @@ private final class DiskRestorer {
 
     private func begin(_ source: DiskSourceFields) throws {
         try loseRest()
-        guard let description = source.description else {
+        guard let description = source.disk else {
             throw ImageError.notOfDisk(image: reader.label?.name ?? "")
         }
         guard !hasBegun else {
@@ -241,8 +241,8 @@ private final class DiskRestorer {
 /// What a *source* record says.
 private struct DiskSourceFields {
     var path: [UInt8] = []
-    /// nil: it is a tree.
-    var description: [UInt8]?
+    /// How a disk is divided; nil: it is a tree.
+    var disk: [UInt8]?
 
     init(_ payload: WireReader) throws(FormatError) {
         var reader = payload
@@ -253,7 +253,7 @@ private struct DiskSourceFields {
                 guard value.remaining <= Format.maximumNeedsLength else {
                     throw FormatError("the description of a disk is longer than any can be")
                 }
-                description = value.rest()
+                disk = value.rest()
             }
         }
     }
