@@ -63,6 +63,17 @@ extension BlockDevice {
         }
     }
 
+    /// Loop devices that stand on a file.
+    public static func loops(on file: FileIdentity) -> [String] {
+        names(in: "/sys/block").filter { $0.hasPrefix("loop") }.filter { loop in
+            guard let bytes = try? readWhole(BytePath("/sys/block/\(loop)/loop/backing_file"), limit: 1 << 16) else {
+                return false
+            }
+            // The path with a line's end; one that is gone is no file that anybody could name.
+            return FileIdentity(BytePath(Array(bytes.dropLast()))) == file
+        }
+    }
+
     private static func pools(with devices: [BlockDevice]) -> [String] {
         guard exists("/proc/spl/kstat/zfs"), let list = try? runProgram(["zpool", "list", "-vHPL"]) else { return [] }
         let words = list.lines.flatMap { $0.split(separator: "\t").map(String.init) }

@@ -366,4 +366,37 @@ struct DiskCommandTests {
         let linked = place.shell("ln disk other; holdfast restore --input image --disk other --confirm other")
         #expect(linked.status == 4 && linked.output.contains("other names"), "\(linked)")
     }
+
+    @Test("A disk without a table comes back from its first byte on, whether that is zeros or not")
+    func withoutTable() {
+        let place = Workplace()
+        for start in ["/dev/zero", "/dev/urandom"] {
+            place.shell(
+                "rm -f disk new; truncate -s 20M disk; head -c 1M \(start) | dd of=disk conv=notrunc status=none; head -c 3M /dev/urandom | dd of=disk bs=1M seek=2 conv=notrunc status=none"
+            )
+            place.holdfast("backup --disk disk --output image --quiet")
+            let restored = place.holdfast("restore --input image --disk new")
+            #expect(restored.status == 0 && place.shell("cmp disk new; rm image").output == "", "\(start): \(restored)")
+        }
+    }
+
+    @Test("A file that a loop device stands on is in use, and an ext4 that says it has errors is taken whole")
+    func doubtful() {
+        let place = Workplace()
+        place.shell("truncate -s 60M disk; mkfs.ext4 -q disk; debugfs -w -R 'ssv state 2' disk; cp disk other")
+        let plan = place.holdfast("backup --disk disk --dry-run")
+        #expect(
+            plan.status == 0 && plan.output.contains("ext4: raw, all") && plan.output.contains("has errors"), "\(plan)")
+        place.holdfast("backup --disk disk --output image --quiet")
+        place.shell("losetup -f --show other >loop")
+        for words in ["restore --input image --disk other --confirm other", "backup --disk other --dry-run"] {
+            let refused = place.holdfast(words)
+            #expect(refused.status == 4 && refused.output.contains("stands on it"), "\(words): \(refused)")
+        }
+        place.shell("losetup -d $(cat loop)")
+        let cut = place.shell(
+            "truncate -s 20M z; printf 'label: gpt\\nsize=5M\\nsize=3M\\n' | sfdisk -q z; truncate -s 7M z; holdfast backup --disk z --output zo"
+        )
+        #expect(cut.status == 4 && cut.output.contains("partition 2"), "\(cut)")
+    }
 }

@@ -62,7 +62,7 @@ import Testing
             ("images --form S", "unknown option '--form'. Did you mean '--from'?"),
             ("backup /x", "give either --to STORE or --output FILE"),
             ("backup --to S", "give at least one path to back up"),
-            ("restore latest --from S", "give --to DIR, or --dry-run"),
+            ("restore latest --from S", "give --to DIR, --disk DEVICE, or --dry-run"),
             ("export x --from S --json", "--json and export exclude each other"),
         ])
     func unknownOption(line: String, text: String) {

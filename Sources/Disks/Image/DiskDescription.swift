@@ -144,6 +144,9 @@ extension DiskDescription {
             let size = isShrunk ? min(volume.size, volume.smallestSize) : volume.size
             end = max(end, volume.start.adding(saturating: size))
         }
+        for entry in table?.partitions ?? [] where entry.number != last?.partition {
+            end = max(end, entry.start.adding(saturating: entry.length))
+        }
         guard let table, table.kind == "gpt" else { return end }
         let unit = UInt64(max(512, sectorSize))
         // The second table, behind whole MiB.

@@ -57,8 +57,8 @@ public enum DiskError: Explained, Hashable {
         case .noDisk: "`holdfast disks` lists the disks"
         case .partition: "name the disk, as /dev/sda"
         case .inUse:
-            "unmount what is on it, or start the machine from another medium; `holdfast backup` makes an image of files that are in use"
-        case .damagedTable: "`fdisk -l` shows what it says"
+            "end that use (`umount`, `vgchange -an`, `mdadm --stop`), or start the machine from another medium; `holdfast backup` makes an image of files"
+        case .damagedTable: "`fdisk -l` shows what it says; nothing was read"
         case .damagedDescription: nil
         case .tooSmall: "take a larger disk"
         case .otherSectors: "take a disk with the same sectors"
@@ -80,7 +80,7 @@ public enum DiskError: Explained, Hashable {
         switch self {
         case .noDisk, .partition, .noDevice: 2
         case .damagedDescription: 3
-        case .damagedTable, .different: 1
+        case .different: 1
         default: 4
         }
     }

@@ -35,6 +35,8 @@ public struct SourceDisk: Sendable {
         guard size >= 4096 else { throw DiskError.noDisk(path) }
         // Nobody restores to it meanwhile, from the other end of a pipe neither.
         guard file.tryLockShared() else { throw DiskError.beingWritten(path) }
+        let loops = device == nil ? BlockDevice.loops(on: FileIdentity(status)) : []
+        guard loops.isEmpty else { throw DiskError.inUse(path, loops.map { "\($0) stands on it: name /dev/\($0)" }) }
         if try RestoreNote.isOn(bytes) { throw DiskError.unfinished(path) }
     }
 
@@ -77,7 +79,11 @@ public struct DiskSurvey {
     }
 
     private mutating func add(_ table: PartitionTable) throws {
-        for remark in table.remarks { description.remarks.append(remark) }
+        // A partition that is not there as a whole would be missing from the image.
+        if let cut = table.remarks.first(where: { $0.hasPrefix("partition ") }) {
+            throw DiskError.damagedTable(disk.path, cut)
+        }
+        description.remarks += table.remarks
         description.table = DiskDescription.Table(table)
         try add(partitionsOf: table)
         description.volumes.sort { $0.start < $1.start }

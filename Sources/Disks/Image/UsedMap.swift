@@ -22,6 +22,12 @@ struct UsedMap: Sendable {
         let bytes = PartOfDisk(disk.bytes, range)
         switch type {
         case "ext2", "ext3", "ext4", "xfs", "btrfs":
+            if type.hasPrefix("ext"), try Self.hasErrors(ext: bytes) {
+                throw Refusal(
+                    reason:
+                        "its own record says that it has errors, and nobody has checked it since: what it calls free may not be"
+                )
+            }
             let volume: VolumeMount
             do {
                 // The kernel's ext4 takes all three.
@@ -93,6 +99,12 @@ struct UsedMap: Sendable {
         guard var map = (try? UsedMap(of: content.type, in: disk, range, depth: depth + 1)) ?? nil else { return nil }
         map.found = map.found?.within(part, type: content.type)
         return map
+    }
+
+    /// Whether an ext4 says that it was found to be damaged (Documentation/filesystems/ext4/super.rst: s_state, s_error_count).
+    private static func hasErrors(ext disk: any DiskBytes) throws -> Bool {
+        let block = try disk.bytes(at: 1024, count: 1024)
+        return block.little(UInt16.self, at: 0x3A) & 2 != 0 || block.little(UInt32.self, at: 0x194) != 0
     }
 
     /// The system whose root the volume has; nil where it has none.

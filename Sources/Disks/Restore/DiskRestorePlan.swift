@@ -43,6 +43,9 @@ public struct DiskRestorePlan: Plan {
         guard description.sectorSize == target.sectorSize else {
             throw DiskError.otherSectors(target.path, image: description.sectorSize, disk: target.sectorSize)
         }
+        guard target.size >= description.smallestTarget else {
+            throw DiskError.tooSmall(target.path, needed: description.smallestTarget, size: target.size)
+        }
         let tableEnd = table?.endOfTable(sectorSize: target.sectorSize) ?? 0
         let second = table?.startOfSecond(diskSize: target.size, sectorSize: target.sectorSize) ?? target.size
         var end = tableEnd

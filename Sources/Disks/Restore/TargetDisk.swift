@@ -61,8 +61,10 @@ public final class TargetDisk: @unchecked Sendable {
                 let status = try file.status()
                 guard status.kind == .file else { throw DiskError.noDisk(path) }
                 // Somebody may have given another file this name, too.
-                guard status.linkCount == 1 else { throw DiskError.severalNames(path) }
                 guard file.tryLock() else { throw DiskError.beingWritten(path) }
+                let loops = BlockDevice.loops(on: FileIdentity(status))
+                guard loops.isEmpty else { throw DiskError.inUse(path, loops.map { "\($0) stands on it" }) }
+                guard status.linkCount == 1 else { throw DiskError.severalNames(path) }
                 isBlank = status.size == 0
                 self.size = isBlank ? size : status.size
             }

@@ -182,8 +182,9 @@ final class VolumeTarget: DiskStreamTarget, @unchecked Sendable {
     var bytesToCompare: UInt64 { notesBlocks ? written.adding(saturating: unchanged) : 0 }
 
     func writeFirstSector() throws(SystemError) {
-        guard let firstSector else { return }
-        try target.write(firstSector, at: 0)
+        guard volume.start == 0 else { return }
+        // What never came is zeros.
+        try target.write(firstSector ?? [UInt8](repeating: 0, count: target.sectorSize), at: 0)
     }
 
     func add(to report: inout DiskRestoration.Report) {

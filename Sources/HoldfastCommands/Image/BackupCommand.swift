@@ -17,9 +17,8 @@ struct BackupCommand: StatefulCommand {
             the image is one instant of the running machine.
             """,
             examples: "holdfast backup /opt/plc --to nas",
-            "holdfast backup / /boot /boot/efi --to nas --quiet # by a timer",
             "holdfast backup /opt/plc --output /mnt/usb/plc.hf --passphrase # one file",
-            "holdfast backup --disk /dev/sdb --to nas # a whole disk, at rest"))
+            "holdfast backup --disk /dev/sdb --to nas # a whole disk"))
 
     @Argument(help: ArgumentHelp("What to back up; with --point the protected tree.", valueName: "path"))
     var sources: [PathArgument] = []

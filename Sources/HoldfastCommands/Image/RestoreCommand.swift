@@ -18,7 +18,6 @@ struct RestoreCommand: HoldfastCommand {
             DIR. What is there and not in the image stays. An interrupted restore goes on when it is repeated.
             """,
             examples: "holdfast restore --from nas --to ./found # asks",
-            "holdfast restore latest --from nas --to /mnt --identity key.txt",
             "holdfast restore 3f9a --from nas --to ./found --only etc/network",
             "holdfast restore latest --from nas --disk /dev/sdb # a whole disk"))
 
