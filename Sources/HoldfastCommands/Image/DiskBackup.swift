@@ -26,7 +26,7 @@ extension DiskSurvey {
 
     private static func line(_ volume: DiskDescription.Volume) -> String {
         let label = volume.label.map { " “\(Text.safe($0))”" } ?? ""
-        let what = (volume.content ?? (volume.partition == nil ? "what lies before the partitions" : "unknown")) + label
+        let what = (volume.content ?? (volume.stream == "gap" ? "what lies before the partitions" : "unknown")) + label
         let how =
             switch volume.way {
             case .blocks: "blocks, \(Text.size(volume.used)) in use of \(Text.size(volume.size))"
