@@ -1,5 +1,6 @@
 // Looks at a disk before it is imaged: its table, what is in each partition, and which way each is taken. Nothing of the disk is written.
 
+internal import Glibc
 public import Images
 public import Platform
 
@@ -267,7 +268,7 @@ final class VolumeStream: DiskStream {
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(SystemError) {
         let place = Int64(clamping: start.adding(saturating: offset))
         guard try file.read(into: buffer, at: place) == buffer.count else {
-            throw SystemError(5, "read", subject, detail: "it ends too early")  // EIO
+            throw SystemError(EIO, "read", subject, detail: "it ends too early")
         }
     }
 }

@@ -50,7 +50,7 @@ extension DiskRestoration {
         let range = volume.start..<volume.start + size
         let content = volume.content ?? ""
         do {
-            var hasGrown: Bool
+            let hasGrown: Bool
             do {
                 hasGrown = try plan.target.mount(range, type: content, isWritten: true).grow()
             } catch let error as SystemError where error.code == EPERM && content.hasPrefix("ext") {

@@ -190,7 +190,6 @@ public final class DiskRestoration: DiskTarget {
     // MARK: The end
 
     public struct Report: Sendable {
-        public var written: UInt64 = 0
         /// What was there already.
         public var unchanged: UInt64 = 0
         /// Read back and compared.

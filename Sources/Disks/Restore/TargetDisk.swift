@@ -60,10 +60,10 @@ public final class TargetDisk: @unchecked Sendable {
                 } catch { throw error.code == EISDIR || error.code == ELOOP ? DiskError.noDisk(path) : error }
                 let status = try file.status()
                 guard status.kind == .file else { throw DiskError.noDisk(path) }
-                // Somebody may have given another file this name, too.
                 guard file.tryLock() else { throw DiskError.beingWritten(path) }
                 let loops = BlockDevice.loops(on: FileIdentity(status))
                 guard loops.isEmpty else { throw DiskError.inUse(path, loops.map { "\($0) stands on it" }) }
+                // Somebody may have given another file this name, too.
                 guard status.linkCount == 1 else { throw DiskError.severalNames(path) }
                 isBlank = status.size == 0
                 self.size = isBlank ? size : status.size

@@ -188,7 +188,6 @@ final class VolumeTarget: DiskStreamTarget, @unchecked Sendable {
     }
 
     func add(to report: inout DiskRestoration.Report) {
-        report.written.add(saturating: written)
         report.unchanged.add(saturating: unchanged)
     }
 }

@@ -204,7 +204,7 @@ private final class DiskRestorer {
                 name: entry.name, size: entry.size,
                 target: try target.stream(named: printable(entry.name), size: entry.size))
         }
-        for slice in entry.slices { _ = slice; throw FormatError("a stream has its content beside it") }
+        guard entry.slices.isEmpty else { throw FormatError("a stream has its content beside it") }
         if !entry.contentFollows, entry.size > 0 { throw FormatError("a stream has no content") }
     }
 
