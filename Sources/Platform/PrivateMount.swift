@@ -113,7 +113,7 @@ public final class PrivateMount: Sendable {
                 return try mount(rule, medium.device.path, reading: false, readOnly: true)
             } catch { if error.code != EBUSY { throw explained(error, medium) } }
         }
-        let use = medium.device.uses().first ?? "another program reads it, or uses it otherwise"
+        let use = medium.device.uses().first?.description ?? "another program reads it, or uses it otherwise"
         throw SystemError(EBUSY, "mount", subject, detail: use)
     }
 

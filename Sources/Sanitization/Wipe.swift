@@ -112,13 +112,8 @@ public struct Wipe {
     /// - Throws: `WipeError.inUse`, `.readOnly`
     static func refuseUse(of device: BlockDevice) throws {
         if device.isReadOnly { throw WipeError.readOnly(device: device.name) }
-        var uses = device.uses()
-        // Whoever looks at all devices, as udev and losetup do, has them open for a moment.
-        for _ in 0..<5 where !uses.isEmpty && uses.allSatisfy({ $0.contains(" is open in ") }) {
-            usleep(200_000)
-            uses = device.uses()
-        }
-        if !uses.isEmpty { throw WipeError.inUse(device: device.name, uses: uses) }
+        let uses = device.lastingUses()
+        if !uses.isEmpty { throw WipeError.inUse(device: device.name, uses: uses.map(\.description)) }
     }
 
     /// The wipe of this device that was interrupted, as far as it came; with all passes written it is being read back.

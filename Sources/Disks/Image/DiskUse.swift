@@ -34,10 +34,9 @@ struct DiskUse {
     init(of disk: BlockDevice) throws {
         let path = disk.path
         // Swap needs no content; who has it open only looks, as far as anybody knows; what is mounted is looked at below.
-        let harmless = [" is swap space", " is open in ", " is mounted at ", " belongs to the mounted btrfs "]
         let uses = disk.uses()
-        let others = uses.filter { use in !harmless.contains { use.contains($0) } }
-        guard others.isEmpty else { throw DiskError.inUse(path, others) }
+        let others = uses.filter { ![.swap, .open, .mounted, .fileSystem].contains($0.kind) }
+        guard others.isEmpty else { throw DiskError.inUse(path, others.map(\.description)) }
         let all = try Mount.all()
         for device in [disk] + disk.partitions.compactMap({ BlockDevice(named: $0) }) {
             let number = device.disk == nil ? 0 : Self.number(of: device)
@@ -46,10 +45,10 @@ struct DiskUse {
                     || mount.source.isAbsolute && BlockDevice.at(mount.source)?.number == device.number
             }
             let trees = try Self.trees(mounted, device)
-            let isUsed = uses.contains {
-                $0.hasPrefix("\(device.name) is mounted at ") || $0.hasPrefix("\(device.name) belongs to ")
+            let isMounted = uses.contains {
+                $0.device == device.name && [.mounted, .fileSystem].contains($0.kind)
             }
-            if isUsed, trees.isEmpty {
+            if isMounted, trees.isEmpty {
                 throw DiskError.inUse(path, ["\(device.name) is mounted where it cannot be read from here"])
             }
             if trees.isEmpty { continue }
@@ -100,14 +99,21 @@ struct DiskUse {
         Int(BlockDevice.text("/sys/class/block/\(partition.name)/partition") ?? "") ?? 0
     }
 
+    /// nil: another mount covers it, which has no such folder.
+    private static func opened(_ point: BytePath) throws(SystemError) -> Descriptor? {
+        do throws(SystemError) { return try Descriptor.open(point, .directory) } catch {
+            if error.isAbsent || error.code == ENOTDIR { return nil }
+            throw error
+        }
+    }
+
     /// Each file system, or subvolume, once: where its path is the shortest.
     private static func trees(_ mounted: [Mount], _ device: BlockDevice) throws -> [MountedTree] {
         var found: [BytePath: MountedTree] = [:]
         for mount in mounted.sorted(by: { $0.point.bytes.count < $1.point.bytes.count }) where found[mount.root] == nil
         {
-            // A folder of it that is mounted somewhere else, too, is in the tree.
-            guard let folder = try? Descriptor.open(mount.point, .directory),  // What covers it is another one.
-                try Mount.holding(folder)?.id == mount.id,
+            // What another one covers is not found by its path. A folder of it that is mounted somewhere else, too, is in the tree.
+            guard let folder = try Self.opened(mount.point), try Mount.holding(folder)?.id == mount.id,
                 mount.type == "btrfs" ? folder.isSubvolume : mount.root == "/"
             else { continue }
             guard let name = String(validating: mount.point.bytes, as: UTF8.self),

@@ -32,8 +32,8 @@ public final class TargetDisk: @unchecked Sendable {
             if device.isReadOnly { throw DiskError.readOnly(path) }
             // A partition has no table, and the disk around it another one.
             if device.disk != nil { throw DiskError.partition(path) }
-            let uses = device.uses()
-            guard uses.isEmpty else { throw DiskError.inUse(path, uses) }
+            let uses = device.lastingUses()
+            guard uses.isEmpty else { throw DiskError.inUse(path, uses.map(\.description)) }
             do throws(SystemError) { file = try Descriptor.open(path, [.readWrite, .exclusive]) } catch {
                 if error.isReadOnly { throw DiskError.readOnly(path) }
                 throw error.code == EBUSY ? DiskError.inUse(path, ["the kernel or a program holds it"]) : error

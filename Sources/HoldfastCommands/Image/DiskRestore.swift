@@ -8,16 +8,13 @@ internal import Reporting
 
 struct DiskRestore {
     let disk: BytePath
-    let confirm: String?
+    let asked: DiskTargetOptions
     let isDryRun: Bool
-    let options: DiskRestoreOptions
-    /// nil: nobody has said.
-    let identity: RestoredIdentity?
 
     func perform(_ reader: any ImageReader, _ session: Session) throws -> Outcome {
         let image = reader.imageID.map { "\($0)" } ?? ""
         let restoration = DiskRestoration(
-            to: disk, image: image, options, progress: session.progress, findings: session.findings
+            to: disk, image: image, asked.options, progress: session.progress, findings: session.findings
         ) { plan in
             try agreed(to: plan, session)
         }
@@ -50,13 +47,14 @@ struct DiskRestore {
             return nil
         }
         lines.forEach { session.console.note($0) }
-        let identity = try identity ?? asked(plan, session)
+        let identity = try asked.identity ?? ask(plan, session)
         guard let wanted = plan.confirmation else { return identity }
         let device = plan.target.device
-        let asked =
+        let question =
             device.map { $0.serial.isEmpty ? "its name, \($0.name)" : "its serial number" } ?? "its name, \(wanted)"
         let given =
-            try confirm ?? session.typed("Everything on \(plan.target.path) will be gone. To go on type \(asked)")
+            try asked.confirm
+            ?? session.typed("Everything on \(plan.target.path) will be gone. To go on type \(question)")
         guard given.split(separator: " ").joined(separator: " ") == wanted else {
             throw DiskError.notConfirmed(plan.target.path, wanted: wanted)
         }
@@ -64,7 +62,7 @@ struct DiskRestore {
     }
 
     /// Two machines that are one to the network, to SSH and to stores harm each other: nobody decides that by saying nothing.
-    private func asked(_ plan: DiskRestorePlan, _ session: Session) throws -> RestoredIdentity {
+    private func ask(_ plan: DiskRestorePlan, _ session: Session) throws -> RestoredIdentity {
         let host = plan.description.system?.hostName.map(Text.safe) ?? "that machine"
         guard plan.isOfOtherMachine else {
             if plan.description.system != nil {
@@ -147,9 +145,9 @@ struct DiskRestore {
             "image \(what) restored to \(disk)",
             "written \(Text.size(written))"
                 + (restoration.plan?.goesOn == true ? ", there already \(Text.size(result.unchanged))" : "")
-                + (options.readsBack ? ", read back \(Text.size(result.compared))" : ", not read back"),
+                + (asked.options.readsBack ? ", read back \(Text.size(result.compared))" : ", not read back"),
         ]
-        if options.readsBack, restoration.plan?.description.volumes.contains(where: { $0.way == .tree }) == true {
+        if asked.options.readsBack, restoration.plan?.description.volumes.contains(where: { $0.way == .tree }) == true {
             lines.append("what was restored file by file was not read back")
         }
         let untested = restoration.plan?.description.volumes.filter { volume in

@@ -36,29 +36,6 @@ struct RestoreCommand: HoldfastCommand {
     var disk: PathArgument?
 
     @Option(
-        help: ArgumentHelp(
-            "With --disk: the serial number of the disk that is meant, or else its name.", valueName: "serial"))
-    var confirm: String?
-
-    @Flag(help: "With --disk: do not read back what was written.")
-    var noReadBack = false
-
-    @Flag(help: "With --disk: change nothing for the new disk, neither what starts it nor how large it is.")
-    var exact = false
-
-    @Flag(help: "With --disk: it will be another machine, beside the one that was imaged.")
-    var newIdentity = false
-
-    @Flag(help: "With --disk: it takes the place of the machine that was imaged.")
-    var sameIdentity = false
-
-    @Option(help: ArgumentHelp("With --new-identity: what the new machine is called.", valueName: "name"))
-    var hostname: NameArgument?
-
-    @Flag(help: "With --disk: do not tell the firmware of it.")
-    var noFirmware = false
-
-    @Option(
         name: .customLong("only"),
         help: ArgumentHelp(
             "Only what matches, with all below it: a name, a path below the source, or an absolute one as it was; may be repeated.",
@@ -84,6 +61,7 @@ struct RestoreCommand: HoldfastCommand {
     var otherHardware = false
 
     @OptionGroup var pace: RateOptions
+    @OptionGroup(title: "With --disk") var onDisk: DiskTargetOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func check() throws {
@@ -92,31 +70,12 @@ struct RestoreCommand: HoldfastCommand {
         if disk != nil && (to != nil || !only.isEmpty || devices || trustTimes) {
             throw ValidationError("--disk goes without --to, --only, --devices and --trust-times.")
         }
-        if disk == nil && (confirm != nil || noReadBack || exact || newIdentity || sameIdentity || noFirmware) {
+        if disk == nil && onDisk.areGiven {
             throw ValidationError(
                 "--confirm, --no-read-back, --exact, --new-identity, --same-identity and --no-firmware go with --disk.")
         }
-        if newIdentity && exact { throw ValidationError("--exact changes nothing, and --new-identity does.") }
-        if newIdentity && sameIdentity { throw ValidationError("Give --new-identity or --same-identity.") }
-        if let hostname {
-            guard newIdentity else { throw ValidationError("--hostname goes with --new-identity.") }
-            guard Self.isHostName(hostname.text) else {
-                throw ValidationError("--hostname is one word of letters, digits and -, at most 63 of them.")
-            }
-        }
+        try onDisk.check()
         if to == nil && disk == nil && !dryRun { throw ValidationError("Give --to DIR, --disk DEVICE, or --dry-run.") }
-    }
-
-    /// RFC 1123, 2.1.
-    private static func isHostName(_ text: String) -> Bool {
-        let letters = text.utf8
-        let isPlain = letters.allSatisfy {
-            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0 | 0x20)
-                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
-                || $0 == UInt8(ascii: "-")
-        }
-        return isPlain && (1...63).contains(letters.count) && letters.first != UInt8(ascii: "-")
-            && letters.last != UInt8(ascii: "-")
     }
 
     func isRecorded(in session: Session) -> Bool { !dryRun }
@@ -158,14 +117,7 @@ struct RestoreCommand: HoldfastCommand {
         if !dryRun, disk == nil { try confirmRoot(reader, session) }
         if let label = reader.label { session.console.note("restoring " + describe(label, reader.imageID)) }
         if let disk {
-            var options = DiskRestoreOptions()
-            options.readsBack = !noReadBack
-            options.isExact = exact
-            options.tellsFirmware = !noFirmware
-            let identity: RestoredIdentity? =
-                newIdentity ? .new(hostName: hostname?.text) : sameIdentity ? .same : nil
-            let restore = DiskRestore(
-                disk: try disk.absolute, confirm: confirm, isDryRun: dryRun, options: options, identity: identity)
+            let restore = DiskRestore(disk: try disk.absolute, asked: onDisk, isDryRun: dryRun)
             let outcome = try restore.perform(reader, session)
             first.finish(session)
             return outcome

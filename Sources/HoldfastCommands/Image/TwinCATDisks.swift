@@ -54,29 +54,15 @@ struct TcRestoreCommand: HoldfastCommand {
     @Option(help: ArgumentHelp("The disk; all that is on it will be gone.", valueName: "device"))
     var disk: PathArgument
 
-    @Option(help: ArgumentHelp("The serial number of the disk that is meant, or else its name.", valueName: "serial"))
-    var confirm: String?
-
-    @Flag(help: "It will be another machine, beside the one that was imaged.")
-    var newIdentity = false
-
-    @Flag(help: "It takes the place of the machine that was imaged.")
-    var sameIdentity = false
-
-    @Option(help: ArgumentHelp("With --new-identity: what the new machine is called.", valueName: "name"))
-    var hostname: NameArgument?
-
+    @OptionGroup var onDisk: DiskTargetOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func isRecorded(in session: Session) -> Bool { true }
 
     func perform(_ session: Session) throws -> Outcome {
         var command = try RestoreCommand.parse(["--disk", "/", "--input", "-"])
-        command.newIdentity = newIdentity
-        command.sameIdentity = sameIdentity
-        command.hostname = hostname
         command.disk = disk
-        command.confirm = confirm
+        command.onDisk = onDisk
         command.global = global
         try command.check()
         return try command.perform(session)

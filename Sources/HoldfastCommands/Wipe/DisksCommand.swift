@@ -28,7 +28,7 @@ struct DisksCommand: HoldfastCommand {
                                     ("serial", .text(disk.serial)), ("bytes", .number(disk.size)),
                                     ("kind", .text(disk.kind.rawValue)), ("readOnly", .flag(disk.isReadOnly)),
                                     ("partitions", .list(disk.partitions.map(JSON.text))),
-                                    ("uses", .list(disk.uses().map(JSON.text))),
+                                    ("uses", .list(disk.uses().map { .text($0.description) })),
                                     ("levels", .list(levels(of: disk, abilities).map(JSON.text))),
                                     ("techniques", .list(abilities.map(technique))),
                                 ])
@@ -44,7 +44,7 @@ struct DisksCommand: HoldfastCommand {
                 ("USE", .left),
             ], lessNeeded: [5, 1])
         for disk in disks {
-            let uses = disk.isReadOnly ? ["read-only"] : disk.uses()
+            let uses = disk.isReadOnly ? ["read-only"] : disk.uses().map(\.description)
             table.add([
                 disk.name, disk.kind.rawValue, Text.size(disk.size), Text.safe(disk.model), Text.safe(disk.serial),
                 levels(of: disk, disk.isReadOnly ? [] : Wipe.abilities(of: disk)).joined(separator: ", "),
