@@ -27,6 +27,8 @@ int clinux_block_zero(int descriptor, uint64_t offset, uint64_t length) {
     return ioctl(descriptor, BLKZEROOUT, range);
 }
 
+int clinux_block_forget(int descriptor) { return ioctl(descriptor, BLKFLSBUF); }
+
 int clinux_block_reread(int descriptor) { return ioctl(descriptor, BLKRRPART); }
 
 int clinux_allocate(int descriptor, uint64_t length) { return fallocate(descriptor, 0, 0, (off_t)length); }

@@ -164,6 +164,13 @@ extension Descriptor {
             })
     }
 
+    /// Has what is read next of a block device come from the device. The kernel keeps what was read of a disk apart from what was read and written
+    /// of its partitions: as long as one of those is in use, the disk's part of that stays what it once was.
+    /// - Throws: EACCES: only root may.
+    public func forgetCachedBlocks() throws(SystemError) {
+        try check("have read anew", "the device") { clinux_block_forget(raw) }
+    }
+
     /// Has the kernel read the partition table of this disk anew; whether it does.
     public func rereadTable() -> Bool { clinux_block_reread(raw) == 0 }
 

@@ -166,6 +166,9 @@ int clinux_block_zero(int descriptor, uint64_t offset, uint64_t length);
 /// XFS_IOC_FSGROWFSDATA, BTRFS_IOC_RESIZE. ENOTTY: it is none of these; EINVAL: btrfs has several devices.
 int clinux_grow(int folder, uint64_t bytes);
 
+/// BLKFLSBUF: writes down what the kernel keeps of a device, and forgets it.
+int clinux_block_forget(int descriptor);
+
 /// BLKRRPART: has the kernel read a device's partition table anew.
 int clinux_block_reread(int descriptor);
 

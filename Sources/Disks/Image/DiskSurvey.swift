@@ -34,6 +34,8 @@ public struct SourceDisk: Sendable {
         default: throw DiskError.noDisk(path)
         }
         guard size >= 4096 else { throw DiskError.noDisk(path) }
+        // Partitions may have been mounted, changed and unmounted since somebody read the disk.
+        if device != nil { try file.forgetCachedBlocks() }
         // Nobody restores to it meanwhile, from the other end of a pipe neither.
         guard file.tryLockShared() else { throw DiskError.beingWritten(path) }
         let loops = device == nil ? BlockDevice.loops(on: FileIdentity(status)) : []

@@ -218,7 +218,7 @@ public final class DiskRestoration: DiskTarget {
                 bytes: progress.bytesDone.adding(
                     saturating: volumes.reduce(0) { $0.adding(saturating: $1.bytesToCompare) }),
                 items: progress.itemsDone)
-            plan.target.forgetCached()
+            try plan.target.forgetCached()
             for volume in volumes { report.compared.add(saturating: try volume.readBack(progress)) }
         }
         // Of a disk without a table the first sector was kept back: it is its volume's own.

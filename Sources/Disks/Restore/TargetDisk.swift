@@ -46,6 +46,7 @@ public final class TargetDisk: @unchecked Sendable {
             // udev holds it for a moment.
             guard file.tryLockPatiently() else { throw DiskError.beingWritten(path) }
             (self.size, self.sectorSize) = try file.blockFacts()
+            try file.forgetCachedBlocks()
             (isBlank, isNew) = (false, false)
         } else {
             isNew = !exists(path)
@@ -124,7 +125,9 @@ public final class TargetDisk: @unchecked Sendable {
     func synchronize() throws(SystemError) { try open.synchronize() }
 
     /// Forgets what the kernel keeps of it, so that what is read next comes from the device.
-    func forgetCached() { open.forgetCached() }
+    func forgetCached() throws(SystemError) {
+        if device != nil { try open.forgetCachedBlocks() } else { open.forgetCached() }
+    }
 
     /// Tells the kernel that there is another table now. Where it does not take that, the next start makes it good.
     func announceTable() { if device != nil { _ = open.rereadTable() } }
