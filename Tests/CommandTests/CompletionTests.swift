@@ -77,10 +77,12 @@ import Testing
         ("holdfast backup --output wi", "<holdfast><backup><--output><with blank.txt>"),
     ]
 
+    private static let settings = "export HOLDFAST_STATE=$PWD/state HOLDFAST_CONFIG=$PWD/config.toml"
+
     /// A store, another one that only a passphrase opens, points, and names that are hard on shells.
     private static let start = """
         mkdir tree plant store rollback; echo x > tree/a; echo 'a secret' > pass; touch 'with blank.txt'
-        export HOLDFAST_STATE=$PWD/state HOLDFAST_CONFIG=$PWD/config.toml
+        \(settings)
         printf '[stores]\\nnas = "%s/my store"\\n' "$PWD" > config.toml
         ( set -e; holdfast store init secret --passphrase --passphrase-file pass; holdfast backup tree --to secret
         rm -r state/stores; holdfast store init 'my store' --series press-01
@@ -98,14 +100,23 @@ import Testing
         let needed =
             shell == "bash-completion" ? "[ -e /usr/share/bash-completion/bash_completion ]" : "command -v \(shell)"
         try #require(place.shell(needed).status == 0, "\(shell) is missing; Tests/run installs it")
-        let lines = Self.typed.map { "'" + $0.0.replacing("'", with: #"'\''"#) + "'" }.joined(separator: " ")
         let helper = "\(packageFolder)/Tests/CommandTests/type-in-shell.py"
-        let outcome = place.shell("\(Self.start)\npython3 -B \(helper) \(shell) \(lines)")
-        // Whether a folder has its slash is the shell's own way.
-        let words = outcome.output.replacing("my store/>", with: "my store>").replacing("tree/>", with: "tree>").split(
-            separator: "\n"
-        ).map(String.init)
-        #expect(words == Self.typed.map(\.1), "\(outcome)")
+        let prepared = place.shell(Self.start)
+        #expect(prepared.output.isEmpty, "\(prepared)")
+        var wrong = Self.typed
+        var said = ""
+        // Nobody waits for more than a second and a half: where other tests are at work, it may be typed again.
+        for _ in 0..<5 where !wrong.isEmpty {
+            let lines = wrong.map { "'" + $0.0.replacing("'", with: #"'\''"#) + "'" }.joined(separator: " ")
+            let outcome = place.shell("\(Self.settings)\npython3 -B \(helper) \(shell) \(lines)")
+            // Whether a folder has its slash is the shell's own way.
+            let words = outcome.output.replacing("my store/>", with: "my store>").replacing("tree/>", with: "tree>")
+                .split(separator: "\n", omittingEmptySubsequences: false)
+            said = "\(outcome)"
+            wrong = wrong.enumerated().filter { $0.offset >= words.count || words[$0.offset] != $0.element.1 }.map(
+                \.element)
+        }
+        #expect(wrong.isEmpty, "\(wrong.map(\.1)): \(said)")
         #expect(place.shell("ls").output.contains("hacked") == false)
     }
 
@@ -120,8 +131,8 @@ import Testing
             for from in nas secret pipe missing config.toml; do
                 for more in '' '--identity key' '--identity tree' '--config tree' '--state tree'; do
                     line="holdfast restore --from $from $more"
-                    timeout 3 holdfast ---completion restore -- positional@0 2 0 $line 2>&1 >/dev/null || echo "$line: $?"
-                    timeout 3 holdfast ---completion rollback -- positional@0 2 0 $line 2>&1 >/dev/null || echo "$line: $?"
+                    timeout 60 holdfast ---completion restore -- positional@0 2 0 $line 2>&1 >/dev/null || echo "$line: $?"
+                    timeout 60 holdfast ---completion rollback -- positional@0 2 0 $line 2>&1 >/dev/null || echo "$line: $?"
                 done
             done
             [ "$before" = "$(find . -printf '%p %T@ %s\\n' | sort)" ] || find . -mmin -1

@@ -34,13 +34,14 @@ class Shell:
             os.environ.update(TERM="vt100" if kind != "fish" else "dumb", COLUMNS="200", LC_ALL="C.UTF-8")
             os.execvp(arguments[0], arguments)
         time.sleep(1 if kind == "fish" else 0.3)
-        self.type(begin.replace("{}", PROMPT) + "\r")
-        self.read(lambda shown: shown.count(PROMPT) >= 2, 20)
+        # In two pieces, so that what is typed, and shown, is no prompt yet.
+        self.type(begin.replace("{}", PROMPT[:3] + "''" + PROMPT[3:]) + "\r")
+        self.read(lambda shown: PROMPT in shown)
 
     def type(self, text):
         os.write(self.terminal, text.encode())
 
-    def read(self, is_done, limit=20.0):
+    def read(self, is_done, limit=120.0):
         """What is shown until that is done."""
         shown, end = "", time.time() + limit
         while time.time() < end and not is_done(shown):
