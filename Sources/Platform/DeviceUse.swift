@@ -61,7 +61,11 @@ extension BlockDevice {
         return found
     }
 
-    /// Mappings and arrays above it.
+    /// Mappings and arrays that stand on it, not on a partition of it.
+    public var holders: [BlockDevice] {
+        Self.names(in: "/sys/class/block/\(name)/holders").sorted().compactMap { BlockDevice(named: $0) }
+    }
+
     private static func holders(of device: BlockDevice) -> [DeviceUse] {
         names(in: "/sys/class/block/\(device.name)/holders").map { holder in
             let name = text("/sys/class/block/\(holder)/dm/name")

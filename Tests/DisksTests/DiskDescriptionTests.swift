@@ -1,7 +1,6 @@
 // What an image says of a disk is somebody's word: whatever it is, nothing of the target is written before it is looked at, and nothing traps.
 
 import Disks
-import Machine
 import Platform
 import Reporting
 import TestSupport
@@ -26,9 +25,8 @@ import Testing
         var isShown = false
         let restoration = DiskRestoration(
             to: target, image: "", DiskRestoreOptions(), progress: Progress(), findings: Findings()
-        ) { plan in
+        ) { _ in
             isShown = true
-            _ = plan.id
             return nil
         }
         do { try restoration.begin("/dev/sda", description: text) } catch { return (isShown, error) }
@@ -41,6 +39,42 @@ import Testing
         let scratch = Scratch()
         let result = plan(Array(Self.good.utf8), scratch.file("new"))
         #expect(result.isShown && result.error is DiskRestoration.NotWanted, "\(result)")
+        #expect(shell("ls \(scratch.path)") == "")
+    }
+
+    /// The second partition as LVM, with two volumes in it that come as files.
+    private static func layered(
+        _ first: (start: Int, size: Int), _ second: (start: Int, size: Int), outer: String = "blocks"
+    )
+        -> String
+    {
+        let end = good.firstRange(of: "\"way\":\"files\"")?.lowerBound ?? good.startIndex
+        let inner = [first, second].enumerated().map { index, place in
+            "{\"stream\":\"lv\(index)\",\"within\":\"part2\",\"start\":\(place.start),\"size\":\(place.size),"
+                + "\"way\":\"files\",\"used\":1,\"content\":\"ext4\",\"trees\":[{\"source\":\"/\(index)\"}],\"recipe\":{\"type\":\"ext4\"}}"
+        }
+        return good[..<end] + "\"way\":\"\(outer)\",\"used\":1,\"content\":\"LVM2_member\"},"
+            + inner.joined(separator: ",") + "]}"
+    }
+
+    @Test("Volumes of files lie in one of blocks, each beside the other, or nothing is written")
+    func layers() {
+        let (start, end, mib) = (17_825_792, 17_825_792 + 33_554_432, 1 << 20)
+        let scratch = Scratch()
+        let right = plan(Array(Self.layered((start + mib, mib), (end - mib, mib)).utf8), scratch.file("new"))
+        #expect(right.isShown && right.error is DiskRestoration.NotWanted, "\(right)")
+        for wrong in [
+            Self.layered((start + mib, mib), (end - mib, 2 * mib)), Self.layered((start - mib, mib), (end - mib, mib)),
+            Self.layered((start + mib, mib), (start + mib, mib)),
+            Self.layered((start + mib, 2 * mib), (start + 2 * mib, mib)),
+            Self.layered((start + 1, mib), (end - mib, mib)), Self.layered((start, mib), (.max, mib)),
+            Self.layered((start + mib, mib), (end - mib, mib), outer: "raw"),
+            Self.layered((start + mib, mib), (end - mib, mib)).replacing(
+                "\"within\":\"part2\"", with: "\"within\":\"lv0\""),
+        ] {
+            let result = plan(Array(wrong.utf8), scratch.file("new"))
+            #expect(!result.isShown && result.error is any Explained, "\(result)")
+        }
         #expect(shell("ls \(scratch.path)") == "")
     }
 

@@ -60,6 +60,8 @@ public struct DiskDescription: Codable, Hashable, Sendable {
         public var stream: String
         /// The number of its partition; nil of what lies in none.
         public var partition: Int?
+        /// The stream of the volume that it lies in, as a logical volume in a physical one: what that one's stream does not have. Absent of others.
+        public var within: String?
         /// Bytes.
         public var start: UInt64
         public var size: UInt64
@@ -138,8 +140,8 @@ extension DiskDescription {
     /// The smallest disk that it is restored to, in bytes: as far as anything of it lies, and, where the last is taken as files, as small as that gets.
     public var smallestTarget: UInt64 {
         var end: UInt64 = 0
-        let last = volumes.max { $0.start < $1.start }
-        for volume in volumes {
+        let last = outerVolumes.max { $0.start < $1.start }
+        for volume in outerVolumes {
             let isShrunk = volume == last && volume.way == .tree && volume.partition != nil
             let size = isShrunk ? min(volume.size, volume.smallestSize) : volume.size
             end = max(end, volume.start.adding(saturating: size))
@@ -153,6 +155,9 @@ extension DiskDescription {
         let room = UInt64(clamping: table.entryCount ?? 128).multiplied(saturating: 128).adding(saturating: unit)
         return end.adding(saturating: room)
     }
+
+    /// Those that lie in none other.
+    var outerVolumes: [Volume] { volumes.filter { $0.within == nil } }
 
     /// A line for the disk and one for each volume, for people who have no key.
     var summary: [String] {

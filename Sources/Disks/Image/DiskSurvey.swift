@@ -78,7 +78,8 @@ public struct DiskSurvey {
             try add(stream: "disk", partition: nil, 0..<disk.size, isDivided: false)
         }
         // What is mounted, and in no partition of the table.
-        if let left = use.mounts.values.first?.first { throw DiskError.otherPartitions(disk.path, left.point) }
+        let left = use.mounts.values.first?.first ?? use.layers.values.first?.first?.trees.first
+        if let left { throw DiskError.otherPartitions(disk.path, left.point) }
     }
 
     private mutating func add(_ table: PartitionTable) throws {
@@ -89,7 +90,7 @@ public struct DiskSurvey {
         description.remarks += table.remarks
         description.table = DiskDescription.Table(table)
         try add(partitionsOf: table)
-        description.volumes.sort { $0.start < $1.start }
+        description.volumes.sort { ($0.start, $0.within == nil ? 0 : 1) < ($1.start, $1.within == nil ? 0 : 1) }
     }
 
     public func source() throws -> DiskSource {
@@ -150,10 +151,44 @@ public struct DiskSurvey {
             description.volumes.append(volume)
             return
         }
-        if partition != nil || !isDivided { try look(at: &volume, &stream, range) }
+        let layers = use.layers.removeValue(forKey: partition ?? 0) ?? []
+        var places: [String: Range<UInt64>] = [:]
+        if partition != nil || !isDivided {
+            places = try look(at: &volume, &stream, range, without: Set(layers.map(\.id)))
+        }
         if volume.way != .raw { volume.used = try used(stream) }
         description.volumes.append(volume)
         streams.append(stream)
+        for layer in layers { try add(layer, at: places[layer.id], in: volume) }
+    }
+
+    /// A volume that is mounted and lies in another one.
+    private mutating func add(
+        _ layer: DiskUse.Layer, at place: Range<UInt64>?, in outer: DiskDescription.Volume
+    ) throws {
+        let device = layer.trees[0].device
+        guard let place else {
+            throw DiskError.inUse(
+                disk.path, ["\(layer.name) is mounted, and does not lie in one piece in \(outer.stream)"])
+        }
+        // safe: within the disk, as whoever found it has compared
+        let range = outer.start + place.lowerBound..<outer.start + place.upperBound
+        // What LVM's text says, and what the kernel has made of it, are the same.
+        guard device.size == range.upperBound - range.lowerBound,
+            let there = try ContentProbe.look(at: disk.path, range),
+            let seen = try ContentProbe.look(at: device.path), there.type == seen.type,
+            there.identifier == seen.identifier
+        else { throw DiskError.otherPartitions(disk.path, layer.trees[0].point) }
+        let plain = layer.name.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" }
+        var name = "\(outer.stream)-\(String(plain.prefix(64)))"
+        while description.volumes.contains(where: { $0.stream == name }) { name += "-" }
+        var volume = DiskDescription.Volume(
+            stream: name, partition: nil, start: range.lowerBound, size: range.upperBound - range.lowerBound,
+            way: .tree,
+            used: 0)
+        volume.within = outer.stream
+        try takeTrees(of: layer.trees, in: &volume)
+        description.volumes.append(volume)
     }
 
     /// A file system that is in use: its files are read where it is mounted.
@@ -186,31 +221,40 @@ public struct DiskSurvey {
     }
 
     private mutating func look(
-        at volume: inout DiskDescription.Volume, _ stream: inout VolumeStream, _ range: Range<UInt64>
-    ) throws {
+        at volume: inout DiskDescription.Volume, _ stream: inout VolumeStream, _ range: Range<UInt64>,
+        without: Set<String>
+    ) throws -> [String: Range<UInt64>] {
         let content: ContentProbe?
         do { content = try ContentProbe.look(at: disk.path, range) } catch ContentProbe.Doubt.several {
-            return volume.why = "it has the marks of several file systems"
+            volume.why = "it has the marks of several file systems"
+            return [:]
         } catch ContentProbe.Doubt.failed(let reason) {
-            return volume.why = "blkid cannot say what it is: \(reason)"
+            volume.why = "blkid cannot say what it is: \(reason)"
+            return [:]
         }
-        guard let content else { return volume.why = "nothing that is known is in it" }
+        guard let content else {
+            volume.why = "nothing that is known is in it"
+            return [:]
+        }
         volume.content = content.type
         volume.contentID = content.identifier.isEmpty ? nil : content.identifier
         volume.label = content.label.isEmpty ? nil : printable(content.label)
         do {
-            guard let map = try UsedMap(of: content.type, in: disk, range) else {
-                return volume.why = "of \(content.type) it is not known which parts are used"
+            guard let map = try UsedMap(of: content.type, in: disk, range, without: without) else {
+                volume.why = "of \(content.type) it is not known which parts are used"
+                return [:]
             }
             stream = VolumeStream(
                 name: volume.stream, disk.file, range, way: map.way, map: map, subject: "\(disk.path)")
             volume.way = map.way
             if description.system == nil { description.system = map.system(volume.stream) }
+            return map.places
         } catch let refusal as UsedMap.Refusal {
             volume.why = refusal.reason
         } catch let error as DiskFormatError {
             volume.why = "its \(content.type) is damaged: \(error)"
         }
+        return [:]
     }
 }
 

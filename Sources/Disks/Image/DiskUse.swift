@@ -24,8 +24,21 @@ struct DiskUse {
         }
     }
 
+    /// A volume that lies in one piece in a partition and is mounted by a device of its own: a logical volume, or the content of a mirror.
+    struct Layer {
+        /// In the place of an id: a mirror has but one content.
+        static let mirror = ""
+
+        /// Of LVM, as the kernel has it, without dashes.
+        var id: String
+        /// As people call it.
+        var name: String
+        var trees: [MountedTree]
+    }
+
     /// By the number of the partition; 0: the disk itself.
     var mounts: [Int: [MountedTree]] = [:]
+    var layers: [Int: [Layer]] = [:]
 
     /// Nobody uses it.
     init() {}
@@ -35,28 +48,62 @@ struct DiskUse {
         let path = disk.path
         // Swap needs no content; who has it open only looks, as far as anybody knows; what is mounted is looked at below.
         let uses = disk.uses()
-        let others = uses.filter { ![.swap, .open, .mounted, .fileSystem].contains($0.kind) }
+        let others = uses.filter { ![.swap, .open, .mounted, .fileSystem, .layer].contains($0.kind) }
         guard others.isEmpty else { throw DiskError.inUse(path, others.map(\.description)) }
         let all = try Mount.all()
         for device in [disk] + disk.partitions.compactMap({ BlockDevice(named: $0) }) {
             let number = device.disk == nil ? 0 : Self.number(of: device)
-            let mounted = all.filter { mount in
-                mount.device == device.number
-                    || mount.source.isAbsolute && BlockDevice.at(mount.source)?.number == device.number
-            }
-            let trees = try Self.trees(mounted, device)
-            let isMounted = uses.contains {
-                $0.device == device.name && [.mounted, .fileSystem].contains($0.kind)
-            }
-            if isMounted, trees.isEmpty {
-                throw DiskError.inUse(path, ["\(device.name) is mounted where it cannot be read from here"])
-            }
-            if trees.isEmpty { continue }
-            mounts[number] = trees
-            if let mount = mounted.first(where: { $0.type == "btrfs" }) {
-                mounts[number] = try withSubvolumes(trees, of: mount, device)
+            let trees = try trees(on: device, uses, all, of: path)
+            if !trees.isEmpty { mounts[number] = trees }
+            for holder in device.holders {
+                if let layer = try layer(holder, on: device, all, of: path) {
+                    layers[number, default: []].append(layer)
+                }
             }
         }
+    }
+
+    /// What is mounted of a device.
+    private mutating func trees(
+        on device: BlockDevice, _ uses: [DeviceUse], _ all: [Mount], of path: BytePath
+    ) throws -> [MountedTree] {
+        let mounted = all.filter { mount in
+            mount.device == device.number
+                || mount.source.isAbsolute && BlockDevice.at(mount.source)?.number == device.number
+        }
+        let trees = try Self.trees(mounted, device)
+        let isMounted = uses.contains { $0.device == device.name && [.mounted, .fileSystem].contains($0.kind) }
+        if isMounted, trees.isEmpty {
+            throw DiskError.inUse(path, ["\(device.name) is mounted where it cannot be read from here"])
+        }
+        guard !trees.isEmpty, let mount = mounted.first(where: { $0.type == "btrfs" }) else { return trees }
+        return try withSubvolumes(trees, of: mount, device)
+    }
+
+    /// What stands on a partition; nil where nobody has that mounted.
+    /// - Throws: `DiskError.inUse` where it is in use otherwise, or is none whose content lies in the partition as it is.
+    private mutating func layer(
+        _ holder: BlockDevice, on device: BlockDevice, _ all: [Mount], of path: BytePath
+    ) throws -> Layer? {
+        let folder = "/sys/class/block/\(holder.name)"
+        let mapping = BlockDevice.text("\(folder)/dm/uuid")
+        let name = BlockDevice.text("\(folder)/dm/name") ?? holder.name
+        let id: String
+        // 32 characters of the group and 32 of the volume; what LVM hides has more.
+        if let mapping, mapping.hasPrefix("LVM-"), mapping.utf8.count == 4 + 64 {
+            id = String(mapping.dropFirst(4 + 32))
+        } else if mapping == nil, BlockDevice.text("\(folder)/md/level") == "raid1" {
+            id = Layer.mirror
+        } else {
+            throw DiskError.inUse(path, ["\(device.name) is part of \(name)"])
+        }
+        let uses = holder.uses()
+        let others = uses.filter {
+            ![.swap, .open, .mounted, .fileSystem].contains($0.kind) || $0.device != holder.name
+        }
+        guard others.isEmpty else { throw DiskError.inUse(path, others.map(\.description)) }
+        let trees = try trees(on: holder, uses, all, of: path)
+        return trees.isEmpty ? nil : Layer(id: id, name: name, trees: trees)
     }
 
     /// What is read of subvolumes that are mounted nowhere; held as long as that is wanted.

@@ -14,11 +14,17 @@ struct UsedMap: Sendable {
     /// The system that is in it, but for the name of its stream.
     private var found: SystemOnDisk?
     let parts: @Sendable () throws -> any UsedParts
+    /// Where in it those volumes lie that are left out, by their ids.
+    private(set) var places: [String: Range<UInt64>] = [:]
 
     /// nil: nobody here knows how to ask such a content.
     ///
-    /// - Parameter depth: how many volumes it is in.
-    init?(of type: String, in disk: SourceDisk, _ range: Range<UInt64>, depth: Int = 0) throws {
+    /// - Parameters:
+    ///   - without: the ids of volumes in it that are taken another way.
+    ///   - depth: how many volumes it is in.
+    init?(
+        of type: String, in disk: SourceDisk, _ range: Range<UInt64>, without: Set<String> = [], depth: Int = 0
+    ) throws {
         let bytes = PartOfDisk(disk.bytes, range)
         switch type {
         case "ext2", "ext3", "ext4", "xfs", "btrfs":
@@ -65,6 +71,10 @@ struct UsedMap: Sendable {
             var layers = [Layer(range: 0..<member.start)]
             var system: SystemOnDisk?
             for volume in member.volumes {
+                if volume.isWhole, without.contains(volume.id) {
+                    places[volume.id] = volume.range
+                    continue
+                }
                 let inner = volume.isWhole ? Self.inner(disk, range, volume.range, depth) : nil
                 system = system ?? inner?.found
                 layers.append(Layer(range: volume.range, parts: inner?.parts))
@@ -75,14 +85,17 @@ struct UsedMap: Sendable {
             parts = { LayeredParts(all) }
         case "linux_raid_member" where depth == 0:
             let content = try RAIDMember(bytes).content
-            let inner = Self.inner(disk, range, content, depth)
-            let layers = [
-                Layer(range: 0..<content.lowerBound), Layer(range: content, parts: inner?.parts),
-                Layer(range: content.upperBound..<bytes.size),
-            ]
+            var layers = [Layer(range: 0..<content.lowerBound)]
+            if without.contains(DiskUse.Layer.mirror) {
+                places[DiskUse.Layer.mirror] = content
+            } else {
+                layers.append(Layer(range: content, parts: Self.inner(disk, range, content, depth)?.parts))
+            }
+            layers.append(Layer(range: content.upperBound..<bytes.size))
+            let all = layers
             // What is changed on one member of a mirror makes it another than the other.
             (way, found) = (.blocks, nil)
-            parts = { LayeredParts(layers) }
+            parts = { LayeredParts(all) }
         default: return nil
         }
     }

@@ -6,6 +6,8 @@ internal import Platform
 struct LVMMember {
     struct LogicalVolume: Equatable {
         var name: String
+        /// As the kernel has it, without dashes; empty where the text has none.
+        var id: String
         /// Bytes of the physical volume.
         var range: Range<UInt64>
         /// Whether that is all of it: then its content can be looked at there.
@@ -45,7 +47,8 @@ struct LVMMember {
                     // safe: within the disk, as compared
                     let range = begin + place * extent..<begin + (place + length) * extent
                     let isWhole = segments.count == 1 && Self.isPlain(segment)
-                    found.append(LogicalVolume(name: name, range: range, isWhole: isWhole))
+                    let id = volume["id"]?.text?.filter { $0 != "-" } ?? ""
+                    found.append(LogicalVolume(name: name, id: id, range: range, isWhole: isWhole))
                 }
             }
         }

@@ -114,8 +114,13 @@ public final class DiskRestoration: DiskTarget {
             throw DiskError.damagedDescription(
                 "\(printable(name.utf8)) is of another size than the image says, or twice in it")
         }
+        // safe: the plan has put them within this one
+        let foreign = plan.description.volumes.filter { $0.within == name }.map {
+            $0.start - volume.start..<$0.start - volume.start + $0.size
+        }
         let stream = try VolumeTarget(
-            volume, on: plan.target, comparesFirst: plan.goesOn, noteBlocks: options.readsBack, findings: findings)
+            volume, without: foreign, on: plan.target, comparesFirst: plan.goesOn, noteBlocks: options.readsBack,
+            findings: findings)
         volumes.append(stream)
         return stream
     }

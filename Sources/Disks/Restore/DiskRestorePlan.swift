@@ -1,9 +1,8 @@
-// What a restore is going to do to a disk, as a plan: all of it is known before the first byte is written.
+// What a restore is going to do to a disk: all of it is known before the first byte is written.
 
-public import Machine
 public import Platform
 
-public struct DiskRestorePlan: Plan {
+public struct DiskRestorePlan {
     /// What the disk was called where the image was made.
     public let source: BytePath
     public let description: DiskDescription
@@ -50,7 +49,7 @@ public struct DiskRestorePlan: Plan {
         let second = table?.startOfSecond(diskSize: target.size, sectorSize: target.sectorSize) ?? target.size
         var end = tableEnd
         var names: Set<String> = []
-        for volume in description.volumes.sorted(by: { $0.start < $1.start }) {
+        for volume in description.outerVolumes.sorted(by: { $0.start < $1.start }) {
             let size = resized.flatMap { $0.stream == volume.stream ? $0.size : nil } ?? volume.size
             let (stop, isBeyond) = volume.start.addingReportingOverflow(size)
             guard !isBeyond, volume.start % unit == 0, names.insert(volume.stream).inserted else {
@@ -61,6 +60,29 @@ public struct DiskRestorePlan: Plan {
             }
             guard stop <= second else {
                 throw DiskError.tooSmall(target.path, needed: description.smallestTarget, size: target.size)
+            }
+            end = stop
+            try check(volumesWithin: volume, of: description, unit, &names)
+        }
+        guard names.count == description.volumes.count else {
+            throw DiskFormatError("one of its volumes lies in another one that is not there")
+        }
+    }
+
+    /// Those that a volume has no stream for, but files.
+    private static func check(
+        volumesWithin outer: DiskDescription.Volume, of description: DiskDescription, _ unit: UInt64,
+        _ names: inout Set<String>
+    ) throws(DiskFormatError) {
+        var end = outer.start
+        for volume in description.volumes.filter({ $0.within == outer.stream }).sorted(by: { $0.start < $1.start }) {
+            let (stop, isBeyond) = volume.start.addingReportingOverflow(volume.size)
+            guard outer.way == .blocks, volume.way == .tree, volume.partition == nil, volume.start >= end, !isBeyond,
+                // safe: the one around it was compared
+                stop <= outer.start + outer.size, volume.start % unit == 0, names.insert(volume.stream).inserted
+            else {
+                throw DiskFormatError(
+                    "its volume \(printable(volume.stream.utf8)) does not lie in \(printable(outer.stream.utf8))")
             }
             end = stop
         }
@@ -84,7 +106,7 @@ public struct DiskRestorePlan: Plan {
     private static func resize(
         _ table: inout PartitionTable?, _ description: DiskDescription, onto target: TargetDisk, grows: Bool
     ) -> (stream: String, size: UInt64)? {
-        guard var changed = table, let last = description.volumes.max(by: { $0.start < $1.start }),
+        guard var changed = table, let last = description.outerVolumes.max(by: { $0.start < $1.start }),
             last.way == .tree || last.way == .blocks && last.content.map(canGrow) == true,
             let index = changed.partitions.firstIndex(where: { $0.number == last.partition }),
             // A logical one ends with the one around it.
@@ -126,17 +148,4 @@ public struct DiskRestorePlan: Plan {
 
     /// What somebody has to type; nil where nothing is lost.
     public var confirmation: String? { goesOn && target.device == nil ? nil : target.confirmation }
-
-    // MARK: Plan
-
-    public var verb: String { "restore --disk" }
-
-    public var basis: [String] {
-        let device = target.device
-        return [
-            source.description, hexadecimal((try? description.encoded()) ?? []), target.path.description,
-            "\(target.size)", "\(target.sectorSize)", device?.serial ?? "", device?.model ?? "",
-            "\(device?.sequence ?? 0)", "\(resized?.size ?? 0)",
-        ]
-    }
 }

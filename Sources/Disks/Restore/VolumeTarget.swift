@@ -16,6 +16,8 @@ final class VolumeTarget: DiskStreamTarget, @unchecked Sendable {
     private let target: TargetDisk
     private let comparesFirst: Bool
     private let notesBlocks: Bool
+    /// What others are written to afterwards: bytes of the volume.
+    private let foreign: [Range<UInt64>]
     private let findings: Findings
     private let key: Secret
 
@@ -30,10 +32,11 @@ final class VolumeTarget: DiskStreamTarget, @unchecked Sendable {
     private var firstSector: [UInt8]?
 
     init(
-        _ volume: DiskDescription.Volume, on target: TargetDisk, comparesFirst: Bool, noteBlocks: Bool,
-        findings: Findings
+        _ volume: DiskDescription.Volume, without foreign: [Range<UInt64>], on target: TargetDisk,
+        comparesFirst: Bool, noteBlocks: Bool, findings: Findings
     ) throws {
         self.volume = volume
+        self.foreign = foreign
         self.target = target
         self.comparesFirst = comparesFirst
         notesBlocks = noteBlocks
@@ -129,6 +132,11 @@ final class VolumeTarget: DiskStreamTarget, @unchecked Sendable {
         while done < content.count {
             let start = offset + UInt64(done)  // safe: within the volume
             let count = min(Int(length - start % length), content.count - done)  // safe: at most a block
+            // Safe: within the volume.
+            if foreign.contains(where: { $0.overlaps(start..<start + UInt64(count)) }) {
+                done += count
+                continue
+            }
             let value = try digest(UnsafeRawBufferPointer(rebasing: content[done..<done + count]))
             done += count
             guard count == Self.blockLength else {

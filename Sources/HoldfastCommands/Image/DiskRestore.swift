@@ -151,7 +151,7 @@ struct DiskRestore {
             lines.append("what was restored file by file was not read back")
         }
         let untested = restoration.plan?.description.volumes.filter { volume in
-            volume.partition != nil && volume.way != .swap && !result.mounted.contains(volume.stream)
+            (volume.partition != nil || volume.within != nil) && volume.way != .swap && !result.mounted.contains(volume.stream)
         }
         if let untested, !untested.isEmpty {
             lines.append(
