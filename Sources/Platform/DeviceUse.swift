@@ -40,10 +40,15 @@ extension BlockDevice {
 
     /// The same, without those who only look for a moment at all devices, as udev and losetup do.
     public func lastingUses() -> [DeviceUse] {
-        var found = uses()
-        for _ in 0..<5 where !found.isEmpty && found.allSatisfy({ $0.kind == .open }) {
+        Self.lasting(uses) { $0.allSatisfy { $0.kind == .open } }
+    }
+
+    /// Asks again, for a second, as long as what is there may go by itself.
+    private static func lasting<Use>(_ find: () -> [Use], mayGo: ([Use]) -> Bool) -> [Use] {
+        var found = find()
+        for _ in 0..<5 where !found.isEmpty && mayGo(found) {
             usleep(200_000)
-            found = uses()
+            found = find()
         }
         return found
     }
@@ -104,8 +109,12 @@ extension BlockDevice {
         }
     }
 
-    /// Loop devices that stand on a file.
-    public static func loops(on file: FileIdentity) -> [String] {
+    /// Loop devices that stand on a file. The kernel takes its time with one that nobody uses any more.
+    public static func lastingLoops(on file: FileIdentity) -> [String] {
+        lasting({ loops(on: file) }) { _ in true }
+    }
+
+    private static func loops(on file: FileIdentity) -> [String] {
         names(in: "/sys/block").filter { $0.hasPrefix("loop") }.filter { loop in
             guard let bytes = try? readWhole(BytePath("/sys/block/\(loop)/loop/backing_file"), limit: 1 << 16) else {
                 return false

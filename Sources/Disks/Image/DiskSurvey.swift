@@ -38,7 +38,7 @@ public struct SourceDisk: Sendable {
         if device != nil { try file.forgetCachedBlocks() }
         // Nobody restores to it meanwhile, from the other end of a pipe neither.
         guard file.tryLockShared() else { throw DiskError.beingWritten(path) }
-        let loops = device == nil ? BlockDevice.loops(on: FileIdentity(status)) : []
+        let loops = device == nil ? BlockDevice.lastingLoops(on: FileIdentity(status)) : []
         guard loops.isEmpty else { throw DiskError.inUse(path, loops.map { "\($0) stands on it: name /dev/\($0)" }) }
         if try RestoreNote.isOn(bytes) { throw DiskError.unfinished(path) }
     }

@@ -62,7 +62,7 @@ public final class TargetDisk: @unchecked Sendable {
                 let status = try file.status()
                 guard status.kind == .file else { throw DiskError.noDisk(path) }
                 guard file.tryLock() else { throw DiskError.beingWritten(path) }
-                let loops = BlockDevice.loops(on: FileIdentity(status))
+                let loops = BlockDevice.lastingLoops(on: FileIdentity(status))
                 guard loops.isEmpty else { throw DiskError.inUse(path, loops.map { "\($0) stands on it" }) }
                 // Somebody may have given another file this name, too.
                 guard status.linkCount == 1 else { throw DiskError.severalNames(path) }
