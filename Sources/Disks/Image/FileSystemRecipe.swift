@@ -78,7 +78,7 @@ public struct FileSystemRecipe: Codable, Hashable, Sendable {
     }
 
     /// All of it is the image's word, and becomes words of a command: each is one that a recipe has, or none is made.
-    private func words() throws(DiskFormatError) -> [ProgramWord] {
+    func words() throws(DiskFormatError) -> [ProgramWord] {
         func isName(_ text: String) -> Bool {
             !text.isEmpty && text.utf8.count <= 64
                 && text.utf8.allSatisfy { byte in

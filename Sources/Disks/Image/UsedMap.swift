@@ -102,7 +102,7 @@ struct UsedMap: Sendable {
     }
 
     /// Whether an ext4 says that it was found to be damaged (Documentation/filesystems/ext4/super.rst: s_state, s_error_count).
-    private static func hasErrors(ext disk: any DiskBytes) throws -> Bool {
+    static func hasErrors(ext disk: any DiskBytes) throws -> Bool {
         let block = try disk.bytes(at: 1024, count: 1024)
         return block.little(UInt16.self, at: 0x3A) & 2 != 0 || block.little(UInt32.self, at: 0x194) != 0
     }
