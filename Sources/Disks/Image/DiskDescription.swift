@@ -138,8 +138,9 @@ extension DiskDescription {
     /// The smallest disk that it is restored to, in bytes: as far as anything of it lies, and, where the last is taken as files, as small as that gets.
     public var smallestTarget: UInt64 {
         var end: UInt64 = 0
-        let last = volumes.max { $0.start < $1.start }
-        for volume in volumes {
+        let behind = behindPartitions
+        let last = volumes.filter { !behind.contains($0) }.max { $0.start < $1.start }
+        for volume in volumes where !behind.contains(volume) {
             let isShrunk = volume == last && volume.way == .tree && volume.partition != nil
             let size = isShrunk ? min(volume.size, volume.smallestSize) : volume.size
             end = max(end, volume.start.adding(saturating: size))
@@ -152,6 +153,13 @@ extension DiskDescription {
         // The second table, behind whole MiB.
         let room = UInt64(clamping: table.entryCount ?? 128).multiplied(saturating: 128).adding(saturating: unit)
         return end.adding(saturating: room)
+    }
+
+    /// What lies behind the last partition: it belongs to the end of that very disk, as the marks of arrays do, and needs no room on another.
+    var behindPartitions: [Volume] {
+        guard let table else { return [] }
+        let end = table.partitions.map { $0.start.adding(saturating: $0.length) }.max() ?? .max
+        return volumes.filter { $0.partition == nil && $0.start >= end }
     }
 
     /// A line for the disk and one for each volume, for people who have no key.

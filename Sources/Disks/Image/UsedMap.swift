@@ -14,6 +14,8 @@ struct UsedMap: Sendable {
     /// The system that is in it, but for the name of its stream.
     private var found: SystemOnDisk?
     let parts: @Sendable () throws -> any UsedParts
+    /// The file systems in it that can say where their files are.
+    private(set) var places: [FilePlaces] = []
 
     /// nil: nobody here knows how to ask such a content.
     ///
@@ -41,17 +43,28 @@ struct UsedMap: Sendable {
             way = .blocks
             found = SystemOnDisk(on: volume, stream: "")
             parts = { try volume.usedParts() }
+            places = [FilePlaces(offset: 0, size: bytes.size, step: nil) { volume }]
         case "vfat":
             let volume = try FATVolume(bytes)
             if volume.isDirty { throw Refusal(reason: "it was not unmounted, or its medium had errors") }
             (way, found) = (.blocks, nil)
             parts = { volume.usedParts() }
+            places = [
+                FilePlaces(offset: 0, size: bytes.size, step: volume.clusterSize) {
+                    try VolumeMount(of: disk.file, range, sectorSize: disk.sectorSize, type: "vfat")
+                }
+            ]
         case "ntfs":
             let volume = try NTFSVolume(bytes)
             if volume.isHibernated { throw Refusal(reason: "Windows sleeps in it") }
             if volume.isDirty { throw Refusal(reason: "it was not unmounted") }
             (way, found) = (.blocks, nil)
             parts = { volume.usedParts() }
+            places = [
+                FilePlaces(offset: 0, size: bytes.size, step: nil) {
+                    try VolumeMount(of: disk.file, range, sectorSize: disk.sectorSize, type: "ntfs3")
+                }
+            ]
         case "swap", "swsuspend":
             guard let area = try SwapArea(bytes), !area.isHibernated else {
                 throw Refusal(reason: "a machine sleeps in it")
@@ -67,6 +80,7 @@ struct UsedMap: Sendable {
             for volume in member.volumes {
                 let inner = volume.isWhole ? Self.inner(disk, range, volume.range, depth) : nil
                 system = system ?? inner?.found
+                places += inner?.places ?? []
                 layers.append(Layer(range: volume.range, parts: inner?.parts))
             }
             layers.append(Layer(range: member.end..<bytes.size))
@@ -83,6 +97,7 @@ struct UsedMap: Sendable {
             // What is changed on one member of a mirror makes it another than the other.
             (way, found) = (.blocks, nil)
             parts = { LayeredParts(layers) }
+            places = inner?.places ?? []
         default: return nil
         }
     }
@@ -98,6 +113,7 @@ struct UsedMap: Sendable {
         // As above.
         guard var map = (try? UsedMap(of: content.type, in: disk, range, depth: depth + 1)) ?? nil else { return nil }
         map.found = map.found?.within(part, type: content.type)
+        map.places = map.places.map { $0.within(part) }
         return map
     }
 

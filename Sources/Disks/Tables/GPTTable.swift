@@ -15,6 +15,8 @@ enum GPTTable {
         var firstUsable: UInt64
         var entryCount: Int
         var entries: [UInt8]
+        /// Sector.
+        var entriesStart: UInt64
     }
 
     /// nil where neither header is whole.
@@ -32,6 +34,11 @@ enum GPTTable {
                     found = header
                 } else if found?.disk != header.disk || found?.entries != header.entries {
                     remarks.append("the two GPT headers say different things; the first counts")
+                }
+                if name == "first", header.entriesStart != 2 {
+                    remarks.append(
+                        "its entries begin in sector \(header.entriesStart), and a restore puts them into sector 2: what a loader has there is not in the image"
+                    )
                 }
                 // A disk that was copied onto a larger one has its second header where the smaller one ended.
                 if name == "first", header.other != last, header.other < last {
@@ -89,7 +96,7 @@ enum GPTTable {
         return Header(
             disk: GUID(sector[56..<72]), other: sector.little(UInt64.self, at: 32),
             firstUsable: sector.little(UInt64.self, at: 40),
-            entryCount: Int(count), entries: entries)
+            entryCount: Int(count), entries: entries, entriesStart: sector.little(UInt64.self, at: 72))
     }
 
     // MARK: Writing
