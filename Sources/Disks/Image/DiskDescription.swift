@@ -121,6 +121,18 @@ public struct DiskDescription: Codable, Hashable, Sendable {
         guard [512, 1024, 2048, 4096].contains(sectorSize), size >= 4096, size <= Self.largestDisk else {
             throw DiskFormatError("the description of the disk is of one that nobody has")
         }
+        for volume in volumes where !Self.isStream(volume.stream) {
+            throw DiskFormatError("\(printable(volume.stream.utf8)) is the name of no volume")
+        }
+    }
+
+    /// A name of letters, digits and `-`: it is a part of paths that people are shown.
+    private static func isStream(_ name: String) -> Bool {
+        (1...64).contains(name.utf8.count)
+            && name.utf8.allSatisfy { byte in
+                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: "-")
+            }
     }
 
     /// What the kernel can address, less what tables and sums need.

@@ -15,6 +15,8 @@ final class LoopDevice: Sendable {
     /// - Parameter file: the disk, or an image of it, open, for writing where it is to be written.
     init(of file: Descriptor, _ range: Range<UInt64>, sectorSize: Int, isWritten: Bool) throws(SystemError) {
         size = range.upperBound - range.lowerBound
+        // To the kernel a length of zero is all that there is.
+        guard size > 0 else { throw SystemError(EINVAL, "make", "a loop device", detail: "it would have no length") }
         var number: CInt = -1
         let raw = clinux_attach_loop(
             file.raw, range.lowerBound, size, UInt32(clamping: sectorSize), isWritten ? 1 : 0, &number)
@@ -30,6 +32,8 @@ public final class VolumeMount: Sendable {
     public let folder: Descriptor
     let device: LoopDevice
     let type: String
+
+    private static let types = ["ext4", "xfs", "btrfs", "vfat", "ntfs3"]
 
     /// Bytes.
     public var size: UInt64 { device.size }
@@ -49,6 +53,10 @@ public final class VolumeMount: Sendable {
     public init(
         of file: Descriptor, _ range: Range<UInt64>, sectorSize: Int, type: String, isWritten: Bool = false
     ) throws {
+        // What an image says of its volumes is somebody's word, and the kernel has file systems that are no disk's.
+        guard Self.types.contains(type) else {
+            throw Refusal.unknown("\(printable(type.utf8)) is no file system that is mounted here")
+        }
         device = try LoopDevice(of: file, range, sectorSize: sectorSize, isWritten: isWritten)
         self.type = type
         var options: [(key: String, value: String)] = isWritten ? [] : [("ro", "")]

@@ -171,6 +171,13 @@ public final class DiskRestoration: DiskTarget {
     /// Where a tree goes: the top, or a subvolume that is made for it.
     private func folder(_ subvolume: String?, of mount: VolumeMount) throws -> Descriptor {
         guard let subvolume else { return mount.folder }
+        let names = subvolume.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map(Array.init)
+        guard
+            names.allSatisfy({ name in
+                (1...255).contains(name.count) && !name.contains(0) && name != Array(".".utf8)
+                    && name != Array("..".utf8)
+            })
+        else { throw DiskError.damagedDescription("\(printable(subvolume.utf8)) is the name of no subvolume") }
         let path = BytePath(subvolume)
         let above = try mount.folder.makeFolders(path.parent.bytes)
         do throws(SystemError) { try above.makeSubvolume(path.lastComponent) } catch {
