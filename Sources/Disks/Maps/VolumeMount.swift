@@ -38,11 +38,18 @@ public final class VolumeMount: Sendable {
     /// Bytes.
     public var size: UInt64 { device.size }
 
-    public enum Refusal: Error, Hashable {
+    public enum Refusal: Error, Hashable, CustomStringConvertible {
         /// It was not unmounted: the kernel would have to replay its journal, which is writing.
         case notClean
         /// The kernel does not mount it, with its words: of btrfs also where it was not unmounted.
         case unknown(String)
+
+        public var description: String {
+            switch self {
+            case .notClean: "it was not unmounted"
+            case .unknown(let reason): "the kernel does not mount it: \(reason)"
+            }
+        }
     }
 
     /// - Parameters:
