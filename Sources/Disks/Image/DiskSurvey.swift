@@ -3,6 +3,7 @@
 internal import Glibc
 public import Images
 public import Platform
+internal import Reporting
 
 /// A disk, or a file that is an image of one, open for reading.
 public struct SourceDisk: Sendable {
@@ -110,7 +111,17 @@ public struct DiskSurvey {
             return
         }
         if partition != nil || !isDivided { try look(at: &volume, &stream, range) }
-        if volume.way != .raw { volume.used = try used(stream) }
+        if volume.way != .raw {
+            do { volume.used = try used(stream) } catch let error
+                where error is DiskFormatError || (error as? SystemError)?.isBadPlace == true
+            {
+                // What of it can be read is to be in the image all the same.
+                stream = VolumeStream(name: name, disk.file, range, way: .raw, subject: "\(disk.path)")
+                (volume.way, volume.used) = (.raw, size)
+                volume.why = "what is used of it could not be read: \(explained(error).sentence)"
+                if description.system?.volume == name { description.system = nil }
+            }
+        }
         description.volumes.append(volume)
         streams.append(stream)
     }
@@ -169,6 +180,8 @@ public struct DiskSurvey {
             volume.why = refusal.reason
         } catch let error as DiskFormatError {
             volume.why = "its \(content.type) is damaged: \(error)"
+        } catch let error as SystemError where error.isBadPlace {
+            volume.why = "what is used of it could not be read: \(error.reason)"
         }
     }
 }

@@ -45,7 +45,11 @@ enum GPTTable {
                     places = [(header.other, "second")]
                     remarks.append("the second GPT header is not at the end of the disk")
                 }
-            } catch let error as DiskFormatError { remarks.append("the \(name) GPT header is damaged: \(error)") }
+            } catch let error as DiskFormatError {
+                remarks.append("the \(name) GPT header is damaged: \(error)")
+            } catch let error as SystemError where error.isBadPlace {
+                remarks.append("the \(name) GPT header cannot be read: \(error.reason)")
+            }
         }
         guard let header = found else { return nil }
         var table = PartitionTable(kind: .gpt, id: .gpt(header.disk), partitions: [], bootSector: boot)
