@@ -130,9 +130,9 @@ var targets: [Target] = [
 if Context.environment["HOLDFAST_FUZZING"] != nil {
     targets.append(
         .executableTarget(
-            name: "Fuzzing", dependencies: ["Images", "Stores", "Cryptography", "Platform", "Reporting"],
+            name: "Fuzzing", dependencies: ["Disks", "Images", "Stores", "Cryptography", "Platform", "Reporting"],
             path: "Tests/Fuzzing",
-            exclude: ["run"],
+            exclude: ["disk-seeds", "run"],
             swiftSettings: swiftSettings + [.unsafeFlags(["-parse-as-library"])]))
 }
 

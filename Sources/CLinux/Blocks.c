@@ -1,11 +1,13 @@
 #define _GNU_SOURCE 1
 #include "CLinux.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/btrfs.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <linux/fsmap.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -57,6 +59,19 @@ int clinux_extents(int descriptor, uint64_t start, struct clinux_extent *result,
         };
     }
     return (int)request.map.fm_mapped_extents;
+}
+
+int clinux_file_place(int descriptor, uint64_t offset, uint64_t *place) {
+    int unit = 0;
+    if (ioctl(descriptor, FIGETBSZ, &unit) != 0) return -1;
+    if (unit <= 0 || offset / (uint64_t)unit > INT32_MAX) {
+        errno = EFBIG;
+        return -1;
+    }
+    int block = (int)(offset / (uint64_t)unit);
+    if (ioctl(descriptor, FIBMAP, &block) != 0) return -1;
+    *place = (uint64_t)(uint32_t)block * (uint64_t)unit;
+    return 0;
 }
 
 // EXT4_IOC_CHECKPOINT with EXT4_IOC_CHECKPOINT_FLAG_ZEROOUT (Linux 5.14; fs/ext4/ext4.h, in no header of the system).

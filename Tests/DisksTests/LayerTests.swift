@@ -104,6 +104,30 @@ struct LayerTests {
         }
     }
 
+    @Test("A logical volume of more extents than there are numbers for is none that is believed")
+    func overflow() throws {
+        let scratch = Scratch()
+        #expect(make(scratch) == "")
+        let changed = shell(
+            """
+            cd \(scratch.path); exec 2>&1; python3 - <<'X'
+            import re, struct
+            with open("pv", "r+b") as file:
+                disk = bytearray(file.read(1 << 20)); place = disk.index(b" LVM2 x[5A%r0N*>") - 4
+                offset, length = struct.unpack_from("<QQ", disk, place + 40)
+                text = bytes(disk[place + offset:place + offset + length])
+                text = re.sub(rb"extent_count = \\d+", b"extent_count = 18446744073709551615", text)
+                text = re.sub(rb'stripes = \\[\\s*"pv0", (\\d+)\\s*\\]', rb'stripes = ["pv0", \\1, "pv0", \\1]', text)
+                assert text.count(b'", 5, "pv0", 5]') == 1
+                disk[place + offset:place + offset + len(text)] = text; struct.pack_into("<Q", disk, place + 48, len(text))
+                file.seek(0); file.write(disk)
+            X
+            """)
+        #expect(changed == "")
+        let volume = try #require(try DiskSurvey(SourceDisk(scratch.file("pv"))).description.volumes.first)
+        #expect(volume.way == .raw && volume.why?.contains("beyond its end") == true, "\(volume)")
+    }
+
     @Test("No change of a volume group's text, or of its header, traps")
     func mutations() throws {
         let scratch = Scratch()

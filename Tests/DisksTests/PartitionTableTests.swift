@@ -178,6 +178,29 @@ import Testing
         #expect(broken.partitions.count <= table.partitions.count + 1)
     }
 
+    @Test("Logical partitions that one sector of the chain describes are written as they were")
+    func crowded() throws {
+        let scratch = Scratch()
+        let path = disk(Self.layouts[3], scratch)
+        let table = try #require(try PartitionTable.read(open(path)))
+        for number in [5, 7] {
+            let link = try #require(table.partitions.first { $0.number == number }?.link)
+            // The last entry of its sector: 100 sectors behind the first.
+            let entry: [UInt8] = [0, 0, 0, 0, 0x83, 0, 0, 0, 1, 0, 0, 0, 100, 0, 0, 0]
+            let file = try Descriptor.open(path, .readWrite)
+            try entry.withUnsafeBytes { try file.write($0, at: Int64(link) + 446 + 48) }
+        }
+        let crowded = try #require(try PartitionTable.read(open(path)))
+        #expect(crowded.partitions.count == table.partitions.count + 2)
+        let other = scratch.file("other")
+        shell("truncate -s 64M \(other)")
+        let target = try Descriptor.open(other, .readWrite)
+        for piece in try crowded.encoded(diskSize: 64 << 20, sectorSize: 512) {
+            try piece.bytes.withUnsafeBytes { bytes in try target.write(bytes, at: Int64(piece.offset)) }
+        }
+        #expect(try PartitionTable.read(open(other)) == crowded)
+    }
+
     @Test("What does not fit is refused before anything is made: too small by one sector, beyond 2 TiB, other sectors")
     func refused() throws {
         let scratch = Scratch()

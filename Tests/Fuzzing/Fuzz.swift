@@ -16,6 +16,8 @@ enum Parser: UInt8, CaseIterable {
     case volumeReferences, storeHeader, storeSecret, records, manifestPosition, object, singleFile, ageKeys
     case ageFile, pathPattern, chunk, walk
     case storeRecord, parcel, stewardKey, verdict, indexPart, storeMemory, tombstone
+    case diskTable, lvmMember, lvmText, raidMember, fatVolume, ntfsVolume, volumeHeads, freeParts
+    case diskDescription, diskRestore, systemTexts
 }
 
 /// The keys under which the corpus is sealed. The format hides nothing that needs them to stay secret.
@@ -116,6 +118,9 @@ private func run(_ parser: Parser, _ bytes: [UInt8], _ fixture: Fixture) throws 
         // What is written is what was read, but for fields that nobody knows.
         guard try Tombstone(decoding: stone.encoded()) == stone else { fatalError("another tombstone") }
         return stone.condemned(group: .zero).count
+    case .diskTable, .lvmMember, .lvmText, .raidMember, .fatVolume, .ntfsVolume, .volumeHeads, .freeParts,
+        .diskDescription, .diskRestore, .systemTexts:
+        return try runDisk(parser, bytes, fixture)
     }
 }
 
@@ -214,7 +219,7 @@ private func readChunk(_ bytes: [UInt8], _ fixture: Fixture) throws -> Int {
 // MARK: A restore of records as they come
 
 /// Content for every chunk id: as many bytes as the id's first one says.
-private final class AnyChunks: ChunkProvider {
+final class AnyChunks: ChunkProvider {
     let isRandomAccess: Bool
     private let group: GroupKeys
 
@@ -280,7 +285,7 @@ private func walk(_ bytes: [UInt8], _ fixture: Fixture) throws -> Int {
     return entries
 }
 
-private func empty(_ path: BytePath) {
+func empty(_ path: BytePath) {
     guard let folder = try? Descriptor.open(path, .directory) else { return }
     empty(folder)
 }

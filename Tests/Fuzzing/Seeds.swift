@@ -122,6 +122,7 @@ extension Fixture {
         memory.announced = rootKey.verifyingKey
         try seed(.storeMemory, memory.encoded())
         for mode in 0..<64 { try seed(.walk, [UInt8(mode)] + records) }
+        try writeDiskSeeds(seed)
 
         let path = folder.appending("seed")
         let file = try SingleFileWriter(

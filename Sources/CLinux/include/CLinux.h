@@ -182,6 +182,9 @@ struct clinux_device_part {
     int32_t is_last;
 };
 
+/// FIBMAP, by bytes: where on its device the file has what is at an offset; 0 in `place` where that is nowhere. Returns 0, or -1 with errno.
+int clinux_file_place(int descriptor, uint64_t offset, uint64_t *place);
+
 /// FS_IOC_GETFSMAP (ioctl_getfsmap(2)) from where `cursor` stands: its words are this function's own, and zero at the beginning.
 /// Returns how many parts were found, at most `capacity`, or -1 with errno: EOPNOTSUPP or ENOTTY where the file system has no such map.
 int clinux_device_parts(int descriptor, uint64_t cursor[6], struct clinux_device_part *result, uint32_t capacity);

@@ -123,6 +123,18 @@ public struct DiskDescription: Codable, Hashable, Sendable {
         guard [512, 1024, 2048, 4096].contains(sectorSize), size >= 4096, size <= Self.largestDisk else {
             throw DiskFormatError("the description of the disk is of one that nobody has")
         }
+        for volume in volumes where !Self.isStream(volume.stream) {
+            throw DiskFormatError("\(printable(volume.stream.utf8)) is the name of no volume")
+        }
+    }
+
+    /// A name of letters, digits and `-`: it is a part of paths that people are shown.
+    private static func isStream(_ name: String) -> Bool {
+        (1...64).contains(name.utf8.count)
+            && name.utf8.allSatisfy { byte in
+                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: "-")
+            }
     }
 
     /// What the kernel can address, less what tables and sums need.
@@ -140,8 +152,9 @@ extension DiskDescription {
     /// The smallest disk that it is restored to, in bytes: as far as anything of it lies, and, where the last is taken as files, as small as that gets.
     public var smallestTarget: UInt64 {
         var end: UInt64 = 0
-        let last = outerVolumes.max { $0.start < $1.start }
-        for volume in outerVolumes {
+        let behind = behindPartitions
+        let last = outerVolumes.filter { !behind.contains($0) }.max { $0.start < $1.start }
+        for volume in outerVolumes where !behind.contains(volume) {
             let isShrunk = volume == last && volume.way == .tree && volume.partition != nil
             let size = isShrunk ? min(volume.size, volume.smallestSize) : volume.size
             end = max(end, volume.start.adding(saturating: size))
@@ -158,6 +171,13 @@ extension DiskDescription {
 
     /// Those that lie in none other.
     var outerVolumes: [Volume] { volumes.filter { $0.within == nil } }
+
+    /// What lies behind the last partition: it belongs to the end of that very disk, as the marks of arrays do, and needs no room on another.
+    var behindPartitions: [Volume] {
+        guard let table else { return [] }
+        let end = table.partitions.map { $0.start.adding(saturating: $0.length) }.max() ?? .max
+        return volumes.filter { $0.partition == nil && $0.within == nil && $0.start >= end }
+    }
 
     /// A line for the disk and one for each volume, for people who have no key.
     var summary: [String] {

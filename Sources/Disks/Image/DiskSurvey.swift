@@ -3,6 +3,7 @@
 internal import Glibc
 public import Images
 public import Platform
+internal import Reporting
 
 /// A disk, or a file that is an image of one, open for reading.
 public struct SourceDisk: Sendable {
@@ -48,15 +49,12 @@ public struct SourceDisk: Sendable {
 
 /// What is to be read of a disk, and how.
 public struct DiskSurvey {
-    public private(set) var description: DiskDescription
+    public internal(set) var description: DiskDescription
     public private(set) var streams: [any DiskStream] = []
     /// What is read as files: places where file systems of the disk are mounted, and where each is read that is mounted nowhere.
     public private(set) var trees: [(source: BytePath, view: BytePath?)] = []
-    private let disk: SourceDisk
+    let disk: SourceDisk
     private var use = DiskUse()
-
-    /// The greatest part before the first partition that is taken, in bytes: what a loader has there is shorter.
-    private static let longestGap: UInt64 = 64 << 20
 
     /// - Throws: `DiskError` where the disk is in use, so that what is read would not be one state of it; `SystemError`.
     public init(_ disk: SourceDisk) throws {
@@ -101,45 +99,9 @@ public struct DiskSurvey {
             streams: streams.sorted { places[$0.name] ?? 0 < places[$1.name] ?? 0 })
     }
 
-    // MARK: Places
-
-    private mutating func add(partitionsOf table: PartitionTable) throws {
-        // An extended one holds nothing but others.
-        let all = table.partitions.filter { !$0.isContainer && $0.length > 0 }.sorted { $0.start < $1.start }
-        let tableEnd = table.endOfTable(sectorSize: disk.sectorSize)
-        var end = tableEnd
-        for (index, partition) in all.enumerated() {
-            guard partition.end <= disk.size else {
-                throw DiskError.damagedTable(disk.path, "partition \(partition.number) ends beyond the end of the disk")
-            }
-            guard partition.start >= end || index == 0 && partition.start >= tableEnd else {
-                throw DiskError.damagedTable(disk.path, "partition \(partition.number) begins within another one")
-            }
-            if index == 0, partition.start > end {
-                let gap = end..<min(partition.start, end + Self.longestGap)  // safe: the one is a table's length
-                try add(stream: "gap", partition: nil, gap, isDivided: true)
-                end = gap.upperBound
-            }
-            leaveOut(end..<partition.start, of: table)
-            try add(
-                stream: "part\(partition.number)", partition: partition.number, partition.start..<partition.end,
-                isDivided: true)
-            end = partition.end
-        }
-        leaveOut(end..<max(end, table.startOfSecond(diskSize: disk.size, sectorSize: disk.sectorSize)), of: table)
-    }
-
-    private mutating func leaveOut(_ range: Range<UInt64>, of table: PartitionTable) {
-        // Partitions begin at whole MiB, and a logical one has its sector before it.
-        guard range.count >= 2 << 20 else { return }
-        description.leftOut.append(
-            DiskDescription.Gap(
-                start: range.lowerBound, size: range.upperBound - range.lowerBound, why: "no partition has it"))
-    }
-
     // MARK: One volume
 
-    private mutating func add(stream name: String, partition: Int?, _ range: Range<UInt64>, isDivided: Bool) throws {
+    mutating func add(stream name: String, partition: Int?, _ range: Range<UInt64>, isDivided: Bool) throws {
         let size = range.upperBound - range.lowerBound
         var volume = DiskDescription.Volume(
             stream: name, partition: partition, start: range.lowerBound, size: size, way: .raw, used: size)
@@ -156,7 +118,18 @@ public struct DiskSurvey {
         if partition != nil || !isDivided {
             places = try look(at: &volume, &stream, range, without: Set(layers.map(\.id)))
         }
-        if volume.way != .raw { volume.used = try used(stream) }
+        if volume.way != .raw {
+            do { volume.used = try used(stream) } catch let error
+                where error is DiskFormatError || (error as? SystemError)?.isBadPlace == true
+            {
+                // What of it can be read is to be in the image all the same.
+                stream = VolumeStream(name: name, disk.file, range, way: .raw, subject: "\(disk.path)")
+                places = [:]
+                (volume.way, volume.used) = (.raw, size)
+                volume.why = "what is used of it could not be read: \(explained(error).sentence)"
+                if description.system?.volume == name { description.system = nil }
+            }
+        }
         description.volumes.append(volume)
         streams.append(stream)
         for layer in layers { try add(layer, at: places[layer.id], in: volume) }
@@ -248,73 +221,14 @@ public struct DiskSurvey {
                 name: volume.stream, disk.file, range, way: map.way, map: map, subject: "\(disk.path)")
             volume.way = map.way
             if description.system == nil { description.system = map.system(volume.stream) }
-            return map.places
+            return map.leftOut
         } catch let refusal as UsedMap.Refusal {
             volume.why = refusal.reason
         } catch let error as DiskFormatError {
             volume.why = "its \(content.type) is damaged: \(error)"
+        } catch let error as SystemError where error.isBadPlace {
+            volume.why = "what is used of it could not be read: \(error.reason)"
         }
         return [:]
-    }
-}
-
-/// A single range.
-struct OnePart: UsedParts {
-    var range: Range<UInt64>?
-
-    mutating func next() -> Range<UInt64>? { range.take() }
-}
-
-/// A stretch of a disk as a volume of its own.
-struct PartOfDisk: DiskBytes {
-    private let disk: OpenDisk
-    private let start: UInt64
-    let size: UInt64
-    var sectorSize: Int { disk.sectorSize }
-    var subject: String { disk.subject }
-
-    /// - Parameter range: within the disk.
-    init(_ disk: OpenDisk, _ range: Range<UInt64>) {
-        self.disk = disk
-        start = range.lowerBound
-        size = range.upperBound - range.lowerBound
-    }
-
-    func read(_ range: Range<UInt64>) throws(SystemError) -> [UInt8] {
-        // safe: within the disk
-        try disk.read(start + range.lowerBound..<start + range.upperBound)
-    }
-}
-
-/// One volume as an image takes it.
-final class VolumeStream: DiskStream {
-    let name: String
-    let size: UInt64
-    let holesAreZeros: Bool
-    private let file: Descriptor
-    private let start: UInt64
-    private let map: UsedMap?
-    private let subject: String
-
-    init(
-        name: String, _ file: Descriptor, _ range: Range<UInt64>, way: DiskDescription.Way, map: UsedMap? = nil,
-        subject: String
-    ) {
-        self.name = name
-        self.file = file
-        self.map = map
-        self.subject = subject
-        start = range.lowerBound
-        size = range.upperBound - range.lowerBound
-        holesAreZeros = way == .raw
-    }
-
-    func usedParts() throws -> any UsedParts { try map?.parts() ?? OnePart(range: size > 0 ? 0..<size : nil) }
-
-    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(SystemError) {
-        let place = Int64(clamping: start.adding(saturating: offset))
-        guard try file.read(into: buffer, at: place) == buffer.count else {
-            throw SystemError(EIO, "read", subject, detail: "it ends too early")
-        }
     }
 }

@@ -78,16 +78,11 @@ public struct FileSystemRecipe: Codable, Hashable, Sendable {
     }
 
     /// All of it is the image's word, and becomes words of a command: each is one that a recipe has, or none is made.
-    private func words() throws(DiskFormatError) -> [ProgramWord] {
-        func isName(_ text: String) -> Bool {
-            !text.isEmpty && text.utf8.count <= 64
-                && text.utf8.allSatisfy { byte in
-                    (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
-                        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || "_=-".utf8.contains(byte)
-                }
-                && text.utf8.first != UInt8(ascii: "-")
-        }
-        guard id.map(isName) ?? true, (features ?? []).allSatisfy(isName), label.map({ $0.utf8.count <= 256 }) ?? true
+    func words() throws(DiskFormatError) -> [ProgramWord] {
+        guard id.map({ isPlainName($0) }) ?? true, (features ?? []).allSatisfy({ isPlainName($0, and: "_=") }),
+            label.map({ $0.utf8.count <= 256 && !$0.utf8.contains(0) }) ?? true,
+            // A journal without a file system is none.
+            features?.contains("journal_dev") != true
         else { throw DiskFormatError("what it says of its file systems is none of a recipe") }
         let features = (features ?? []).joined(separator: ",")
         var words: [ProgramWord]
@@ -122,7 +117,18 @@ public struct FileSystemRecipe: Codable, Hashable, Sendable {
     func make(on device: BytePath) throws {
         let result = try runProgram(words() + [ProgramWord(device)], limit: 600)
         guard result.status == 0 else {
-            throw SystemError(EIO, "make", "a file system of \(type)", detail: result.complaint)
+            throw SystemError(EIO, "make", "a file system of \(printable(type.utf8))", detail: result.complaint)
         }
     }
+}
+
+/// Whether a text of an image is one of letters, digits and `-` that begins with none of these: no option, and nothing that a program or a
+/// line of a file would take for more than one word.
+func isPlainName(_ text: String, and others: String = "") -> Bool {
+    (1...64).contains(text.utf8.count) && text.utf8.first != UInt8(ascii: "-")
+        && text.utf8.allSatisfy { byte in
+            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: "-")
+                || others.utf8.contains(byte)
+        }
 }

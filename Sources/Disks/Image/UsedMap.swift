@@ -15,7 +15,9 @@ struct UsedMap: Sendable {
     private var found: SystemOnDisk?
     let parts: @Sendable () throws -> any UsedParts
     /// Where in it those volumes lie that are left out, by their ids.
-    private(set) var places: [String: Range<UInt64>] = [:]
+    private(set) var leftOut: [String: Range<UInt64>] = [:]
+    /// The file systems in it that can say where their files are.
+    private(set) var places: [FilePlaces] = []
 
     /// nil: nobody here knows how to ask such a content.
     ///
@@ -47,17 +49,28 @@ struct UsedMap: Sendable {
             way = .blocks
             found = SystemOnDisk(on: volume, stream: "")
             parts = { try volume.usedParts() }
+            places = [FilePlaces(offset: 0, size: bytes.size, step: nil) { volume }]
         case "vfat":
             let volume = try FATVolume(bytes)
             if volume.isDirty { throw Refusal(reason: "it was not unmounted, or its medium had errors") }
             (way, found) = (.blocks, nil)
             parts = { volume.usedParts() }
+            places = [
+                FilePlaces(offset: 0, size: bytes.size, step: volume.clusterSize) {
+                    try VolumeMount(of: disk.file, range, sectorSize: disk.sectorSize, type: "vfat")
+                }
+            ]
         case "ntfs":
             let volume = try NTFSVolume(bytes)
             if volume.isHibernated { throw Refusal(reason: "Windows sleeps in it") }
             if volume.isDirty { throw Refusal(reason: "it was not unmounted") }
             (way, found) = (.blocks, nil)
             parts = { volume.usedParts() }
+            places = [
+                FilePlaces(offset: 0, size: bytes.size, step: nil) {
+                    try VolumeMount(of: disk.file, range, sectorSize: disk.sectorSize, type: "ntfs3")
+                }
+            ]
         case "swap", "swsuspend":
             guard let area = try SwapArea(bytes), !area.isHibernated else {
                 throw Refusal(reason: "a machine sleeps in it")
@@ -72,11 +85,12 @@ struct UsedMap: Sendable {
             var system: SystemOnDisk?
             for volume in member.volumes {
                 if volume.isWhole, without.contains(volume.id) {
-                    places[volume.id] = volume.range
+                    leftOut[volume.id] = volume.range
                     continue
                 }
                 let inner = volume.isWhole ? Self.inner(disk, range, volume.range, depth) : nil
                 system = system ?? inner?.found
+                places += inner?.places ?? []
                 layers.append(Layer(range: volume.range, parts: inner?.parts))
             }
             layers.append(Layer(range: member.end..<bytes.size))
@@ -87,9 +101,11 @@ struct UsedMap: Sendable {
             let content = try RAIDMember(bytes).content
             var layers = [Layer(range: 0..<content.lowerBound)]
             if without.contains(DiskUse.Layer.mirror) {
-                places[DiskUse.Layer.mirror] = content
+                leftOut[DiskUse.Layer.mirror] = content
             } else {
-                layers.append(Layer(range: content, parts: Self.inner(disk, range, content, depth)?.parts))
+                let inner = Self.inner(disk, range, content, depth)
+                places = inner?.places ?? []
+                layers.append(Layer(range: content, parts: inner?.parts))
             }
             layers.append(Layer(range: content.upperBound..<bytes.size))
             let all = layers
@@ -111,11 +127,12 @@ struct UsedMap: Sendable {
         // As above.
         guard var map = (try? UsedMap(of: content.type, in: disk, range, depth: depth + 1)) ?? nil else { return nil }
         map.found = map.found?.within(part, type: content.type)
+        map.places = map.places.map { $0.within(part) }
         return map
     }
 
     /// Whether an ext4 says that it was found to be damaged (Documentation/filesystems/ext4/super.rst: s_state, s_error_count).
-    private static func hasErrors(ext disk: any DiskBytes) throws -> Bool {
+    static func hasErrors(ext disk: any DiskBytes) throws -> Bool {
         let block = try disk.bytes(at: 1024, count: 1024)
         return block.little(UInt16.self, at: 0x3A) & 2 != 0 || block.little(UInt32.self, at: 0x194) != 0
     }

@@ -74,7 +74,8 @@ struct LVMMember {
         guard let stripes = segment["stripes"]?.list, !stripes.isEmpty, stripes.count.isMultiple(of: 2) else {
             return []
         }
-        let each = (count + UInt64(stripes.count / 2) - 1) / UInt64(stripes.count / 2)  // safe: a few extents
+        let (whole, rest) = count.quotientAndRemainder(dividingBy: UInt64(stripes.count / 2))
+        let each = whole.adding(saturating: rest > 0 ? 1 : 0)
         return try stride(from: 0, to: stripes.count, by: 2).compactMap { index in
             guard stripes[index].text == own else { return nil }
             guard let place = stripes[index + 1].number else {

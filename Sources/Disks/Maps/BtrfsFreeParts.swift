@@ -74,6 +74,33 @@ struct BtrfsFreeParts: FreeParts {
         }
     }
 
+    /// Where parts of a device are among the addresses of its file system; of chunks whose stripes do not lie one behind the other all.
+    static func logicalParts(
+        of parts: [Range<UInt64>], _ folder: Descriptor, _ disk: any DiskBytes
+    ) throws -> [Range<UInt64>] {
+        var extents = try BtrfsFreeParts(of: folder, on: disk).extents
+        var found: [Range<UInt64>] = []
+        while let extent = try extents.next() {
+            guard extent.content.count >= 32 else { throw DiskFormatError("a record of its device is too short") }
+            let length = extent.content.little(UInt64.self, at: 24)
+            let stripe = extent.offset..<extent.offset.adding(saturating: length)
+            let start = extent.content.little(UInt64.self, at: 16)
+            let key = [firstChunkTree, Item.chunk, start]
+            var chunks = Items(folder, Tree.chunks, from: key, to: key)
+            guard let chunk = try chunks.next(), chunk.content.count >= 48 else { continue }
+            let isStriped = chunk.content.little(UInt64.self, at: 24) & striped != 0
+            let all = start..<start.adding(saturating: chunk.content.little(UInt64.self, at: 0))
+            for part in parts where part.overlaps(stripe) {
+                let inside = part.clamped(to: stripe)
+                // safe: clamped
+                let (first, last) = (inside.lowerBound - stripe.lowerBound, inside.upperBound - stripe.lowerBound)
+                found.append(
+                    isStriped ? all : start.adding(saturating: first)..<start.adding(saturating: last))
+            }
+        }
+        return found
+    }
+
     /// What is free in a stripe of a chunk; nothing where that is not known.
     private func freeParts(of stripe: Range<UInt64>, chunk start: UInt64) throws -> [Range<UInt64>] {
         let key = [Self.firstChunkTree, Item.chunk, start]
@@ -81,7 +108,7 @@ struct BtrfsFreeParts: FreeParts {
         guard let chunk = try chunks.next(), chunk.content.count >= 48 else { return [] }
         let (length, type) = (chunk.content.little(UInt64.self, at: 0), chunk.content.little(UInt64.self, at: 24))
         // One behind the other: a place in the chunk is that place in each of its stripes.
-        guard type & Self.striped == 0, length == stripe.upperBound - stripe.lowerBound else { return [] }
+        guard type & Self.striped == 0, length > 0, length == stripe.upperBound - stripe.lowerBound else { return [] }
         let end = start.adding(saturating: length)
         var result: [Range<UInt64>] = []
         var isKnown = false

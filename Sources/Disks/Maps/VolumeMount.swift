@@ -15,6 +15,8 @@ final class LoopDevice: Sendable {
     /// - Parameter file: the disk, or an image of it, open, for writing where it is to be written.
     init(of file: Descriptor, _ range: Range<UInt64>, sectorSize: Int, isWritten: Bool) throws(SystemError) {
         size = range.upperBound - range.lowerBound
+        // To the kernel a length of zero is all that there is.
+        guard size > 0 else { throw SystemError(EINVAL, "make", "a loop device", detail: "it would have no length") }
         var number: CInt = -1
         let raw = clinux_attach_loop(
             file.raw, range.lowerBound, size, UInt32(clamping: sectorSize), isWritten ? 1 : 0, &number)
@@ -31,14 +33,23 @@ public final class VolumeMount: Sendable {
     let device: LoopDevice
     let type: String
 
+    private static let types = ["ext4", "xfs", "btrfs", "vfat", "ntfs3"]
+
     /// Bytes.
     public var size: UInt64 { device.size }
 
-    public enum Refusal: Error, Hashable {
+    public enum Refusal: Error, Hashable, CustomStringConvertible {
         /// It was not unmounted: the kernel would have to replay its journal, which is writing.
         case notClean
         /// The kernel does not mount it, with its words: of btrfs also where it was not unmounted.
         case unknown(String)
+
+        public var description: String {
+            switch self {
+            case .notClean: "it was not unmounted"
+            case .unknown(let reason): "the kernel does not mount it: \(reason)"
+            }
+        }
     }
 
     /// - Parameters:
@@ -49,6 +60,10 @@ public final class VolumeMount: Sendable {
     public init(
         of file: Descriptor, _ range: Range<UInt64>, sectorSize: Int, type: String, isWritten: Bool = false
     ) throws {
+        // What an image says of its volumes is somebody's word, and the kernel has file systems that are no disk's.
+        guard Self.types.contains(type) else {
+            throw Refusal.unknown("\(printable(type.utf8)) is no file system that is mounted here")
+        }
         device = try LoopDevice(of: file, range, sectorSize: sectorSize, isWritten: isWritten)
         self.type = type
         var options: [(key: String, value: String)] = isWritten ? [] : [("ro", "")]

@@ -27,7 +27,10 @@ extension DiskRestoration {
         guard let system = plan.description.system, let place = volume(system.volume) else { return }
         let identifiers = Dictionary(
             plan.description.volumes.compactMap { volume in
-                volume.partition.flatMap { number in volume.contentID.map { (number, $0) } }
+                // It becomes a word of fstab.
+                volume.partition.flatMap { number in
+                    volume.contentID.flatMap { isPlainName($0) ? (number, $0) : nil }
+                }
             }, uniquingKeysWith: { first, _ in first })
         if isExact, identity == .same { return }
         changing(place, in: system.folder, within: system.inner, plan, "the system on it", &report) { root in
@@ -93,7 +96,7 @@ extension DiskRestoration {
             }
             let mount = try plan.target.mount(range, type: inner?.type ?? volume.content ?? "", isWritten: true)
             guard let place = SystemOnDisk.root(of: mount.folder, folder ?? "") else {
-                throw DiskFormatError("\(folder ?? "") is not there")
+                throw DiskFormatError("\(printable((folder ?? "").utf8)) is not there")
             }
             var root = SystemRoot(place)
             body(&root)
@@ -123,7 +126,8 @@ extension DiskRestoration {
             guard list.status == 0 else { throw SystemError(EIO, "ask", "the firmware", detail: list.complaint) }
             let known = String(decoding: list.output, as: UTF8.self).lowercased()
             if let id = entry.id?.lowercased(), known.contains(id) { return }
-            let name = plan.description.system?.name?.split(separator: " ").first.map(String.init) ?? "Holdfast"
+            let word = plan.description.system?.name?.split(separator: " ").first.map(String.init)
+            let name = word.flatMap { isPlainName($0) ? $0 : nil } ?? "Holdfast"
             let result = try runProgram(
                 [
                     "efibootmgr", "--create", "--disk", ProgramWord(device.path), "--part", ProgramWord("\(partition)"),

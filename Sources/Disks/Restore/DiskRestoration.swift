@@ -93,17 +93,25 @@ public final class DiskRestoration: DiskTarget {
         // Sector 0 goes first, and durably: from then on nothing starts from it.
         try note.write(on: target)
         try target.synchronize()
-        // safe: the plan has looked at them
-        let taken = plan.description.volumes.map { $0.start..<$0.start + plan.size(of: $0) }
-        let first = taken.map(\.lowerBound).min() ?? target.size
-        let last = taken.map(\.upperBound).max() ?? 0
-        // Only what no volume has: those of an interrupted restore are to stay.
-        try target.clear(min(unit, first)..<min(first, Self.clearedEnds))
-        let end = max(last, target.size - min(target.size, Self.clearedEnds) / unit * unit)
-        try target.clear(min(end, target.size)..<target.size)
+        let taken = plan.places.sorted { $0.lowerBound < $1.lowerBound }
+        // Only what no volume has: those of an interrupted restore are to stay. What is between them was zeros, or is said to be left out.
+        var place = min(unit, taken.first?.lowerBound ?? unit)
+        for part in taken + [target.size..<target.size] {
+            for end in Self.ends(of: place..<max(place, part.lowerBound)) { try target.clear(end) }
+            place = max(place, part.upperBound)
+        }
+    }
+
+    /// All of a short gap, and both ends of a long one.
+    static func ends(of gap: Range<UInt64>) -> [Range<UInt64>] {
+        let length = DiskSurvey.longestGapPart
+        if gap.upperBound - gap.lowerBound <= 2 * length { return gap.isEmpty ? [] : [gap] }
+        // safe: it is longer
+        return [gap.lowerBound..<gap.lowerBound + length, gap.upperBound - length..<gap.upperBound]
     }
 
     public func stream(named name: String, size: UInt64) throws -> (any DiskStreamTarget)? {
+        if let plan, plan.dropped.contains(where: { $0.stream == name }) { return nil }
         guard let plan, let volume = plan.description.volumes.first(where: { $0.stream == name && $0.way != .tree })
         else {
             findings.add(
@@ -168,6 +176,13 @@ public final class DiskRestoration: DiskTarget {
     /// Where a tree goes: the top, or a subvolume that is made for it.
     private func folder(_ subvolume: String?, of mount: VolumeMount) throws -> Descriptor {
         guard let subvolume else { return mount.folder }
+        let names = subvolume.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map(Array.init)
+        guard
+            names.allSatisfy({ name in
+                (1...255).contains(name.count) && !name.contains(0) && name != Array(".".utf8)
+                    && name != Array("..".utf8)
+            })
+        else { throw DiskError.damagedDescription("\(printable(subvolume.utf8)) is the name of no subvolume") }
         let path = BytePath(subvolume)
         let above = try mount.folder.makeFolders(path.parent.bytes)
         do throws(SystemError) { try above.makeSubvolume(path.lastComponent) } catch {
@@ -211,7 +226,7 @@ public final class DiskRestoration: DiskTarget {
     public func finish() throws -> Report {
         guard let plan else { throw DiskError.damagedDescription("it has no disk in it") }
         var report = Report()
-        for missing in plan.description.volumes where !hasCome(missing) {
+        for missing in plan.description.volumes where !hasCome(missing) && !plan.dropped.contains(missing) {
             findings.add(Finding(.damaged, path.appending(missing.stream), "it is not in the image"))
         }
         // Unmounted with the last who uses them.

@@ -9,6 +9,8 @@ public struct DiskRestorePlan {
     public let target: TargetDisk
     /// The last volume, where it will have more room than it had, or, as files, less: its stream, and how large it gets, in bytes.
     public let resized: (stream: String, size: UInt64)?
+    /// What lay behind the last partition, and has no place on this disk, or none any more.
+    public let dropped: [DiskDescription.Volume]
     /// Whether it goes on with what an interrupted restore of the same image has written.
     public let goesOn: Bool
     /// nil: there is none.
@@ -26,17 +28,30 @@ public struct DiskRestorePlan {
         do {
             var table = try description.table?.decoded()
             resized = Self.resize(&table, description, onto: target, grows: grows)
-            try Self.check(description, onto: target, table, resized)
+            dropped = Self.drop(description, onto: target, table, resized)
+            try Self.check(description, onto: target, table, resized, without: dropped)
             self.table = table
             try Self.refuseTwins(description, on: target)
             pieces = try table?.encoded(diskSize: target.size, sectorSize: target.sectorSize) ?? []
         } catch let error as DiskFormatError { throw DiskError.damagedDescription(error.description) }
     }
 
+    /// What belonged to the end of the disk that was, where that is now beyond the end, or in what the last file system has grown to.
+    private static func drop(
+        _ description: DiskDescription, onto target: TargetDisk, _ table: PartitionTable?,
+        _ resized: (stream: String, size: UInt64)?
+    ) -> [DiskDescription.Volume] {
+        let second = table?.startOfSecond(diskSize: target.size, sectorSize: target.sectorSize) ?? target.size
+        let end = table?.partitions.map(\.end).max() ?? 0
+        return description.behindPartitions.filter { volume in
+            volume.start < end || volume.start.adding(saturating: volume.size) > second
+        }
+    }
+
     /// All numbers are the image's word.
     private static func check(
         _ description: DiskDescription, onto target: TargetDisk, _ table: PartitionTable?,
-        _ resized: (stream: String, size: UInt64)?
+        _ resized: (stream: String, size: UInt64)?, without dropped: [DiskDescription.Volume]
     ) throws {
         let unit = UInt64(target.sectorSize)
         guard description.sectorSize == target.sectorSize else {
@@ -49,7 +64,7 @@ public struct DiskRestorePlan {
         let second = table?.startOfSecond(diskSize: target.size, sectorSize: target.sectorSize) ?? target.size
         var end = tableEnd
         var names: Set<String> = []
-        for volume in description.outerVolumes.sorted(by: { $0.start < $1.start }) {
+        for volume in description.outerVolumes.sorted(by: { $0.start < $1.start }) where !dropped.contains(volume) {
             let size = resized.flatMap { $0.stream == volume.stream ? $0.size : nil } ?? volume.size
             let (stop, isBeyond) = volume.start.addingReportingOverflow(size)
             guard !isBeyond, volume.start % unit == 0, names.insert(volume.stream).inserted else {
@@ -64,7 +79,7 @@ public struct DiskRestorePlan {
             end = stop
             try check(volumesWithin: volume, of: description, unit, &names)
         }
-        guard names.count == description.volumes.count else {
+        guard names.count + dropped.count == description.volumes.count else {
             throw DiskFormatError("one of its volumes lies in another one that is not there")
         }
     }
@@ -106,7 +121,9 @@ public struct DiskRestorePlan {
     private static func resize(
         _ table: inout PartitionTable?, _ description: DiskDescription, onto target: TargetDisk, grows: Bool
     ) -> (stream: String, size: UInt64)? {
-        guard var changed = table, let last = description.outerVolumes.max(by: { $0.start < $1.start }),
+        let behind = description.behindPartitions
+        guard var changed = table,
+            let last = description.outerVolumes.filter({ !behind.contains($0) }).max(by: { $0.start < $1.start }),
             last.way == .tree || last.way == .blocks && last.content.map(canGrow) == true,
             let index = changed.partitions.firstIndex(where: { $0.number == last.partition }),
             // A logical one ends with the one around it.
@@ -123,6 +140,8 @@ public struct DiskRestorePlan {
                 return nil
             }
         } else {
+            // What lies behind it keeps its place on a disk that is as large as that was.
+            if !behind.isEmpty, target.size <= description.size { return nil }
             // Less than a hundredth is not worth that a file system is changed for it.
             guard grows, size - last.size >= max(unit, last.size / 100) else { return nil }
         }
@@ -133,6 +152,12 @@ public struct DiskRestorePlan {
 
     private static func canGrow(_ content: String) -> Bool {
         content.hasPrefix("ext") || ["xfs", "btrfs"].contains(content)
+    }
+
+    /// What is written, each where it will be.
+    var places: [Range<UInt64>] {
+        // safe: they were looked at
+        description.volumes.filter { !dropped.contains($0) }.map { $0.start..<$0.start + size(of: $0) }
     }
 
     /// How large a volume will be.

@@ -137,7 +137,8 @@ public final class TargetDisk: @unchecked Sendable {
     func mount(_ range: Range<UInt64>, type: String, isWritten: Bool = false) throws -> VolumeMount {
         try VolumeMount(
             // The kernel's ext4 takes all three.
-            of: open, range, sectorSize: sectorSize, type: type.hasPrefix("ext") ? "ext4" : type, isWritten: isWritten)
+            of: open, range, sectorSize: sectorSize, type: ["ext2", "ext3"].contains(type) ? "ext4" : type,
+            isWritten: isWritten)
     }
 
     /// A part of it as a device of its own, to be written.

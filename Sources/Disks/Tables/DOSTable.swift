@@ -114,18 +114,31 @@ enum DOSTable {
         var pieces: [(offset: UInt64, bytes: [UInt8])] = []
         let logical = table.partitions.filter { $0.number > 4 }
         let container = table.partitions.first(where: \.isContainer)
+        // A sector of the chain has one as a rule; the kernel takes each of its entries.
+        var groups: [ArraySlice<Partition>] = []
         for (index, partition) in logical.enumerated() {
-            guard let container, let link = partition.link, link >= container.start, link < container.end,
-                link % unit == 0,
-                index > 0 || link == container.start
-            else { throw DiskFormatError("partition \(partition.number) lies in no extended one") }
+            if index > 0, logical[index - 1].link == partition.link, let last = groups.popLast() {
+                groups.append(logical[last.startIndex...index])
+            } else {
+                groups.append(logical[index...index])
+            }
+        }
+        for (index, group) in groups.enumerated() {
+            guard let first = group.first, let container, let link = first.link, link >= container.start,
+                link < container.end, link % unit == 0, index > 0 || link == container.start
+            else { throw DiskFormatError("partition \(group.first?.number ?? 0) lies in no extended one") }
+            let next = index + 1 < groups.count ? groups[index + 1] : nil
+            let places = next == nil ? [0, 1, 2, 3] : [0, 2, 3]
+            guard group.count <= places.count, !pieces.contains(where: { $0.offset == link }) else {
+                throw DiskFormatError("partition \(first.number) has no place in its chain")
+            }
             var sector = [UInt8](repeating: 0, count: 512)
-            put(try entry(partition, from: link), 0, in: &sector)
-            if index + 1 < logical.count, let next = logical[index + 1].link {
-                // From there to the end of that partition, counted from the first.
-                let end = logical[index + 1].end
-                guard end >= next else { throw DiskFormatError("partition \(logical[index + 1].number) has no length") }
-                let step = Partition(number: partition.number, start: next, length: end - next, type: .dos(0x05))
+            for (place, partition) in zip(places, group) { put(try entry(partition, from: link), place, in: &sector) }
+            if let next, let start = next.first?.link {
+                // From there to the end of what is described there, counted from the first.
+                let end = next.map(\.end).max() ?? 0
+                guard end >= start else { throw DiskFormatError("partition \(next.first?.number ?? 0) has no length") }
+                let step = Partition(number: first.number, start: start, length: end - start, type: .dos(0x05))
                 put(try entry(step, from: container.start), 1, in: &sector)
             }
             (sector[510], sector[511]) = (0x55, 0xAA)

@@ -15,6 +15,8 @@ enum GPTTable {
         var firstUsable: UInt64
         var entryCount: Int
         var entries: [UInt8]
+        /// Sector.
+        var entriesStart: UInt64
     }
 
     /// nil where neither header is whole.
@@ -33,12 +35,21 @@ enum GPTTable {
                 } else if found?.disk != header.disk || found?.entries != header.entries {
                     remarks.append("the two GPT headers say different things; the first counts")
                 }
+                if name == "first", header.entriesStart != 2 {
+                    remarks.append(
+                        "its entries begin in sector \(header.entriesStart), and a restore puts them into sector 2: what a loader has there is not in the image"
+                    )
+                }
                 // A disk that was copied onto a larger one has its second header where the smaller one ended.
                 if name == "first", header.other != last, header.other < last {
                     places = [(header.other, "second")]
                     remarks.append("the second GPT header is not at the end of the disk")
                 }
-            } catch let error as DiskFormatError { remarks.append("the \(name) GPT header is damaged: \(error)") }
+            } catch let error as DiskFormatError {
+                remarks.append("the \(name) GPT header is damaged: \(error)")
+            } catch let error as SystemError where error.isBadPlace {
+                remarks.append("the \(name) GPT header cannot be read: \(error.reason)")
+            }
         }
         guard let header = found else { return nil }
         var table = PartitionTable(kind: .gpt, id: .gpt(header.disk), partitions: [], bootSector: boot)
@@ -89,7 +100,7 @@ enum GPTTable {
         return Header(
             disk: GUID(sector[56..<72]), other: sector.little(UInt64.self, at: 32),
             firstUsable: sector.little(UInt64.self, at: 40),
-            entryCount: Int(count), entries: entries)
+            entryCount: Int(count), entries: entries, entriesStart: sector.little(UInt64.self, at: 72))
     }
 
     // MARK: Writing

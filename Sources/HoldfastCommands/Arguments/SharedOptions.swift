@@ -75,7 +75,10 @@ struct TargetOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The store.", valueName: "store"))
     var to: StoreArgument?
 
-    @Option(help: ArgumentHelp("A single file; - is standard output.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "A single file; - is standard output (into a pipe without a line of progress, which the program behind it shows; with --verbose with one).",
+            valueName: "file"))
     var output: PathArgument?
 
     @Option(

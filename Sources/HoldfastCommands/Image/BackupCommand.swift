@@ -86,10 +86,15 @@ struct BackupCommand: StatefulCommand {
         let places = state.places(session)
         let survey = try disk.map { try DiskSurvey(SourceDisk($0.absolute)) }
         if let survey, dryRun {
-            session.show([("disks", .list([survey.document()]))], summary: survey.lines())
+            session.show(
+                [("disks", .list([survey.document()]))],
+                summary: survey.lines() + [
+                    "what can be read and what not shows when it is read: a plan reads no contents"
+                ])
             return .done
         }
         survey?.lines().forEach { session.console.note($0) }
+        if target.output?.isStandard == true { session.console.leaveProgressToReader() }
         var job = BackupJob(
             sources: try sources.map { try $0.absolute }, point: point, to: try destination(session),
             places: places)

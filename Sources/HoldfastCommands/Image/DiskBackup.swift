@@ -26,7 +26,8 @@ extension DiskSurvey {
 
     private static func line(_ volume: DiskDescription.Volume) -> String {
         let label = volume.label.map { " “\(Text.safe($0))”" } ?? ""
-        let what = (volume.content ?? (volume.stream == "gap" ? "what lies before the partitions" : "unknown")) + label
+        let place = volume.stream == "gap" ? "what lies before the partitions" : "what lies beside the partitions"
+        let what = (volume.content ?? (volume.stream.hasPrefix("gap") ? place : "unknown")) + label
         let how =
             switch volume.way {
             case .blocks: "blocks, \(Text.size(volume.used)) in use of \(Text.size(volume.size))"

@@ -52,14 +52,23 @@ struct DiskRestore {
         let device = plan.target.device
         let question =
             device.map { $0.serial.isEmpty ? "its name, \($0.name)" : "its serial number" } ?? "its name, \(wanted)"
-        let given =
-            try asked.confirm
-            ?? session.typed("Everything on \(plan.target.path) will be gone. To go on type \(question)")
-        guard given.split(separator: " ").joined(separator: " ") == wanted else {
-            throw DiskError.notConfirmed(plan.target.path, wanted: wanted)
+        func isMeant(_ given: String) -> Bool { given.split(separator: " ").joined(separator: " ") == wanted }
+        if let confirm = asked.confirm, isMeant(confirm) { return identity }
+        if asked.confirm == nil {
+            var line = "Everything on \(plan.target.path) will be gone. To go on type \(question)"
+            for _ in 0..<Self.attempts {
+                let given = try session.typed(line)
+                if isMeant(given) { return identity }
+                // Who types nothing does not want it.
+                if given.isEmpty { break }
+                line = "That is not \(question). Type it again, or nothing to end this"
+            }
         }
-        return identity
+        throw DiskError.notConfirmed(plan.target.path, wanted: wanted)
     }
+
+    /// How often a serial number may be mistyped.
+    private static let attempts = 3
 
     /// Two machines that are one to the network, to SSH and to stores harm each other: nobody decides that by saying nothing.
     private func ask(_ plan: DiskRestorePlan, _ session: Session) throws -> RestoredIdentity {
@@ -102,6 +111,11 @@ struct DiskRestore {
         }
         if let resized = plan.resized {
             lines.append("\(Text.safe(resized.stream)) will have \(Text.size(resized.size))")
+        }
+        for volume in plan.dropped {
+            lines.append(
+                "\(Text.safe(volume.stream)) is left out: it lay behind the last partition, where \(plan.resized == nil ? "this disk ends" : "that has grown to")"
+            )
         }
         if plan.goesOn { lines.append("an interrupted restore of the same image goes on") }
         return lines
@@ -151,7 +165,8 @@ struct DiskRestore {
             lines.append("what was restored file by file was not read back")
         }
         let untested = restoration.plan?.description.volumes.filter { volume in
-            (volume.partition != nil || volume.within != nil) && volume.way != .swap && !result.mounted.contains(volume.stream)
+            (volume.partition != nil || volume.within != nil) && volume.way != .swap
+                && !result.mounted.contains(volume.stream)
         }
         if let untested, !untested.isEmpty {
             lines.append(

@@ -17,7 +17,9 @@ final class Console: @unchecked Sendable {
     let isVerbose: Bool
     let isErrorTerminal = isatty(2) == 1
     /// Whether anybody watches long work.
-    var showsProgress: Bool { !isQuiet && (isJSON || isErrorTerminal) }
+    var showsProgress: Bool { !isQuiet && (isJSON || isErrorTerminal && !isBesideAnother) }
+    /// Another program in the same pipe has the line of the terminal.
+    private var isBesideAnother = false
     private let isColoured: Bool
     private let named: NamedCommands?
     private let monitor = Monitor()
@@ -43,6 +45,13 @@ final class Console: @unchecked Sendable {
 
     /// A text whose commands can be typed as they stand.
     func completing(_ text: String) -> String { named?.completing(text) ?? text }
+
+    /// What is made goes into a pipe: who reads it shows how far it is, on the same terminal as a rule. Whoever asks for more gets both.
+    func leaveProgressToReader() {
+        var status = stat()
+        // A descriptor that says nothing of itself is no pipe.
+        isBesideAnother = !isVerbose && fstat(1, &status) == 0 && status.st_mode & S_IFMT == S_IFIFO
+    }
 
     // MARK: Standard output
 

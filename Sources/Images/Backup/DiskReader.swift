@@ -218,6 +218,7 @@ final class DiskReader {
                     .unreadable, disk.path,
                     "\(unread.count - Self.namedRanges) more ranges could not be read, and are zeros in the image"))
         }
+        for stream in disk.streams { try tellFiles(of: stream, disk) }
         let lines = unread.prefix(Self.keptRanges).map {
             "\($0.stream) \($0.range.lowerBound) \($0.range.upperBound)\n"
         }
@@ -228,6 +229,38 @@ final class DiskReader {
         try submit(job, length: text.count)
         end(size: UInt64(text.count))
     }
+
+    /// Names the files that lie in what could not be read.
+    private func tellFiles(of stream: any DiskStream, _ disk: DiskSource) throws {
+        let parts = unread.filter { $0.stream == stream.name }.map(\.range)
+        if parts.isEmpty { return }
+        let path = disk.path.appending(stream.name)
+        guard let files = try stream.files(in: parts, checkStop: { try progress.checkStop() }) else {
+            return findings.add(Finding(.note, path, "which files lie in what could not be read is not known"))
+        }
+        for file in files.prefix(Self.namedFiles) {
+            findings.add(
+                Finding(
+                    .unreadable, path.appending(file.bytes), "a part of it could not be read, and is zeros in the image"
+                ))
+        }
+        if files.count > Self.namedFiles {
+            findings.add(
+                Finding(
+                    .unreadable, path,
+                    "\(files.count - Self.namedFiles) more files have parts that could not be read"))
+        }
+        if files.isEmpty {
+            findings.add(
+                Finding(
+                    .note, path,
+                    "no file lies in what could not be read: it is of the file system itself, which is to be checked where it was restored"
+                ))
+        }
+    }
+
+    /// Files that are named one by one.
+    private static let namedFiles = 200
 
     /// The file that says what could not be read: a line for each range, with the stream and where it begins and ends.
     static let unreadName = "unread"

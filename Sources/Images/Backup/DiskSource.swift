@@ -20,6 +20,13 @@ public protocol DiskStream: AnyObject, Sendable {
     func usedParts() throws -> any UsedParts
     /// Fills the buffer from an offset on; both lie in it.
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(SystemError)
+    /// The files of which something lies in these parts, as paths in the file system that has them; nil where there is nobody to ask.
+    /// - Parameter checkStop: asked now and then; what it throws ends the search.
+    func files(in parts: [Range<UInt64>], checkStop: () throws -> Void) throws -> [BytePath]?
+}
+
+extension DiskStream {
+    public func files(in parts: [Range<UInt64>], checkStop: () throws -> Void) throws -> [BytePath]? { nil }
 }
 
 public struct DiskSource: Sendable {

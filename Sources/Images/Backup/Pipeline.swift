@@ -209,7 +209,7 @@ private final class ZeroChunks {
 }
 
 /// Whether there is nothing but zeros, told by the first bytes nearly always.
-func isAllZero(_ bytes: UnsafeRawBufferPointer) -> Bool {
+package func isAllZero(_ bytes: UnsafeRawBufferPointer) -> Bool {
     guard let start = bytes.baseAddress, !bytes.isEmpty, bytes[0] == 0 else { return bytes.isEmpty }
     return memcmp(start, start + 1, bytes.count - 1) == 0
 }
