@@ -39,6 +39,7 @@ extension TreeReader {
         let isRead =
             opened.size < UInt64(Segment.fileLimit) && !hasHoles
             ? try smallFile(descriptor, &entry, opened) : try largeFile(descriptor, &entry, opened)
+        noteIfWrittenMeanwhile(descriptor, name)
         return isRead ? opened : nil
     }
 
