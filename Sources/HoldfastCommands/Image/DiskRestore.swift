@@ -105,6 +105,11 @@ struct DiskRestore {
         if let resized = plan.resized {
             lines.append("\(Text.safe(resized.stream)) will have \(Text.size(resized.size))")
         }
+        if plan.hasOtherSectors {
+            lines.append(
+                "it has sectors of another size: file systems are made anew, and what a BIOS starts from is left out")
+        }
+        if let twins = plan.twinsInWords { lines.append(twins) }
         if plan.goesOn { lines.append("an interrupted restore of the same image goes on") }
         return lines
     }
