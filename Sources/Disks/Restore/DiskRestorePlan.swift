@@ -78,6 +78,10 @@ public struct DiskRestorePlan: Plan {
     private static func twins(
         _ description: DiskDescription, on target: TargetDisk
     ) throws -> [(stream: String, device: String)] {
+        // A file is attached nowhere.
+        let isAttached = target.device != nil
+        let isMadeAnew = { (volume: DiskDescription.Volume) in volume.way == .tree && volume.recipe?.type == "btrfs" }
+        guard isAttached || description.volumes.contains(where: isMadeAnew) else { return [] }
         let own = ([target.device?.name] + (target.device?.partitions ?? [])).compactMap { $0 }
         let names = BlockDevice.disks().flatMap { [$0.name] + $0.partitions }.filter { !own.contains($0) }
         // What cannot be looked at is no twin that anybody would find.
@@ -89,11 +93,10 @@ public struct DiskRestorePlan: Plan {
             guard let id = volume.contentID, !id.isEmpty, let (name, _) = attached.first(where: { $0.1 == id }) else {
                 continue
             }
-            if volume.way == .tree, volume.recipe?.type == "btrfs" {
+            if isMadeAnew(volume) {
                 throw DiskError.twin(target.path, id: id, of: BytePath("/dev/\(name)"))
             }
-            // A file is attached nowhere.
-            if target.device != nil { found.append((volume.stream, name)) }
+            if isAttached { found.append((volume.stream, name)) }
         }
         return found
     }
