@@ -31,6 +31,7 @@ extension TreeReader {
         addAttributes(of: descriptor, to: &entry)
         guard isAllowed(entry) else { return nil }
         if opened.size == 0 {
+            noteIfWrittenMeanwhile(descriptor, name)
             state(opened)
             piece.bytes.append(record: .entry, entry.encoded())
             return opened
