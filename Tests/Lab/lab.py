@@ -16,22 +16,14 @@ import subprocess
 import tempfile
 import time
 
-MIB = 1 << 20
+# Tests find all of it here.
+from disks import MIB, START, Loop, Mounted, entry, install_grub, make_initramfs, partition, run
+
 SIZE = 6 << 30
 #: Seconds without a line of its trace, its output or its console after which a machine is given up; those in which it waited for a
 #: processor of this machine do not count. Whatever speaks may take what it takes.
 SILENCE = 600
-#: Where the file system begins on the disk; GRUB lies before it.
-START = MIB
 HERE = pathlib.Path(__file__).resolve().parent
-
-
-def run(*words, **options):
-    """Runs a program; what it complains of is the error's text."""
-    result = subprocess.run([str(word) for word in words], capture_output=True, text=True, **options)
-    if result.returncode:
-        raise RuntimeError(f"{' '.join(map(str, words))}: {result.returncode}: {result.stderr.strip() or result.stdout.strip()}")
-    return result.stdout
 
 
 def new_scratch():
@@ -71,66 +63,6 @@ def kernel_and_initramfs(rootfs):
     return next(boot.glob("vmlinuz-*")), next(boot.glob("initrd.img-*"))
 
 
-class Loop:
-    """A part of a disk as a block device."""
-
-    def __init__(self, disk, offset=START, size=0):
-        self.words = ["losetup", "--find", "--show", "--offset", offset]
-        if size:
-            self.words += ["--sizelimit", size]
-        self.disk = disk
-
-    def __enter__(self):
-        self.device = run(*self.words, self.disk).strip()
-        return self.device
-
-    def __exit__(self, *_):
-        run("losetup", "--detach", self.device)
-
-
-class Mounted:
-    def __init__(self, device, folder, options="defaults"):
-        self.device, self.folder, self.options = device, pathlib.Path(folder), options
-
-    def __enter__(self):
-        self.folder.mkdir(parents=True, exist_ok=True)
-        run("mount", "-o", self.options, self.device, self.folder)
-        return self.folder
-
-    def __exit__(self, *_):
-        run("umount", self.folder)
-
-
-def install_grub(disk, path, scratch):
-    """GRUB in front of the first partition, with all that it needs in itself; it reads `path`/grub.cfg from there."""
-    modules = pathlib.Path("/usr/lib/grub/i386-pc")
-    early = scratch / "early.cfg"
-    early.write_text(f"serial --unit=0\nterminal_output serial\nset root=(hd0,msdos1)\nconfigfile (hd0,msdos1){path}/grub.cfg\n")
-    core = scratch / "core.img"
-    run("grub-mkimage", "-O", "i386-pc", "-o", core, "-c", early, "-p", f"(hd0,msdos1){path}", "biosdisk", "part_msdos", "ext2",
-        "btrfs", "normal", "linux", "configfile", "echo", "serial", "search", "sleep", "test", "zstd")
-    image = core.read_bytes()
-    assert len(image) < START - 512, len(image)
-    with open(disk, "r+b") as file:
-        file.write((modules / "boot.img").read_bytes()[:440])
-        file.seek(512)
-        file.write(image)
-
-
-def partition(disk, size, parts=("",)):
-    """An empty disk with partitions from START on; `parts` are sizes as sfdisk takes them."""
-    with open(disk, "wb") as file:
-        file.truncate(size)
-    table = "label: dos\n" + "".join(f"{f'start={START // 512}, ' if not i else ''}{f'size={p}, ' if p else ''}type=83\n" for i, p in enumerate(parts))
-    run("sfdisk", "--quiet", disk, input=table)
-
-
-def entry(root, options, folder):
-    """GRUB's menu: one entry, by the links that Debian keeps to its newest kernel."""
-    return (f"set timeout=0\nmenuentry lab {{\n linux {folder}/vmlinuz root={root} {options} console=ttyS0 panic=5 quiet\n"
-            f" initrd {folder}/initrd.img\n}}\n")
-
-
 def fill_btrfs(disk, rootfs, scratch):
     """Debian's layout: / in the subvolume @rootfs, /boot in it."""
     partition(disk, SIZE)
@@ -162,12 +94,12 @@ def fill_boot(disk, rootfs, scratch, menu):
     return kernel
 
 
-def helper(disk, rootfs, scratch):
-    """Another machine, which is thrown away, with the disk as its second and the root beside it."""
+def helper(rootfs, scratch, *disks):
+    """Another machine, which is thrown away, with these disks as its second and so on, and the root beside it."""
     folder = scratch / "helper"
     folder.mkdir()
     make_disk("tree", folder / "disk", rootfs)
-    machine = Machine(folder, folder / "disk", disk, kernel=kernel_and_initramfs(rootfs))
+    machine = Machine(folder, folder / "disk", *disks, kernel=kernel_and_initramfs(rootfs))
     os.link(rootfs, machine.shared / "rootfs.tar")
     return machine
 
@@ -177,7 +109,7 @@ def fill_zfs(disk, rootfs, scratch):
     partition(disk, SIZE, ("512M", ""))
     fill_boot(disk, rootfs, scratch, entry("zfs:AUTO", "ro zfs_force=1", ""))
     # Only a kernel with ZFS can fill the rest.
-    machine = helper(disk, rootfs, scratch)
+    machine = helper(rootfs, scratch, disk)
     machine.run("""
         modprobe zfs
         zpool create -f -o ashift=12 -O compression=lz4 -O atime=off -O acltype=posixacl -O xattr=sa -O mountpoint=none -R /mnt lab /dev/vdb2
@@ -209,7 +141,7 @@ def fill_luks(disk, rootfs, scratch):
     partition(disk, SIZE, ("512M", ""))
     kernel = fill_boot(disk, rootfs, scratch, entry("/dev/mapper/lab-root", "ro", ""))
     # Only a kernel with device-mapper can fill the rest.
-    machine = helper(disk, rootfs, scratch)
+    machine = helper(rootfs, scratch, disk)
     machine.run(f"""
         mkdir /root/keys; dd if=/dev/urandom of=/root/keys/root.key bs=64 count=1 status=none; chmod 600 /root/keys/root.key
         cryptsetup luksFormat -q --pbkdf pbkdf2 --pbkdf-force-iterations 1000 /dev/vdb2 /root/keys/root.key
@@ -250,6 +182,10 @@ class Machine:
         self.clock = "utc"
         #: More of qemu's words.
         self.words = []
+        #: Bytes of a sector of its disks.
+        self.sector = 512
+        #: The partition with / where a kernel is started at once.
+        self.root = "/dev/vda1"
         self.silence = SILENCE
         self.shared = self.scratch / "shared"
         self.shared.mkdir(parents=True, exist_ok=True)
@@ -270,11 +206,12 @@ class Machine:
             words += ["-virtfs", f"local,path={self.host},mount_tag=host,security_model=none,readonly=on,multidevs=remap"]
         if self.kernel:
             words += ["-kernel", self.kernel[0], "-initrd", self.kernel[1],
-                      "-append", "root=/dev/vda1 rw console=ttyS0 panic=5 quiet init=/usr/local/sbin/guest"]
+                      "-append", f"root={self.root} rw console=ttyS0 panic=5 quiet init=/usr/local/sbin/guest"]
         # A power cut ends qemu and not this machine, which therefore need not bring anything to its own disk.
         for number, disk in enumerate(self.disks):
             words += ["-drive", f"file={disk},format=raw,if=none,id=disk{number},cache=unsafe",
-                      "-device", f"virtio-blk-pci,drive=disk{number}" + ("" if self.kernel else f",bootindex={number}")]
+                      "-device", f"virtio-blk-pci,drive=disk{number},logical_block_size={self.sector},physical_block_size={self.sector}"
+                      + ("" if self.kernel else f",bootindex={number}")]
         words += self.words
         self.boots += 1
         self.began = time.monotonic()

@@ -10,7 +10,7 @@ public enum DiskError: Explained, Hashable {
     case damagedTable(BytePath, String)
     case damagedDescription(String)
     case tooSmall(BytePath, needed: UInt64, size: UInt64)
-    case otherSectors(BytePath, image: Int, disk: Int)
+    case otherSectors(BytePath, image: Int, disk: Int, [String])
     case readOnly(BytePath)
     case noDevice(BytePath)
     case unfinished(BytePath)
@@ -31,8 +31,8 @@ public enum DiskError: Explained, Hashable {
         case .damagedDescription(let reason): "the image cannot be restored: \(reason)"
         case .tooSmall(let path, let needed, let size):
             "\(path) is too small: it has \(size) bytes, and the smallest disk for the image \(needed)"
-        case .otherSectors(let path, let image, let disk):
-            "\(path) has sectors of \(disk) bytes, and what is in the image was made for \(image)"
+        case .otherSectors(let path, let image, let disk, let parts):
+            "\(path) has sectors of \(disk) bytes, and what is in the image was made for \(image): \(parts.joined(separator: ", "))"
         case .twin(let path, let id, let other):
             "the btrfs with the UUID \(printable(id.utf8)) is on \(other), and no second one can be made on \(path) beside it"
         case .noSystem(let path):
@@ -61,7 +61,8 @@ public enum DiskError: Explained, Hashable {
         case .damagedTable: "`fdisk -l` shows what it says; nothing was read"
         case .damagedDescription: nil
         case .tooSmall: "take a larger disk"
-        case .otherSectors: "take a disk with the same sectors"
+        case .otherSectors:
+            "take a disk with the same sectors, or make the image while the file systems are mounted: what is taken as files goes onto any"
         case .twin: "restore it where that disk is not attached"
         case .noSystem:
             "restore it without --new-identity, and before it is on the network remove /etc/machine-id and /etc/ssh/ssh_host_* by hand, and change /etc/hostname"

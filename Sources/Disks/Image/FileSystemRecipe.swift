@@ -78,7 +78,7 @@ public struct FileSystemRecipe: Codable, Hashable, Sendable {
     }
 
     /// All of it is the image's word, and becomes words of a command: each is one that a recipe has, or none is made.
-    func words() throws(DiskFormatError) -> [ProgramWord] {
+    func words(size: UInt64, sectorSize: Int) throws(DiskFormatError) -> [ProgramWord] {
         guard id.map({ isPlainName($0) }) ?? true, (features ?? []).allSatisfy({ isPlainName($0, and: "_=") }),
             label.map({ $0.utf8.count <= 256 && !$0.utf8.contains(0) }) ?? true,
             // A journal without a file system is none.
@@ -90,7 +90,9 @@ public struct FileSystemRecipe: Codable, Hashable, Sendable {
         case "ext2", "ext3", "ext4":
             words = ["mkfs.ext4", "-q", "-F"]
             if !features.isEmpty { words += ["-O", ProgramWord("none,\(features)")] }
-            if let blockSize, [1024, 2048, 4096].contains(blockSize) { words += ["-b", ProgramWord("\(blockSize)")] }
+            if let blockSize, [1024, 2048, 4096].contains(blockSize) {
+                words += ["-b", ProgramWord("\(max(blockSize, sectorSize))")]
+            }
             if let inodeSize, [128, 256, 512, 1024].contains(inodeSize) {
                 words += ["-I", ProgramWord("\(inodeSize)")]
             }
@@ -104,7 +106,11 @@ public struct FileSystemRecipe: Codable, Hashable, Sendable {
             if let id { words += ["-U", ProgramWord(id)] }
         case "vfat":
             words = ["mkfs.vfat"]
-            if let width, [12, 16, 32].contains(width) { words += ["-F", ProgramWord("\(width)")] }
+            // A cluster has a sector at least, and with too few of them FAT32 is none.
+            let isTooSmall = sectorSize > 512 && size / UInt64(sectorSize) < 66_000
+            if let width, [12, 16, 32].contains(width) {
+                words += ["-F", ProgramWord("\(width == 32 && isTooSmall ? 16 : width)")]
+            }
             if let id { words += ["-i", ProgramWord(id.replacing("-", with: ""))] }
         default: throw DiskFormatError("nobody here can make a file system of \(printable(type.utf8))")
         }
@@ -114,8 +120,9 @@ public struct FileSystemRecipe: Codable, Hashable, Sendable {
 
     /// Makes it on a device.
     /// - Throws: `DiskFormatError` where it is no recipe; `SystemError` with the words of the program.
-    func make(on device: BytePath) throws {
-        let result = try runProgram(words() + [ProgramWord(device)], limit: 600)
+    func make(on device: LoopDevice, sectorSize: Int) throws {
+        let words = try words(size: device.size, sectorSize: sectorSize)
+        let result = try runProgram(words + [ProgramWord(device.path)], limit: 600)
         guard result.status == 0 else {
             throw SystemError(EIO, "make", "a file system of \(printable(type.utf8))", detail: result.complaint)
         }

@@ -21,8 +21,12 @@ extension DiskRestoration {
                 report.changes.append("\(volume.stream) has \(resized.size) bytes, where it had \(volume.size)")
             }
         }
-        if !isExact, let partition = volume(plan.description.firmwareVolume?.stream) {
-            changing(partition, plan, "whether a firmware finds its loader", &report) { addFallbackLoader(&$0) }
+        if !isExact || identity != .same, let partition = volume(plan.description.firmwareVolume?.stream) {
+            changing(partition, plan, "whether a firmware finds its loader", &report) { root in
+                if !isExact { addFallbackLoader(&root) }
+                // systemd-boot hands it to the kernel.
+                if identity != .same { root.remove("loader/random-seed", "random seed") }
+            }
         }
         guard let system = plan.description.system, let place = volume(system.volume) else { return }
         let identifiers = Dictionary(

@@ -111,7 +111,8 @@ public final class DiskRestoration: DiskTarget {
     }
 
     public func stream(named name: String, size: UInt64) throws -> (any DiskStreamTarget)? {
-        if let plan, plan.dropped.contains(where: { $0.stream == name }) { return nil }
+        // It has no place here.
+        if let plan, plan.leftOut.contains(name) || plan.dropped.contains(where: { $0.stream == name }) { return nil }
         guard let plan, let volume = plan.description.volumes.first(where: { $0.stream == name && $0.way != .tree })
         else {
             findings.add(
@@ -152,6 +153,7 @@ public final class DiskRestoration: DiskTarget {
         request.devices = true
         // What is not as it was is said by the plan.
         request.otherHardware = true
+        request.hasOwnersOfMount = volume.recipe?.type == "vfat"
         return request
     }
 
@@ -165,7 +167,7 @@ public final class DiskRestoration: DiskTarget {
             try plan.target.clear(volume.start + part.lowerBound..<volume.start + part.upperBound)  // safe: within it
         }
         let device = try plan.target.loop(range)
-        do { try recipe.make(on: device.path) } catch let error as DiskFormatError {
+        do { try recipe.make(on: device, sectorSize: plan.target.sectorSize) } catch let error as DiskFormatError {
             throw DiskError.damagedDescription(error.description)
         }
         // It is gone with the last who uses it.
@@ -247,6 +249,14 @@ public final class DiskRestoration: DiskTarget {
         try change(plan, &report)
         try writeTable(plan)
         if options.tellsFirmware, !options.isExact { tellFirmware(plan, &report) }
+        for volume in plan.description.volumes where volume.content == "linux_raid_member" {
+            findings.add(
+                Finding(
+                    .note, path.appending(volume.stream),
+                    "it is one disk of an array, which is degraded until the others are restored, too, or others are added (`mdadm --add`)"
+                ))
+        }
+        if let twins = plan.twinsInWords { findings.add(Finding(.note, path, twins)) }
         return report
     }
 

@@ -7,6 +7,12 @@ public struct DiskRestorePlan {
     public let source: BytePath
     public let description: DiskDescription
     public let target: TargetDisk
+    /// Streams of the image that have no place on it.
+    let leftOut: Set<String>
+    /// Whether it has sectors of another size than the disk in the image.
+    public let hasOtherSectors: Bool
+    /// Volumes that have the UUID of something that is attached beside it, and that.
+    public let twins: [(stream: String, device: String)]
     /// The last volume, where it will have more room than it had, or, as files, less: its stream, and how large it gets, in bytes.
     public let resized: (stream: String, size: UInt64)?
     /// What lay behind the last partition, and has no place on this disk, or none any more.
@@ -21,9 +27,13 @@ public struct DiskRestorePlan {
     /// - Throws: `DiskError` where the image does not fit the disk, or says what cannot be.
     init(_ source: BytePath, _ description: DiskDescription, onto target: TargetDisk, image: String, grows: Bool) throws
     {
+        let imageSectors = description.sectorSize
+        let (description, leftOut) = try description.converted(toSectors: target.sectorSize, on: target.path)
         self.source = source
         self.description = description
         self.target = target
+        self.leftOut = leftOut
+        hasOtherSectors = imageSectors != target.sectorSize
         goesOn = try !image.isEmpty && !target.isBlank && RestoreNote(image: image).isOn(target)
         do {
             var table = try description.table?.decoded()
@@ -31,7 +41,7 @@ public struct DiskRestorePlan {
             dropped = Self.drop(description, onto: target, table, resized)
             try Self.check(description, onto: target, table, resized, without: dropped)
             self.table = table
-            try Self.refuseTwins(description, on: target)
+            twins = try Self.twins(description, on: target)
             pieces = try table?.encoded(diskSize: target.size, sectorSize: target.sectorSize) ?? []
         } catch let error as DiskFormatError { throw DiskError.damagedDescription(error.description) }
     }
@@ -54,9 +64,6 @@ public struct DiskRestorePlan {
         _ resized: (stream: String, size: UInt64)?, without dropped: [DiskDescription.Volume]
     ) throws {
         let unit = UInt64(target.sectorSize)
-        guard description.sectorSize == target.sectorSize else {
-            throw DiskError.otherSectors(target.path, image: description.sectorSize, disk: target.sectorSize)
-        }
         guard target.size >= description.smallestTarget else {
             throw DiskError.tooSmall(target.path, needed: description.smallestTarget, size: target.size)
         }
@@ -103,18 +110,32 @@ public struct DiskRestorePlan {
         }
     }
 
-    /// Nobody can make a second btrfs of one UUID beside the first: `mkfs.btrfs` refuses, and the kernel would take one for the other.
-    private static func refuseTwins(_ description: DiskDescription, on target: TargetDisk) throws {
+    /// What is attached beside the target, and has the UUID of something that will be on it.
+    /// - Throws: `DiskError.twin` of a btrfs that is made anew: `mkfs.btrfs` refuses, and the kernel would take one for the other.
+    private static func twins(
+        _ description: DiskDescription, on target: TargetDisk
+    ) throws -> [(stream: String, device: String)] {
+        // A file is attached nowhere.
+        let isAttached = target.device != nil
+        let isMadeAnew = { (volume: DiskDescription.Volume) in volume.way == .tree && volume.recipe?.type == "btrfs" }
+        guard isAttached || description.volumes.contains(where: isMadeAnew) else { return [] }
         let own = ([target.device?.name] + (target.device?.partitions ?? [])).compactMap { $0 }
         let names = BlockDevice.disks().flatMap { [$0.name] + $0.partitions }.filter { !own.contains($0) }
-        for volume in description.volumes where volume.way == .tree && volume.recipe?.type == "btrfs" {
-            guard let id = volume.recipe?.id else { continue }
-            for name in names {
-                // What cannot be looked at is no twin that mkfs would find.
-                let there = try? ContentProbe.look(at: BytePath("/dev/\(name)"), for: .fileSystems)
-                if there?.identifier == id { throw DiskError.twin(target.path, id: id, of: BytePath("/dev/\(name)")) }
-            }
+        // What cannot be looked at is no twin that anybody would find.
+        let attached = names.compactMap { name in
+            (try? ContentProbe.look(at: BytePath("/dev/\(name)"))).map { (name, $0?.identifier ?? "") }
         }
+        var found: [(stream: String, device: String)] = []
+        for volume in description.volumes {
+            guard let id = volume.contentID, !id.isEmpty, let (name, _) = attached.first(where: { $0.1 == id }) else {
+                continue
+            }
+            if isMadeAnew(volume) {
+                throw DiskError.twin(target.path, id: id, of: BytePath("/dev/\(name)"))
+            }
+            if isAttached { found.append((volume.stream, name)) }
+        }
+        return found
     }
 
     /// Gives the last partition what is behind it, where its file system can grow, or is made anew; of that also less, as long as its files fit.
@@ -169,6 +190,14 @@ public struct DiskRestorePlan {
     public var isOfOtherMachine: Bool {
         guard description.system != nil, target.device != nil, let machine = description.machine else { return false }
         return machine != HostFacts.boardIdentifier
+    }
+
+    /// What follows of its twins for the next start; nil: nothing.
+    public var twinsInWords: String? {
+        if twins.isEmpty { return nil }
+        let pairs = twins.map { "\(printable($0.stream.utf8)) that of /dev/\($0.device)" }
+        return "it has the same UUIDs as what is attached beside it (\(pairs.joined(separator: ", "))): "
+            + "take one of the disks out before the machine starts again, or it is chance which of the two it uses"
     }
 
     /// What somebody has to type; nil where nothing is lost.

@@ -22,7 +22,8 @@ func giveNewIdentity(_ root: inout SystemRoot, hostName: String?) {
             "SSH host keys")
     }
     root.remove(in: "var/lib/dhcp", "DHCP leases") { $0.hasSuffix(".leases") }
-    root.remove("var/lib/dhcpcd/duid", "DHCP identity")
+    for name in ["duid", "secret"] { root.remove("var/lib/dhcpcd/\(name)", "DHCP identity") }
+    root.remove(in: "var/lib/dhcpcd", "DHCP leases") { $0.hasSuffix(".lease") || $0.hasSuffix(".lease6") }
     root.remove("etc/dhcpcd.duid", "DHCP identity")
     root.remove(in: "var/lib/NetworkManager", "DHCP leases") { $0.hasSuffix(".lease") || $0 == "secret_key" }
     // Who a machine is to its stores, and what it has done: the copy joins again, and its log begins anew.

@@ -117,6 +117,11 @@ struct DiskRestore {
                 "\(Text.safe(volume.stream)) is left out: it lay behind the last partition, where \(plan.resized == nil ? "this disk ends" : "that has grown to")"
             )
         }
+        if plan.hasOtherSectors {
+            lines.append(
+                "it has sectors of another size: file systems are made anew, and what a BIOS starts from is left out")
+        }
+        if let twins = plan.twinsInWords { lines.append(twins) }
         if plan.goesOn { lines.append("an interrupted restore of the same image goes on") }
         return lines
     }

@@ -177,6 +177,7 @@ extension BackupRequest {
         options.own.formUnion(own.compactMap { FileIdentity($0) })
         options.parts = parts
         options.needs = disks.isEmpty ? needs : []
+        options.namesWrittenMeanwhile = !disks.isEmpty
         for stream in disks.flatMap(\.streams) where countsAhead {
             progress.expect(bytes: progress.bytesExpected &+ stream.size, items: 0)
         }

@@ -31,6 +31,7 @@ extension TreeReader {
         addAttributes(of: descriptor, to: &entry)
         guard isAllowed(entry) else { return nil }
         if opened.size == 0 {
+            noteIfWrittenMeanwhile(descriptor, name)
             state(opened)
             piece.bytes.append(record: .entry, entry.encoded())
             return opened
@@ -39,6 +40,7 @@ extension TreeReader {
         let isRead =
             opened.size < UInt64(Segment.fileLimit) && !hasHoles
             ? try smallFile(descriptor, &entry, opened) : try largeFile(descriptor, &entry, opened)
+        noteIfWrittenMeanwhile(descriptor, name)
         return isRead ? opened : nil
     }
 

@@ -17,6 +17,8 @@ final class TreeReader {
         var needs: [UInt8] = []
         /// Content after which the records so far are handed on: a single-file image wants them close to their content.
         var contentPerPiece = Int.max
+        /// Names files that were written since the first source began: of a whole system, what belongs together is to come from one moment.
+        var namesWrittenMeanwhile = false
 
         func isExcluded(_ name: [UInt8], at below: [UInt8], in source: BytePath) -> Bool {
             parts?.leadsTo(below) == false || excludes.contains { $0.matches(path: below, name: name, in: source) }
@@ -79,17 +81,46 @@ final class TreeReader {
         self.findings = findings
         chunker = Chunker(table: gearTable)
         // A file system's clock ticks every few milliseconds (FAT's every two seconds, but it has no inodes to trust).
-        let now = Timestamp.now()
-        trustedBefore =
-            now.nanoseconds >= 50_000_000
+        trustedBefore = Self.tickBefore(Timestamp.now())
+    }
+
+    private static func tickBefore(_ now: Timestamp) -> Timestamp {
+        now.nanoseconds >= 50_000_000
             ? Timestamp(seconds: now.seconds, nanoseconds: now.nanoseconds - 50_000_000)
             : Timestamp(seconds: now.seconds - 1, nanoseconds: now.nanoseconds + 950_000_000)
+    }
+
+    /// Notes a file that has been read if it may be of a later moment than those before it.
+    func noteIfWrittenMeanwhile(_ file: Descriptor, _ name: [UInt8]) {
+        // What cannot be looked at any more was read all the same.
+        guard let meanwhile, let status = try? file.status(), status.changed >= meanwhile else { return }
+        writtenMeanwhile.count += 1
+        if writtenMeanwhile.first.count < Self.shownMeanwhile { writtenMeanwhile.first.append(fullPath(name)) }
+    }
+
+    private static let shownMeanwhile = 12
+
+    /// One note a source, as nothing is wrong with any of them by itself.
+    private func nameWrittenMeanwhile() {
+        if writtenMeanwhile.count == 0 { return }
+        let (count, first) = writtenMeanwhile
+        let more = count > UInt64(first.count) ? " and \(count - UInt64(first.count)) more" : ""
+        findings.add(
+            Finding(
+                .note, source,
+                "written while the image was made, each as it was when it was read: \(first.map(\.description).joined(separator: ", "))\(more); "
+                    + "files that belong together, as those of a database, may be of different moments"))
+        writtenMeanwhile = (0, [])
     }
 
     private var source = BytePath([])
     var path: [UInt8] = []
     private var border: TreeBorder?
     private var folders: FolderStack?
+
+    /// Since when files are written while the sources are read.
+    private var meanwhile: Timestamp?
+    private var writtenMeanwhile: (count: UInt64, first: [BytePath]) = (0, [])
 
     /// Whether the entry under way is the source itself.
     private var isAtSource = true
@@ -133,6 +164,7 @@ final class TreeReader {
         self.source = source
         path = []
         isAtSource = true
+        if options.namesWrittenMeanwhile, meanwhile == nil { meanwhile = Self.tickBefore(Timestamp.now()) }
         var payload: [UInt8] = []
         payload.append(field: 1, source.bytes)
         if !hasSource, !options.needs.isEmpty, options.needs.count <= Format.maximumNeedsLength {
@@ -167,6 +199,7 @@ final class TreeReader {
             }
         } catch let error as SystemError { throw ImageError(error, on: source.description) }
         nameSplitLinks()
+        nameWrittenMeanwhile()
     }
 
     /// Notes a name of a file that has another one in an earlier source.

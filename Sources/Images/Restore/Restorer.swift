@@ -34,6 +34,8 @@ public struct RestoreRequest: Sendable {
     /// Restores a whole system on hardware of another series.
     public var otherHardware = false
     public var listPaths: (@Sendable (BytePath) -> Void)?
+    /// The source had owners and permissions of its mount alone, as FAT has: where the target does not take them, nothing is lost.
+    public var hasOwnersOfMount = false
 
     public init(target: BytePath) { self.target = target }
 }

@@ -109,9 +109,12 @@ final class TargetFileSystem: Sendable {
 
     // MARK: What is said
 
-    /// - Parameter place: where something was restored to, for messages.
-    func findings(at target: BytePath) -> [Finding] {
-        let losses = losses.withLock { $0 }
+    /// - Parameters:
+    ///   - target: where something was restored to, for messages.
+    ///   - withoutOwners: nobody misses owners and permissions.
+    func findings(at target: BytePath, withoutOwners: Bool) -> [Finding] {
+        var losses = losses.withLock { $0 }
+        if withoutOwners { for aspect in [Aspect.owners, .permissions] { losses[aspect] = nil } }
         if losses.isEmpty { return [] }
         // Only for the sentence.
         let type = (try? Mount.all().first { $0.id == mount })?.type ?? "of an unknown type"
@@ -155,7 +158,9 @@ extension Restorer {
     /// Says once what a file system did not keep.
     func addLosses() {
         for (_, fileSystem) in fileSystems.sorted(by: { $0.key < $1.key }) {
-            for finding in fileSystem.findings(at: request.target) { findings.add(finding) }
+            for finding in fileSystem.findings(at: request.target, withoutOwners: request.hasOwnersOfMount) {
+                findings.add(finding)
+            }
         }
     }
 }
