@@ -193,6 +193,12 @@ struct HostileDiskTests {
         #expect(!exists("/tmp/hostile"))
     }
 
+    @Test("What is shorter than a sector has no note of a restore")
+    func short() throws {
+        #expect(try !RestoreNote.isOn(MemoryDisk([])))
+        #expect(try !RestoreNote.isOn(MemoryDisk(Array("Holdfast: this disk is being restored".utf8))))
+    }
+
     @Test("A volume without a length is none that reaches to the end of the disk")
     func empty() throws {
         var description = try description()

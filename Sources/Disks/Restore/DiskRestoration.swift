@@ -303,7 +303,8 @@ struct RestoreNote {
 
     /// Whether one is there, of whatever image.
     static func isOn(_ disk: any DiskBytes) throws(SystemError) -> Bool {
-        try disk.read(0..<512).starts(with: beginning.utf8)
+        guard disk.size >= 512 else { return false }
+        return try disk.read(0..<512).starts(with: beginning.utf8)
     }
 
     private let text: [UInt8]
