@@ -43,10 +43,10 @@ extension BlockDevice {
         Self.lasting(uses) { $0.allSatisfy { $0.kind == .open } }
     }
 
-    /// Asks again, for a second, as long as what is there may go by itself.
+    /// Asks again, for three seconds, as long as what is there may go by itself.
     private static func lasting<Use>(_ find: () -> [Use], mayGo: ([Use]) -> Bool) -> [Use] {
         var found = find()
-        for _ in 0..<5 where !found.isEmpty && mayGo(found) {
+        for _ in 0..<15 where !found.isEmpty && mayGo(found) {
             usleep(200_000)
             found = find()
         }

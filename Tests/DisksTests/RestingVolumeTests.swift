@@ -46,7 +46,8 @@ struct RestingVolumeTests {
             rm $(seq -f 'mount/f%.0f' 1 2 80); mkdir mount/dir; head -c 5000000 /dev/urandom >mount/dir/new
             (cd mount; find . -type f | sort | xargs sha256sum) >sums
             \(last)
-            umount mount
+            # Another test's namespace may have it mounted, too, for a while.
+            sync -f mount; umount mount
             if [ \(start) != 0 ]; then truncate -s \(start) disk; cat plain >>disk; else mv plain disk; fi
             """)
     }
