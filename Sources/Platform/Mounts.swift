@@ -50,6 +50,9 @@ public struct Mount: Sendable, Hashable {
         try all().last { $0.point == point }
     }
 
+    /// Whether what is in it is gone with the power; devtmpfs is what /dev is where nobody mounted anything below it, rootfs an initramfs.
+    public var isInMemory: Bool { ["tmpfs", "ramfs", "devtmpfs", "rootfs"].contains(type) }
+
     /// The mount that holds an open file.
     public static func holding(_ file: Descriptor) throws(SystemError) -> Mount? {
         let id = try file.status().mount

@@ -260,7 +260,7 @@ public struct Wipe {
     private func refuseMemory() throws {
         try journal.make()
         let mount = try Mount.holding(Descriptor.open(journal.folder, .directory))
-        if let mount, ["tmpfs", "ramfs", "overlay"].contains(mount.type) {
+        if let mount, mount.isInMemory || mount.type == "overlay" {
             throw WipeError.recordInMemory(folder: journal.folder)
         }
     }

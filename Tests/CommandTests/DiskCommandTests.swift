@@ -26,6 +26,10 @@ struct DiskCommandTests {
         """,
     ]
 
+    /// Gives a loop device back. Another test's namespace may have what is on it mounted for a while longer.
+    private static let detach =
+        "leave() { for i in $(seq 50); do partx -d $1 2>/dev/null && break; sleep 0.2; done; losetup -d $1; }; leave"
+
     /// The numbers of swap and of what is unknown.
     private static func last(_ label: String) -> (swap: Int, unknown: Int) { label == "gpt" ? (4, 5) : (5, 6) }
 
@@ -261,7 +265,7 @@ struct DiskCommandTests {
             mkdir m1 m2 n1 n2; mount ${L}p1 m1; mount ${L}p2 m2; cp -r /usr/include/linux m1/; cp -r /usr/include/c++ m2/; ln -s a m2/link; mknod m2/node c 1 3
             """)
         #expect(made.output == "", "\(made)")
-        defer { place.shell("umount m1 m2; partx -d $(cat loop); losetup -d $(cat loop)") }
+        defer { place.shell("umount m1 m2; \(Self.detach) $(cat loop)") }
         let plan = place.shell("holdfast backup --disk $(cat loop) --dry-run")
         #expect(
             plan.output.contains("part1: ext4 “boot”: files, ") && plan.output.contains("part2: xfs"), "\(plan)")
@@ -279,7 +283,7 @@ struct DiskCommandTests {
             """
             exec 2>&1; N=$(losetup -f --show small); partx -a $N; mount -o ro ${N}p1 n1; mount -o ro,nouuid ${N}p2 n2
             for i in 1 2; do diff -r --no-dereference -x node m$i n$i; done; [ -c n2/node ] || echo no node; blkid -o value -s UUID $(cat loop)p1 $(cat loop)p2 >one; blkid -o value -s UUID ${N}p1 ${N}p2 | cmp - one
-            umount n1 n2; partx -d $N; losetup -d $N
+            umount n1 n2; \(Self.detach) $N
             """)
         #expect(seen.output == "", "\(seen)")
         let used = place.shell(
@@ -299,7 +303,7 @@ struct DiskCommandTests {
             mount ${L}p2 m2; seq 100000 >m2/file; umount m2
             """)
         #expect(made.output == "", "\(made)")
-        defer { place.shell("umount m1 m2; partx -d $(cat loop); losetup -d $(cat loop)") }
+        defer { place.shell("umount m1 m2; \(Self.detach) $(cat loop)") }
         place.shell("holdfast key generate --quiet")
         let seen = place.shell(
             """
@@ -309,7 +313,7 @@ struct DiskCommandTests {
             done
             holdfast restore --input second.image --disk out --quiet 2>/dev/null; O=$(losetup -f --show out); partx -a $O
             mount -o ro ${O}p2 m2; cat m2/state; ls -d m2/second; seq 100000 -1 1 | cmp - m2/file; umount m2; e2fsck -fn ${O}p2 >said 2>&1 || cat said
-            partx -d $O; losetup -d $O
+            \(Self.detach) $O
             """)
         #expect(seen.output == "second\nm2/second\n", "\(seen)")
     }
@@ -367,7 +371,7 @@ struct DiskCommandTests {
         let plan = place.shell("holdfast backup --disk $(cat loop) --dry-run")
         #expect(plan.status == 0 && plan.output.contains("not in the image: 1 snapshot (snap)"), "\(plan)")
         place.shell("holdfast key generate --quiet; holdfast backup --disk $(cat loop) --output image --quiet")
-        place.shell("umount m; partx -d $(cat loop); losetup -d $(cat loop)")
+        place.shell("umount m; \(Self.detach) $(cat loop)")
         let restored = place.holdfast("restore --input image --disk new")
         #expect(restored.status == 0, "\(restored)")
         let seen = place.shell(

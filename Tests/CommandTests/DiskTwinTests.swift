@@ -44,7 +44,10 @@ struct DiskTwinTests {
     )
     func refusal() {
         let place = Workplace()
-        #expect(place.shell(Self.disk + "\numount m1 m3; partx -d $L").output == "")
+        #expect(
+            place.shell(
+                Self.disk + "\numount m1 m3; for i in $(seq 50); do partx -d $L 2>/dev/null && break; sleep 0.2; done"
+            ).output == "")
         defer { place.shell("for l in $(cat loop other); do losetup -d $l; done") }
         place.shell("truncate -s 800M new; losetup -b 4096 -f --show new >other; truncate -s 800M same")
         place.shell("holdfast key generate --quiet; holdfast backup --disk $(cat loop) --output image --quiet")

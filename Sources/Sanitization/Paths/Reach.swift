@@ -33,7 +33,7 @@ public struct Reach: Sendable {
             if Self.journalsData(mount) {
                 reasons.append("the file system keeps content in its journal, too (data=journal)")
             }
-        case "tmpfs", "ramfs":
+        case _ where mount.isInMemory:
             let swap = (try? readWhole("/proc/swaps", limit: 1 << 20)) ?? []
             if swap.count(where: { $0 == UInt8(ascii: "\n") }) > 1 {
                 reasons.append("it is in memory, which may have been written to swap space")
