@@ -10,7 +10,7 @@ struct LVMMember {
         var id: String
         /// Bytes of the physical volume.
         var range: Range<UInt64>
-        /// Whether that is all of it: then its content can be looked at there.
+        /// Whether that is all of it, and nothing else is made of it: then its content can be looked at there.
         var isWhole: Bool
     }
 
@@ -38,6 +38,9 @@ struct LVMMember {
         else { throw DiskFormatError("the text of its volume group does not fit it") }
         var found: [LogicalVolume] = []
         for (name, volume) in group["logical_volumes"]?.members ?? [:] {
+            // What LVM hides is what other volumes are made of, as a pool or the slower side of a cache: what looks like a file system in it may be
+            // a part of one, or what that once was.
+            let isVisible = volume["status"]?.list?.contains(.text("VISIBLE")) == true
             let segments = (volume.members ?? [:]).filter { $0.key.hasPrefix("segment") && $0.value.members != nil }
             for segment in segments.values {
                 for (place, length) in try Self.areas(of: segment, on: own.key) {
@@ -46,7 +49,7 @@ struct LVMMember {
                     }
                     // safe: within the disk, as compared
                     let range = begin + place * extent..<begin + (place + length) * extent
-                    let isWhole = segments.count == 1 && Self.isPlain(segment)
+                    let isWhole = isVisible && segments.count == 1 && Self.isPlain(segment)
                     let id = volume["id"]?.text?.filter { $0 != "-" } ?? ""
                     found.append(LogicalVolume(name: name, id: id, range: range, isWhole: isWhole))
                 }
