@@ -210,6 +210,13 @@ public final class Descriptor: Sendable {
         )
     }
 
+    /// Files and folders of the file system, as far as it counts them.
+    public func fileCount() throws(SystemError) -> UInt64 {
+        var result = statvfs()
+        try check("look at", "the file system") { fstatvfs(raw, &result) }
+        return UInt64(result.f_files - min(result.f_files, result.f_ffree))
+    }
+
     /// Bytes of the file system that hold nothing, whoever may have them.
     public func emptySpace() throws(SystemError) -> UInt64 {
         var result = statvfs()

@@ -37,6 +37,14 @@ struct DiskAtWorkTests {
                 umount n1 n2; leave $N
                 """)
         #expect(seen.output == "", "\(seen)")
+        // The smallest that was said is no more than that.
+        let smallest = place.shell(
+            """
+            exec 2>&1; holdfast backup --disk $(cat loop) --dry-run --json >plan
+            truncate -s $(python3 -c 'import json; print(json.load(open("plan"))["disks"][0]["smallestTarget"])') exact
+            holdfast restore line3 --from store --disk exact --confirm exact --quiet
+            """)
+        #expect(smallest.status == 0, "\(smallest)")
         let used = place.shell(
             "holdfast restore line3 --from store --disk $(cat loop) --confirm $(basename $(cat loop))")
         #expect(used.status == 4 && used.output.contains("in use"), "\(used)")
@@ -67,6 +75,65 @@ struct DiskAtWorkTests {
                 leave $O
                 """)
         #expect(seen.output == "second\nm2/second\n", "\(seen)")
+    }
+
+    @Test(
+        "While a disk is read nothing of it comes into use, what is mounted over it is not read, and what lies below a mount is"
+    )
+    func held() {
+        let place = Workplace()
+        let made = place.shell(
+            partitionedLoops + """
+                exec 2>&1; truncate -s 300M disk; printf 'label: gpt\nstart=2048,size=140M\nsize=100M\n' | sfdisk -q disk; mkdir m1 m2 kept
+                L=$(attach disk); echo $L >loop; mkfs.ext4 -q ${L}p1; mkfs.ext4 -q ${L}p2
+                mount ${L}p2 m2; head -c 20M /dev/urandom >m2/file; cp m2/file file; umount m2; mount ${L}p1 m1
+                head -c 20M /dev/urandom >m1/file; mkdir -m 700 m1/under; echo hidden >m1/under/hidden; cp -a m1/. kept; mount -t tmpfs -o mode=1777 over m1/under
+                """)
+        #expect(made.output == "", "\(made)")
+        defer { place.shell(partitionedLoops + "umount m1 m2; umount m1/under; umount m1; leave $(cat loop)") }
+        let read = place.shell(
+            """
+            holdfast key generate --quiet >said 2>&1
+            (holdfast backup --disk $(cat loop) --output - 2>plan; echo $? >status) | (until [ -e go ]; do sleep 0.1; done; cat >image) &
+            until grep -qs 'the smallest disk' plan || [ -e status ]; do sleep 0.1; done
+            mount $(cat loop)p2 m2 2>/dev/null && echo it is mounted
+            mount -t tmpfs over m1; echo other >m1/other; touch go; wait; cat status; umount m1; mount $(cat loop)p2 m2 && umount m2
+            """)
+        #expect(read.output == "0\n", "\(read)")
+        let seen = place.shell(
+            partitionedLoops + """
+                exec 2>&1; holdfast restore --input image --disk new --quiet 2>/dev/null; N=$(attach new)
+                mount -o ro ${N}p2 m2; cmp file m2/file; umount m2; mount -o ro ${N}p1 m2; rm -rf kept/lost+found
+                diff -r -x lost+found kept m2; stat -c %a m2/under; umount m2; leave $N
+                """)
+        #expect(seen.output == "700\n", "\(seen)")
+    }
+
+    @Test("More files than a file system of that size is made for by itself find room, on the smallest disk, too")
+    func manyFiles() {
+        let place = Workplace()
+        let seen = place.shell(
+            partitionedLoops + """
+                exec 2>&1; truncate -s 300M disk; printf 'label: gpt\nstart=2048\n' | sfdisk -q disk; mkdir m
+                L=$(attach disk); mkfs.ext4 -q -N 60000 ${L}p1; mount ${L}p1 m; (cd m; seq 40000 | xargs touch)
+                holdfast key generate --quiet >said; holdfast backup --disk $L --dry-run --json >plan; holdfast backup --disk $L --output image --quiet; umount m; leave $L
+                truncate -s $(python3 -c 'import json; print(json.load(open("plan"))["disks"][0]["smallestTarget"])') small
+                holdfast restore --input image --disk small --confirm small --quiet 2>/dev/null || echo $?
+                L=$(attach small); mount -o ro ${L}p1 m; ls m | wc -l; umount m; leave $L
+                """)
+        #expect(seen.output == "40001\n", "\(seen)")
+    }
+
+    @Test("A file system that is mounted without what its journal holds is not read")
+    func withoutJournal() {
+        let place = Workplace()
+        let refused = place.shell(
+            partitionedLoops + """
+                exec 2>&1; truncate -s 64M disk; printf 'label: gpt\nstart=2048\n' | sfdisk -q disk; mkdir m
+                L=$(attach disk); mkfs.ext4 -q ${L}p1; mount -o ro,noload ${L}p1 m; holdfast backup --disk $L --dry-run; echo $?; umount m; leave $L
+                """)
+        #expect(
+            refused.output.contains("without what its journal holds") && refused.output.hasSuffix("4\n"), "\(refused)")
     }
 
     @Test("Of a btrfs in use all subvolumes come that can be written, mounted or not, and snapshots are named")

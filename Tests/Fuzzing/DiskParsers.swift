@@ -206,7 +206,7 @@ private func readDescription(_ bytes: [UInt8]) throws -> Int {
     for volume in description.volumes {
         guard let words = try? volume.recipe?.words(size: volume.size, sectorSize: 512) else { continue }
         // Options, and what follows an option: no word of the image is one by itself.
-        let options = ["-q", "-f", "-F", "-O", "-b", "-I", "-U", "-m", "-i", "-n", "-L"]
+        let options = ["-q", "-f", "-F", "-O", "-b", "-I", "-U", "-m", "-i", "-n", "-L", "-N"]
         var isValue = true
         for word in words {
             if !isValue { precondition(options.contains(word.shown), "a word that nobody gave") }

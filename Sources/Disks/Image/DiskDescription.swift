@@ -73,7 +73,14 @@ public struct DiskDescription: Codable, Hashable, Sendable {
         public var contentID: String?
         public var label: String?
         /// Of a *tree*: what its files, the file system itself and some room to work in take, in bytes.
-        var smallestSize: UInt64 { used.adding(saturating: used / 8).adding(saturating: 64 << 20) }
+        var smallestSize: UInt64 {
+            var size = used.adding(saturating: used / 8).adding(saturating: 64 << 20)
+            if let files = recipe?.tableLength(on: size) {
+                size.add(saturating: files.multiplied(saturating: UInt64(clamping: recipe?.inodeSize ?? 256)))
+            }
+            // mkfs.xfs makes none that is smaller.
+            return content == "xfs" ? max(size, 300 << 20) : size
+        }
         /// Of a *tree*: the sources of the image that its files are in, and how its file system is made anew.
         public var trees: [Tree]?
         public var recipe: FileSystemRecipe?
@@ -157,7 +164,9 @@ extension DiskDescription {
         for volume in outerVolumes where !behind.contains(volume) {
             let isShrunk = volume == last && volume.way == .tree && volume.partition != nil
             let size = isShrunk ? min(volume.size, volume.smallestSize) : volume.size
-            end = max(end, volume.start.adding(saturating: size))
+            let stop = volume.start.adding(saturating: size)
+            // What is made smaller ends at a whole MiB.
+            end = max(end, size < volume.size ? stop.adding(saturating: (1 << 20) - 1) / (1 << 20) * (1 << 20) : stop)
         }
         for entry in table?.partitions ?? [] where entry.number != last?.partition {
             end = max(end, entry.start.adding(saturating: entry.length))

@@ -51,8 +51,8 @@ public struct SourceDisk: Sendable {
 public struct DiskSurvey {
     public internal(set) var description: DiskDescription
     public private(set) var streams: [any DiskStream] = []
-    /// What is read as files: places where file systems of the disk are mounted, and where each is read that is mounted nowhere.
-    public private(set) var trees: [(source: BytePath, view: BytePath?)] = []
+    /// What is read as files: places where file systems of the disk are mounted, and where each is read.
+    public private(set) var trees: [(source: BytePath, view: BytePath)] = []
     let disk: SourceDisk
     private var use = DiskUse()
 
@@ -175,14 +175,16 @@ public struct DiskSurvey {
         volume.contentID = content.identifier.isEmpty ? nil : content.identifier
         volume.label = content.label.isEmpty ? nil : printable(content.label)
         volume.recipe = try FileSystemRecipe(of: content, on: device)
-        let space = try Descriptor.open(mounted.first { $0.view == nil }?.point ?? mounted[0].point, .directory).space()
+        let root = try Descriptor.open(mounted[0].view, .directory)
+        if content.type.hasPrefix("ext") { volume.recipe?.fileCount = try root.fileCount() }
+        let space = try root.space()
         volume.used = space.total - min(space.total, space.free)
         volume.trees = mounted.map { DiskDescription.Tree(source: $0.name, subvolume: $0.subvolume) }
         volume.why = nil
         trees += mounted.map { ($0.point, $0.view) }
         for tree in mounted where description.system == nil {
             description.system = SystemOnDisk(
-                in: try Descriptor.open(tree.view ?? tree.point, .directory), volume.stream, tree.subvolume)
+                in: try Descriptor.open(tree.view, .directory), volume.stream, tree.subvolume)
         }
     }
 

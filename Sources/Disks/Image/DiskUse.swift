@@ -12,8 +12,8 @@ struct DiskUse {
         var name: String
         /// Of btrfs: what is mounted there, from its top on.
         var subvolume: String?
-        /// Where it is read, if it is mounted nowhere.
-        var view: BytePath?
+        /// Where it is read: what is mounted later, over it or in it, is not seen there, and what lies below such a mount is.
+        var view: BytePath
 
         /// Whether the kernel has it where the table on the disk says: who divides a disk that is in use changes the one and not the other.
         func lies(at range: Range<UInt64>) -> Bool {
@@ -55,6 +55,9 @@ struct DiskUse {
             let number = device.disk == nil ? 0 : Self.number(of: device)
             let trees = try trees(on: device, uses, all, of: path)
             if !trees.isEmpty { mounts[number] = trees }
+            if trees.isEmpty, device.holders.isEmpty, device.disk != nil || disk.partitions.isEmpty {
+                try hold(device, uses, of: path)
+            }
             for holder in device.holders {
                 if let layer = try layer(holder, on: device, all, of: path) {
                     layers[number, default: []].append(layer)
@@ -71,7 +74,7 @@ struct DiskUse {
             mount.device == device.number
                 || mount.source.isAbsolute && BlockDevice.at(mount.source)?.number == device.number
         }
-        let trees = try Self.trees(mounted, device)
+        let trees = try self.trees(mounted, device)
         let isMounted = uses.contains { $0.device == device.name && [.mounted, .fileSystem].contains($0.kind) }
         if isMounted, trees.isEmpty {
             throw DiskError.inUse(path, ["\(device.name) is mounted where it cannot be read from here"])
@@ -103,11 +106,21 @@ struct DiskUse {
         }
         guard others.isEmpty else { throw DiskError.inUse(path, others.map(\.description)) }
         let trees = try trees(on: holder, uses, all, of: path)
+        if trees.isEmpty { try hold(holder, uses, of: path) }
         return trees.isEmpty ? nil : Layer(id: id, name: name, trees: trees)
     }
 
-    /// What is read of subvolumes that are mounted nowhere; held as long as that is wanted.
-    private(set) var tops: [Descriptor] = []
+    /// Keeps what is at rest from being mounted while it is read: of one that was in between, half would be as it was, and half as it is.
+    private mutating func hold(_ device: BlockDevice, _ uses: [DeviceUse], of path: BytePath) throws {
+        if uses.contains(where: { $0.device == device.name && $0.kind == .swap }) { return }
+        do throws(SystemError) { held.append(try Descriptor.open(device.path, .exclusive)) } catch {
+            throw error.code == EBUSY
+                ? DiskError.inUse(path, ["the kernel or a program holds \(device.name)"]) : error
+        }
+    }
+
+    /// What is at rest, and the roots of what is mounted; held as long as the disk is read.
+    private var held: [Descriptor] = []
     /// Subvolumes that are not read: snapshots, which would take as much again.
     private(set) var snapshots: [String] = []
 
@@ -116,7 +129,7 @@ struct DiskUse {
         _ trees: [MountedTree], of mount: Mount, _ device: BlockDevice
     ) throws -> [MountedTree] {
         let top = try Descriptor.topLevel(of: mount).open([UInt8(ascii: ".")], .directory)
-        tops.append(top)
+        held.append(top)
         var (trees, waiting) = (trees, [BytePath([])])
         while let above = waiting.popLast() {
             let folder = above.bytes.isEmpty ? top : try top.openBeneath(above.bytes, .directory)
@@ -155,7 +168,7 @@ struct DiskUse {
     }
 
     /// Each file system, or subvolume, once: where its path is the shortest.
-    private static func trees(_ mounted: [Mount], _ device: BlockDevice) throws -> [MountedTree] {
+    private mutating func trees(_ mounted: [Mount], _ device: BlockDevice) throws -> [MountedTree] {
         var found: [BytePath: MountedTree] = [:]
         for mount in mounted.sorted(by: { $0.point.bytes.count < $1.point.bytes.count }) where found[mount.root] == nil
         {
@@ -166,9 +179,17 @@ struct DiskUse {
             guard let name = String(validating: mount.point.bytes, as: UTF8.self),
                 let root = String(validating: mount.root.bytes, as: UTF8.self)
             else { throw DiskError.inUse(device.path, ["it is mounted at \(mount.point), which is no text"]) }
+            let ignored = ["noload", "norecovery", "nologreplay", "rescue=nologreplay", "rescue=all"]
+            if let option = mount.options.first(where: ignored.contains) {
+                throw DiskError.inUse(
+                    device.path, ["it is mounted at \(mount.point) without what its journal holds (\(option))"])
+            }
+            let clone = try folder.cloneMount()
+            held.append(clone)
             found[mount.root] = MountedTree(
                 device: device, point: mount.point, name: name,
-                subvolume: mount.type == "btrfs" && root != "/" ? String(root.dropFirst()) : nil)
+                subvolume: mount.type == "btrfs" && root != "/" ? String(root.dropFirst()) : nil,
+                view: BytePath("/proc/self/fd/\(clone.raw)"))
         }
         return found.values.sorted { $0.point.bytes.count < $1.point.bytes.count }
     }

@@ -14,6 +14,8 @@ public struct FileSystemRecipe: Codable, Hashable, Sendable {
     /// Bytes, of ext4.
     public var blockSize: Int?
     public var inodeSize: Int?
+    /// Of ext4: the files that are to find room.
+    public var fileCount: UInt64?
     /// Of FAT: 12, 16 or 32.
     public var width: Int?
 
@@ -96,6 +98,7 @@ public struct FileSystemRecipe: Codable, Hashable, Sendable {
             if let inodeSize, [128, 256, 512, 1024].contains(inodeSize) {
                 words += ["-I", ProgramWord("\(inodeSize)")]
             }
+            if let count = tableLength(on: size) { words += ["-N", ProgramWord("\(count)")] }
             if let id { words += ["-U", ProgramWord(id)] }
         case "xfs":
             words = ["mkfs.xfs", "-q", "-f"]
@@ -116,6 +119,14 @@ public struct FileSystemRecipe: Codable, Hashable, Sendable {
         }
         if let label { words += [type == "vfat" ? "-n" : "-L", ProgramWord(label)] }
         return words
+    }
+
+    /// How many files the table of an ext4 of this size has to be made for; nil: what mkfs.ext4 takes by itself, one for 16 KiB, is enough.
+    func tableLength(on size: UInt64) -> UInt64? {
+        guard let fileCount, type.hasPrefix("ext") else { return nil }
+        let count = fileCount.adding(saturating: fileCount / 4).adding(saturating: 1024)
+        // More than that is no table that leaves room for content.
+        return count > size / 16384 && count < min(size / 512, UInt64(UInt32.max)) ? count : nil
     }
 
     /// Makes it on a device.

@@ -29,14 +29,17 @@ func addFallbackLoader(_ partition: inout SystemRoot) {
 /// Names file systems in fstab and crypttab by their UUIDs where they are named by the place of their disk.
 /// - Parameter identifiers: of file systems, by the number of their partition on the disk that was restored.
 func nameByIdentifier(_ root: inout SystemRoot, _ identifiers: [Int: String]) {
+    // The disk that the system is on is the one that is restored. A name in another line may be that of any other disk.
+    let own = (root.text(of: "etc/fstab")?.split(separator: "\n") ?? []).first { line in
+        ["/", "/boot", "/boot/efi"].contains(field(1, of: line)) && field(0, of: line).flatMap { DeviceName($0) } != nil
+    }
+    guard let disk = own.flatMap({ field(0, of: $0) }).flatMap({ DeviceName($0) })?.disk else { return }
     for (path, column) in [("etc/fstab", 0), ("etc/crypttab", 1)] {
         guard let text = root.text(of: path) else { continue }
-        let names = text.split(separator: "\n").compactMap { field(column, of: $0).flatMap { DeviceName($0) } }
-        // Which of two disks was the one that is restored here nobody knows.
-        guard !names.isEmpty, Set(names.map(\.disk)).count == 1 else { continue }
         var isChanged = false
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { line -> String in
-            guard let word = field(column, of: line), let name = DeviceName(word), let id = identifiers[name.partition],
+            guard let word = field(column, of: line), let name = DeviceName(word), name.disk == disk,
+                let id = identifiers[name.partition],
                 let place = line.range(of: word)
             else { return String(line) }
             isChanged = true
