@@ -206,6 +206,11 @@ int clinux_btrfs_children(int subvolume, uint64_t after, struct clinux_subvolume
     return (int)count;
 }
 
+int clinux_btrfs_set_default(int descriptor, uint64_t id) {
+    __u64 number = id;
+    return ioctl(descriptor, BTRFS_IOC_DEFAULT_SUBVOL, &number);
+}
+
 int clinux_btrfs_default(int descriptor, uint64_t *id) {
     struct btrfs_ioctl_search_args search;
     if (search_roots(descriptor, &search, BTRFS_ROOT_TREE_DIR_OBJECTID, BTRFS_DIR_ITEM_KEY, BTRFS_DIR_ITEM_KEY, 0) != 0) return -1;

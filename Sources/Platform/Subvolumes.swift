@@ -124,6 +124,12 @@ extension Descriptor {
         return id
     }
 
+    /// Has this subvolume mounted where the mount names none. Wants to be root.
+    public func makeDefaultSubvolume() throws(SystemError) {
+        let id = try subvolumeInfo().id
+        try check("set", "the default subvolume") { clinux_btrfs_set_default(raw, id) }
+    }
+
     /// The paths of the subvolumes that hang directly in this one, below its root. Wants to be root.
     public func nestedSubvolumes() throws(SystemError) -> [BytePath] {
         var result: [BytePath] = []

@@ -153,6 +153,8 @@ int clinux_btrfs_path(int descriptor, uint64_t tree, uint64_t inode, char *path,
 int clinux_btrfs_children(int subvolume, uint64_t after, struct clinux_subvolume *result, size_t capacity);
 /// The subvolume that is mounted where none is named.
 int clinux_btrfs_default(int descriptor, uint64_t *id);
+/// BTRFS_IOC_DEFAULT_SUBVOL: makes another one that.
+int clinux_btrfs_set_default(int descriptor, uint64_t id);
 
 /// Length and logical sector size of a block device, in bytes.
 int clinux_block_facts(int descriptor, uint64_t *bytes, uint32_t *sector);

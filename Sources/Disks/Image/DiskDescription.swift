@@ -93,6 +93,8 @@ public struct DiskDescription: Codable, Hashable, Sendable {
         public var source: String
         /// The subvolume of btrfs, from the top on; absent of others.
         public var subvolume: String?
+        /// Whether that is what is mounted where nobody names one; absent: no.
+        public var isDefault: Bool?
     }
 
     public struct Gap: Codable, Hashable, Sendable {

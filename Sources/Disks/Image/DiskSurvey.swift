@@ -179,7 +179,9 @@ public struct DiskSurvey {
         if content.type.hasPrefix("ext") { volume.recipe?.fileCount = try root.fileCount() }
         let space = try root.space()
         volume.used = space.total - min(space.total, space.free)
-        volume.trees = mounted.map { DiskDescription.Tree(source: $0.name, subvolume: $0.subvolume) }
+        volume.trees = mounted.map {
+            DiskDescription.Tree(source: $0.name, subvolume: $0.subvolume, isDefault: $0.isDefault ? true : nil)
+        }
         volume.why = nil
         trees += mounted.map { ($0.point, $0.view) }
         for tree in mounted where description.system == nil {

@@ -12,6 +12,8 @@ struct DiskUse {
         var name: String
         /// Of btrfs: what is mounted there, from its top on.
         var subvolume: String?
+        /// Whether that is what is mounted where nobody names one.
+        var isDefault = false
         /// Where it is read: what is mounted later, over it or in it, is not seen there, and what lies below such a mount is.
         var view: BytePath
 
@@ -150,6 +152,12 @@ struct DiskUse {
                         device: device, point: place, name: "/dev/\(device.name)/\(name)", subvolume: name,
                         view: BytePath("/proc/self/fd/\(top.raw)/\(name)")))
             }
+        }
+        let standard = try top.defaultSubvolume()
+        for index in trees.indices {
+            guard let subvolume = trees[index].subvolume else { continue }
+            let folder = try top.openBeneath(Array(subvolume.utf8), .directory)
+            trees[index].isDefault = try folder.subvolumeInfo().id == standard
         }
         return trees.sorted { ($0.subvolume ?? "").utf8.count < ($1.subvolume ?? "").utf8.count }
     }

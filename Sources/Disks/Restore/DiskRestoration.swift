@@ -247,6 +247,7 @@ public final class DiskRestoration: DiskTarget {
         if plan.table == nil { for volume in volumes { try volume.writeFirstSector() } }
         test(plan, &report)
         try change(plan, &report)
+        try setDefaultSubvolumes(plan, besides: Set(report.notMounted.map(\.stream)))
         try writeTable(plan)
         if options.tellsFirmware, !options.isExact { tellFirmware(plan, &report) }
         for volume in plan.description.volumes where volume.content == "linux_raid_member" {
@@ -258,6 +259,17 @@ public final class DiskRestoration: DiskTarget {
         }
         if let twins = plan.twinsInWords { findings.add(Finding(.note, path, twins)) }
         return report
+    }
+
+    /// From here on the top of a btrfs is not what is mounted.
+    private func setDefaultSubvolumes(_ plan: DiskRestorePlan, besides lost: Set<String>) throws {
+        for volume in plan.description.volumes where hasCome(volume) && !lost.contains(volume.stream) {
+            guard let subvolume = volume.trees?.first(where: { $0.isDefault == true })?.subvolume else { continue }
+            // safe: the plan has looked at it
+            let range = volume.start..<volume.start + plan.size(of: volume)
+            let mount = try plan.target.mount(range, type: "btrfs", isWritten: true)
+            try mount.folder.openBeneath(Array(subvolume.utf8), .directory).makeDefaultSubvolume()
+        }
     }
 
     private func writeTable(_ plan: DiskRestorePlan) throws {
