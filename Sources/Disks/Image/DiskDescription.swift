@@ -139,12 +139,10 @@ public struct DiskDescription: Codable, Hashable, Sendable {
 
     /// A name of letters, digits and `-`: it is a part of paths that people are shown.
     private static func isStream(_ name: String) -> Bool {
-        (1...64).contains(name.utf8.count)
-            && name.utf8.allSatisfy { byte in
-                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
-                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: "-")
-            }
+        (1...longestStreamName).contains(name.utf8.count) && isOfLettersAndDigits(name)
     }
+
+    static let longestStreamName = 64
 
     /// What the kernel can address, less what tables and sums need.
     private static let largestDisk = UInt64(Int64.max) / 2
@@ -161,8 +159,7 @@ extension DiskDescription {
     /// The smallest disk that it is restored to, in bytes: as far as anything of it lies, and, where the last is taken as files, as small as that gets.
     public var smallestTarget: UInt64 {
         var end: UInt64 = 0
-        let behind = behindPartitions
-        let last = outerVolumes.filter { !behind.contains($0) }.max { $0.start < $1.start }
+        let (behind, last) = (behindPartitions, lastVolume)
         for volume in outerVolumes where !behind.contains(volume) {
             let isShrunk = volume == last && volume.way == .tree && volume.partition != nil
             let size = isShrunk ? min(volume.size, volume.smallestSize) : volume.size
@@ -182,6 +179,12 @@ extension DiskDescription {
 
     /// Those that lie in none other.
     var outerVolumes: [Volume] { volumes.filter { $0.within == nil } }
+
+    /// The one that has more room on a larger disk, or less on a smaller one: nothing but what lies behind the partitions is behind it.
+    var lastVolume: Volume? {
+        let behind = behindPartitions
+        return outerVolumes.filter { !behind.contains($0) }.max { $0.start < $1.start }
+    }
 
     /// What lies behind the last partition: it belongs to the end of that very disk, as the marks of arrays do, and needs no room on another.
     var behindPartitions: [Volume] {

@@ -153,7 +153,8 @@ public struct DiskSurvey {
             there.identifier == seen.identifier
         else { throw DiskError.otherPartitions(disk.path, layer.trees[0].point) }
         let plain = layer.name.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" }
-        var name = "\(outer.stream)-\(String(plain.prefix(64)))"
+        // LVM's names may be twice as long as a reader takes; what makes two of them different has room behind.
+        var name = String("\(outer.stream)-\(String(plain))".prefix(DiskDescription.longestStreamName - 8))
         while description.volumes.contains(where: { $0.stream == name }) { name += "-" }
         var volume = DiskDescription.Volume(
             stream: name, partition: nil, start: range.lowerBound, size: range.upperBound - range.lowerBound,

@@ -144,9 +144,14 @@ public struct FileSystemRecipe: Codable, Hashable, Sendable {
 /// line of a file would take for more than one word.
 func isPlainName(_ text: String, and others: String = "") -> Bool {
     (1...64).contains(text.utf8.count) && text.utf8.first != UInt8(ascii: "-")
-        && text.utf8.allSatisfy { byte in
-            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
-                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: "-")
-                || others.utf8.contains(byte)
-        }
+        && isOfLettersAndDigits(text, and: others)
+}
+
+/// Whether nothing is in it but letters, digits, `-` and some others.
+func isOfLettersAndDigits(_ text: String, and others: String = "") -> Bool {
+    text.utf8.allSatisfy { byte in
+        (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+            || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: "-")
+            || others.utf8.contains(byte)
+    }
 }

@@ -63,6 +63,7 @@ final class VolumeStream: DiskStream {
             throw SystemError(EIO, "read", subject, detail: "it ends too early")
         }
     }
+
     func files(in parts: [Range<UInt64>], checkStop: () throws -> Void) throws -> [BytePath]? {
         guard let map, !map.places.isEmpty else { return nil }
         var found: [BytePath] = []

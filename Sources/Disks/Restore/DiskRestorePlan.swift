@@ -142,9 +142,7 @@ public struct DiskRestorePlan {
     private static func resize(
         _ table: inout PartitionTable?, _ description: DiskDescription, onto target: TargetDisk, grows: Bool
     ) -> (stream: String, size: UInt64)? {
-        let behind = description.behindPartitions
-        guard var changed = table,
-            let last = description.outerVolumes.filter({ !behind.contains($0) }).max(by: { $0.start < $1.start }),
+        guard var changed = table, let last = description.lastVolume,
             last.way == .tree || last.way == .blocks && last.content.map(canGrow) == true,
             let index = changed.partitions.firstIndex(where: { $0.number == last.partition }),
             // A logical one ends with the one around it.
@@ -162,7 +160,7 @@ public struct DiskRestorePlan {
             }
         } else {
             // What lies behind it keeps its place on a disk that is as large as that was.
-            if !behind.isEmpty, target.size <= description.size { return nil }
+            if !description.behindPartitions.isEmpty, target.size <= description.size { return nil }
             // Less than a hundredth is not worth that a file system is changed for it.
             guard grows, size - last.size >= max(unit, last.size / 100) else { return nil }
         }
