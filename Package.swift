@@ -39,7 +39,7 @@ var targets: [Target] = [
     .target(
         name: "Boot", dependencies: ["Machine", "Platform", "Cryptography", "Reporting"], swiftSettings: small),
     .target(
-        name: "Disks", dependencies: ["Images", "Machine", "Platform", "Cryptography", "Reporting", "CLinux"],
+        name: "Disks", dependencies: ["Boot", "Images", "Machine", "Platform", "Cryptography", "Reporting", "CLinux"],
         swiftSettings: small),
     .target(
         name: "RestorePoints",

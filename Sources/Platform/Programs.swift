@@ -51,6 +51,12 @@ func program(_ word: ProgramWord) throws(SystemError) -> BytePath {
     throw .missingProgram(word.shown)
 }
 
+/// Where a program of a name is in the system's folders; nil where it is in none.
+public func programPath(_ name: String) -> BytePath? {
+    // Failed is what is not there: it could not be started, either.
+    try? program(ProgramWord(name))
+}
+
 extension SystemError {
     /// A program that is not there, with the package that has it.
     public static func missingProgram(_ name: String) -> SystemError {

@@ -141,9 +141,9 @@ public final class TargetDisk: @unchecked Sendable {
             isWritten: isWritten)
     }
 
-    /// A part of it as a device of its own, to be written.
-    func loop(_ range: Range<UInt64>) throws(SystemError) -> LoopDevice {
-        try LoopDevice(of: open, range, sectorSize: sectorSize, isWritten: true)
+    /// A part of it as a device of its own.
+    func loop(_ range: Range<UInt64>, isWritten: Bool = true) throws(SystemError) -> LoopDevice {
+        try LoopDevice(of: open, range, sectorSize: sectorSize, isWritten: isWritten)
     }
 
     var bytes: OpenDisk { OpenDisk(open, size: size, sectorSize: sectorSize, subject: "\(path)") }

@@ -49,26 +49,11 @@ struct DiskRestore {
         lines.forEach { session.console.note($0) }
         let identity = try asked.identity ?? ask(plan, session)
         guard let wanted = plan.confirmation else { return identity }
-        let device = plan.target.device
-        let question =
-            device.map { $0.serial.isEmpty ? "its name, \($0.name)" : "its serial number" } ?? "its name, \(wanted)"
-        func isMeant(_ given: String) -> Bool { given.split(separator: " ").joined(separator: " ") == wanted }
-        if let confirm = asked.confirm, isMeant(confirm) { return identity }
-        if asked.confirm == nil {
-            var line = "Everything on \(plan.target.path) will be gone. To go on type \(question)"
-            for _ in 0..<Self.attempts {
-                let given = try session.typed(line)
-                if isMeant(given) { return identity }
-                // Who types nothing does not want it.
-                if given.isEmpty { break }
-                line = "That is not \(question). Type it again, or nothing to end this"
-            }
-        }
-        throw DiskError.notConfirmed(plan.target.path, wanted: wanted)
+        try session.confirm(
+            losing: plan.target.path, device: plan.target.device, wanted: wanted,
+            given: asked.confirm)
+        return identity
     }
-
-    /// How often a serial number may be mistyped.
-    private static let attempts = 3
 
     /// Two machines that are one to the network, to SSH and to stores harm each other: nobody decides that by saying nothing.
     private func ask(_ plan: DiskRestorePlan, _ session: Session) throws -> RestoredIdentity {

@@ -38,6 +38,7 @@ struct RootCommand: ParsableCommand {
             CommandGroup(
                 name: "Keeping",
                 subcommands: [ScheduleCommand.self, CheckCommand.self, PruneCommand.self, RetireCommand.self]),
+            CommandGroup(name: "Rescue stick", subcommands: [StickCommand.self]),
             CommandGroup(
                 name: "Disposal",
                 subcommands: [DisksCommand.self, WipeCommand.self, CertificateCommand.self]),

@@ -1,0 +1,47 @@
+// What keeps a live system from being made.
+
+public import Reporting
+
+public enum LiveError: Explained, Hashable {
+    /// What this machine lacks: a file each, and the package that has it.
+    case missing([MissingPart])
+    /// No kernel whose modules are here, too.
+    case noKernel
+    case program(String, status: Int32, complaint: String)
+
+    public var description: String {
+        switch self {
+        case .missing(let parts):
+            "this machine lacks what a stick is made of: \(parts.map(\.name).joined(separator: ", "))"
+        case .noKernel: "there is no kernel in /boot whose modules are in /lib/modules"
+        case .program(let name, let status, let complaint): "\(name) ended with \(status): \(complaint)"
+        }
+    }
+
+    public var mend: String? {
+        switch self {
+        case .missing(let parts): "`apt-get install \(Set(parts.map(\.package)).sorted().joined(separator: " "))`"
+        case .noKernel: "`apt-get install linux-image-amd64`"
+        case .program: nil
+        }
+    }
+
+    public var exitStatus: Int32 {
+        switch self {
+        case .missing, .noKernel: 2
+        case .program: 1
+        }
+    }
+}
+
+/// A file or a program that is not here.
+public struct MissingPart: Hashable, Sendable {
+    public var name: String
+    /// Debian's package that has it.
+    public var package: String
+
+    public init(_ name: String, package: String) {
+        self.name = name
+        self.package = package
+    }
+}

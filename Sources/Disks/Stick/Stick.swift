@@ -1,0 +1,153 @@
+// A stick that starts a machine into Holdfast's menu and holds images.
+
+internal import Boot
+internal import Cryptography
+internal import Glibc
+public import Platform
+public import Reporting
+
+/// A medium, or a file that stands for one, that becomes a stick or is one.
+public final class Stick {
+    public let target: TargetDisk
+    let layout: StickLayout
+    let stop: Stop
+
+    /// Bytes of what holds images.
+    public var dataSize: UInt64 { layout.data.upperBound - layout.data.lowerBound }
+
+    /// What a file becomes where nobody says how large.
+    private static let usualData: UInt64 = 4 << 30
+
+    /// A medium on which a stick is to be made. Nothing is written yet.
+    /// - Parameter dataSize: bytes of what holds images; nil: all there is, and of a new file 4 GiB.
+    /// - Throws: `StickError`, `DiskError`, `SystemError`.
+    public init(making path: BytePath, dataSize: UInt64?, stop: Stop) throws {
+        self.stop = stop
+        let (wanted, isTooLarge) = (dataSize ?? Self.usualData).addingReportingOverflow(
+            StickLayout.boot.upperBound + 1 << 20)
+        guard !isTooLarge else { throw SystemError(EFBIG, "make", path.description) }
+        target = try TargetDisk(path, size: wanted, sectorSize: 512)
+        guard target.sectorSize == 512 else { throw StickError.sectors(path, target.sectorSize) }
+        let id = try SecureRandom.bytes(4).little(UInt32.self, at: 0)
+        guard let layout = StickLayout(size: target.size, dataSize: dataSize, id: id) else {
+            throw StickError.tooSmall(path, size: target.size, needed: StickLayout.smallest)
+        }
+        self.layout = layout
+    }
+
+    /// A stick.
+    /// - Throws: `StickError.noStick`, `DiskError`, `SystemError`.
+    public init(opening path: BytePath, stop: Stop) throws {
+        self.stop = stop
+        target = try TargetDisk(path, size: 0, sectorSize: 512)
+        guard target.sectorSize == 512 else { throw StickError.sectors(path, target.sectorSize) }
+        guard let table = try PartitionTable.read(target.bytes), let layout = StickLayout(table),
+            layout.data.upperBound <= target.size
+        else { throw StickError.noStick(path, reason: "its partitions are others") }
+        var label = [UInt8](repeating: 0, count: 11)
+        let target = target
+        try label.withUnsafeMutableBytes { try target.read(into: $0, at: StickLayout.boot.lowerBound + 71) }
+        guard label == Array(Self.bootLabel.utf8) + Array("    ".utf8) else {
+            throw StickError.noStick(path, reason: "the partition that starts a machine is another one")
+        }
+        self.layout = layout
+    }
+
+    private static let bootLabel = "HF-BOOT"
+    /// What people and stores (`usb:HOLDFAST/…`) see.
+    public static let dataLabel = "HOLDFAST"
+
+    // MARK: Making
+
+    /// Makes the stick. Its first sector comes last: a crash before leaves a medium on which nothing is, and the same call makes it anew.
+    /// - Returns: what the stick cannot do, because this machine has nothing for it.
+    public func make(_ loaders: StickLoaders, parts: BytePath?, progress: Progress) throws -> [String] {
+        let scratch = try ScratchFolder()
+        let (boot, bios, lacks) = try bootPart(loaders, parts, scratch.path)
+        let data = try FATFile(
+            scratch.path.appending("data"), size: dataSize, start: layout.data.lowerBound, label: Self.dataLabel,
+            id: layout.id)
+        try stop.checkStop()
+        try target.prepare()
+        try target.clear(0..<1 << 20)
+        // A copy of another table, which some would believe.
+        try target.clear(target.size - 1 << 20..<target.size)
+        try target.synchronize()
+        try data.write(to: target, at: layout.data.lowerBound) { _ in try self.stop.checkStop() }
+        try write(boot, bios, check: [(data, layout.data.lowerBound)])
+        return lacks
+    }
+
+    /// Makes what starts a machine anew; the images stay. A crash leaves a stick that starts nothing, with its images, and the same call goes on.
+    /// - Returns: what the stick cannot do, because this machine has nothing for it.
+    public func update(_ loaders: StickLoaders, parts: BytePath?, progress: Progress) throws -> [String] {
+        let scratch = try ScratchFolder()
+        let (boot, bios, lacks) = try bootPart(loaders, parts, scratch.path)
+        try write(boot, bios, check: [])
+        return lacks
+    }
+
+    private typealias BIOS = (code: [UInt8], core: [UInt8])
+
+    /// The file system that firmware starts from.
+    private func bootPart(_ loaders: StickLoaders, _ parts: BytePath?, _ scratch: BytePath) throws -> (
+        FATFile, BIOS, [String]
+    ) {
+        let folder = scratch.appending("live")
+        try makeFolders(folder)
+        let live = try LiveSystem(in: folder, medium: layout.name, parts: parts, stop: stop)
+        let bios = try loaders.forBIOS(layout, scratch: scratch)
+        guard bios.core.count <= Int(StickLayout.boot.lowerBound) - 512 else {
+            throw StickError.bootTooLarge(needed: UInt64(bios.core.count), room: StickLayout.boot.lowerBound - 512)
+        }
+        let room = StickLayout.boot.upperBound - StickLayout.boot.lowerBound
+        let used = try LiveSystem.files.reduce(UInt64(16 << 20)) {
+            $0 + (try Descriptor.open(folder.appending($1)).status().size)
+        }
+        guard used < room else { throw StickError.bootTooLarge(needed: used, room: room) }
+        let boot = try FATFile(
+            scratch.appending("boot"), size: room, start: StickLayout.boot.lowerBound, label: Self.bootLabel,
+            id: layout.id ^ 1)
+        try boot.makeFolders(["EFI", "EFI/BOOT", "EFI/debian", "boot", "boot/grub", "holdfast"])
+        var sums = ""
+        func put(_ file: BytePath, _ name: String) throws {
+            try stop.checkStop()
+            try boot.put(file, as: name)
+            sums += "\(hexadecimal(try fileDigest(file).bytes))  \(name)\n"
+        }
+        try put(loaders.shim, "EFI/BOOT/BOOTX64.EFI")
+        try put(loaders.grub, "EFI/BOOT/grubx64.efi")
+        if let manager = loaders.keyManager { try put(manager, "EFI/BOOT/mmx64.efi") }
+        // Each build of GRUB looks for its file somewhere else.
+        for place in ["EFI/BOOT", "EFI/debian", "boot/grub"] {
+            try boot.put(StickLoaders.finding(layout), as: "\(place)/grub.cfg")
+        }
+        try boot.put(StickLoaders.menu(layout, kernel: live.kernel.version), as: "holdfast/grub.cfg")
+        for name in LiveSystem.files { try put(folder.appending(name), "holdfast/\(name)") }
+        try boot.put("", as: "holdfast/\(layout.name)")
+        try boot.put(sums, as: Self.sums)
+        try Descriptor.open(scratch, .directory).removeTree(Array("live".utf8))
+        return (boot, bios, live.lacks)
+    }
+
+    static let sums = "holdfast/SHA256SUMS"
+    /// What firmware and the loaders read, and has to be whole.
+    static let bootFiles = ["EFI/BOOT/BOOTX64.EFI", "EFI/BOOT/grubx64.efi"] + LiveSystem.files.map { "holdfast/\($0)" }
+
+    private func write(_ boot: FATFile, _ bios: BIOS, check more: [(FATFile, UInt64)]) throws {
+        let step: (UInt64) throws -> Void = { _ in try self.stop.checkStop() }
+        try boot.write(to: target, at: StickLayout.boot.lowerBound, step: step)
+        try target.write(bios.core + [UInt8](repeating: 0, count: (512 - bios.core.count % 512) % 512), at: 512)
+        try target.synchronize()
+        // The commit point.
+        try target.write(layout.firstSector(code: bios.code), at: 0)
+        try target.synchronize()
+        try target.forgetCached()
+        for (file, start) in [(boot, StickLayout.boot.lowerBound)] + more {
+            if let first = try file.difference(on: target, at: start, step: step) {
+                throw StickError.different(target.path, first: first)
+            }
+        }
+        target.announceTable()
+    }
+}
