@@ -1,14 +1,14 @@
 // The scripts of a live system: the one that finds its medium, and the one that begins the system on it. They decide nothing but that.
 
 enum LiveScripts {
-    /// `/init` of the initramfs. It copies the system into memory, so that the medium may be pulled, and starts it.
+    /// `/init` of the initramfs: it has the system in memory, so that its medium may be pulled, and starts it.
     /// - Parameters:
-    ///   - digest: SHA-256 of the system's file, in hexadecimal digits.
-    ///   - size: its bytes.
-    static func finding(medium id: String, digest: String, size: UInt64) -> String {
+    ///   - find: a function `find_system` of the shell, which has the system at /live/system.
+    ///   - digest: SHA-256 of that, in hexadecimal digits.
+    static func early(_ find: String, digest: String) -> String {
         """
         #!/usr/bin/busybox sh
-        # Finds the medium with /holdfast/\(id), takes the system on it into memory, and starts it. Nothing is written to any disk.
+        # Takes the system into memory, and starts it. Nothing is written to any disk.
         /usr/bin/busybox --install -s /usr/bin
         export PATH=/usr/bin
         mount -t proc proc /proc
@@ -16,8 +16,25 @@ enum LiveScripts {
         mount -t devtmpfs dev /dev
         mkdir -p /stick /live /lower /upper /system
         echo "Holdfast: starting"
+        digest=\(digest)
         for module in $(cat /modules); do insmod "/modules.d/$module" 2>/dev/null; done
 
+        \(find)
+        find_system
+        mount -t squashfs -o loop,ro /live/system /lower &&
+            mount -t tmpfs -o mode=755 upper /upper && mkdir /upper/files /upper/work &&
+            mount -t overlay -o lowerdir=/lower,upperdir=/upper/files,workdir=/upper/work system /system || exec sh
+        for place in proc sys dev; do mount -o move /$place /system/$place; done
+        exec switch_root /system /usr/lib/holdfast/begin
+
+        """
+    }
+
+    /// - Parameters:
+    ///   - id: the medium has a file /holdfast/ID.
+    ///   - size: bytes of the system.
+    static func finding(medium id: String, size: UInt64) -> String {
+        """
         # The boot partition of the medium, mounted at /stick.
         find_medium() {
             for device in $(ls /sys/class/block); do
@@ -34,32 +51,40 @@ enum LiveScripts {
         # The system in memory, as it was made.
         take_system() {
             mount -t tmpfs -o size=$((\(size) / 1024 + 1024))k,mode=700 live /live || return 1
-            digest=$(tee /live/system </stick/holdfast/live.squashfs | sha256sum)
+            found=$(tee /live/system </stick/holdfast/live.squashfs | sha256sum)
             umount /stick
-            [ "${digest%% *}" = \(digest) ] && return 0
+            [ "${found%% *}" = "$digest" ] && return 0
             umount /live
             echo "Holdfast: the stick cannot be read as it was written. Another stick, or: holdfast stick update"
             return 1
         }
 
-        tries=0
-        until find_medium && take_system; do
-            tries=$((tries + 1))
-            [ $((tries % 20)) = 10 ] && echo "Holdfast: waiting for the stick; plug it in, in another socket if need be"
-            sleep 0.5
-        done
-        mount -t squashfs -o loop,ro /live/system /lower &&
-            mount -t tmpfs -o mode=755 upper /upper && mkdir /upper/files /upper/work &&
-            mount -t overlay -o lowerdir=/lower,upperdir=/upper/files,workdir=/upper/work system /system || exec sh
-        for place in proc sys dev; do mount -o move /$place /system/$place; done
-        exec switch_root /system /usr/lib/holdfast/begin
+        find_system() {
+            tries=0
+            until find_medium && take_system; do
+                tries=$((tries + 1))
+                [ $((tries % 20)) = 10 ] && echo "Holdfast: waiting for the stick; plug it in, in another socket if need be"
+                sleep 0.5
+            done
+        }
 
         """
     }
 
-    /// What the live system runs first: it finds the devices and hands over to busybox's init, which keeps a menu on each console.
-    static func begin(medium id: String) -> String {
+    /// The boot loader has brought it.
+    static let foundInMemory = """
+        find_system() {
+            found=$(sha256sum </live/system)
+            [ "${found%% *}" = "$digest" ] && return 0
+            echo "Holdfast: the recovery system is damaged. Start the entry of the one before it, or a stick"
+            sleep 30
+            reboot -f
+        }
+
         """
+
+    /// What the live system runs first: it finds the devices and hands over to busybox's init, which keeps a menu on each console.
+    static let begin = """
         #!/bin/sh
         # Begins the live system. No disk is mounted, no array or volume group is put together: all that waits for somebody's choice.
         export PATH=/usr/sbin:/usr/bin
@@ -71,7 +96,7 @@ enum LiveScripts {
         [ ! -d /sys/firmware/efi/efivars ] || mount -t efivarfs efivarfs /sys/firmware/efi/efivars
         mount -t securityfs securityfs /sys/kernel/security 2>/dev/null
         echo 4 >/proc/sys/kernel/printk
-        hostname holdfast-stick
+        hostname holdfast
         ip link set lo up
         /usr/lib/systemd/systemd-udevd --daemon
         udevadm trigger --type=subsystems --action=add
@@ -91,10 +116,15 @@ enum LiveScripts {
         exec /usr/bin/init
 
         """
-    }
 
-    /// A console's menu, with the partition of the medium that holds images, under whatever name it is plugged in.
-    static func console(medium id: String) -> String {
+    /// The menu with the partition of the medium that holds images, under whatever name that is plugged in.
+    static func menu(medium id: String) -> String { "--stick /dev/disk/by-uuid/\(id.prefix(4))-\(id.suffix(4))" }
+
+    /// The menu of a machine that repairs itself.
+    static let menuOfMachine = "--machine"
+
+    /// - Parameter menu: what the menu is told.
+    static func console(menu: String) -> String {
         """
         #!/bin/sh
         # The menu on one console; init starts it anew when it ends.
@@ -102,7 +132,7 @@ enum LiveScripts {
         case $1 in tty[0-9]*) ;; *) TERM=vt220 ;; esac
         cd /root || exit
         stty sane
-        holdfast menu --live --stick /dev/disk/by-uuid/\(id.prefix(4))-\(id.suffix(4))
+        holdfast menu --live \(menu)
         status=$?
         [ $status = 0 ] || echo "The menu ended with $status."
         # Not again and again in no time, whatever happens.

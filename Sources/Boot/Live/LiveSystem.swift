@@ -26,13 +26,38 @@ public struct LiveSystem {
         return programs.filter { programPath($0.0) == nil }.map { MissingPart($0.0, package: $0.1) }
     }
 
-    /// Makes one. Nothing of this machine's configuration, names, keys or users goes along.
+    /// One that starts from a medium. Nothing of this machine's configuration, names, keys or users goes along.
     /// - Parameters:
     ///   - folder: an empty folder of the caller's own.
     ///   - id: eight hexadecimal digits, by which the initramfs knows its medium.
     ///   - parts: a folder in which packages were unpacked: kernel and modules come from there.
     /// - Throws: `LiveError`; `SystemError`.
     public init(in folder: BytePath, medium id: String, parts: BytePath?, stop: Stop) throws {
+        try self.init(in: folder, .medium(id), parts: parts, stop: stop)
+    }
+
+    /// One that a boot loader takes into memory as a whole (`vmlinuz`, `live`, `initrd`), to repair this machine.
+    init(recovering facts: MachineFacts, in folder: BytePath, stop: Stop) throws {
+        try self.init(in: folder, .memory(facts), parts: nil, stop: stop)
+        // An archive of one file, which the kernel unpacks beside the initramfs.
+        try makeFolders(folder.appending("pack/live"), mode: 0o755)
+        try renameFile(folder.appending("live.squashfs"), to: folder.appending("pack/live/system"), durably: false)
+        let packed = try Self.run(
+            [
+                "cpio", "--quiet", "--null", "--create", "--format=newc", "--owner=0:0", "--reproducible",
+                "--directory=\(folder.appending("pack"))",
+            ], input: Array("live\0live/system\0".utf8))
+        try writeNew(folder.appending("live"), packed.output, mode: 0o644)
+        try Descriptor.open(folder, .directory).removeTree(Array("pack".utf8))
+    }
+
+    /// Where it comes from when it starts.
+    private enum Home {
+        case medium(String)
+        case memory(MachineFacts)
+    }
+
+    private init(in folder: BytePath, _ home: Home, parts: BytePath?, stop: Stop) throws {
         self.folder = folder
         kernel = try LiveKernel(in: parts, running: HostFacts.kernelRelease)
         let libraries = try SharedLibraries()
@@ -40,22 +65,33 @@ public struct LiveSystem {
         try makeFolders(root, mode: 0o755)
         var tree = try LiveTree(root)
         lacks = try Self.putPrograms(&tree, libraries)
-        try Self.putSystem(&tree, medium: id)
+        try Self.putSystem(&tree, libraries)
+        switch home {
+        case .medium(let id):
+            try tree.put(
+                LiveScripts.console(menu: LiveScripts.menu(medium: id)), at: "/usr/lib/holdfast/console", mode: 0o755)
+        case .memory(let facts):
+            try tree.put(
+                LiveScripts.console(menu: LiveScripts.menuOfMachine), at: "/usr/lib/holdfast/console", mode: 0o755)
+            try tree.put(RecoveryScripts.machine, at: "/usr/lib/holdfast/machine", mode: 0o755)
+            try tree.put(facts.text, at: "/usr/lib/holdfast/machine.conf")
+        }
         try stop.checkStop()
         try Self.putModules(of: kernel, &tree)
         try stop.checkStop()
         let system = folder.appending("live.squashfs")
         try Self.run([
             "mksquashfs", ProgramWord(root), ProgramWord(system), "-quiet", "-no-progress", "-all-root", "-no-xattrs",
-            "-comp", "zstd",
-            "-Xcompression-level", "9", "-b", "256K",
+            "-comp", "zstd", "-Xcompression-level", "9", "-b", "256K",
         ])
         try Descriptor.open(folder, .directory).removeTree(Array("root".utf8))
         try stop.checkStop()
-        let file = try Descriptor.open(system)
-        let early = LiveScripts.finding(
-            medium: id, digest: hexadecimal(try fileDigest(system).bytes), size: try file.status().size)
-        try makeInitramfs(early, libraries)
+        let size = try Descriptor.open(system).status().size
+        let find =
+            if case .medium(let id) = home { LiveScripts.finding(medium: id, size: size) } else {
+                LiveScripts.foundInMemory
+            }
+        try makeInitramfs(LiveScripts.early(find, digest: hexadecimal(fileDigest(system).bytes)), libraries)
         try writeNew(folder.appending("vmlinuz"), readWhole(kernel.image, limit: 1 << 28), mode: 0o644)
     }
 
@@ -100,8 +136,7 @@ public struct LiveSystem {
     ]
     private static let helpers = ["ata_id", "scsi_id", "cdrom_id", "mtd_probe"]
 
-    private static func putSystem(_ tree: inout LiveTree, medium id: String) throws {
-        let libraries = try SharedLibraries()
+    private static func putSystem(_ tree: inout LiveTree, _ libraries: SharedLibraries) throws {
         for folder in ["/usr/lib/udev", "/lib/udev"] as [BytePath] {
             for name in rules where exists(folder.appending("rules.d").appending(name)) {
                 try tree.put(folder.appending("rules.d").appending(name))
@@ -126,8 +161,7 @@ public struct LiveSystem {
         try tree.put("passwd: files\ngroup: files\nhosts: files dns\n", at: "/etc/nsswitch.conf")
         try tree.put("127.0.0.1 localhost\n::1 localhost\n", at: "/etc/hosts")
         try tree.putLink("/etc/mtab", to: "/proc/self/mounts")
-        try tree.put(LiveScripts.begin(medium: id), at: "/usr/lib/holdfast/begin", mode: 0o755)
-        try tree.put(LiveScripts.console(medium: id), at: "/usr/lib/holdfast/console", mode: 0o755)
+        try tree.put(LiveScripts.begin, at: "/usr/lib/holdfast/begin", mode: 0o755)
         try tree.put(LiveScripts.addressed, at: "/etc/udhcpc/default.script", mode: 0o755)
     }
 
