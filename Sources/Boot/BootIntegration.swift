@@ -26,6 +26,7 @@ public enum BootIntegration {
         // A filter of / has it also where the tree is a folder.
         if try root == "/" || Initramfs.isMade(for: state) { try Initramfs.remove(state: state) }
         if root == "/", exists(packageGuard) { try removeFile(packageGuard) }
+        if root == "/" { try RecoverySystem.remove(state: state) }
         try ProgramCopy(state: state).remove()
     }
 

@@ -78,7 +78,10 @@ public final class ProtectedTree {
             return try BtrfsBackend(
                 root: root, place: place, tree: configuration.id, live: live, state: state, findings: findings)
         case .tree:
-            return TreeBackend(root: root, place: place, state: state, progress: progress, findings: findings) {
+            return TreeBackend(
+                root: root, place: place, isAtRest: ground.isAtRest, state: state, progress: progress,
+                findings: findings
+            ) {
                 try configuration.open(at: place)
             }
         case .zfs:

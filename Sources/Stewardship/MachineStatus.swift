@@ -1,5 +1,6 @@
 // What there is to know of a machine at one glance. It needs no privilege.
 
+public import Boot
 public import Machine
 internal import Platform
 public import RestorePoints
@@ -12,6 +13,8 @@ public struct MachineStatus: Sendable {
     public var filterProblem: String?
     /// What else is under way or was interrupted, in sentences.
     public var underWay: [String] = []
+    /// What starts when the machine's own system does not; nil where nobody can see it, too.
+    public var recovery: RecoverySystem?
 
     /// How it is now.
     public static func now(_ places: Places) throws -> MachineStatus {
@@ -19,6 +22,8 @@ public struct MachineStatus: Sendable {
         do { status.filters = try WriteFilter(state: places.state).status(consumers: 0) } catch {
             status.filterProblem = "\(error)"
         }
+        // The EFI system partition is root's to look at.
+        if status.tree.root == "/" { status.recovery = try? RecoverySystem.installed(state: places.state) }
         if status.tree.obstacle == nil, try ProtectedTree.isTidy(state: places.state) == false {
             status.underWay.append(
                 "a point is being made or destroyed, or that was interrupted; `holdfast recover` takes away what is left of it"

@@ -10,16 +10,30 @@ internal import Glibc
 public import Platform
 public import Reporting
 
-public struct RecoverySystem {
+public struct RecoverySystem: Sendable {
     static let listName = "recovery"
     private static let gruber: BytePath = "/etc/grub.d/42_holdfast"
     private static let timeout: BytePath = "/etc/default/grub.d/holdfast.cfg"
     /// Bytes that a generation needs at most, as far as is known before it is made.
     private static let usualSize: UInt64 = 80 << 20
 
+    /// What the boot menu calls it.
+    public static let title = RecoveryScripts.title
+
     public let place: RecoveryPlace
     /// Linux of the newest generation.
     public let kernel: String
+
+    /// What it is, and what it needs of the machine.
+    public var words: String {
+        let needs =
+            switch place.kind {
+            case .firmware: "it needs nothing of / or /boot"
+            case .state: "it needs the file system of \(place.folder)"
+            case .boot: "it needs /boot"
+            }
+        return "Linux \(kernel) in \(place.folder): \(needs)"
+    }
 
     /// What is installed; nil where nothing is.
     public static func installed(state: BytePath) throws -> RecoverySystem? {

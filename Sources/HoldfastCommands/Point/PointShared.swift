@@ -14,13 +14,23 @@ struct StateOptions: ParsableArguments {
             valueName: "dir"))
     var state: PathArgument?
 
+    @Option(
+        help: ArgumentHelp(
+            "Where / of a machine is mounted that does not run, as its recovery system has it.", valueName: "dir",
+            visibility: .hidden))
+    var machineAt: PathArgument?
+
+    /// Where on the disks the machine is.
+    var ground: Ground { machineAt.map { .resting(at: $0.path) } ?? .running }
+
     /// The machine's places, with the state that was given.
     func places(_ session: Session) -> Places { state.map { session.places.with(state: $0.path) } ?? session.places }
 
     func open(_ session: Session) throws -> ProtectedTree {
         let tree = try ProtectedTree.open(
-            state: places(session).state, progress: session.progress, findings: session.findings)
-        tree.hooks = session.configuration.hooks
+            state: places(session).state, ground: ground, progress: session.progress, findings: session.findings)
+        // They are programs of the machine that does not run.
+        if machineAt == nil { tree.hooks = session.configuration.hooks }
         return tree
     }
 }

@@ -1,9 +1,11 @@
 // `holdfast setup`: protects a tree, or takes that back.
 
 internal import ArgumentParser
+internal import Boot
 internal import Images
 internal import Machine
 internal import Platform
+internal import Reporting
 internal import RestorePoints
 internal import Stewardship
 internal import WriteFilter
@@ -84,7 +86,10 @@ struct SetupCommand: StatefulCommand {
             try tree.refresh(holding: lock)
             try filter(session).refresh(holding: lock)
             try Schedule(state.places(session)).refresh()
-            session.show([("refreshed", .flag(true))], summary: ["what the boot runs is this program now"])
+            let recovery = try tree.root == "/" ? makeRecovery(tree.state, session) : nil
+            session.show(
+                [("refreshed", .flag(true)), ("recovery", recovery.map(JSON.text))],
+                summary: ["what the boot runs is this program now"] + (recovery.map { [$0] } ?? []))
             return .done
         }
         return try protect(root.map { try $0.absolute } ?? proposed(session), session)
@@ -126,6 +131,8 @@ struct SetupCommand: StatefulCommand {
         let tree = try ProtectedTree.setUp(
             root: root, state: folder, kind: backend?.kind, boot: boot?.absolute, adopting: adopt?.text,
             progress: session.progress, findings: session.findings)
+        // Its entry in the boot menu is part of the first point.
+        let recovery = try root == "/" ? makeRecovery(folder, session) : nil
         let coverage = try tree.coverage() + tree.pointsOfOthers()
         for finding in coverage { session.console.warning(finding.advice) }
         let known = try tree.points()
@@ -140,17 +147,32 @@ struct SetupCommand: StatefulCommand {
             made = try session.working { try tree.create(asked, user: HostFacts.userName, holding: lock) }
             for finding in made?.preflight ?? [] { session.console.warning(finding.sentence) }
         }
-        var lines = ["\(tree.root) is protected (\(tree.backendKind.rawValue)); its state is in \(folder)"]
+        var lines =
+            (recovery.map { [$0] } ?? []) + [
+                "\(tree.root) is protected (\(tree.backendKind.rawValue)); its state is in \(folder)"
+            ]
         if !known.isEmpty {
             lines.append("\(Text.counted(UInt64(known.count), "point", "points")) of before are there again")
         }
         if made != nil { lines.append("factoryreset holds the state of now; `holdfast create NAME` makes more") }
         session.show(
             JSON.path(tree.root, key: "root") + JSON.path(folder, key: "state") + [
-                ("backend", .text(tree.backendKind.rawValue)), ("point", made.map { JSON.point($0.point) }),
+                ("backend", .text(tree.backendKind.rawValue)), ("recovery", recovery.map(JSON.text)),
+                ("point", made.map { JSON.point($0.point) }),
                 ("adopted", .number(UInt64(known.count))), ("coverage", .list(coverage.map(JSON.preflight))),
             ] + session.console.findingMembers, summary: lines)
         return session.outcome(made?.findings ?? 0)
+    }
+
+    /// - Returns: what came of it; what keeps it from being there is a warning.
+    private func makeRecovery(_ folder: BytePath, _ session: Session) throws -> String? {
+        switch try session.working({ try RecoveryBoot.install(state: folder, stop: session.progress.stop) }) {
+        case .installed(let system): return "the boot menu has “\(RecoverySystem.title)”, \(system.words)"
+        case .notPossible(let reason, let mend):
+            session.console.warning(
+                "the boot menu gets no way to repair this machine: \(reason)" + (mend.map { "; \($0)" } ?? ""))
+            return nil
+        }
     }
 
     private func endProtection(_ session: Session) throws -> Outcome {

@@ -1,6 +1,7 @@
 // `holdfast status`: what can be gone back to, and what is under way. It needs no privilege.
 
 internal import ArgumentParser
+internal import Boot
 internal import Machine
 internal import Platform
 internal import RestorePoints
@@ -53,6 +54,7 @@ struct StatusCommand: StatefulCommand {
                         ("damage", protected.damage.map { .text($0.description) }),
                         ("interrupted", pending.map { .flag(!$0.isWaiting) }),
                         ("missed", pending.map { .flag($0.isMissed) }),
+                        ("recovery", status.recovery.map { .text($0.words) }),
                         ("underWay", .list(status.underWay.map(JSON.text))),
                         ("filters", .list(filters.map { .object(JSON.filter($0)) })), jobs.member,
                     ]))
@@ -65,6 +67,9 @@ struct StatusCommand: StatefulCommand {
                     "write filter of \(filter.plan.path): \(filter.session.mode.rawValue)\(fullness); next start: \(filter.next)\n"
                 )
             }
+        }
+        if !session.console.isJSON, let recovery = status.recovery {
+            session.console.result("recovery: \(recovery.words)\n")
         }
         let ofJobs = jobs.show(session)
         status.underWay.forEach(session.console.warning)

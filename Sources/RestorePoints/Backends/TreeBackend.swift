@@ -13,16 +13,20 @@ final class TreeBackend: Backend {
     private let root: BytePath
     /// Where the tree is read: below a write filter, where one covers it.
     private let place: BytePath
+    private let isAtRest: Bool
     private let state: BytePath
     private let store: LocalStore
     private let open: () throws -> Descriptor
 
-    /// - Parameter open: opens the tree, or throws where what has its name is another one.
+    /// - Parameters:
+    ///   - isAtRest: nothing of the machine that it belongs to runs.
+    ///   - open: opens the tree, or throws where what has its name is another one.
     init(
-        root: BytePath, place: BytePath, state: BytePath, progress: Progress, findings: Findings,
+        root: BytePath, place: BytePath, isAtRest: Bool, state: BytePath, progress: Progress, findings: Findings,
         open: @escaping () throws -> Descriptor
     ) {
         self.open = open
+        self.isAtRest = isAtRest
         self.root = root
         self.place = place
         self.state = state
@@ -90,7 +94,8 @@ final class TreeBackend: Backend {
 
     // MARK: The switch
 
-    var appliesAtBoot: Bool { root == "/" }
+    /// Nothing uses the `/` of a machine at rest.
+    var appliesAtBoot: Bool { root == "/" && !isAtRest }
 
     var isSwitchedInOneStep: Bool { false }
 
