@@ -23,7 +23,8 @@ private struct MenuDiskFacts {
     init(_ path: BytePath) throws {
         let survey = try DiskSurvey(SourceDisk(path))
         host = survey.description.system?.hostName
-        lines = survey.lines()
+        // What the smallest disk is has a line of its own.
+        lines = survey.lines().filter { !$0.hasPrefix("the smallest disk") }
         used = survey.description.volumes.reduce(into: UInt64(0)) { $0.add(saturating: $1.used) }
         smallestTarget = survey.description.smallestTarget
     }
@@ -52,7 +53,7 @@ extension Menu {
         let image = folder.appending(name + MenuContent.ending)
         let command =
             ["holdfast", "backup"] + words(of: subject) + ["--output", ProgramWord(image), "--part-size"]
-            + [ProgramWord(Self.partSize)] + keys.options
+            + [ProgramWord(Self.partSize), "--name", ProgramWord(name)] + keys.options
         try confirm(
             [
                 MenuWord.backupWill.text(terminal.language, [shown(subject), "\(image)"]),
@@ -68,7 +69,7 @@ extension Menu {
             if [0, 3].contains(status), wantsLabel { write(label, beside: image) }
         }
         tell(status: status)
-        if status == 0 || status == 3 { terminal.say(.stickMayGo) }
+        if case .stick = target { terminal.say(.stickMayGo) }
         try terminal.waitForEnter()
     }
 

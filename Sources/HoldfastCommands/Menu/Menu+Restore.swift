@@ -52,7 +52,9 @@ extension Menu {
     private func look(at source: MenuSource, _ key: [ProgramWord]) throws {
         let list: [ProgramWord] = ["holdfast", "images"] + source.words + key
         // Of a store the images come first: who knows none cannot name one.
-        if source.isStore {
+        var isOfFiles = false
+        if case .file(_, let image) = source, let label = image?.label { isOfFiles = label.smallestTarget == nil }
+        if source.isStore || isOfFiles {
             try carryOut(list)
             return
         }
@@ -75,11 +77,9 @@ extension Menu {
     private func restoreToFolder(_ source: MenuSource, _ key: [ProgramWord]) throws {
         let folder = try terminal.askPath(.typeFolder, mustExist: false)
         var other: [ProgramWord] = []
-        if case .file(_, let image) = source, let machine = image?.label?.machine, !machine.isEmpty,
-            ExactText(machine) != ExactText(Text.safe(HostFacts.hardwareSeries))
-        {
+        if case .file(_, let image) = source, let label = image?.label, label.isOfThisHardware == false {
             let choice = try terminal.choose(
-                MenuWord.otherHardware.text(terminal.language, [machine, Text.safe(HostFacts.hardwareSeries)]),
+                MenuWord.otherHardware.text(terminal.language, [label.machine, Text.safe(HostFacts.hardwareSeries)]),
                 [MenuWord.refuseOtherHardware, .takeOtherHardware].map { $0.text(terminal.language) })
             if choice == 1 { other = ["--other-hardware"] }
         }
@@ -180,7 +180,7 @@ extension Menu {
     }
 
     private func name(_ path: BytePath, _ root: BytePath) -> String {
-        printable(path.remainder(of: root))
+        printable(root.remainder(of: path))
     }
 
     private func line(_ image: MenuContent.Image, below root: BytePath) -> String {
@@ -189,9 +189,9 @@ extension Menu {
             return "\(name)  \(Text.size(image.size))  "
                 + MenuWord.withoutLabel.text(terminal.language, [Text.localMinute(image.modified)])
         }
-        let isSame = ExactText(label.machine) == ExactText(Text.safe(HostFacts.hardwareSeries))
         let fit = MenuWord.sameHardware.text(terminal.language)
         return "\(name)  \(Text.size(image.size))  \(label.host), \(label.time)"
-            + (isSame ? "  (\(fit))" : "  (\(label.machine))")
+            + (label.isOfThisHardware == true
+                ? "  (\(fit))" : label.isOfThisHardware == false ? "  (\(label.machine))" : "")
     }
 }

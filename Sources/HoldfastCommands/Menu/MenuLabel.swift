@@ -33,9 +33,18 @@ struct MenuLabel {
         if let smallestTarget { lines.append(Self.smallestMark + "\(smallestTarget) (\(Text.size(smallestTarget)))") }
         if let size { lines.append("the image itself: \(Text.size(size))") }
         lines.append("opens with: \(opensWith)")
-        lines.append("restore: start the rescue stick, or: holdfast restore --input \(image) --disk /dev/sdX")
+        lines.append(
+            "restore: start the rescue stick, or: holdfast restore --input \(image) \(smallestTarget == nil ? "--to DIR" : "--disk /dev/sdX")"
+        )
         let text = lines.map { Text.withoutKeys(Text.safe($0)) + "\r\n" }.joined()
         return [0xef, 0xbb, 0xbf] + Array(text.utf8)
+    }
+
+    /// nil: one of the two is not known.
+    var isOfThisHardware: Bool? {
+        let here = Text.safe(HostFacts.hardwareSeries)
+        if machine.isEmpty || machine == "unknown" || here == "unknown" { return nil }
+        return ExactText(machine) == ExactText(here)
     }
 
     /// Where it lies beside an image.

@@ -214,7 +214,7 @@ extension MenuWord {
         case .typeKeyFile: .init("The path of the file of keys:", "Der Pfad der Schlüsseldatei:", "鍵のファイルのパス:")
         case .howToTypeKey:
             .init(
-                "Small letters and blanks do not matter. It is not shown, and kept in memory only.",
+                "Small letters and blanks do not matter. It is neither shown nor kept on a disk.",
                 "Kleinbuchstaben und Leerzeichen schaden nicht. Es wird nicht angezeigt.",
                 "小文字や空白はかまいません。表示されず、メモリ内だけに置かれます。")
         case .typeKey:
