@@ -122,7 +122,7 @@ var targets: [Target] = [
         dependencies: [
             "TestSupport", "holdfast", "HoldfastCommands", "Stewardship", "RestorePoints", "Stores", "Platform",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        ], exclude: ["offsite-faults.sh", "type-in-shell.py"],
+        ], exclude: ["offsite-faults.sh", "type-at-menu.py", "type-in-shell.py"],
         swiftSettings: swiftSettings),
 ]
 

@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/reboot.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -222,3 +223,7 @@ int clinux_spawn_in_root(void *actions) { return posix_spawn_file_actions_addchd
 int clinux_spawn_closing_others(void *actions) { return posix_spawn_file_actions_addclosefrom_np(actions, 3); }
 
 const short clinux_POSIX_SPAWN_SETSID = POSIX_SPAWN_SETSID;
+
+char **clinux_environment(void) { return environ; }
+
+int clinux_end_machine(int off) { return reboot(off ? RB_POWER_OFF : RB_AUTOBOOT); }

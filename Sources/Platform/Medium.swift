@@ -78,7 +78,8 @@ extension Medium {
     }
 
     /// What is on a device; nil where that is no file system with a label.
-    private init?(on device: BlockDevice) throws(SystemError) {
+    /// - Parameter isNamed: whether the device was named, so that nothing has to tell it from others: then a label is not wanted.
+    public init?(on device: BlockDevice, isNamed: Bool = false) throws(SystemError) {
         // To blkid a device that does not answer is like one on which there is nothing.
         let file = try Descriptor.open(device.path, .nonBlocking)
         var sector = [UInt8](repeating: 0, count: 512)
@@ -95,7 +96,7 @@ extension Medium {
             }
             throw SystemError(EIO, "find out what is on", device.path.description, detail: reason)
         }
-        guard let content, !content.label.isEmpty else { return nil }
+        guard let content, isNamed || !content.label.isEmpty else { return nil }
         self.device = device
         type = content.type
         description = Self.describe(device, content.type)

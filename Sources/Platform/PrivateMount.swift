@@ -40,6 +40,19 @@ public final class PrivateMount: Sendable {
         root = try Self.mountPatiently(medium, rule, writing: writing).open([UInt8(ascii: ".")], .directory)
     }
 
+    /// Mounts it at an open folder, for programs that are given a path to it. Whoever has it mounted so takes that away himself.
+    public static func attach(_ medium: Medium, writing: Bool, to place: Descriptor) throws(SystemError) {
+        guard let rule = rules[medium.type] else {
+            throw SystemError(
+                ENODEV, "mount", medium.device.path.description,
+                detail: "its file system, \(medium.type), is none of those that can be used")
+        }
+        if writing && (!rule.isWritable || medium.device.isReadOnly) {
+            throw SystemError(EROFS, "write to", medium.device.path.description, detail: "it is write-protected")
+        }
+        try mountPatiently(medium, rule, writing: writing).attach(to: place)
+    }
+
     /// Whether the device still answers: read past the cache, which would answer for one that was pulled.
     public var answers: Bool {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 4096)

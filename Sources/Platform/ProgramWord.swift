@@ -8,6 +8,8 @@ public struct ProgramWord: Hashable, Sendable, ExpressibleByStringInterpolation 
 
     public init(_ path: BytePath) { bytes = path.bytes }
     public init(_ text: String) { bytes = Array(text.utf8) }
+    /// What was typed, byte for byte.
+    public init(bytes: [UInt8]) { self.bytes = bytes }
     public init(stringLiteral value: String) { bytes = Array(value.utf8) }
     public init(stringInterpolation: StringInterpolation) { bytes = stringInterpolation.bytes }
 

@@ -259,4 +259,10 @@ int clinux_spawn_closing_others(void *actions);
 /// What gives a spawned program a session of its own.
 extern const short clinux_POSIX_SPAWN_SETSID;
 
+/// The variables of this process, as execve(2) takes them.
+char **clinux_environment(void);
+
+/// Ends the machine at once (reboot(2)): off, or else begun anew. What is not on the disks by then is lost.
+int clinux_end_machine(int off);
+
 #endif

@@ -7,6 +7,11 @@ internal import Reporting
 
 enum Interruption {
     static let status: Int32 = 130
+    private static let monitor = Monitor()
+    nonisolated(unsafe) private static var isLeftToOthers = false
+
+    /// From now on Ctrl-C is for the program that has the terminal, and not for this one.
+    static func leaveToOthers() { monitor.withLock { isLeftToOthers = true } }
 
     /// To be called before any other thread exists: those inherit what is blocked.
     static func watch(_ stop: Stop) {
@@ -21,6 +26,7 @@ enum Interruption {
             while true {
                 var number: CInt = 0
                 guard sigwait(&awaited, &number) == 0 else { continue }
+                if number == SIGINT, monitor.withLock({ isLeftToOthers }) { continue }
                 if stop.isStopRequested {
                     // Nobody waits for these any more, and nothing that is typed reaches them.
                     endStartedPrograms()

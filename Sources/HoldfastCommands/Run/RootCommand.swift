@@ -34,6 +34,7 @@ struct RootCommand: ParsableCommand {
                     BackupCommand.self, ImagesCommand.self, RestoreCommand.self, VerifyCommand.self, CopyCommand.self,
                     ExportCommand.self, ImportCommand.self,
                 ]),
+            CommandGroup(name: "By numbers", subcommands: [MenuCommand.self]),
             CommandGroup(name: "Store and key", subcommands: [StoreCommand.self, KeyCommand.self]),
             CommandGroup(
                 name: "Keeping",

@@ -1,5 +1,5 @@
 // Questions to the person at the terminal. They go to the terminal itself, since standard input and output may be
-// pipes, and an answer that does not come within a minute is none: nothing unattended waits for ever.
+// pipes, and an answer that does not come within a minute (of the menu's commands, within ten) is none: nothing unattended waits for ever.
 
 internal import Cryptography
 internal import Glibc
@@ -7,7 +7,10 @@ internal import Platform
 internal import Reporting
 
 struct Terminal {
-    static let patience = Duration.seconds(60)
+    /// What the menu gives its commands: who sits before a rescue stick looks for a serial number on the disk's label.
+    static let patienceVariable = "HOLDFAST_PATIENCE"
+    static let patience = Duration.seconds(
+        min(3600, max(60, HostFacts.environment(patienceVariable).flatMap { Int($0.text) } ?? 60)))
     private let device: Descriptor
     private let stop: Stop
 

@@ -1,0 +1,198 @@
+// Backup by numbers: which disk or folder, where to, what it is called, who can open it.
+
+internal import ArgumentParser
+internal import Disks
+internal import Images
+internal import Platform
+internal import Reporting
+
+/// What is backed up.
+private enum MenuSubject {
+    /// A disk, or a file that is an image of one.
+    case disk(BytePath, MenuDiskFacts)
+    case folder(BytePath)
+}
+
+/// What a disk says of itself before anything of it is read.
+private struct MenuDiskFacts {
+    var host: String?
+    var lines: [String]
+    var used: UInt64
+    var smallestTarget: UInt64
+
+    init(_ path: BytePath) throws {
+        let survey = try DiskSurvey(SourceDisk(path))
+        host = survey.description.system?.hostName
+        // What the smallest disk is has a line of its own.
+        lines = survey.lines().filter { !$0.hasPrefix("the smallest disk") }
+        used = survey.description.volumes.reduce(into: UInt64(0)) { $0.add(saturating: $1.used) }
+        smallestTarget = survey.description.smallestTarget
+    }
+}
+
+/// Where a backup goes.
+private enum MenuTarget {
+    case stick
+    case folder(BytePath)
+    case store([UInt8])
+}
+
+extension Menu {
+    /// FAT holds no file of 4 GiB and more; each part stays well below, also where somebody copies it to a stick later.
+    private static let partSize = "4000000000"
+
+    func backup() throws {
+        let subject = try chooseSubject()
+        let target = try chooseTarget(.backupWhere)
+        if case .store(let store) = target { return try backup(subject, toStore: store) }
+        let host = try self.host(of: subject)
+        let name = try askName(offered: MenuNames.image(of: host, at: Timestamp.now().local("%Y-%m-%dT%H%M")))
+        let keys = try recipients(target)
+        let wantsLabel = try terminal.choose(.labelWanted, [MenuWord.yes, .no]) == 0
+        let folder = folderOf(target)
+        let image = folder.appending(name + MenuContent.ending)
+        let command =
+            ["holdfast", "backup"] + words(of: subject) + ["--output", ProgramWord(image), "--part-size"]
+            + [ProgramWord(Self.partSize), "--name", ProgramWord(name)] + keys.options
+        try confirm(
+            [
+                MenuWord.backupWill.text(terminal.language, [shown(subject), "\(image)"]),
+                MenuWord.nothingElseIsWritten.text(terminal.language),
+            ], [command])
+        let label = MenuLabel(
+            image: name + MenuContent.ending, host: host, time: Timestamp.now().localText,
+            machine: HostFacts.hardwareSeries, content: facts(of: subject)?.lines ?? [shown(subject)],
+            used: facts(of: subject)?.used, smallestTarget: facts(of: subject)?.smallestTarget, opensWith: keys.words)
+        var status: Int32 = 0
+        try use(target) {
+            status = try start(command)
+            if [0, 3].contains(status), wantsLabel { write(label, beside: image) }
+        }
+        tell(status: status)
+        if case .stick = target { terminal.say(.stickMayGo) }
+        try terminal.waitForEnter()
+    }
+
+    private func backup(_ subject: MenuSubject, toStore store: [UInt8]) throws {
+        let command = ["holdfast", "backup"] + words(of: subject) + ["--to", ProgramWord(bytes: store)]
+        try confirm(
+            [MenuWord.backupWill.text(terminal.language, [shown(subject), printable(store)])], [command])
+        try carryOut(command)
+    }
+
+    // MARK: What
+
+    private func chooseSubject() throws -> MenuSubject {
+        if try terminal.choose(.backupWhat, [MenuWord.wholeDisk, .folderOrFile]) == 1 {
+            return .folder(try terminal.askPath(.typeFolder, mustExist: true))
+        }
+        let path = try chooseDisk(.whichDisk, other: .otherDisk)
+        terminal.say(.looking)
+        return .disk(path, try MenuDiskFacts(path))
+    }
+
+    private func words(of subject: MenuSubject) -> [ProgramWord] {
+        switch subject {
+        case .disk(let path, _): ["--disk", ProgramWord(path)]
+        case .folder(let path): [ProgramWord(path)]
+        }
+    }
+
+    private func shown(_ subject: MenuSubject) -> String {
+        switch subject {
+        case .disk(let path, _), .folder(let path): "\(path)"
+        }
+    }
+
+    private func facts(of subject: MenuSubject) -> MenuDiskFacts? {
+        if case .disk(_, let facts) = subject { return facts }
+        return nil
+    }
+
+    /// The machine that it is of: on a rescue stick, that of the disk.
+    private func host(of subject: MenuSubject) throws -> String {
+        if let host = facts(of: subject)?.host, !host.isEmpty { return Text.safe(host) }
+        if !isLive { return Text.safe(HostFacts.hostName) }
+        let typed = try terminal.ask(.typeHost, offered: "machine")
+        return Text.safe(String(decoding: typed, as: UTF8.self))
+    }
+
+    // MARK: Where to
+
+    private func chooseTarget(_ question: MenuWord) throws -> MenuTarget {
+        let onStick = stick == nil ? [] : [MenuWord.ontoStick.text(terminal.language)]
+        let choice = try terminal.choose(
+            question, onStick + [MenuWord.intoFolder, .inStore].map { $0.text(terminal.language) })
+        switch choice - onStick.count {
+        case ..<0: return .stick
+        case 0: return .folder(try terminal.askPath(.typeFolder, mustExist: true))
+        default: return .store(try terminal.ask(.typeStore))
+        }
+    }
+
+    private func folderOf(_ target: MenuTarget) -> BytePath {
+        switch target {
+        case .stick: stick?.root ?? "/"
+        case .folder(let path): path
+        case .store: "/"
+        }
+    }
+
+    /// Has the target writable as long as that takes.
+    private func use(_ target: MenuTarget, _ body: () throws -> Void) throws {
+        guard case .stick = target, let stick else { return try body() }
+        try stick.use(writing: true, self) { _ in try body() }
+    }
+
+    private func recipients(_ target: MenuTarget) throws -> (options: [ProgramWord], words: String) {
+        switch target {
+        case .stick:
+            guard let stick else { return try recipients(lookingIn: nil) }
+            return try stick.use(writing: false, self) { try recipients(lookingIn: $0) }
+        case .folder(let path): return try recipients(lookingIn: path)
+        case .store: return ([], "")
+        }
+    }
+
+    private func askName(offered: String) throws -> String {
+        let typed = try terminal.ask(.typeName, offered: offered) { bytes in
+            MenuNames.isFit(String(decoding: bytes, as: UTF8.self))
+                ? nil : MenuWord.unfitName.text(self.terminal.language)
+        }
+        return String(decoding: typed, as: UTF8.self)
+    }
+
+    /// The image is there by now; its label is a help, and no more.
+    private func write(_ label: MenuLabel, beside image: BytePath) {
+        var label = label
+        let place = MenuLabel.place(beside: image)
+        do {
+            label.size = try MenuContent.images(below: image.parent).first { $0.path == image }?.size
+            try writeNew(place, label.bytes, mode: 0o644)
+            terminal.say(.labelWritten, "\(place)")
+        } catch { tell(error) }
+    }
+}
+
+/// Names that FAT and Windows take.
+enum MenuNames {
+    private static let longest = 64
+    /// What Windows takes for devices, whatever ending they have.
+    private static let devices = Set(
+        ["con", "prn", "aux", "nul"] + (1...9).flatMap { ["com\($0)", "lpt\($0)"] })
+
+    static func image(of host: String, at time: String) -> String {
+        let plain = String(host.map { isPlain($0) ? $0 : "-" }.prefix(longest - time.count - 1))
+        let name = plain + "-" + time
+        return isFit(name) ? name : "machine-" + time
+    }
+
+    static func isFit(_ name: String) -> Bool {
+        (1...longest).contains(name.count) && name.allSatisfy(isPlain) && name.first != "." && name.first != "-"
+            && name.last != "." && !devices.contains(name.lowercased().prefix { $0 != "." }.description)
+    }
+
+    private static func isPlain(_ character: Character) -> Bool {
+        character.isASCII && (character.isLetter || character.isNumber || ".-_".contains(character))
+    }
+}

@@ -1,0 +1,63 @@
+// `holdfast menu`: numbered choices for whoever does not know the commands, the same on a rescue stick, on a serial line and over SSH.
+
+internal import ArgumentParser
+internal import Glibc
+internal import Platform
+internal import Reporting
+
+struct MenuCommand: HoldfastCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "menu", abstract: "Back up, restore, verify and wipe by numbered choices.",
+        discussion: discussion(
+            """
+            Each choice runs a command of this program, which it shows before anything is done. Until then 0 leads back, and nothing has \
+            happened. Ctrl-C ends the command that runs, and not the menu. English, German, Japanese.
+            """,
+            examples: "holdfast menu # what is asked for is typed",
+            "holdfast menu --stick /mnt/usb # images are there",
+            "holdfast menu --stick /dev/sdb1 --live # as the rescue stick does it"))
+
+    @Option(
+        help: ArgumentHelp(
+            "Where the images are: a folder, or the partition of a stick, which is mounted only while it is used, and for writing only while something is saved.",
+            valueName: "device|folder"))
+    var stick: PathArgument?
+
+    @Flag(help: "This system was started from a stick or to recover: offer keyboard, network, shell and restart.")
+    var live = false
+
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func check() throws {
+        if global.json { throw ValidationError("A menu is for people: no --json.") }
+        if global.yes { throw ValidationError("A menu asks: no --yes.") }
+    }
+
+    func perform(_ session: Session) throws -> Outcome {
+        guard isatty(0) == 1, isatty(1) == 1, session.hasTerminal else {
+            throw Problem.refused(
+                "the menu asks, and there is no terminal to ask on",
+                hint: "`holdfast --help` lists the commands, which go without one; over SSH, `ssh -t` makes one")
+        }
+        Interruption.leaveToOthers()
+        // Ctrl-\ is next to nothing on a German keyboard, and would end it.
+        signal(SIGQUIT, SIG_IGN)
+        let menu = Menu(
+            MenuTerminal(session.progress.stop), session: session, stick: try stick.map { MenuStick(try $0.absolute) },
+            isLive: live, given: words)
+        do { try menu.run() } catch is MenuTerminal.Ended {
+            // A line that is gone ends it at once, however often it is started anew: not a hundred times a second.
+            sleep(1)
+        }
+        return .done
+    }
+
+    /// What was said to the menu and is meant for each command.
+    private var words: [ProgramWord] {
+        var words: [ProgramWord] = []
+        if let config = global.config { words += ["--config", ProgramWord(config.path)] }
+        for identity in global.identities { words += ["--identity", ProgramWord(identity.path)] }
+        if let file = global.passphraseFile { words += ["--passphrase-file", ProgramWord(file.path)] }
+        return words
+    }
+}

@@ -1,0 +1,118 @@
+// The stick: a partition that is mounted only while it is used, and for writing only while something is saved; or a folder. It is looked up each
+// time: it may have been pulled and plugged in since.
+
+internal import Glibc
+internal import Images
+internal import Machine
+internal import Platform
+internal import Reporting
+
+struct MenuStick: CustomStringConvertible {
+    let path: BytePath
+
+    init(_ path: BytePath) { self.path = path }
+
+    var description: String { path.description }
+
+    private static let folder = Places.runtime.appending("menu")
+    static let mountPoint = folder.appending("stick")
+
+    /// Where its content is while it is used.
+    var root: BytePath { BlockDevice.at(path) != nil ? Self.mountPoint : path }
+
+    /// The disk that it is on, which is not offered for anything.
+    var disk: String? {
+        if let device = BlockDevice.at(path) { return device.wholeDisk.name }
+        return MenuStick.disk(of: path)
+    }
+
+    /// The disk that holds a folder; nil where that is none of this machine's disks, or cannot be told.
+    static func disk(of folder: BytePath) -> String? {
+        guard let opened = try? Descriptor.open(folder, .directory), let mount = try? Mount.holding(opened) else {
+            return nil
+        }
+        return BlockDevice(number: mount.device)?.wholeDisk.name
+    }
+
+    /// Has it there while `body` lasts.
+    /// - Parameter body: gets the folder where the stick's content is.
+    func use<R>(writing: Bool, _ menu: Menu, _ body: (BytePath) throws -> R) throws -> R {
+        guard let status = try status() else { throw menu.said(.stickMissing, "\(path)") }
+        if status.kind == .directory { return try body(path) }
+        guard status.kind == .blockDevice, let device = BlockDevice.at(path), device.size > 0,
+            let medium = try Medium(on: device, isNamed: true)
+        else { throw menu.said(.stickMissing, "\(path)") }
+        if writing, medium.isInDangerWhenCutOff, try medium.wasCutOff() { try menu.offerCheck(of: medium) }
+        try Self.clear()
+        try makeFolders(Self.mountPoint, mode: 0o700)
+        try PrivateMount.attach(
+            medium, writing: writing, to: Descriptor.openWithoutLinks(Self.mountPoint, [.directory, .place]))
+        let result: R
+        do { result = try body(Self.mountPoint) } catch {
+            // What went wrong first is told; what is still mounted goes when the stick is used next.
+            try? Self.clear()
+            throw error
+        }
+        if writing { try Descriptor.open(Self.mountPoint, .directory).synchronizeFileSystem() }
+        try Self.clear()
+        return result
+    }
+
+    /// nil: nothing is there.
+    private func status() throws -> FileStatus? {
+        do throws(SystemError) { return try Descriptor.open(path, .place).status() } catch {
+            if error.isAbsent || [ENOTDIR, ENXIO, ENODEV, ENOMEDIUM].contains(error.code) { return nil }
+            throw error
+        }
+    }
+
+    /// Takes away what is mounted, also what a menu that was killed has left.
+    private static func clear() throws {
+        while try Mount.at(mountPoint) != nil {
+            do throws(SystemError) { try unmount(mountPoint) } catch {
+                if error.code != EBUSY { throw error }
+                // A command that still runs holds it; nobody else gets there any more.
+                try unmountTree(mountPoint)
+            }
+        }
+    }
+}
+
+extension Menu {
+    /// Offers to have a stick checked that was pulled while it was written.
+    fileprivate func offerCheck(of medium: Medium) throws {
+        let checker = "\(medium.checker ?? "") \(medium.device.path)"
+        let choice = try terminal.choose(
+            MenuWord.stickWasPulled.text(terminal.language, [medium.description]),
+            [
+                MenuWord.checkStick.text(terminal.language, [checker]),
+                MenuWord.withoutCheckOfStick.text(terminal.language),
+            ])
+        if choice == 0 { try medium.putInOrder() }
+    }
+
+    /// The disks, without the stick's, and without what is no disk of its own.
+    /// - Parameter other: the choice for one that is typed.
+    /// - Returns: its path.
+    func chooseDisk(_ title: MenuWord, other: MenuWord) throws -> BytePath {
+        let stickDisk = stick?.disk
+        let disks = BlockDevice.disks().filter { disk in
+            disk.name != stickDisk && ![.loop, .mapper, .raid].contains(disk.kind)
+                && !["ram", "zram", "sr", "fd", "nbd"].contains { disk.name.hasPrefix($0) }
+        }
+        let choice = try terminal.choose(
+            title, disks.map(line) + [other.text(terminal.language)])
+        if choice < disks.count { return disks[choice].path }
+        let path = try terminal.askPath(.typeDisk, mustExist: true)
+        if let device = BlockDevice.at(path), device.wholeDisk.name == stickDisk { throw said(.thatIsTheStick) }
+        return path
+    }
+
+    private func line(_ disk: BlockDevice) -> String {
+        let serial = disk.serial.isEmpty ? "-" : Text.safe(disk.serial)
+        let use = disk.uses().first.map { Text.safe($0.description) }
+        return "\(disk.path)  \(Text.size(disk.size))  \(Text.safe(disk.model))  "
+            + MenuWord.serialNumber.text(terminal.language, [serial])
+            + (use.map { "  (\($0))" } ?? "")
+    }
+}

@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""Sits at a terminal before `holdfast menu`: waits for what is asked, types an answer, and prints all that was shown.
+
+    type-at-menu.py WORD… -- STEP…
+
+WORD… is the command line. A STEP is `TEXT=>ANSWER`: once TEXT was shown, behind what the step before waited for, ANSWER is typed, and Enter. In an
+answer `\\xNN` is that byte, `^C` and `^D` alone are those keys, and `!COMMAND` is run by a shell instead. `TEXT` alone is waited for, and
+nothing is typed. Then the program has to end by itself; the last line is its status. What does not come ends it all with status 99.
+"""
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import time
+
+LIMIT = 120.0
+
+
+class Menu:
+    def __init__(self, words):
+        self.shown, self.seen = "", 0
+        self.process, self.terminal = pty.fork()
+        if self.process == 0:
+            os.environ.setdefault("TERM", "xterm")
+            os.execvp(words[0], words)
+
+    def read(self, end):
+        ready = select.select([self.terminal], [], [], max(0.0, end - time.time()))[0]
+        if not ready:
+            return False
+        try:
+            bytes = os.read(self.terminal, 65536)
+        except OSError:
+            return False
+        self.shown += bytes.decode(errors="replace").replace("\r\n", "\n")
+        return bool(bytes)
+
+    def wait_for(self, text):
+        end = time.time() + LIMIT
+        while (place := self.shown.find(text, self.seen)) < 0:
+            if not self.read(end):
+                print(self.shown, f"\nNOT SEEN: {text}", sep="")
+                os.kill(self.process, 9)
+                sys.exit(99)
+        self.seen = place + len(text)
+
+    def type(self, answer):
+        if answer.startswith("!"):
+            subprocess.run(["bash", "-c", answer[1:]], check=False)
+        elif answer in ("^C", "^D"):
+            os.write(self.terminal, bytes([ord(answer[1]) - 64]))
+        else:
+            raw = re.sub(rb"\\x([0-9a-f]{2})", lambda match: bytes([int(match[1], 16)]), answer.encode())
+            os.write(self.terminal, raw + b"\r")
+
+    def finish(self):
+        end = time.time() + LIMIT
+        while self.read(end):
+            pass
+        # One that does not end by itself hears of it, and fails what is asked of its status.
+        while (ended := os.waitpid(self.process, os.WNOHANG))[0] == 0:
+            if time.time() > end:
+                os.kill(self.process, 9)
+                end += LIMIT
+            time.sleep(0.02)
+        status = os.waitstatus_to_exitcode(ended[1])
+        print(self.shown, f"\nstatus {status}", sep="")
+
+
+def main():
+    middle = sys.argv.index("--")
+    menu = Menu(sys.argv[1:middle])
+    for step in sys.argv[middle + 1:]:
+        text, arrow, answer = step.partition("=>")
+        menu.wait_for(text)
+        if arrow:
+            menu.type(answer)
+    menu.finish()
+
+
+main()
