@@ -64,7 +64,7 @@ var targets: [Target] = [
             "Stewardship", "Sanitization", "Disks", "WriteFilter", "RestorePoints", "Boot", "Images", "Stores",
             "AuditLog",
             "Machine",
-            "Platform", "Cryptography", "CTOML", "Reporting",
+            "Platform", "Cryptography", "CLinux", "CTOML", "Reporting",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ], swiftSettings: small),
     .executableTarget(name: "holdfast", dependencies: ["HoldfastCommands"], swiftSettings: swiftSettings),

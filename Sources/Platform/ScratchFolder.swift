@@ -2,19 +2,39 @@
 
 internal import Glibc
 
-/// A folder below `/var/tmp` that only we can look into. It goes, with all that is in it, when this does; a crash leaves it there.
+/// A folder below `/var/tmp` that only we can look into. It goes, with all that is in it, when this does. A crash leaves it there, for the next one
+/// to take away: it is locked as long as somebody works in it.
 public final class ScratchFolder {
     public let path: BytePath
+    private let folder: Descriptor
+
+    private static let parent: BytePath = "/var/tmp"
+    private static let prefix = "holdfast-scratch-"
 
     /// - Throws: `SystemError`
     public init() throws(SystemError) {
-        var template = Array("/var/tmp/holdfast-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw SystemError(errno, "make a folder in", "/var/tmp") }
+        Self.removeAbandoned()
+        var template = Array("\(Self.parent)/\(Self.prefix)XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw SystemError(errno, "make a folder in", "\(Self.parent)") }
         path = BytePath(template.dropLast().map { UInt8(bitPattern: $0) })
+        folder = try Descriptor.open(path, .directory)
+        // Between the two calls another one may have taken it for abandoned; then what is made in it fails, and nothing else.
+        _ = folder.tryLock()
     }
 
     deinit {
-        // What cannot be removed is in the way of nothing.
-        try? Descriptor.open(path.parent, .directory).removeTree(path.lastComponent)
+        // What cannot be removed now is removed by the next one.
+        try? Descriptor.open(Self.parent, .directory).removeTree(path.lastComponent)
+    }
+
+    /// Those of this user in which nobody works any more. It is a favour: what fails here is in nobody's way.
+    private static func removeAbandoned() {
+        guard let parent = try? Descriptor.open(parent, .directory), let names = try? DirectoryListing(of: parent) else { return }
+        for index in 0..<names.count where names[index].starts(with: Array(prefix.utf8)) {
+            guard let folder = try? parent.open(names[index], .directory), let status = try? folder.status(),
+                status.user == getuid(), status.mode & 0o077 == 0, folder.tryLock()
+            else { continue }
+            try? parent.removeTree(names[index])
+        }
     }
 }

@@ -5,7 +5,7 @@ internal import Platform
 struct SharedLibraries {
     private static let loaders: [BytePath] = ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"]
     /// Loaded by name while a program runs, where they are there.
-    static let loadedLater = ["libgcc_s.so.1", "libarchive.so.13", "libcurl.so.4"]
+    static let loadedLater = ["libgcc_s.so.1", "libarchive.so.13", "libcurl.so.4", "libcrypt.so.1"]
 
     private let loader: BytePath?
     /// The path of each library by its name, as the loader's cache has it.

@@ -262,6 +262,9 @@ extern const short clinux_POSIX_SPAWN_SETSID;
 /// The variables of this process, as execve(2) takes them.
 char **clinux_environment(void);
 
+/// Whether a password is the one that a hash of /etc/shadow was made of; -1 where libcrypt is not here.
+int clinux_password_fits(const char *password, const char *hash);
+
 /// Ends the machine at once (reboot(2)): off, or else begun anew. What is not on the disks by then is lost.
 int clinux_end_machine(int off);
 

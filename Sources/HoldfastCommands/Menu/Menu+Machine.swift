@@ -9,7 +9,13 @@ extension Menu {
     // MARK: Restore points
 
     func points() throws {
+        if let machine { return try machine.whileUp(self) { try points(of: $0) } }
         if isLive { throw said(.pointsNotLive) }
+        try points(of: nil)
+    }
+
+    /// - Parameter place: where the machine is that does not run; nil: it is this one.
+    private func points(of place: MenuMachine.Place?) throws {
         let choices: [(title: MenuWord, words: [ProgramWord], changes: Bool)] = [
             (.pointsStatus, ["status"], false), (.pointsRollback, ["rollback"], true), (.pointsUndo, ["undo"], true),
             (.pointsReset, ["factory-reset"], true), (.filterStatus, ["filter", "status"], false),
@@ -17,7 +23,9 @@ extension Menu {
         ]
         while true {
             let choice = choices[try terminal.choose(.points, choices.map(\.title))]
-            let command = ["holdfast"] + choice.words
+            // It takes what was done since the machine was delivered.
+            if choice.title == .pointsReset { try machine?.checkOwner(self) }
+            let command = ["holdfast"] + choice.words + (place?.options(for: choice.words) ?? [])
             // The command shows what it would do, and asks once more.
             if choice.changes { try confirm([MenuWord.asksOnceMore.text(terminal.language)], [command]) }
             try carryOut(command)

@@ -10,6 +10,8 @@ final class Menu {
     let session: Session
     let stick: MenuStick?
     let isLive: Bool
+    /// The machine that this is the recovery system of.
+    let machine: MenuMachine?
     /// Options for each command.
     private let given: [ProgramWord]
 
@@ -19,12 +21,14 @@ final class Menu {
     }
 
     init(
-        _ terminal: MenuTerminal, session: Session, stick: MenuStick?, isLive: Bool, given: [ProgramWord]
+        _ terminal: MenuTerminal, session: Session, stick: MenuStick?, isLive: Bool, machine: MenuMachine?,
+        given: [ProgramWord]
     ) {
         self.terminal = terminal
         self.session = session
         self.stick = stick
         self.isLive = isLive
+        self.machine = machine
         self.given = given
     }
 
@@ -34,22 +38,25 @@ final class Menu {
         var title: MenuWord
         /// Whether two consoles cannot do it at once.
         var isExclusive = true
+        /// Whether the machine itself would want a password before it.
+        var isOwners = true
         var action: (Menu) throws -> Void
     }
 
     private var entries: [Entry] {
         var entries = [
             Entry(title: .backup) { try $0.backup() }, Entry(title: .restore) { try $0.restore() },
-            Entry(title: .copyOrVerify) { try $0.copyOrVerify() }, Entry(title: .points) { try $0.points() },
+            Entry(title: .copyOrVerify) { try $0.copyOrVerify() },
+            Entry(title: .points, isOwners: false) { try $0.points() },
             Entry(title: .wipe) { try $0.wipe() },
         ]
         if isLive {
             entries += [
-                Entry(title: .keyboard, isExclusive: false) { try $0.languageAndKeyboard() },
+                Entry(title: .keyboard, isExclusive: false, isOwners: false) { try $0.languageAndKeyboard() },
                 Entry(title: .network) { try $0.network() },
                 Entry(title: .shell, isExclusive: false) { try $0.shell() },
-                Entry(title: .restart) { try $0.endMachine(restarting: true) },
-                Entry(title: .switchOff) { try $0.endMachine(restarting: false) },
+                Entry(title: .restart, isOwners: false) { try $0.endMachine(restarting: true) },
+                Entry(title: .switchOff, isOwners: false) { try $0.endMachine(restarting: false) },
             ]
         } else {
             entries.append(Entry(title: .language, isExclusive: false) { try $0.chooseLanguage() })
@@ -79,6 +86,7 @@ final class Menu {
     /// Does one thing. Whatever comes of it, the menu goes on.
     private func take(_ entry: Entry) throws {
         do {
+            if entry.isOwners { try machine?.checkOwner(self) }
             let lock = entry.isExclusive && isLive ? try MenuLock(entry.title.text(.english)) : nil
             defer { lock?.release() }
             try entry.action(self)

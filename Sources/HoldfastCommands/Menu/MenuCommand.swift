@@ -26,9 +26,13 @@ struct MenuCommand: HoldfastCommand {
     @Flag(help: "This system was started from a stick or to recover: offer keyboard, network, shell and restart.")
     var live = false
 
+    @Flag(help: ArgumentHelp("With --live: it is a machine's own recovery system.", visibility: .hidden))
+    var machine = false
+
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func check() throws {
+        if machine, !live || stick != nil { throw ValidationError("--machine goes with --live, and not with --stick.") }
         if global.json { throw ValidationError("A menu is for people: no --json.") }
         if global.yes { throw ValidationError("A menu asks: no --yes.") }
     }
@@ -44,7 +48,7 @@ struct MenuCommand: HoldfastCommand {
         signal(SIGQUIT, SIG_IGN)
         let menu = Menu(
             MenuTerminal(session.progress.stop), session: session, stick: try stick.map { MenuStick(try $0.absolute) },
-            isLive: live, given: words)
+            isLive: live, machine: machine ? MenuMachine() : nil, given: words)
         do { try menu.run() } catch is MenuTerminal.Ended {
             // A line that is gone ends it at once, however often it is started anew: not a hundred times a second.
             sleep(1)

@@ -300,6 +300,21 @@ extension MenuWord {
             .init(
                 "%1 will be copied to %2. What is there stays.", "%1 wird nach %2 kopiert. Was dort ist, bleibt.",
                 "%1 を %2 にコピーします。すでにあるものは残ります。")
+        case .machineNotUp:
+            .init(
+                "This machine's own system cannot be mounted; why stands above.",
+                "Das System der Maschine lässt sich nicht einhängen; der Grund steht oben.",
+                "この装置のシステムをマウントできません。理由は上にあります。")
+        case .typePassword:
+            .init(
+                "Password of root on this machine", "Passwort von root auf dieser Maschine", "この装置の root のパスワード")
+        case .wrongPassword:
+            .init("That is not the password.", "Das ist nicht das Passwort.", "パスワードが違います。")
+        case .noPassword:
+            .init(
+                "root has no password here, so this is open to nobody. A stick can do it.",
+                "root hat hier kein Passwort: niemand darf das. Ein Stick kann es.",
+                "root にパスワードがないため使用できません。スティックを使ってください。")
         case .pointsNotLive:
             .init(
                 "Restore points are on the machine itself: start it, or its recovery entry.",

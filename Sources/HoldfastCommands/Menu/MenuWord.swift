@@ -64,7 +64,7 @@ enum MenuWord: CaseIterable {
     case asksOnceMore, wipeWhich, noDevice, wipeHow, wipeClear, wipePurge, wipeWill, certificateGoes
     case noCertificate, whichKeyboard, keyboardIsSet, shellEnds, endWill, noInterface, whichInterface
     case networkHow, networkAutomatic, networkByHand, networkWill, noNetworkClient, typeAddress, typeGateway
-    case typeNameServer, noAddress, nameServerGoes
+    case typeNameServer, noAddress, nameServerGoes, machineNotUp, typePassword, wrongPassword, noPassword
 
     /// The text with what is put in.
     func text(_ language: MenuLanguage, _ arguments: [String] = []) -> String {
