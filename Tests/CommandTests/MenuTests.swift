@@ -98,7 +98,7 @@ struct MenuTests {
 
     /// Sits before the menu.
     private func menu(
-        _ place: Workplace, _ options: String = "--stick stick", terminal: String = "xterm", _ steps: String...
+        _ place: Workplace, options: String = "--stick stick", terminal: String = "xterm", _ steps: String...
     ) -> Outcome {
         let words = steps.map { "'" + $0.replacing("'", with: #"'\''"#) + "'" }.joined(separator: " ")
         let helper = "\(packageFolder)/Tests/CommandTests/type-at-menu.py"
@@ -118,7 +118,7 @@ struct MenuTests {
     func wholeWay() {
         let place = makePlace()
         let made = menu(
-            place, "--stick stick", "English=>2", "soll geschehen=>1", "gesichert=>1", "Welcher Daten=>1",
+            place, "English=>2", "soll geschehen=>1", "gesichert=>1", "Welcher Daten=>1",
             "Pfad des=>disk",
             "Wohin=>1", "Abbild heißen=>night", "danebenlegen=>1", "richtig so=>1", "Weiter mit=>", "soll geschehen=>0")
         #expect(isFinished(made), "\(made)")
@@ -149,8 +149,8 @@ struct MenuTests {
     @Test("Until the last confirmation nothing happens, whatever is typed, and 0 leads back from everywhere")
     func wrongInput() {
         let place = makePlace()
-        place.shell(
-            "holdfast backup tree --output stick/t.hf --quiet; truncate -s 21M new; losetup -f --show new >loop")
+        place.holdfast("backup tree --output stick/t.hf --quiet")
+        place.shell("truncate -s 21M new; losetup -f --show new >loop")
         defer { place.shell("losetup -d $(cat loop)") }
         let loop = String(place.shell("cat loop").output.dropLast())
         let before = content(place, "stick tree disk new")
@@ -168,7 +168,7 @@ struct MenuTests {
         }
         for steps in [
             junk("to be done") + ["Type one=>1"] + junk("backed up") + ["Type one=>1"] + junk("Which disk") + [
-                "Type one=>1", "The path of=>nowhere", "Type it again=>a\\x08", "Where to=>0",
+                "Type one=>1", "The path of=>nowhere", "Type it again=>a\\x08", "no key types=>disk", "Where to=>0",
             ],
             ["to be done=>1", "backed up=>1", "Which disk=>1", "The path of=>disk"] + junk("Where to") + [
                 "Type one=>1", "called?=>a:b", "Windows=>../x", "Windows=>n", "beside it=>2",
@@ -221,7 +221,7 @@ struct MenuTests {
             "Is it right=>1",
         ]
         for (end, said) in [
-            ("^C", "interrupted"), ("!kill -9 $(pgrep -f \"backup \(place.path)/tree\" | tail -1)", "signal 9"),
+            ("^C", "interrupted"), ("!kill -9 $(pgrep -f \"[b]ackup \(place.path)/tree\")", "signal 9"),
         ] {
             let words =
                 (["English=>^C", ">=>1"] + steps + [
@@ -260,7 +260,7 @@ struct MenuTests {
         let second =
             "\(helper) \"English=>1\" \"to be done=>1\" \"other console\" \"Enter goes on=>\" \"to be done=>^D\" >other"
         let first = menu(
-            place, "--live --stick stick", "English=>1", "to be done=>1", "backed up=>!\(second)", "Back=>0",
+            place, options: "--live --stick stick", "English=>1", "to be done=>1", "backed up=>!\(second)", "Back=>0",
             "to be done=>^D")
         #expect(isFinished(first), "\(first)")
         for title in ["Network", "Shell", "Restart", "Switch off", "Keyboard and language"] {
@@ -271,7 +271,8 @@ struct MenuTests {
             other.contains("The other console is at work (Backup this machine)") && !other.contains("backed up?"),
             "\(other)")
         let later = menu(
-            place, "--live --stick stick", "English=>1", "to be done=>4", "its recovery entry", "Enter goes on=>",
+            place, options: "--live --stick stick", "English=>1", "to be done=>4", "its recovery entry",
+            "Enter goes on=>",
             "to be done=>1",
             "backed up=>0", "to be done=>^D")
         #expect(isFinished(later), "\(later)")
@@ -280,7 +281,7 @@ struct MenuTests {
     @Test("A stick that was pulled is missed where it is needed, and is used once it is back")
     func pulled() {
         let place = makePlace()
-        place.shell("holdfast backup tree --output stick/t.hf --quiet")
+        place.holdfast("backup tree --output stick/t.hf --quiet")
         let outcome = menu(
             place, "English=>!mv stick away", "3=>1", "to be done=>2", "the image=>1", "stick is not there",
             "Enter goes on=>", "to be done=>!mv away stick", "End=>2", "the image=>1", "Which one=>1", "opens it=>1",
@@ -302,7 +303,8 @@ struct MenuTests {
             "!grep run/holdfast/menu /proc/mounts | cut -d\" \" -f4 | cut -c1-2 >>\(place.path)/mounted; echo . >>\(place.path)/mounted"
         let loop = String(place.shell("cat loop").output.dropLast())
         let outcome = menu(
-            place, "--stick \(loop)", "English=>1", "to be done=>1", "backed up=>2", "The path of=>tree", "Where to=>1",
+            place, options: "--stick \(loop)", "English=>1", "to be done=>1", "backed up=>2", "The path of=>tree",
+            "Where to=>1",
             "called?=>n", "beside it=>\(mounts)", "Yes=>1", "Is it right=>1", "Done.", "Enter goes on=>\(mounts)", "=>",
             "to be done=>2", "the image=>1", "Which one=>\(mounts)", "0=>1", "opens it=>2", "done with it=>2",
             "The path of=>out", "last byte=>1", "Is it right=>1", "restored to", "Enter goes on=>",
@@ -339,7 +341,7 @@ struct MenuTests {
         let place = makePlace()
         let shown = menu(place, "English=>3", "復元ポイント", "0 終了=>2", "イメージはどこ=>0", "0 終了=>0")
         #expect(isFinished(shown), "\(shown)")
-        let plain = menu(place, "--stick stick", terminal: "linux", "Deutsch=>3", "1 to 2=>1", "to be done=>0")
+        let plain = menu(place, terminal: "linux", "Deutsch=>3", "1 to 2=>1", "to be done=>0")
         #expect(isFinished(plain) && !plain.output.contains("日"), "\(plain)")
         for command in ["holdfast menu", "setsid -w holdfast menu </dev/null", "holdfast menu --live"] {
             let refused = place.shell(command)

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-LIMIT = 120.0
+LIMIT = float(os.environ.get("MENU_LIMIT", 120))
 
 
 class Menu:
@@ -39,12 +39,14 @@ class Menu:
 
     def wait_for(self, text):
         end = time.time() + LIMIT
-        while (place := self.shown.find(text, self.seen)) < 0:
+        # A line may have been broken between any two words.
+        pattern = re.compile(r"\s+".join(map(re.escape, text.split(" "))))
+        while (found := pattern.search(self.shown, self.seen)) is None:
             if not self.read(end):
                 print(self.shown, f"\nNOT SEEN: {text}", sep="")
                 os.kill(self.process, 9)
                 sys.exit(99)
-        self.seen = place + len(text)
+        self.seen = found.end()
 
     def type(self, answer):
         if answer.startswith("!"):

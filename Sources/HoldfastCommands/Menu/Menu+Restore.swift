@@ -120,7 +120,7 @@ extension Menu {
     // MARK: Copy or verify
 
     func copyOrVerify() throws {
-        let isCopy = try terminal.choose(.copyOrVerifyWhat, [MenuWord.verifyImage, .copyImage]) == 1
+        let isCopy = try terminal.choose(.whatToDo, [MenuWord.verifyImage, .copyImage]) == 1
         try withSource { source, root in
             try withKey(lookingIn: root) { key in
                 if isCopy { try copy(source, key) } else { try verify(source, key) }

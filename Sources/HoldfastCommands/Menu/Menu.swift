@@ -69,10 +69,13 @@ final class Menu {
         try chooseLanguage()
         while true {
             let entries = entries
+            terminal.space()
+            terminal.say(heading)
             let choice: Int
             do {
                 choice = try terminal.choose(
-                    heading, entries.map { $0.title.text(terminal.language) }, allowsBack: !isLive, back: .end)
+                    MenuWord.whatToDo.text(terminal.language), entries.map { $0.title.text(terminal.language) },
+                    allowsBack: !isLive, back: .end)
             } catch is MenuTerminal.Back { return }
             try take(entries[choice])
         }

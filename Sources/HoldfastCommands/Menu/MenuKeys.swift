@@ -21,7 +21,8 @@ extension Menu {
                 + [MenuWord.otherKeyFile, .typedKey].map { $0.text(terminal.language) })
         switch choice {
         case 0: return try body([])
-        case 1...files.count where !files.isEmpty: return try body(["--identity", ProgramWord(files[choice - 1])])
+        case let number where (1..<files.count + 1).contains(number):
+            return try body(["--identity", ProgramWord(files[choice - 1])])
         case files.count + 1:
             return try body(["--identity", ProgramWord(try terminal.askPath(.typeKeyFile, mustExist: true))])
         default:

@@ -196,13 +196,17 @@ enum MenuLines {
                     line = joined
                     continue
                 }
-                // A word that alone is too long goes on where the line is.
+                // A word that alone is too long goes on where the line is, if there is room.
                 let isLong = Text.width(String(word)) > columns
-                if isLong { line = line.isEmpty ? "" : line + " " } else if !line.isEmpty { lines.append(line) }
+                if !line.isEmpty, !isLong || Text.width(line) + 3 > columns {
+                    lines.append(line)
+                    line = ""
+                }
                 if !isLong {
                     line = String(word)
                     continue
                 }
+                if !line.isEmpty { line += " " }
                 for character in word {
                     if Text.width(line) + Text.width(String(character)) > columns {
                         lines.append(line)

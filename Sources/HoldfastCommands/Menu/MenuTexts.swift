@@ -3,10 +3,7 @@
 extension MenuWord {
     var text: MenuText {
         switch self {
-        case .heading:
-            .init(
-                "%1 on %2. Stick: %3. What is to be done?", "%1 auf %2. Stick: %3. Was soll geschehen?",
-                "%1（%2、スティック: %3）　何をしますか。")
+        case .heading: .init("%1 on %2; stick: %3", "%1 auf %2; Stick: %3", "%1（%2）　スティック: %3")
         case .backup: .init("Backup this machine", "Diese Maschine sichern", "この装置をバックアップする")
         case .restore: .init("Restore", "Wiederherstellen", "復元する")
         case .copyOrVerify: .init("Copy or verify images", "Abbilder kopieren oder prüfen", "イメージをコピーまたは検査する")
@@ -281,7 +278,7 @@ extension MenuWord {
             .init(
                 "The image is damaged. Restore what is left of it?",
                 "Das Abbild ist beschädigt. Zurückspielen, was davon noch da ist?", "イメージは破損しています。残っている部分を復元しますか。")
-        case .copyOrVerifyWhat: .init("What is to be done?", "Was soll geschehen?", "何をしますか。")
+        case .whatToDo: .init("What is to be done?", "Was soll geschehen?", "何をしますか。")
         case .verifyImage:
             .init(
                 "Verify: prove that an image can be restored", "Prüfen, ob ein Abbild sich wiederherstellen lässt",

@@ -59,7 +59,7 @@ enum MenuWord: CaseIterable {
     case typeKeyFile, howToTypeKey, typeKey, restoreWhat, toDisk, toFolder, showNeeds, justCheck
     case ontoWhichDisk, fits, doesNotFit, restoreDiskWill, restoreFolderWill, serialIsAsked, otherHardware
     case refuseOtherHardware, takeOtherHardware, checkFirst, checkFirstYes, checkFirstNo, damagedGoOn
-    case copyOrVerifyWhat, verifyImage, copyImage, asFile, typeImage, copyWill, pointsNotLive
+    case whatToDo, verifyImage, copyImage, asFile, typeImage, copyWill, pointsNotLive
     case pointsStatus, pointsRollback, pointsUndo, pointsReset, filterStatus, filterDisable, pointsLog
     case asksOnceMore, wipeWhich, noDevice, wipeHow, wipeClear, wipePurge, wipeWill, certificateGoes
     case noCertificate, whichKeyboard, keyboardIsSet, shellEnds, endWill, noInterface, whichInterface
