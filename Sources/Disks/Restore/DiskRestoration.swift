@@ -134,6 +134,10 @@ public final class DiskRestoration: DiskTarget {
         return stream
     }
 
+    public func size(ofStream name: String) -> UInt64? {
+        plan?.description.volumes.first { $0.stream == name && $0.way != .tree }?.size
+    }
+
     /// File systems that were made anew, as long as files come.
     private var made: [String: VolumeMount] = [:]
     private var trees: Set<String> = []
@@ -230,6 +234,7 @@ public final class DiskRestoration: DiskTarget {
         var report = Report()
         for missing in plan.description.volumes where !hasCome(missing) && !plan.dropped.contains(missing) {
             findings.add(Finding(.damaged, path.appending(missing.stream), "it is not in the image"))
+            try clear(missing, plan)
         }
         // Unmounted with the last who uses them.
         made = [:]
@@ -259,6 +264,20 @@ public final class DiskRestoration: DiskTarget {
         }
         if let twins = plan.twinsInWords { findings.add(Finding(.note, path, twins)) }
         return report
+    }
+
+    /// What was there before it must not be taken for a volume of which nothing came.
+    private func clear(_ volume: DiskDescription.Volume, _ plan: DiskRestorePlan) throws(SystemError) {
+        // What it lies in has come, or is cleared itself.
+        if volume.within != nil { return }
+        let size = plan.size(of: volume)
+        let parts = volume.way == .raw ? [0..<size] : VolumeTarget.clearedParts(ofVolume: size)
+        for part in parts {
+            // safe: the plan has put it within the disk; sector 0 has the note
+            let start = max(volume.start + part.lowerBound, UInt64(plan.target.sectorSize))
+            let end = volume.start + part.upperBound
+            if start < end { try plan.target.clear(start..<end) }
+        }
     }
 
     /// From here on the top of a btrfs is not what is mounted.

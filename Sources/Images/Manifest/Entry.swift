@@ -196,6 +196,20 @@ extension Slice {
         return place
     }
 
+    /// What slices come to together, in bytes.
+    static func length(_ payload: WireReader) throws(FormatError) -> UInt64 {
+        var reader = payload
+        var total: UInt64 = 0
+        while !reader.isAtEnd {
+            let head = try reader.varint()
+            total.add(saturating: head >> 1)
+            guard head & 1 == 0 else { continue }
+            try reader.skip(Digest.length)
+            _ = try reader.varint()
+        }
+        return total
+    }
+
     static func decode(_ payload: WireReader) throws(FormatError) -> [Slice] {
         var reader = payload
         var slices: [Slice] = []
@@ -312,6 +326,8 @@ struct Position: Hashable, Sendable {
     var path: [UInt8] = []
     /// The file whose content is under way.
     var file: [UInt8]?
+    /// How much of its content came before, in bytes; nil where an earlier version wrote the piece.
+    var offset: UInt64?
 
     init() {}
 
@@ -321,6 +337,7 @@ struct Position: Hashable, Sendable {
         bytes.append(field: 2, integer: UInt64(depth))
         bytes.append(field: 3, path)
         if let file { bytes.append(field: 4, file) }
+        if let offset { bytes.append(field: 5, integer: offset) }
         return bytes
     }
 
@@ -340,6 +357,7 @@ struct Position: Hashable, Sendable {
                 }
                 path = value.rest()
             case 4: file = value.rest()
+            case 5: offset = try value.varint()
             default: break
             }
         }
