@@ -10,6 +10,7 @@ public enum DiskError: Explained, Hashable {
     case damagedTable(BytePath, String)
     case damagedDescription(String)
     case tooSmall(BytePath, needed: UInt64, size: UInt64)
+    case noRoom(BytePath, String, needed: UInt64, room: UInt64, grows: Bool)
     case otherSectors(BytePath, image: Int, disk: Int, [String])
     case readOnly(BytePath)
     case noDevice(BytePath)
@@ -31,6 +32,8 @@ public enum DiskError: Explained, Hashable {
         case .damagedDescription(let reason): "the image cannot be restored: \(reason)"
         case .tooSmall(let path, let needed, let size):
             "\(path) is too small: it has \(size) bytes, and the smallest disk for the image \(needed)"
+        case .noRoom(let path, let volume, let needed, let room, _):
+            "the files of \(printable(volume.utf8)) come to \(needed) bytes, and on \(path) it will have \(room): they were compressed, or shared what they have in common, where they were read"
         case .otherSectors(let path, let image, let disk, let parts):
             "\(path) has sectors of \(disk) bytes, and what is in the image was made for \(image): \(parts.joined(separator: ", "))"
         case .twin(let path, let id, let other):
@@ -60,7 +63,9 @@ public enum DiskError: Explained, Hashable {
             "end that use (`umount`, `vgchange -an`, `mdadm --stop`), or start the machine from another medium; `holdfast backup` makes an image of files"
         case .damagedTable: "`fdisk -l` shows what it says; nothing was read"
         case .damagedDescription: nil
-        case .tooSmall: "take a larger disk"
+        case .tooSmall, .noRoom(_, _, needed: _, room: _, grows: true): "take a larger disk"
+        case .noRoom:
+            "it does not grow, as it is not the last one of its disk: restore its files with `holdfast restore --to DIR`, or make the image while it is not mounted"
         case .otherSectors:
             "take a disk with the same sectors, or make the image while the file systems are mounted: what is taken as files goes onto any"
         case .twin: "restore it where that disk is not attached"

@@ -175,7 +175,7 @@ public struct DiskSurvey {
         volume.content = content.type
         volume.contentID = content.identifier.isEmpty ? nil : content.identifier
         volume.label = content.label.isEmpty ? nil : printable(content.label)
-        volume.recipe = try FileSystemRecipe(of: content, on: device)
+        volume.recipe = try FileSystemRecipe(of: content, on: device, options: mounted.flatMap(\.options))
         let root = try Descriptor.open(mounted[0].view, .directory)
         if content.type.hasPrefix("ext") { volume.recipe?.fileCount = try root.fileCount() }
         let space = try root.space()

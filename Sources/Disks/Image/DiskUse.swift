@@ -14,6 +14,7 @@ struct DiskUse {
         var subvolume: String?
         /// Whether that is what is mounted where nobody names one.
         var isDefault = false
+        var options: [String] = []
         /// Where it is read: what is mounted later, over it or in it, is not seen there, and what lies below such a mount is.
         var view: BytePath
 
@@ -197,7 +198,7 @@ struct DiskUse {
             found[mount.root] = MountedTree(
                 device: device, point: mount.point, name: name,
                 subvolume: mount.type == "btrfs" && root != "/" ? String(root.dropFirst()) : nil,
-                view: BytePath("/proc/self/fd/\(clone.raw)"))
+                options: mount.options, view: BytePath("/proc/self/fd/\(clone.raw)"))
         }
         return found.values.sorted { $0.point.bytes.count < $1.point.bytes.count }
     }

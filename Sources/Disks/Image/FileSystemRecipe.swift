@@ -18,19 +18,40 @@ public struct FileSystemRecipe: Codable, Hashable, Sendable {
     public var fileCount: UInt64?
     /// Of FAT: 12, 16 or 32.
     public var width: Int?
+    /// Of btrfs: how it compressed what was written to it, as `zstd:3`: its files need as much room again.
+    public var compression: String?
 
+    /// - Parameter options: those that it is mounted with.
     /// - Throws: `DiskFormatError` where nobody here can make such a one; `SystemError` where what says it cannot be asked.
-    init(of content: ContentProbe, on device: BlockDevice) throws {
+    init(of content: ContentProbe, on device: BlockDevice, options: [String]) throws {
         type = content.type
         id = content.identifier.isEmpty ? nil : content.identifier
         label = content.label.isEmpty ? nil : printable(content.label)
         switch type {
         case "ext2", "ext3", "ext4": try askExt(device)
         case "xfs": features = try Self.xfsFeatures(device)
-        case "btrfs": break
+        case "btrfs": compression = Self.compression(options)
         case "vfat": width = try Self.fatWidth(device)
         default: throw DiskFormatError("nobody here can make a file system of \(type)")
         }
+    }
+
+    /// `compress=zstd:3`, `compress-force=lzo`
+    private static func compression(_ options: [String]) -> String? {
+        for option in options {
+            let pair = option.split(separator: "=", maxSplits: 1)
+            if pair.count == 2, ["compress", "compress-force"].contains(pair[0]) { return String(pair[1]) }
+        }
+        return nil
+    }
+
+    /// The same, as an option of a mount; nil where it is none: it is the image's word.
+    var mountedCompression: String? {
+        guard let words = compression?.split(separator: ":", omittingEmptySubsequences: false),
+            ["zlib", "lzo", "zstd"].contains(words[0]), words.count <= 2,
+            words.count == 1 || Int(words[1]).map({ (1...15).contains($0) }) == true
+        else { return nil }
+        return compression
     }
 
     private static func lines(_ words: [ProgramWord]) throws(SystemError) -> [String] {

@@ -56,9 +56,11 @@ public final class VolumeMount: Sendable {
     ///   - file: the disk, or an image of it, open, for writing where it is to be written.
     ///   - range: of the volume, in bytes of the disk.
     ///   - type: the kernel's name of its file system.
+    ///   - compression: of a btrfs: how what is written to it is compressed.
     /// - Throws: `Refusal`; `SystemError` where there is no loop device for it.
     public init(
-        of file: Descriptor, _ range: Range<UInt64>, sectorSize: Int, type: String, isWritten: Bool = false
+        of file: Descriptor, _ range: Range<UInt64>, sectorSize: Int, type: String, isWritten: Bool = false,
+        compression: String? = nil
     ) throws {
         // What an image says of its volumes is somebody's word, and the kernel has file systems that are no disk's.
         guard Self.types.contains(type) else {
@@ -70,6 +72,7 @@ public final class VolumeMount: Sendable {
         // A copy of one that is mounted has its name, too.
         if type == "xfs" { options.append(("nouuid", "")) }
         if type == "btrfs" { options.append(("subvolid", "5")) }
+        if type == "btrfs", let compression { options.append(("compress", compression)) }
         do throws(SystemError) {
             folder = try Descriptor.makeMount(
                 type, source: device.path, options: options,

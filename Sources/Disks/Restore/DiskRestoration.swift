@@ -14,6 +14,8 @@ public struct DiskRestoreOptions: Sendable {
     public var isExact = false
     /// Tells the firmware of the disk, where it is one that can be told.
     public var tellsFirmware = true
+    /// Restores what is there, though something of the image is missing.
+    public var takesIncomplete = false
 
     public init() {}
 }
@@ -35,6 +37,8 @@ public final class DiskRestoration: DiskTarget {
     let path: BytePath
     private let progress: Progress
     let findings: Findings
+    /// What is known of the image beforehand; asked once the target is known to be one.
+    private let forecast: () throws -> ImageForecast
     /// Asked before anything is written.
     private let agree: (DiskRestorePlan) throws -> RestoredIdentity?
     private let image: String
@@ -52,6 +56,7 @@ public final class DiskRestoration: DiskTarget {
     ///   - agree: is shown what would be done, and says who it will be; nil: nothing is written, and the restore ends.
     public init(
         to path: BytePath, image: String, _ options: DiskRestoreOptions, progress: Progress, findings: Findings,
+        forecast: @escaping () throws -> ImageForecast = { ImageForecast() },
         agree: @escaping (DiskRestorePlan) throws -> RestoredIdentity?
     ) {
         self.path = path
@@ -59,6 +64,7 @@ public final class DiskRestoration: DiskTarget {
         self.options = options
         self.progress = progress
         self.findings = findings
+        self.forecast = forecast
         self.agree = agree
     }
 
@@ -73,7 +79,8 @@ public final class DiskRestoration: DiskTarget {
             throw DiskError.damagedDescription("\(error)")
         }
         let target = try TargetDisk(path, size: description.size, sectorSize: description.sectorSize)
-        let plan = try DiskRestorePlan(source, description, onto: target, image: image, grows: !options.isExact)
+        var plan = try DiskRestorePlan(source, description, onto: target, image: image, grows: !options.isExact)
+        try plan.take(forecast(), isIncompleteWanted: options.takesIncomplete)
         guard let identity = try agree(plan) else { throw NotWanted() }
         if identity != .same, description.system == nil { throw DiskError.noSystem(source) }
         self.identity = identity
@@ -176,7 +183,7 @@ public final class DiskRestoration: DiskTarget {
         }
         // It is gone with the last who uses it.
         withExtendedLifetime(device) {}
-        return try plan.target.mount(range, type: recipe.type, isWritten: true)
+        return try plan.target.mount(range, type: recipe.type, isWritten: true, compression: recipe.mountedCompression)
     }
 
     /// Where a tree goes: the top, or a subvolume that is made for it.

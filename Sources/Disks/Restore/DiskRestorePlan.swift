@@ -19,6 +19,12 @@ public struct DiskRestorePlan {
     public let dropped: [DiskDescription.Volume]
     /// Whether it goes on with what an interrupted restore of the same image has written.
     public let goesOn: Bool
+    /// What may not be as it should, each in a sentence.
+    public internal(set) var doubts: [String] = []
+    /// What of the image is missing, each in a sentence.
+    public internal(set) var lacking: [String] = []
+    /// Whether it is known that all of the image is there: not where it comes through a pipe.
+    public internal(set) var isForeseen = false
     /// nil: there is none.
     let table: PartitionTable?
     /// Sectors of the table and where they belong, sector 0 last.

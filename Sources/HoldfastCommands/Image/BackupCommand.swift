@@ -93,7 +93,13 @@ struct BackupCommand: StatefulCommand {
                 ])
             return .done
         }
-        survey?.lines().forEach { session.console.note($0) }
+        if let survey {
+            if session.console.isJSON {
+                session.console.drawJSON(.object([("plan", survey.document())]))
+            } else {
+                survey.lines().forEach { session.console.note($0) }
+            }
+        }
         if target.output?.isStandard == true { session.console.leaveProgressToReader() }
         var job = BackupJob(
             sources: try sources.map { try $0.absolute }, point: point, to: try destination(session),

@@ -25,8 +25,12 @@ struct DiskTargetOptions: ParsableArguments {
     @Flag(help: "Do not tell the firmware of it.")
     var noFirmware = false
 
+    @Flag(help: "Restore what is there of an image of which something is missing; the rest is zeros.")
+    var incomplete = false
+
     var areGiven: Bool {
         confirm != nil || noReadBack || exact || newIdentity || sameIdentity || hostname != nil || noFirmware
+            || incomplete
     }
 
     func check() throws {
@@ -57,6 +61,7 @@ struct DiskTargetOptions: ParsableArguments {
         options.readsBack = !noReadBack
         options.isExact = exact
         options.tellsFirmware = !noFirmware
+        options.takesIncomplete = incomplete
         return options
     }
 

@@ -72,7 +72,8 @@ struct RestoreCommand: HoldfastCommand {
         }
         if disk == nil && onDisk.areGiven {
             throw ValidationError(
-                "--confirm, --no-read-back, --exact, --new-identity, --same-identity and --no-firmware go with --disk.")
+                "--confirm, --no-read-back, --exact, --new-identity, --same-identity, --no-firmware and --incomplete go with --disk."
+            )
         }
         try onDisk.check()
         if to == nil && disk == nil && !dryRun { throw ValidationError("Give --to DIR, --disk DEVICE, or --dry-run.") }
@@ -115,7 +116,9 @@ struct RestoreCommand: HoldfastCommand {
         defer { first.finish(session) }
         let reader = try source.reader(image, pace, session, copyFirst: first)
         if !dryRun, disk == nil { try confirmRoot(reader, session) }
-        if let label = reader.label { session.console.note("restoring " + describe(label, reader.imageID)) }
+        if let label = reader.label, !session.console.isJSON {
+            session.console.note("restoring " + describe(label, reader.imageID))
+        }
         if let disk {
             let restore = DiskRestore(disk: try disk.absolute, asked: onDisk, isDryRun: dryRun)
             let outcome = try restore.perform(reader, session)

@@ -104,9 +104,7 @@ private final class DiskRestorer {
         guard hasBegun else { throw ImageError.notOfDisk(image: reader.label?.name ?? "") }
         // The signature is there, and covers all that came: else it is no image, and the disk is to stay none that starts.
         guard reader.imageID != nil else {
-            throw ImageError.damaged(
-                subject: reader.restoredSubject,
-                detail: "its end is missing, so that nobody vouches for what came before")
+            throw ImageError.truncated(subject: reader.restoredSubject)
         }
         if let unread { unread.tell(target) }
         return DiskRestoreReport(
