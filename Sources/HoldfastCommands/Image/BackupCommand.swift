@@ -84,6 +84,7 @@ struct BackupCommand: StatefulCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         let places = state.places(session)
+        try disk?.refuseMistypedDisk(otherwise: "a file is given by its path")
         let survey = try disk.map { try DiskSurvey(SourceDisk($0.absolute)) }
         if let survey, dryRun {
             session.show(

@@ -55,7 +55,14 @@ struct DiskRestore {
         }
         (plan.lacking + plan.doubts).forEach { session.console.warning($0) }
         let identity = try asked.identity ?? ask(plan, session)
-        guard let wanted = plan.confirmation else { return identity }
+        guard let wanted = plan.confirmation else {
+            let name = printable(plan.target.path.lastComponent)
+            // Who names another one does not mean this one, though nothing would be lost here.
+            guard asked.confirm.map({ $0 == name }) ?? true else {
+                throw DiskError.notConfirmed(plan.target.path, wanted: name)
+            }
+            return identity
+        }
         let device = plan.target.device
         let question =
             device.map { $0.serial.isEmpty ? "its name, \($0.name)" : "its serial number" } ?? "its name, \(wanted)"

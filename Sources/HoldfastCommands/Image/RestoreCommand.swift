@@ -82,6 +82,7 @@ struct RestoreCommand: HoldfastCommand {
     func isRecorded(in session: Session) -> Bool { !dryRun }
 
     func perform(_ session: Session) throws -> Outcome {
+        if let disk { try disk.refuseMistypedDisk(otherwise: "a new file is given as `./\(disk.path)`") }
         var request = RestoreRequest(target: to?.path ?? ".")
         if let to, !dryRun, FilterMounts.forgets(try to.absolute) != nil {
             throw FilterError.active(what: "what is restored to \(to.path)")
