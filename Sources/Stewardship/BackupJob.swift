@@ -118,9 +118,12 @@ public struct BackupJob {
     private func backUp(_ request: BackupRequest, _ reporter: Reporter) throws -> BackupReport {
         switch target {
         case .store(let open):
-            try open().backup(request, progress: reporter.progress, findings: reporter.findings)
+            let store = try open()
+            try survey?.refuse(store.openFolder, "the store \(store.subject)")
+            return try store.backup(request, progress: reporter.progress, findings: reporter.findings)
         case .file(let output, let recipients):
-            try SingleFile.backup(
+            try survey?.refuse(output.openPlace, "the file")
+            return try SingleFile.backup(
                 request, to: output, recipients: recipients(),
                 machine: MachineState(state: places.keys, cache: places.cache), progress: reporter.progress,
                 findings: reporter.findings)

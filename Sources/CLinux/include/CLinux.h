@@ -199,6 +199,19 @@ int clinux_btrfs_search(int folder, uint64_t tree, const uint64_t from[3], const
 /// Returns a descriptor of it, its number in `number`; or -1 with errno.
 int clinux_attach_loop(int backing, uint64_t offset, uint64_t size, uint32_t sector, int is_written, int *number);
 
+/// What a loop device stands on: its file, and of a device in its place the number of that. Only those that clinux_attach_loop made are its own.
+struct clinux_loop_backing {
+    uint32_t dev_major;
+    uint32_t dev_minor;
+    uint64_t inode;
+    uint32_t rdev_major;
+    uint32_t rdev_minor;
+    int is_own;
+};
+
+/// Asks a loop device what it stands on. Returns 0, or -1 with errno: ENXIO where that is nothing.
+int clinux_ask_loop(int loop, struct clinux_loop_backing *result);
+
 /// Has ext4 bring everything from its journal to its place, and write zeros over the journal.
 int clinux_clear_journal(int descriptor);
 /// fallocate(2) from the beginning on.

@@ -13,6 +13,7 @@ public enum DiskError: Explained, Hashable {
     case noRoom(BytePath, String, needed: UInt64, room: UInt64, grows: Bool)
     case otherSectors(BytePath, image: Int, disk: Int, [String])
     case readOnly(BytePath)
+    case ontoItself(BytePath, String)
     case noDevice(BytePath)
     case unfinished(BytePath)
     case beingWritten(BytePath)
@@ -48,6 +49,8 @@ public enum DiskError: Explained, Hashable {
             "\(path) is being restored, and that is not finished: there is no disk to make an image of"
         case .beingWritten(let path): "\(path) is being read or written by another Holdfast"
         case .readOnly(let path): "\(path) is write-protected"
+        case .ontoItself(let path, let name):
+            "\(name) that the image would go to is on \(path) itself: it would be lost with the disk, and grows while that is read"
         case .notConfirmed(let path, let wanted):
             "not confirmed, and nothing was written: \(path) is confirmed by typing \(printable(wanted.utf8))"
         case .different(let path, let blocks, let first):
@@ -77,6 +80,7 @@ public enum DiskError: Explained, Hashable {
         case .unfinished: "give the same `holdfast restore` again, which goes on"
         case .beingWritten: "wait until that has ended; no disk is restored to itself"
         case .readOnly: "take the protection off, or take another disk"
+        case .ontoItself: "give a store, or a file, on another disk"
         case .notConfirmed: "give its serial number, or else its name, with --confirm"
         case .different: "take another disk: this one does not keep what it is given"
         }

@@ -99,6 +99,15 @@ public struct DiskSurvey {
             streams: streams.sorted { places[$0.name] ?? 0 < places[$1.name] ?? 0 })
     }
 
+    /// Refuses to put the image onto the disk that it is of.
+    /// - Parameters:
+    ///   - place: where it would go, open; nil: nowhere on this machine.
+    ///   - name: what people know it by.
+    public func refuse(_ place: Descriptor?, _ name: String) throws {
+        guard let place, let device = disk.device, try BlockDevice.below(place).contains(device.name) else { return }
+        throw DiskError.ontoItself(disk.path, name)
+    }
+
     // MARK: One volume
 
     mutating func add(stream name: String, partition: Int?, _ range: Range<UInt64>, isDivided: Bool) throws {

@@ -126,7 +126,9 @@ public struct DiskRestorePlan {
         let isMadeAnew = { (volume: DiskDescription.Volume) in volume.way == .tree && volume.recipe?.type == "btrfs" }
         guard isAttached || description.volumes.contains(where: isMadeAnew) else { return [] }
         let own = ([target.device?.name] + (target.device?.partitions ?? [])).compactMap { $0 }
-        let names = BlockDevice.disks().flatMap { [$0.name] + $0.partitions }.filter { !own.contains($0) }
+        // What stands on another device shows that one's content; what a backup looks through goes with it.
+        let disks = BlockDevice.disks().filter { disk in disk.backing.map { $0.device == nil && !$0.isOwn } ?? true }
+        let names = disks.flatMap { [$0.name] + $0.partitions }.filter { !own.contains($0) }
         // What cannot be looked at is no twin that anybody would find.
         let attached = names.compactMap { name in
             (try? ContentProbe.look(at: BytePath("/dev/\(name)"))).map { (name, $0?.identifier ?? "") }

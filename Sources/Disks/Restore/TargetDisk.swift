@@ -32,6 +32,8 @@ public final class TargetDisk: @unchecked Sendable {
             if device.isReadOnly { throw DiskError.readOnly(path) }
             // A partition has no table, and the disk around it another one.
             if device.disk != nil { throw DiskError.partition(path) }
+            // Another restore uses it by devices of its own, which are none of the user's to end.
+            guard try Descriptor.open(path, .nonBlocking).tryLockPatiently() else { throw DiskError.beingWritten(path) }
             let uses = device.lastingUses()
             guard uses.isEmpty else { throw DiskError.inUse(path, uses.map(\.description)) }
             do throws(SystemError) { file = try Descriptor.open(path, [.readWrite, .exclusive]) } catch {
