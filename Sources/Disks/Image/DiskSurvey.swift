@@ -53,6 +53,8 @@ public struct DiskSurvey {
     public private(set) var streams: [any DiskStream] = []
     /// What is read as files: places where file systems of the disk are mounted, and where each is read.
     public private(set) var trees: [(source: BytePath, view: BytePath)] = []
+    /// Where they lie in each other.
+    public private(set) var places: Set<BytePath> = []
     let disk: SourceDisk
     private var use = DiskUse()
 
@@ -194,6 +196,7 @@ public struct DiskSurvey {
         }
         volume.why = nil
         trees += mounted.map { ($0.point, $0.view) }
+        places.formUnion(mounted.flatMap { outer in [outer.point] + mounted.compactMap { $0.place(in: outer) } })
         for tree in mounted where description.system == nil {
             description.system = SystemOnDisk(
                 in: try Descriptor.open(tree.view, .directory), volume.stream, tree.subvolume)

@@ -18,6 +18,14 @@ struct DiskUse {
         /// Where it is read: what is mounted later, over it or in it, is not seen there, and what lies below such a mount is.
         var view: BytePath
 
+        /// Where in another one of the same btrfs it is, whatever is mounted there; nil: nowhere.
+        func place(in outer: MountedTree) -> BytePath? {
+            guard let subvolume, subvolume != outer.subvolume else { return nil }
+            guard let above = outer.subvolume else { return outer.point.appending(Array(subvolume.utf8)) }
+            guard subvolume.hasPrefix(above + "/") else { return nil }
+            return outer.point.appending(Array(subvolume.dropFirst(above.count + 1).utf8))
+        }
+
         /// Whether the kernel has it where the table on the disk says: who divides a disk that is in use changes the one and not the other.
         func lies(at range: Range<UInt64>) -> Bool {
             // The kernel counts in 512 bytes; a disk has no such file.

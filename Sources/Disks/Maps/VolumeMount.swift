@@ -41,12 +41,15 @@ public final class VolumeMount: Sendable {
     public enum Refusal: Error, Hashable, CustomStringConvertible {
         /// It was not unmounted: the kernel would have to replay its journal, which is writing.
         case notClean
+        /// This kernel has no such file system.
+        case unsupported(String)
         /// The kernel does not mount it, with its words: of btrfs also where it was not unmounted.
         case unknown(String)
 
         public var description: String {
             switch self {
             case .notClean: "it was not unmounted"
+            case .unsupported(let type): "this kernel has no \(type)"
             case .unknown(let reason): "the kernel does not mount it: \(reason)"
             }
         }
@@ -79,7 +82,11 @@ public final class VolumeMount: Sendable {
                 attributes: clinux_private_attributes | (isWritten ? 0 : clinux_read_only_attribute)
             ).open([UInt8(ascii: ".")], .directory)
         } catch {
-            throw error.code == EROFS ? Refusal.notClean : Refusal.unknown(error.reason)
+            switch error.code {
+            case EROFS: throw Refusal.notClean
+            case ENODEV: throw Refusal.unsupported(type)
+            default: throw Refusal.unknown(error.reason)
+            }
         }
     }
 

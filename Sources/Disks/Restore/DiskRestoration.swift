@@ -231,6 +231,8 @@ public final class DiskRestoration: DiskTarget {
         public var changes: [String] = []
         /// File systems that were mounted as a last test, and those that the kernel refused, with its words.
         public var mounted: [String] = []
+        /// Those that were only read, as their own tools would, and why they were not mounted.
+        public var looked: [(stream: String, reason: String)] = []
         public var notMounted: [(stream: String, reason: String)] = []
     }
 
@@ -307,31 +309,6 @@ public final class DiskRestoration: DiskTarget {
         }
         try target.synchronize()
         target.announceTable()
-    }
-
-    /// Mounts what can be mounted, or reads it as its own tools would.
-    private func test(_ plan: DiskRestorePlan, _ report: inout Report) {
-        for volume in plan.description.volumes where volume.way == .blocks || volume.way == .tree {
-            let range = volume.start..<volume.start + plan.size(of: volume)  // safe: the plan has looked at it
-            do {
-                switch volume.content {
-                case "LVM2_member": _ = try LVMMember(PartOfDisk(plan.target.bytes, range))
-                case "linux_raid_member": _ = try RAIDMember(PartOfDisk(plan.target.bytes, range))
-                case "vfat" where volume.way == .blocks: _ = try FATVolume(PartOfDisk(plan.target.bytes, range))
-                case "ntfs": _ = try NTFSVolume(PartOfDisk(plan.target.bytes, range))
-                case let type?:
-                    _ = try plan.target.mount(range, type: type)
-                case nil: continue
-                }
-                report.mounted.append(volume.stream)
-            } catch {
-                report.notMounted.append((volume.stream, explained(error).sentence))
-                findings.add(
-                    Finding(
-                        .notRestored, path.appending(volume.stream),
-                        "it cannot be mounted: \(explained(error).sentence)"))
-            }
-        }
     }
 }
 

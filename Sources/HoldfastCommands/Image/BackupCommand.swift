@@ -117,9 +117,7 @@ struct BackupCommand: StatefulCommand {
         // Of a disk that is in use nobody knows beforehand what its files come to.
         job.countsAhead = session.console.showsProgress && survey?.trees.isEmpty != false
         let asked = job
-        var report = try session.working { try asked.run(reporting: session.reporter) }
-        // What is mounted in one of the disk's file systems is another of them.
-        if let survey { report.skipped.removeAll { skipped in survey.trees.contains { $0.source == skipped.path } } }
+        let report = try session.working { try asked.run(reporting: session.reporter) }
         session.show(
             document(report, session), summary: summary(report, isVerbose: session.console.isVerbose),
             outputIsData: target.output?.isStandard == true)

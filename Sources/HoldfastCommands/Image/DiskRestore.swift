@@ -225,6 +225,7 @@ struct DiskRestore {
         let untested = restoration.plan?.description.volumes.filter { volume in
             (volume.partition != nil || volume.within != nil) && volume.way != .swap
                 && !result.mounted.contains(volume.stream)
+                && !result.looked.contains { $0.stream == volume.stream }
         }
         if let untested, !untested.isEmpty {
             lines.append(
@@ -233,6 +234,11 @@ struct DiskRestore {
                         separator: ", "))
         }
         if !result.mounted.isEmpty { lines.append("mounted as a test: \(result.mounted.joined(separator: ", "))") }
+        if !result.looked.isEmpty {
+            lines.append(
+                "read, and not mounted, as a test: "
+                    + result.looked.map { "\(Text.safe($0.stream)) (\($0.reason))" }.joined(separator: ", "))
+        }
         lines += result.changes
         if session.findings.count > 0 {
             lines.append("not complete: \(Text.counted(session.findings.count, "finding", "findings")), listed above")
@@ -244,6 +250,13 @@ struct DiskRestore {
                     ("bytesWritten", .number(written)), ("bytesUnchanged", .number(result.unchanged)),
                     ("bytesReadBack", .number(result.compared)),
                     ("mounted", .list(result.mounted.map(JSON.text))),
+                    (
+                        "notMounted",
+                        .list(
+                            result.looked.map {
+                                .object([("name", .text($0.stream)), ("reason", .text($0.reason))])
+                            })
+                    ),
                     ("changes", .list(result.changes.map(JSON.text))),
                 ] + session.console.findingMembers, summary: lines)
     }
