@@ -83,6 +83,10 @@ int clinux_set_modification_time(int descriptor, int64_t seconds, uint32_t nanos
 int clinux_set_times(int descriptor, int64_t seconds, uint32_t nanoseconds);
 int clinux_block_size(int descriptor, uint64_t *bytes);
 
+/// The project that quotas count a file for (FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR); 0: none.
+int clinux_get_project(int descriptor, uint32_t *project);
+int clinux_set_project(int descriptor, uint32_t project);
+
 /// FS_IOC_GETFLAGS and FS_IOC_SETFLAGS.
 int clinux_get_flags(int descriptor, uint32_t *flags);
 int clinux_set_flags(int descriptor, uint32_t flags);

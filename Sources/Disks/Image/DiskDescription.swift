@@ -95,7 +95,9 @@ public struct DiskDescription: Codable, Hashable, Sendable {
                     ? "what is used in it is known" : "it was not in use, and cleanly unmounted"
             case .tree:
                 let places = (trees ?? []).map(\.source)
-                return "it was mounted at \(places.prefix(3).joined(separator: ", "))\(places.count > 3 ? ", …" : "")"
+                let more = (recipe?.elsewhere ?? []).map { "; \($0), and a restored one has its own" }.joined()
+                return
+                    "it was mounted at \(places.prefix(3).joined(separator: ", "))\(places.count > 3 ? ", …" : "")\(more)"
             case .swap: return "nobody needs what was swapped out"
             case .raw: return partition == nil ? "it is in no partition" : "nothing is known of what is in it"
             }

@@ -271,6 +271,15 @@ public final class DiskRestoration: DiskTarget {
                     "it is one disk of an array, which is degraded until the others are restored, too, or others are added (`mdadm --add`)"
                 ))
         }
+        for volume in plan.description.volumes where volume.way == .tree {
+            for sentence in volume.recipe?.elsewhere ?? [] {
+                findings.add(
+                    Finding(
+                        .note, path.appending(volume.stream),
+                        "\(printable(sentence.utf8)), and is in the file system now: fstab must not name that device for it"
+                    ))
+            }
+        }
         if let twins = plan.twinsInWords { findings.add(Finding(.note, path, twins)) }
         return report
     }

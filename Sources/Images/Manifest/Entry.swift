@@ -48,6 +48,8 @@ struct Entry: Sendable {
     var nodeMinor: UInt32 = 0
     var attributes: [ExtendedAttribute] = []
     var flags: UInt32 = 0
+    /// What quotas count it for; 0: none.
+    var project: UInt32 = 0
     var remarks: Remarks = []
 
     init() {}
@@ -99,6 +101,7 @@ struct Entry: Sendable {
         }
         if flags != 0 { bytes.append(field: 17, integer: UInt64(flags)) }
         if !remarks.isEmpty { bytes.append(field: 18, integer: remarks.rawValue) }
+        if project != 0 { bytes.append(field: 19, integer: UInt64(project)) }
         return bytes
     }
 
@@ -137,6 +140,7 @@ struct Entry: Sendable {
                 attributes.append(ExtendedAttribute(name: try value.array(count), value: value.rest()))
             case 17: flags = UInt32(truncatingIfNeeded: try value.varint())
             case 18: remarks = Remarks(rawValue: try value.varint())
+            case 19: project = UInt32(truncatingIfNeeded: try value.varint())
             default: break
             }
         }
