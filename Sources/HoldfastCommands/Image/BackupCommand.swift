@@ -96,7 +96,7 @@ struct BackupCommand: StatefulCommand {
         }
         if let survey {
             if session.console.isJSON {
-                session.console.drawJSON(.object([("plan", survey.document())]))
+                session.console.planJSON(survey.document())
             } else {
                 survey.lines().forEach { session.console.note($0) }
             }

@@ -49,7 +49,7 @@ struct DiskRestore {
         }
         // Programs read standard error, too.
         if session.console.isJSON {
-            session.console.drawJSON(.object([("plan", .object(document(plan)))]))
+            session.console.planJSON(.object(document(plan)))
         } else {
             lines.forEach { session.console.note($0) }
         }
@@ -88,7 +88,7 @@ struct DiskRestore {
     private func ask(_ plan: DiskRestorePlan, _ session: Session) throws -> RestoredIdentity {
         let host = plan.description.system?.hostName.map(Text.safe) ?? "that machine"
         guard plan.isOfOtherMachine else {
-            if plan.description.system != nil {
+            if plan.description.system != nil, !session.console.isJSON {
                 session.console.note("it will be the same machine, \(host); with --new-identity it becomes another one")
             }
             return .same
