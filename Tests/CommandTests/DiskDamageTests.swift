@@ -125,7 +125,7 @@ struct DiskDamageTests {
         )
         place.shell(partitionedLoops + "umount m; leave $(cat loop)")
         let restored = place.holdfast("restore --input image --disk ./new")
-        #expect(restored.status == 0, "\(restored)")
+        #expect(restored.status == 0 && restored.output.contains("they may not fit"), "\(restored)")
         let seen = place.shell(
             "exec 2>&1; dd if=new of=q bs=1M skip=1 status=none; mount -o loop q m; sha256sum <m/file | cmp - sum; umount m"
         )

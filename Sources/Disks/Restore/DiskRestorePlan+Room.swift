@@ -13,7 +13,7 @@ extension DiskRestorePlan {
         if !lacking.isEmpty, !isIncompleteWanted {
             throw ImageError.lacking(subject: forecast.subject, parts: lacking)
         }
-        guard let contents = forecast.contents else { return }
+        guard let contents = forecast.contents else { return doubt(forecast.contentBytes) }
         for volume in description.volumes where volume.way == .tree {
             let room = size(of: volume)
             var (certain, all) = (UInt64(0), UInt64(0))
@@ -35,5 +35,18 @@ extension DiskRestorePlan {
                 "the files of \(printable(volume.stream.utf8))\(compressed) come to \(all) bytes, and it will have \(room): they may not fit, and a larger disk helps"
             )
         }
+    }
+
+    /// Of a single file only all content together is known, with its holes.
+    private mutating func doubt(_ content: UInt64?) {
+        let trees = description.volumes.filter { $0.way == .tree }
+        guard let content, !trees.isEmpty else { return }
+        let others = description.volumes.filter { $0.way != .tree }.reduce(UInt64(0)) { $0.adding(saturating: $1.size) }
+        let files = content - min(content, others)
+        let room = trees.reduce(UInt64(0)) { $0.adding(saturating: size(of: $1)) }
+        guard files.adding(saturating: files / 16) > room else { return }
+        doubts.append(
+            "the files of the image come to \(files) bytes, holes and what was compressed among them, and will have \(room): they may not fit, and a larger disk helps"
+        )
     }
 }

@@ -31,7 +31,7 @@ struct RestoreCommand: HoldfastCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Write the image of a disk to this one, as /dev/sdb, or to a file; in place of --to. Its serial number has to be typed.",
+            "Write the image of a disk to this one, as /dev/sdb, or to a file (a new one as ./NAME); in place of --to. Its serial number has to be typed.",
             valueName: "device"))
     var disk: PathArgument?
 

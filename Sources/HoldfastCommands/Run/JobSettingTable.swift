@@ -49,7 +49,9 @@ enum JobSettingTable {
         },
         Setting(
             name: "excludes", wants: "an array of patterns",
-            explanation: ["What is left out: names (*.tmp), or with a slash paths below the sources."],
+            explanation: [
+                "What is left out: names (*.tmp), or with a slash paths below the sources. Of a disk nothing is."
+            ],
             standard: "nothing", example: #"excludes = ["*.tmp", "/var/cache"]"#
         ) { value, source, result in
             result.job.excludesPlace = value.keyPlace

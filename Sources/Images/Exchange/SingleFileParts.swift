@@ -58,10 +58,10 @@ struct SingleFileParts {
 
     // MARK: The end
 
-    /// What is missing of it, each in a sentence.
+    /// What is missing of it, each in a sentence, and what its content comes to with all holes.
     /// - Parameter opening: what the file begins with.
     /// - Throws: `ImageError` where its end is missing.
-    func lacking(_ opening: SingleFileOpening) throws -> [String] {
+    func look(_ opening: SingleFileOpening) throws -> (lacking: [String], contentBytes: UInt64) {
         guard let (root, rootLength, end) = try root(opening) else {
             if let gap { throw ImageError.partMissing(subject: first.description, part: gap.description) }
             // Only a part with another one behind it is as long as the first.
@@ -71,6 +71,12 @@ struct SingleFileParts {
             }
             throw ImageError.truncated(subject: (parts.last?.path ?? first).description)
         }
+        return (lacking(root, rootLength, end, opening), root.label.contentBytes)
+    }
+
+    private func lacking(
+        _ root: ImageRoot, _ rootLength: UInt64, _ end: UInt64, _ opening: SingleFileOpening
+    ) -> [String] {
         // Keys and root are there twice; between them are the batches.
         let made = opening.head.length.multiplied(saturating: 2)
             .adding(saturating: root.label.storedBytes).adding(saturating: rootLength.multiplied(saturating: 2))
@@ -171,7 +177,7 @@ extension SingleFileImageReader {
         forecast.subject = restoredSubject
         guard let parts = try SingleFileParts(path) else { return forecast }
         forecast.isKnown = true
-        forecast.lacking = try parts.lacking(opening)
+        (forecast.lacking, forecast.contentBytes) = try parts.look(opening)
         return forecast
     }
 }

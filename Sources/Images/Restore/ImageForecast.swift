@@ -32,6 +32,8 @@ public struct ImageForecast: Sendable {
     public var lacking: [String] = []
     /// By the paths of the sources; nil where only its end will say it.
     public var contents: [BytePath: Content]?
+    /// All of its content with its holes, where no more is known of that.
+    public var contentBytes: UInt64?
     /// What is damaged is named after it.
     public var subject = ""
 
