@@ -71,7 +71,10 @@ struct DiskDamageTests {
             ("mv image.4 kept", "image.4 is missing", "mv kept image.4"),
             ("cp image.4 kept; truncate -s 1M image.4", "image.4 is truncated", "mv kept image.4"),
             ("cp image.3 kept; truncate -s 11M image.3", "image.3 has 11534336 of 12000000 bytes", "mv kept image.3"),
-            ("mkdir kept; mv image* kept; touch image", "image is empty: no image was made", "rm image; mv kept/* ."),
+            (
+                "cp image whole; mkdir kept; mv image* kept; touch image", "image is empty: no image was made",
+                "rm image; mv kept/* ."
+            ),
         ] {
             place.shell(change)
             let refused = place.holdfast("restore --input image --disk ./new --confirm new")
@@ -88,8 +91,13 @@ struct DiskDamageTests {
         #expect(
             restored.status != 4 && place.shell("python3 compare.py part new 1048576").output == "True 0 True\n",
             "\(restored)")
+        // Of what is damaged at its beginning no store is spoken of.
+        let headless = place.shell(
+            "head -c 1M /dev/urandom | dd of=image conv=notrunc status=none; holdfast restore --input image --disk ./other"
+        )
+        #expect(headless.status == 3 && !headless.output.contains("--mark"), "\(headless)")
         let pipe = place.shell(
-            "cat image image.2 image.3 image.4 | holdfast restore --input - --disk ./other --dry-run")
+            "cat whole image.2 image.3 image.4 | holdfast restore --input - --disk ./other --dry-run")
         #expect(pipe.status == 0 && pipe.output.contains("shows only when it has come"), "\(pipe)")
         let nothing = place.shell("true | holdfast restore --input - --disk ./other")
         #expect(

@@ -61,8 +61,12 @@ final class SingleFileImageReader: BatchedImageReader {
         self.path = path
         stream = try ObjectStream(path, stop)
         workspace = try ChunkWorkspace()
-        opening = try SingleFileOpening(stream, path, credentials: credentials, machine: machine)
-        keptRoot = try opening.keptRoot(path, stop)
+        do {
+            opening = try SingleFileOpening(stream, path, credentials: credentials, machine: machine)
+            keptRoot = try opening.keptRoot(path, stop)
+        } catch ImageError.damaged(let subject, let detail) {
+            throw ImageError.damagedFile(subject: subject, detail: detail)
+        }
         label = opening.label
         losses = opening.findings
         ahead = opening.ahead
