@@ -133,6 +133,20 @@ int clinux_set_times(int descriptor, int64_t seconds, uint32_t nanoseconds) {
 
 int clinux_block_size(int descriptor, uint64_t *bytes) { return ioctl(descriptor, BLKGETSIZE64, bytes); }
 
+int clinux_get_project(int descriptor, uint32_t *project) {
+    struct fsxattr facts;
+    if (ioctl(descriptor, FS_IOC_FSGETXATTR, &facts) != 0) return -1;
+    *project = facts.fsx_projid;
+    return 0;
+}
+
+int clinux_set_project(int descriptor, uint32_t project) {
+    struct fsxattr facts;
+    if (ioctl(descriptor, FS_IOC_FSGETXATTR, &facts) != 0) return -1;
+    facts.fsx_projid = project;
+    return ioctl(descriptor, FS_IOC_FSSETXATTR, &facts);
+}
+
 int clinux_get_flags(int descriptor, uint32_t *flags) {
     int value = 0;
     if (ioctl(descriptor, FS_IOC_GETFLAGS, &value) != 0) return -1;

@@ -13,7 +13,14 @@ public enum ImageError: Explained, Hashable {
     /// Written by another version of the program, or with a feature that this one does not know.
     case otherFormat(subject: String, version: Int)
     case damaged(subject: String, detail: String)
+    /// The same of a single file, which no backup mends.
+    case damagedFile(subject: String, detail: String)
     case truncated(subject: String)
+    /// A single file in which nothing is.
+    case empty(subject: String)
+    case partMissing(subject: String, part: String)
+    /// Something of an image is missing that a restore should not do without unasked.
+    case lacking(subject: String, parts: [String])
     /// A file that does not begin as an image does, and has nothing of one in it.
     case noImage(subject: String)
     /// A file that is a part of an image, and not the first one.
@@ -104,8 +111,13 @@ public enum ImageError: Explained, Hashable {
             "\(subject) was written by a newer version of holdfast, in format version \(version), and this program reads version \(Format.version)"
         case .otherFormat(let subject, _):
             "\(subject) was written by a newer version of holdfast, with features that this program does not know"
-        case .damaged(let subject, let detail): "\(subject) is damaged: \(detail)"
+        case .damaged(let subject, let detail), .damagedFile(let subject, let detail):
+            "\(subject) is damaged: \(detail)"
         case .truncated(let subject): "\(subject) is truncated: its end is missing"
+        case .empty(let subject): "\(subject) is empty: no image was made"
+        case .partMissing(let subject, let part): "\(part) is missing, a part of the image \(subject)"
+        case .lacking(let subject, let parts):
+            "not all of \(subject) is there: \(parts.abridged(by: "; "))"
         case .noImage(let subject): "\(subject) is no Holdfast image"
         case .laterPart(let subject, let number, let first):
             "\(subject) is part \(number) of an image; give the first part, \(first)"
@@ -217,7 +229,13 @@ public enum ImageError: Explained, Hashable {
         case .otherFormat: "use a newer holdfast"
         case .damaged:
             "`holdfast verify` lists what is lost: restore it from another copy of the store; after `verify --mark` the next backups store what is still there anew"
-        case .truncated: "copy the file again from where it was made; what is there can be restored"
+        case .damagedFile: "copy the file again from where it was made, or take another copy of it"
+        case .truncated:
+            "copy the file again from where it was made; `holdfast restore --to DIR` brings back what is there"
+        case .empty: "look at what the command that was to make it said, and repeat that"
+        case .partMissing: "copy it there from where the image was made: its parts stand beside each other"
+        case .lacking:
+            "restore it from another copy; with `--incomplete` what is there is restored, and the rest is zeros"
         case .damagedMemory(let path, _):
             "move it away with `mv \(path) \(path).damaged`: the machine knows nothing of the store then, compares its fingerprint anew, and joins it anew to write"
         case .noIdentity(_, passphrase: false):
@@ -290,7 +308,7 @@ public enum ImageError: Explained, Hashable {
         case .notAStore, .noSuchImage, .noSuchSeries, .ambiguousImage, .noSuchPath, .notOfDisk, .alreadyAStore,
             .folderInUse, .notSeekable, .unknownRecipient, .noImage, .laterPart, .passphraseNeeded:
             2
-        case .damaged, .truncated: 3
+        case .damaged, .damagedFile, .truncated, .partMissing, .lacking: 3
         case .lastRecipient, .otherFingerprint, .intoStore, .otherHardware, .notPermitted, .foreignStore, .rekeyed,
             .contradicted, .imagesWouldEnd, .imagesMissing, .rolledBack, .readOnly, .damagedMemory,
             .notGoverning, .otherPassphrase,
@@ -368,23 +386,6 @@ public enum ImageError: Explained, Hashable {
                     ? SystemError(error.code, error.operation, subject ?? error.subject) : error)
         }
     }
-}
-
-/// What `body` makes of bytes, or nil where they show that they are none of what it wants, or damaged. That they could not be read, or that
-/// somebody asked for a stop, shows nothing and is thrown.
-func unlessDamaged<R>(_ body: () throws -> R) throws -> R? {
-    do { return try body() } catch {
-        switch error {
-        case is StoreError, is SystemError, is Interrupted: throw error
-        case let error as ImageError where error.cause != nil || error.endsReading: throw error
-        default: return nil
-        }
-    }
-}
-
-extension [String] {
-    /// The first eight of them, as a sentence names them.
-    var abridged: String { prefix(8).joined(separator: ", ") + (count > 8 ? " …" : "") }
 }
 
 /// Whether a name may be the beginning of an id that is too short to be one.

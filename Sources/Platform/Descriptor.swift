@@ -308,6 +308,16 @@ public final class Descriptor: Sendable {
         try check("set the times of", "the file") { clinux_set_times(raw, seconds, nanoseconds) }
     }
 
+    /// The project that quotas count the file for, 0 where that is none; nil where the file system has no projects.
+    public var project: UInt32? {
+        var value: UInt32 = 0
+        return clinux_get_project(raw, &value) == 0 ? value : nil
+    }
+
+    public func setProject(_ project: UInt32) throws(SystemError) {
+        try check("set the project of", "the file") { clinux_set_project(raw, project) }
+    }
+
     // MARK: Inode flags
 
     /// The inode flags that can be set again, or nil where the file system has none.

@@ -34,7 +34,7 @@ extension BlockDevice {
             found += Self.mounts(of: device) + Self.holders(of: device) + Self.swap(on: device)
             found += Self.fileSystems(with: device) + Self.loops(on: device)
         }
-        found += Self.pools(with: all) + Self.programs(with: all)
+        found += Self.siblings(of: whole) + Self.pools(with: all) + Self.programs(with: all)
         return found.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     }
 
@@ -116,11 +116,8 @@ extension BlockDevice {
 
     private static func loops(on file: FileIdentity) -> [String] {
         names(in: "/sys/block").filter { $0.hasPrefix("loop") }.filter { loop in
-            guard let bytes = try? readWhole(BytePath("/sys/block/\(loop)/loop/backing_file"), limit: 1 << 16) else {
-                return false
-            }
-            // The path with a line's end; one that is gone is no file that anybody could name.
-            return FileIdentity(BytePath(Array(bytes.dropLast()))) == file
+            // By whatever path it was attached, in whatever namespace.
+            LoopBacking(of: loop)?.file == file
         }
     }
 

@@ -76,6 +76,9 @@ extension Descriptor {
 }
 
 extension FileStatus {
+    /// `8:1`, as the kernel numbers the file system that it is in.
+    var fileSystemNumber: String { "\(device >> 32):\(device & 0xffff_ffff)" }
+
     init(_ stat: CLinux.clinux_stat) {
         kind =
             switch mode_t(stat.mode) & S_IFMT {
@@ -124,9 +127,12 @@ public struct FileIdentity: Hashable, Sendable {
     private var device: UInt64
     private var inode: UInt64
 
-    public init(_ status: FileStatus) {
-        device = status.device
-        inode = status.inode
+    public init(_ status: FileStatus) { self.init(device: status.device, inode: status.inode) }
+
+    /// - Parameter device: as `FileStatus` has it.
+    init(device: UInt64, inode: UInt64) {
+        self.device = device
+        self.inode = inode
     }
 
     /// Of what a path leads to; nil where there is nothing.

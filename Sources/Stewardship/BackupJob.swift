@@ -95,9 +95,11 @@ public struct BackupJob {
         // A snapshot has had its hooks already: what writes need not rest for as long as the backup lasts.
         let around = snapshot == nil ? hooks : Hooks()
         let asked = request
-        let report = try around.around(
+        var report = try around.around(
             "backup", (asked.disks.map(\.path) + asked.sources).first ?? "/", reporter.progress, reporter.findings
         ) { try backUp(asked, reporter) }
+        // What is mounted in one of the disk's file systems, or is a subvolume in it, is another of its trees.
+        if let survey { report.skipped.removeAll { survey.places.contains($0.path) } }
         for (exclude, itsOwn) in zip(excludes, patterns) where itsOwn.allSatisfy(report.unmatchedExcludes.contains) {
             reporter.warn("nothing matched --exclude \(printable(exclude))")
         }
@@ -118,9 +120,12 @@ public struct BackupJob {
     private func backUp(_ request: BackupRequest, _ reporter: Reporter) throws -> BackupReport {
         switch target {
         case .store(let open):
-            try open().backup(request, progress: reporter.progress, findings: reporter.findings)
+            let store = try open()
+            try survey?.refuse(store.openFolder, "the store \(store.subject)")
+            return try store.backup(request, progress: reporter.progress, findings: reporter.findings)
         case .file(let output, let recipients):
-            try SingleFile.backup(
+            try survey?.refuse(output.openPlace, "the file")
+            return try SingleFile.backup(
                 request, to: output, recipients: recipients(),
                 machine: MachineState(state: places.keys, cache: places.cache), progress: reporter.progress,
                 findings: reporter.findings)

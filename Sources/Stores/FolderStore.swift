@@ -56,6 +56,9 @@ public final class FolderStore: ObjectStore {
         }
     }
 
+    // What is not there is on no disk.
+    public var openFolder: Descriptor? { try? opened() }
+
     private func opened(making: Bool = false) throws(SystemError) -> Descriptor {
         if let known = root.monitor.withLock({ root.descriptor }) { return known }
         let descriptor: Descriptor

@@ -17,6 +17,8 @@ public protocol ObjectStore: AnyObject, Sendable {
 
     /// The folder on this machine that it is, so that no backup takes it with it; nil where it is none.
     var localFolder: FileIdentity? { get }
+    /// The same, open, so that somebody can ask which disk it is on.
+    var openFolder: Descriptor? { get }
 
     /// The first parts of all names, whatever they belong to; none where there is nothing yet.
     func topLevel() throws(StoreError) -> [String]
@@ -168,6 +170,7 @@ extension ObjectStore {
     }
 
     public var localFolder: FileIdentity? { nil }
+    public var openFolder: Descriptor? { nil }
     public var objectLength: UInt64? { nil }
 
     public func create(copies names: [String]) throws(StoreError) -> [any ObjectUpload] {

@@ -110,7 +110,7 @@ struct DiskCutTests {
             """
             exec 2>&1; clang -O1 -shared -fPIC -o recorder.so recorder.c -ldl || exit 1
             head -c 64M /dev/urandom >before; printf 'label: gpt\\nsize=9M\\nsize=50M\\n' | sfdisk -q --wipe never before; cp before new; export RECORD=$PWD/record RECORDED=$PWD/new
-            LD_PRELOAD=$PWD/recorder.so \(builtProgram) restore latest --from store --disk new --confirm new --exact --quiet
+            LD_PRELOAD=$PWD/recorder.so \(builtProgram) restore latest --from store --disk ./new --confirm new --exact --quiet
             """)
         #expect(recorded.status == 0 && recorded.output == "", "\(recorded)")
         #expect(place.shell(Self.compare).output == "")
@@ -130,7 +130,7 @@ struct DiskCutTests {
             if hasTable, step > 2 {
                 #expect(place.shell(Self.compare).output == "", "half right at \(step) of \(count)")
             }
-            let again = place.holdfast("restore latest --from store --disk new --confirm new --exact --quiet")
+            let again = place.holdfast("restore latest --from store --disk ./new --confirm new --exact --quiet")
             #expect(again.status == 0, "\(step): \(again)")
             #expect(place.shell(Self.compare).output == "", "\(step)")
         }
@@ -143,23 +143,23 @@ struct DiskCutTests {
         place.holdfast("backup --disk disk --to store --quiet")
         defer { place.shell("umount small") }
         place.shell("mkdir small; mount -t tmpfs -o size=8M none small; ln -s small/new new")
-        let full = place.holdfast("restore latest --from store --disk small/new --quiet")
+        let full = place.holdfast("restore latest --from store --disk ./small/new --quiet")
         #expect(full.status == 1 && full.output.contains("is full"), "\(full)")
         #expect(full.output.contains("the same command goes on"), "\(full)")
         #expect(place.shell("sfdisk -d small/new 2>&1").status != 0)
         place.shell("mount -o remount,size=100M small")
-        let again = place.holdfast("restore latest --from store --disk small/new --quiet")
+        let again = place.holdfast("restore latest --from store --disk ./small/new --quiet")
         #expect(again.status == 0, "\(again)")
         #expect(place.shell(Self.compare).output == "")
         // Counted for each thread.
         for step in runsAll ? [1, 2, 3, 5, 7, 9, 12, 15, 18, 22] : [7] {
             place.shell("rm -f new; head -c 64M /dev/urandom >new")
             let failed = place.shell(
-                "timeout -s KILL 60 strace -f -qq -o trace -e trace=pwrite64,fsync,fdatasync -e inject=pwrite64,fsync,fdatasync:error=EIO:when=\(step)+ \(builtProgram) restore latest --from store --disk new --confirm new --quiet"
+                "timeout -s KILL 60 strace -f -qq -o trace -e trace=pwrite64,fsync,fdatasync -e inject=pwrite64,fsync,fdatasync:error=EIO:when=\(step)+ \(builtProgram) restore latest --from store --disk ./new --confirm new --quiet"
             )
             #expect(failed.status == 1 && failed.output.contains("put/output error"), "\(step): \(failed)")
             #expect(place.shell("sfdisk -d new 2>&1").status != 0, "\(step)")
-            #expect(place.holdfast("restore latest --from store --disk new --confirm new --quiet").status == 0)
+            #expect(place.holdfast("restore latest --from store --disk ./new --confirm new --quiet").status == 0)
             #expect(place.shell(Self.compare).output == "", "\(step)")
         }
     }
@@ -180,7 +180,7 @@ struct DiskCutTests {
             let cut = number == 199 ? length - 1 : Int.random(in: 1..<length)
             place.shell("rm -f new")
             let refused = place.shell(
-                "head -c \(cut) image | holdfast restore --input - --disk new --no-read-back --quiet")
+                "head -c \(cut) image | holdfast restore --input - --disk ./new --no-read-back --quiet")
             // Its root is there twice, at the end.
             #expect(refused.status != 0 || cut > length - 10_000, "\(cut): \(refused)")
             #expect((place.shell("sfdisk -d new 2>&1").status != 0) == (refused.status != 0), "\(cut): \(refused)")
@@ -222,7 +222,7 @@ struct DiskCutTests {
         place.shell("for f in new b; do head -c 64M /dev/urandom >$f; done; cp b c; sha256sum b c >sums")
         // A file: the one that was shown is held.
         let file = try onTerminal(
-            place, "mv new a; mv b new", "new", "restore latest --from store --disk new")
+            place, "mv new a; mv b new", "new", "restore latest --from store --disk ./new")
         #expect(file.status == 0, "\(file)")
         #expect(place.shell("mv new b; mv a new; sha256sum --quiet -c sums").output == "")
         #expect(place.shell(Self.compare).output == "")
@@ -245,11 +245,11 @@ struct DiskCutTests {
         place.holdfast("backup --disk disk --to store --quiet")
         place.shell("head -c 64M /dev/urandom >new; sha256sum new >sum")
         for answers in ["a|b|c|new", "a|", "|"] {
-            let refused = try onTerminal(place, "", answers, "restore latest --from store --disk new")
+            let refused = try onTerminal(place, "", answers, "restore latest --from store --disk ./new")
             #expect(refused.status == 4 && refused.output.contains("not confirmed"), "\(answers): \(refused)")
             #expect(place.shell("sha256sum --quiet -c sum").output == "")
         }
-        let agreed = try onTerminal(place, "", "a|b|new", "restore latest --from store --disk new")
+        let agreed = try onTerminal(place, "", "a|b|new", "restore latest --from store --disk ./new")
         #expect(agreed.status == 0, "\(agreed)")
         #expect(place.shell(Self.compare).output == "")
     }

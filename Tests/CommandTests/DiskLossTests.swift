@@ -59,7 +59,7 @@ struct DiskLossTests {
         let named = Set(
             backup.output.split(separator: "\n").filter { $0.contains("a part of it could not be read") }
                 .compactMap { $0.split(separator: "/part1/").last?.split(separator: ":").first.map(String.init) })
-        let restored = place.holdfast("restore latest --from store --disk new")
+        let restored = place.holdfast("restore latest --from store --disk ./new")
         #expect(
             restored.status == 3 && restored.output.contains("could not be read when the image was made"), "\(restored)"
         )
@@ -92,7 +92,7 @@ struct DiskLossTests {
         #expect(backup.status == 3 && backup.output.contains("the first GPT header cannot be read"), "\(backup)")
         #expect(backup.output.contains("part1: vfat: raw, all"), "\(backup)")
         #expect(backup.output.contains("what is used of it could not be read"), "\(backup)")
-        let restored = place.holdfast("restore --input image --disk new --exact")
+        let restored = place.holdfast("restore --input image --disk ./new --exact")
         #expect(restored.status == 3, "\(restored)")
         let other = place.shell(
             """
@@ -123,7 +123,7 @@ struct DiskLossTests {
         #expect(plan.output.contains("gap2: what lies beside the partitions: raw"), "\(plan)")
         place.holdfast("backup --disk disk --output image --quiet")
         place.shell("head -c 200M /dev/urandom >new; head -c 300M /dev/urandom >larger")
-        let restored = place.holdfast("restore --input image --disk new --confirm new --exact")
+        let restored = place.holdfast("restore --input image --disk ./new --confirm new --exact")
         #expect(restored.status == 0, "\(restored)")
         // All of the disk, but for what no file of the file systems has, and cylinders and heads in the chain of logical partitions.
         let links = label == "dos" ? "45056 90112" : ""
@@ -132,7 +132,7 @@ struct DiskLossTests {
             exec 2>&1; for f in disk new; do cp $f x; for s in $(sfdisk -d disk | sed -n 's/.*start= *\\([0-9]*\\),.*size= *40960,.*/\\1/p'); do dd if=/dev/zero of=x bs=512 seek=$s count=40960 conv=notrunc status=none; done; for s in \(links); do dd if=/dev/zero of=x bs=512 seek=$s count=1 conv=notrunc status=none; done; sha256sum <x >$f.sum; done; cmp disk.sum new.sum
             """)
         #expect(same.output == "", "what lies in no partition")
-        let larger = place.holdfast("restore --input image --disk larger --confirm larger")
+        let larger = place.holdfast("restore --input image --disk ./larger --confirm larger")
         #expect(larger.status == 0, "\(larger)")
         let isGrown = larger.output.contains("has grown")
         #expect(isGrown == (label == "gpt"), "\(larger)")
@@ -142,10 +142,10 @@ struct DiskLossTests {
         )
         #expect(marks.output.split(separator: "\n").count >= 4, "\(marks)")
         // One that is as small as the partitions allow takes no room for what lay behind them.
-        #expect(place.holdfast("restore --input image --disk small --dry-run").status == 0)
+        #expect(place.holdfast("restore --input image --disk ./small --dry-run").status == 0)
         let size = label == "gpt" ? 66 : 110
         place.shell("truncate -s \(size)M small")
-        let small = place.holdfast("restore --input image --disk small --confirm small")
+        let small = place.holdfast("restore --input image --disk ./small --confirm small")
         #expect(small.status == 0 && small.output.contains("where this disk ends"), "\(small)")
     }
 }

@@ -58,7 +58,7 @@ struct DiskTwinTests {
         #expect(refused.output.contains("while the file systems are mounted"), "\(refused)")
         #expect(place.shell("cmp -n 838860800 /dev/zero new").output == "")
         // A file is attached nowhere.
-        let file = place.holdfast("restore --input image --disk same --confirm same")
+        let file = place.holdfast("restore --input image --disk ./same --confirm same")
         #expect(file.status == 0 && !file.output.contains("the same UUIDs"), "\(file)")
     }
 }

@@ -79,6 +79,10 @@ import Testing
             "line 3, column 7: the job plant has more than one of sources, disk and point"
         ),
         (
+            "disk = '/dev/sda'\nexcludes = ['*.tmp']",
+            "line 6, column 1: excludes goes with sources: of a disk nothing is left out"
+        ),
+        (
             "sources = ['/a']\nwindow = '22:00-05:00'",
             "line 3, column 7: the job plant has a window and is never due: set every"
         ),

@@ -214,6 +214,18 @@ struct HostileDiskTests {
         #expect(shell("blkid -p -O 1048576 \(scratch.file("new"))") == "")
     }
 
+    @Test("A system in which nothing can be changed is named, where it was to be another machine")
+    func sameMachine() throws {
+        var description = try description()
+        description.system = try JSONDecoder().decode(SystemOnDisk.self, from: Data(#"{"volume":"part1"}"#.utf8))
+        description.volumes[1].way = .raw
+        let result = try restore(description, identity: .new(hostName: nil))
+        #expect(result.error == nil)
+        #expect(
+            result.findings.contains { $0.kind == .notRestored && $0.reason.contains("the machine that it was") },
+            "\(result.findings)")
+    }
+
     @Test(
         "No subvolume is made anywhere but in the file system that is made",
         arguments: ["..", ".", "a/../../b", "/a", "a//b", "a/", "", "a\0b", "../a"])

@@ -1108,8 +1108,9 @@ def read_xattr(value):
 ENTRIES = {1: ("name", raw), 2: ("type", integer), 3: ("mode", integer), 4: ("uid", integer), 5: ("gid", integer),
            6: ("user", raw), 7: ("group", raw), 8: ("seconds", zigzag), 9: ("nanoseconds", integer), 10: ("size", integer),
            11: ("slices", read_slices), 12: ("streamed", integer), 13: ("target", raw), 14: ("major", integer),
-           15: ("minor", integer), 16: ("xattrs", [read_xattr]), 17: ("flags", integer), 18: ("remarks", integer)}
-POSITIONS = {1: ("source", raw), 2: ("depth", integer), 3: ("path", raw), 4: ("file", raw)}
+           15: ("minor", integer), 16: ("xattrs", [read_xattr]), 17: ("flags", integer), 18: ("remarks", integer),
+           19: ("project", integer)}
+POSITIONS = {1: ("source", raw), 2: ("depth", integer), 3: ("path", raw), 4: ("file", raw), 5: ("offset", integer)}
 
 
 def check_name(name):

@@ -83,6 +83,10 @@ int clinux_set_modification_time(int descriptor, int64_t seconds, uint32_t nanos
 int clinux_set_times(int descriptor, int64_t seconds, uint32_t nanoseconds);
 int clinux_block_size(int descriptor, uint64_t *bytes);
 
+/// The project that quotas count a file for (FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR); 0: none.
+int clinux_get_project(int descriptor, uint32_t *project);
+int clinux_set_project(int descriptor, uint32_t project);
+
 /// FS_IOC_GETFLAGS and FS_IOC_SETFLAGS.
 int clinux_get_flags(int descriptor, uint32_t *flags);
 int clinux_set_flags(int descriptor, uint32_t flags);
@@ -198,6 +202,19 @@ int clinux_btrfs_search(int folder, uint64_t tree, const uint64_t from[3], const
 /// A loop device of a part of what is open, for reading alone, which goes with the last descriptor of it (LOOP_CONFIGURE, Linux 5.8).
 /// Returns a descriptor of it, its number in `number`; or -1 with errno.
 int clinux_attach_loop(int backing, uint64_t offset, uint64_t size, uint32_t sector, int is_written, int *number);
+
+/// What a loop device stands on: its file, and of a device in its place the number of that. Only those that clinux_attach_loop made are its own.
+struct clinux_loop_backing {
+    uint32_t dev_major;
+    uint32_t dev_minor;
+    uint64_t inode;
+    uint32_t rdev_major;
+    uint32_t rdev_minor;
+    int is_own;
+};
+
+/// Asks a loop device what it stands on. Returns 0, or -1 with errno: ENXIO where that is nothing.
+int clinux_ask_loop(int loop, struct clinux_loop_backing *result);
 
 /// Has ext4 bring everything from its journal to its place, and write zeros over the journal.
 int clinux_clear_journal(int descriptor);

@@ -86,6 +86,22 @@ public struct DiskDescription: Codable, Hashable, Sendable {
         public var recipe: FileSystemRecipe?
         /// Why it is taken this way, where another one would have been better.
         public var why: String?
+        /// Why it is taken this way.
+        public var reason: String {
+            if let why { return why }
+            switch way {
+            case .blocks:
+                return content.map { ["LVM2_member", "linux_raid_member"].contains($0) } == true
+                    ? "what is used in it is known" : "it was not in use, and cleanly unmounted"
+            case .tree:
+                let places = (trees ?? []).map(\.source)
+                let more = (recipe?.elsewhere ?? []).map { "; \($0), and a restored one has its own" }.joined()
+                return
+                    "it was mounted at \(places.prefix(3).joined(separator: ", "))\(places.count > 3 ? ", …" : "")\(more)"
+            case .swap: return "nobody needs what was swapped out"
+            case .raw: return partition == nil ? "it is in no partition" : "nothing is known of what is in it"
+            }
+        }
     }
 
     public struct Tree: Codable, Hashable, Sendable {

@@ -10,8 +10,10 @@ public enum DiskError: Explained, Hashable {
     case damagedTable(BytePath, String)
     case damagedDescription(String)
     case tooSmall(BytePath, needed: UInt64, size: UInt64)
+    case noRoom(BytePath, String, needed: UInt64, room: UInt64, grows: Bool)
     case otherSectors(BytePath, image: Int, disk: Int, [String])
     case readOnly(BytePath)
+    case ontoItself(BytePath, String)
     case noDevice(BytePath)
     case unfinished(BytePath)
     case beingWritten(BytePath)
@@ -31,6 +33,8 @@ public enum DiskError: Explained, Hashable {
         case .damagedDescription(let reason): "the image cannot be restored: \(reason)"
         case .tooSmall(let path, let needed, let size):
             "\(path) is too small: it has \(size) bytes, and the smallest disk for the image \(needed)"
+        case .noRoom(let path, let volume, let needed, let room, _):
+            "the files of \(printable(volume.utf8)) come to \(needed) bytes, and on \(path) it will have \(room): they were compressed, or shared what they have in common, where they were read"
         case .otherSectors(let path, let image, let disk, let parts):
             "\(path) has sectors of \(disk) bytes, and what is in the image was made for \(image): \(parts.joined(separator: ", "))"
         case .twin(let path, let id, let other):
@@ -45,6 +49,8 @@ public enum DiskError: Explained, Hashable {
             "\(path) is being restored, and that is not finished: there is no disk to make an image of"
         case .beingWritten(let path): "\(path) is being read or written by another Holdfast"
         case .readOnly(let path): "\(path) is write-protected"
+        case .ontoItself(let path, let name):
+            "\(name) that the image would go to is on \(path) itself: it would be lost with the disk, and grows while that is read"
         case .notConfirmed(let path, let wanted):
             "not confirmed, and nothing was written: \(path) is confirmed by typing \(printable(wanted.utf8))"
         case .different(let path, let blocks, let first):
@@ -60,7 +66,9 @@ public enum DiskError: Explained, Hashable {
             "end that use (`umount`, `vgchange -an`, `mdadm --stop`), or start the machine from another medium; `holdfast backup` makes an image of files"
         case .damagedTable: "`fdisk -l` shows what it says; nothing was read"
         case .damagedDescription: nil
-        case .tooSmall: "take a larger disk"
+        case .tooSmall, .noRoom(_, _, needed: _, room: _, grows: true): "take a larger disk"
+        case .noRoom:
+            "it does not grow, as it is not the last one of its disk: restore its files with `holdfast restore --to DIR`, or make the image while it is not mounted"
         case .otherSectors:
             "take a disk with the same sectors, or make the image while the file systems are mounted: what is taken as files goes onto any"
         case .twin: "restore it where that disk is not attached"
@@ -72,6 +80,7 @@ public enum DiskError: Explained, Hashable {
         case .unfinished: "give the same `holdfast restore` again, which goes on"
         case .beingWritten: "wait until that has ended; no disk is restored to itself"
         case .readOnly: "take the protection off, or take another disk"
+        case .ontoItself: "give a store, or a file, on another disk"
         case .notConfirmed: "give its serial number, or else its name, with --confirm"
         case .different: "take another disk: this one does not keep what it is given"
         }

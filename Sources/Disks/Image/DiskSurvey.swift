@@ -53,6 +53,8 @@ public struct DiskSurvey {
     public private(set) var streams: [any DiskStream] = []
     /// What is read as files: places where file systems of the disk are mounted, and where each is read.
     public private(set) var trees: [(source: BytePath, view: BytePath)] = []
+    /// Where they lie in each other.
+    public private(set) var places: Set<BytePath> = []
     let disk: SourceDisk
     private var use = DiskUse()
 
@@ -97,6 +99,15 @@ public struct DiskSurvey {
         return DiskSource(
             path: disk.path, description: try description.encoded(), summary: description.summary,
             streams: streams.sorted { places[$0.name] ?? 0 < places[$1.name] ?? 0 })
+    }
+
+    /// Refuses to put the image onto the disk that it is of.
+    /// - Parameters:
+    ///   - place: where it would go, open; nil: nowhere on this machine.
+    ///   - name: what people know it by.
+    public func refuse(_ place: Descriptor?, _ name: String) throws {
+        guard let place, let device = disk.device, try BlockDevice.below(place).contains(device.name) else { return }
+        throw DiskError.ontoItself(disk.path, name)
     }
 
     // MARK: One volume
@@ -175,7 +186,7 @@ public struct DiskSurvey {
         volume.content = content.type
         volume.contentID = content.identifier.isEmpty ? nil : content.identifier
         volume.label = content.label.isEmpty ? nil : printable(content.label)
-        volume.recipe = try FileSystemRecipe(of: content, on: device)
+        volume.recipe = try FileSystemRecipe(of: content, on: device, options: mounted.flatMap(\.options))
         let root = try Descriptor.open(mounted[0].view, .directory)
         if content.type.hasPrefix("ext") { volume.recipe?.fileCount = try root.fileCount() }
         let space = try root.space()
@@ -185,6 +196,7 @@ public struct DiskSurvey {
         }
         volume.why = nil
         trees += mounted.map { ($0.point, $0.view) }
+        places.formUnion(mounted.flatMap { outer in [outer.point] + mounted.compactMap { $0.place(in: outer) } })
         for tree in mounted where description.system == nil {
             description.system = SystemOnDisk(
                 in: try Descriptor.open(tree.view, .directory), volume.stream, tree.subvolume)

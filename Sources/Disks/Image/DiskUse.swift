@@ -14,8 +14,17 @@ struct DiskUse {
         var subvolume: String?
         /// Whether that is what is mounted where nobody names one.
         var isDefault = false
+        var options: [String] = []
         /// Where it is read: what is mounted later, over it or in it, is not seen there, and what lies below such a mount is.
         var view: BytePath
+
+        /// Where in another one of the same btrfs it is, whatever is mounted there; nil: nowhere.
+        func place(in outer: MountedTree) -> BytePath? {
+            guard let subvolume, subvolume != outer.subvolume else { return nil }
+            guard let above = outer.subvolume else { return outer.point.appending(Array(subvolume.utf8)) }
+            guard subvolume.hasPrefix(above + "/") else { return nil }
+            return outer.point.appending(Array(subvolume.dropFirst(above.count + 1).utf8))
+        }
 
         /// Whether the kernel has it where the table on the disk says: who divides a disk that is in use changes the one and not the other.
         func lies(at range: Range<UInt64>) -> Bool {
@@ -197,7 +206,7 @@ struct DiskUse {
             found[mount.root] = MountedTree(
                 device: device, point: mount.point, name: name,
                 subvolume: mount.type == "btrfs" && root != "/" ? String(root.dropFirst()) : nil,
-                view: BytePath("/proc/self/fd/\(clone.raw)"))
+                options: mount.options, view: BytePath("/proc/self/fd/\(clone.raw)"))
         }
         return found.values.sorted { $0.point.bytes.count < $1.point.bytes.count }
     }

@@ -18,19 +18,52 @@ public struct FileSystemRecipe: Codable, Hashable, Sendable {
     public var fileCount: UInt64?
     /// Of FAT: 12, 16 or 32.
     public var width: Int?
+    /// Of ext4: what it does on errors (`continue`, `remount-ro`, `panic`), what it is mounted with if nobody says otherwise, and the hundredths of
+    /// a hundredth of it that are kept for root.
+    public var onErrors: String?
+    public var mountOptions: [String]?
+    public var reserved: Int?
+    /// What of it is on another device, and is not made anew, each in a sentence.
+    public var elsewhere: [String]?
+    /// Of btrfs: how it compressed what was written to it, as `zstd:3`: its files need as much room again.
+    public var compression: String?
 
+    /// - Parameter options: those that it is mounted with.
     /// - Throws: `DiskFormatError` where nobody here can make such a one; `SystemError` where what says it cannot be asked.
-    init(of content: ContentProbe, on device: BlockDevice) throws {
+    init(of content: ContentProbe, on device: BlockDevice, options: [String]) throws {
         type = content.type
         id = content.identifier.isEmpty ? nil : content.identifier
         label = content.label.isEmpty ? nil : printable(content.label)
         switch type {
         case "ext2", "ext3", "ext4": try askExt(device)
-        case "xfs": features = try Self.xfsFeatures(device)
-        case "btrfs": break
+        case "xfs":
+            features = try Self.xfsFeatures(device)
+            if options.contains(where: { $0.hasPrefix("logdev=") }) { elsewhere = ["its log was on another device"] }
+            if options.contains(where: { $0.hasPrefix("rtdev=") }) {
+                elsewhere = (elsewhere ?? []) + ["its realtime part was on another device"]
+            }
+        case "btrfs": compression = Self.compression(options)
         case "vfat": width = try Self.fatWidth(device)
         default: throw DiskFormatError("nobody here can make a file system of \(type)")
         }
+    }
+
+    /// `compress=zstd:3`, `compress-force=lzo`
+    private static func compression(_ options: [String]) -> String? {
+        for option in options {
+            let pair = option.split(separator: "=", maxSplits: 1)
+            if pair.count == 2, ["compress", "compress-force"].contains(pair[0]) { return String(pair[1]) }
+        }
+        return nil
+    }
+
+    /// The same, as an option of a mount; nil where it is none: it is the image's word.
+    var mountedCompression: String? {
+        guard let words = compression?.split(separator: ":", omittingEmptySubsequences: false),
+            ["zlib", "lzo", "zstd"].contains(words[0]), words.count <= 2,
+            words.count == 1 || Int(words[1]).map({ (1...15).contains($0) }) == true
+        else { return nil }
+        return compression
     }
 
     private static func lines(_ words: [ProgramWord]) throws(SystemError) -> [String] {
@@ -42,6 +75,7 @@ public struct FileSystemRecipe: Codable, Hashable, Sendable {
     }
 
     private mutating func askExt(_ device: BlockDevice) throws {
+        var (blocks, kept) = (UInt64(0), UInt64(0))
         for line in try Self.lines(["dumpe2fs", "-h", ProgramWord(device.path)]) {
             let words = line.split(separator: ":", maxSplits: 1)
             guard words.count == 2 else { continue }
@@ -53,8 +87,18 @@ public struct FileSystemRecipe: Codable, Hashable, Sendable {
                 features = value.filter { !states.contains($0) }
             case "Block size": blockSize = value.first.flatMap { Int($0) }
             case "Inode size": inodeSize = value.first.flatMap { Int($0) }
+            case "Default mount options": mountOptions = value.filter { $0 != "(none)" }
+            case "Errors behavior":
+                onErrors = ["Continue": "continue", "Remount": "remount-ro", "Panic": "panic"][value.first ?? ""]
+            case "Block count": blocks = value.first.flatMap { UInt64($0) } ?? 0
+            case "Reserved block count": kept = value.first.flatMap { UInt64($0) } ?? 0
+            case "Journal device" where value.first != "0x0000": elsewhere = ["its journal was on another device"]
             default: break
             }
+        }
+        // safe: at most half of it, in ten thousandths
+        if blocks > 0, kept <= blocks / 2 {
+            reserved = Int((kept.multiplied(saturating: 10_000) + blocks / 2) / blocks)
         }
     }
 
@@ -100,6 +144,12 @@ public struct FileSystemRecipe: Codable, Hashable, Sendable {
             }
             if let count = tableLength(on: size) { words += ["-N", ProgramWord("\(count)")] }
             if let id { words += ["-U", ProgramWord(id)] }
+            if let onErrors, ["continue", "remount-ro", "panic"].contains(onErrors) {
+                words += ["-e", ProgramWord(onErrors)]
+            }
+            if let reserved, (0...5000).contains(reserved) {
+                words += ["-m", ProgramWord("\(reserved / 100).\(reserved % 100 / 10)\(reserved % 10)")]
+            }
         case "xfs":
             words = ["mkfs.xfs", "-q", "-f"]
             let metadata = [features, id.map { "uuid=\($0)" } ?? ""].filter { !$0.isEmpty }.joined(separator: ",")
@@ -137,6 +187,21 @@ public struct FileSystemRecipe: Codable, Hashable, Sendable {
         guard result.status == 0 else {
             throw SystemError(EIO, "make", "a file system of \(printable(type.utf8))", detail: result.complaint)
         }
+        guard let options = tunedOptions else { return }
+        let tuned = try runProgram(["tune2fs", "-o", ProgramWord(options), ProgramWord(device.path)], limit: 60)
+        guard tuned.status == 0 else {
+            throw SystemError(EIO, "set", "the mount options of a file system", detail: tuned.complaint)
+        }
+    }
+
+    /// What tune2fs makes of its mount options; nil where there is nothing to make. What the image says is compared with what there is.
+    private var tunedOptions: String? {
+        guard type.hasPrefix("ext"), let mountOptions else { return nil }
+        let known = [
+            "debug", "bsdgroups", "user_xattr", "acl", "uid16", "nobarrier", "block_validity", "discard", "nodelalloc",
+        ]
+        let modes = ["journal_data", "journal_data_ordered", "journal_data_writeback"].filter(mountOptions.contains)
+        return (known.map { mountOptions.contains($0) ? $0 : "^\($0)" } + modes.prefix(1)).joined(separator: ",")
     }
 }
 

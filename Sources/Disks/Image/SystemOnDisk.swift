@@ -61,8 +61,10 @@ public struct SystemOnDisk: Codable, Hashable, Sendable {
 
     /// What a system says of itself; nil where none is.
     private static func release(in root: Descriptor) -> String? {
-        // A volume that lacks it has no system.
-        guard (try? root.openBeneath(Array("etc/fstab".utf8), .place)) != nil else { return nil }
+        // One of them is in every root, and in no volume that is mounted below one; systemd finds some without any fstab.
+        let marks = ["etc/fstab", "usr/lib/systemd/systemd", "sbin/init", "usr/sbin/init"]
+        // A volume that lacks them has no system.
+        guard marks.contains(where: { (try? root.openBeneath(Array($0.utf8), .place)) != nil }) else { return nil }
         for path in ["usr/lib/os-release", "etc/os-release"] {
             guard let text = text(of: path, in: root) else { continue }
             let line = text.split(separator: "\n").first { $0.hasPrefix("PRETTY_NAME=") }

@@ -43,6 +43,8 @@ struct UsedMap: Sendable {
                     of: disk.file, range, sectorSize: disk.sectorSize, type: type.hasPrefix("ext") ? "ext4" : type)
             } catch VolumeMount.Refusal.notClean {
                 throw Refusal(reason: "it was not unmounted: what it calls free may hold what was written last")
+            } catch VolumeMount.Refusal.unsupported(let type) {
+                throw Refusal(reason: "this kernel has no \(type)")
             } catch VolumeMount.Refusal.unknown(let reason) {
                 throw Refusal(reason: "the kernel does not mount it: \(reason)")
             }

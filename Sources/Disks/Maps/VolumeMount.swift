@@ -41,12 +41,15 @@ public final class VolumeMount: Sendable {
     public enum Refusal: Error, Hashable, CustomStringConvertible {
         /// It was not unmounted: the kernel would have to replay its journal, which is writing.
         case notClean
+        /// This kernel has no such file system.
+        case unsupported(String)
         /// The kernel does not mount it, with its words: of btrfs also where it was not unmounted.
         case unknown(String)
 
         public var description: String {
             switch self {
             case .notClean: "it was not unmounted"
+            case .unsupported(let type): "this kernel has no \(type)"
             case .unknown(let reason): "the kernel does not mount it: \(reason)"
             }
         }
@@ -56,9 +59,11 @@ public final class VolumeMount: Sendable {
     ///   - file: the disk, or an image of it, open, for writing where it is to be written.
     ///   - range: of the volume, in bytes of the disk.
     ///   - type: the kernel's name of its file system.
+    ///   - compression: of a btrfs: how what is written to it is compressed.
     /// - Throws: `Refusal`; `SystemError` where there is no loop device for it.
     public init(
-        of file: Descriptor, _ range: Range<UInt64>, sectorSize: Int, type: String, isWritten: Bool = false
+        of file: Descriptor, _ range: Range<UInt64>, sectorSize: Int, type: String, isWritten: Bool = false,
+        compression: String? = nil
     ) throws {
         // What an image says of its volumes is somebody's word, and the kernel has file systems that are no disk's.
         guard Self.types.contains(type) else {
@@ -70,13 +75,18 @@ public final class VolumeMount: Sendable {
         // A copy of one that is mounted has its name, too.
         if type == "xfs" { options.append(("nouuid", "")) }
         if type == "btrfs" { options.append(("subvolid", "5")) }
+        if type == "btrfs", let compression { options.append(("compress", compression)) }
         do throws(SystemError) {
             folder = try Descriptor.makeMount(
                 type, source: device.path, options: options,
                 attributes: clinux_private_attributes | (isWritten ? 0 : clinux_read_only_attribute)
             ).open([UInt8(ascii: ".")], .directory)
         } catch {
-            throw error.code == EROFS ? Refusal.notClean : Refusal.unknown(error.reason)
+            switch error.code {
+            case EROFS: throw Refusal.notClean
+            case ENODEV: throw Refusal.unsupported(type)
+            default: throw Refusal.unknown(error.reason)
+            }
         }
     }
 

@@ -28,7 +28,17 @@ extension DiskRestoration {
                 if identity != .same { root.remove("loader/random-seed", "random seed") }
             }
         }
-        guard let system = plan.description.system, let place = volume(system.volume) else { return }
+        guard let system = plan.description.system else { return }
+        guard let place = volume(system.volume) else {
+            if identity != .same {
+                findings.add(
+                    Finding(
+                        .notRestored, path.appending(system.volume),
+                        "it is the machine that it was: nothing could be changed in it. Before it is on the network remove /etc/machine-id and /etc/ssh/ssh_host_* by hand, and change /etc/hostname"
+                    ))
+            }
+            return
+        }
         let identifiers = Dictionary(
             plan.description.volumes.compactMap { volume in
                 // It becomes a word of fstab.

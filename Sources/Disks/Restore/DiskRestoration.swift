@@ -14,6 +14,8 @@ public struct DiskRestoreOptions: Sendable {
     public var isExact = false
     /// Tells the firmware of the disk, where it is one that can be told.
     public var tellsFirmware = true
+    /// Restores what is there, though something of the image is missing.
+    public var takesIncomplete = false
 
     public init() {}
 }
@@ -35,6 +37,8 @@ public final class DiskRestoration: DiskTarget {
     let path: BytePath
     private let progress: Progress
     let findings: Findings
+    /// What is known of the image beforehand; asked once the target is known to be one.
+    private let forecast: () throws -> ImageForecast
     /// Asked before anything is written.
     private let agree: (DiskRestorePlan) throws -> RestoredIdentity?
     private let image: String
@@ -52,6 +56,7 @@ public final class DiskRestoration: DiskTarget {
     ///   - agree: is shown what would be done, and says who it will be; nil: nothing is written, and the restore ends.
     public init(
         to path: BytePath, image: String, _ options: DiskRestoreOptions, progress: Progress, findings: Findings,
+        forecast: @escaping () throws -> ImageForecast = { ImageForecast() },
         agree: @escaping (DiskRestorePlan) throws -> RestoredIdentity?
     ) {
         self.path = path
@@ -59,6 +64,7 @@ public final class DiskRestoration: DiskTarget {
         self.options = options
         self.progress = progress
         self.findings = findings
+        self.forecast = forecast
         self.agree = agree
     }
 
@@ -73,7 +79,8 @@ public final class DiskRestoration: DiskTarget {
             throw DiskError.damagedDescription("\(error)")
         }
         let target = try TargetDisk(path, size: description.size, sectorSize: description.sectorSize)
-        let plan = try DiskRestorePlan(source, description, onto: target, image: image, grows: !options.isExact)
+        var plan = try DiskRestorePlan(source, description, onto: target, image: image, grows: !options.isExact)
+        try plan.take(forecast(), isIncompleteWanted: options.takesIncomplete)
         guard let identity = try agree(plan) else { throw NotWanted() }
         if identity != .same, description.system == nil { throw DiskError.noSystem(source) }
         self.identity = identity
@@ -134,6 +141,10 @@ public final class DiskRestoration: DiskTarget {
         return stream
     }
 
+    public func size(ofStream name: String) -> UInt64? {
+        plan?.description.volumes.first { $0.stream == name && $0.way != .tree }?.size
+    }
+
     /// File systems that were made anew, as long as files come.
     private var made: [String: VolumeMount] = [:]
     private var trees: Set<String> = []
@@ -172,7 +183,7 @@ public final class DiskRestoration: DiskTarget {
         }
         // It is gone with the last who uses it.
         withExtendedLifetime(device) {}
-        return try plan.target.mount(range, type: recipe.type, isWritten: true)
+        return try plan.target.mount(range, type: recipe.type, isWritten: true, compression: recipe.mountedCompression)
     }
 
     /// Where a tree goes: the top, or a subvolume that is made for it.
@@ -220,6 +231,8 @@ public final class DiskRestoration: DiskTarget {
         public var changes: [String] = []
         /// File systems that were mounted as a last test, and those that the kernel refused, with its words.
         public var mounted: [String] = []
+        /// Those that were only read, as their own tools would, and why they were not mounted.
+        public var looked: [(stream: String, reason: String)] = []
         public var notMounted: [(stream: String, reason: String)] = []
     }
 
@@ -230,6 +243,7 @@ public final class DiskRestoration: DiskTarget {
         var report = Report()
         for missing in plan.description.volumes where !hasCome(missing) && !plan.dropped.contains(missing) {
             findings.add(Finding(.damaged, path.appending(missing.stream), "it is not in the image"))
+            try clear(missing, plan)
         }
         // Unmounted with the last who uses them.
         made = [:]
@@ -257,8 +271,31 @@ public final class DiskRestoration: DiskTarget {
                     "it is one disk of an array, which is degraded until the others are restored, too, or others are added (`mdadm --add`)"
                 ))
         }
+        for volume in plan.description.volumes where volume.way == .tree {
+            for sentence in volume.recipe?.elsewhere ?? [] {
+                findings.add(
+                    Finding(
+                        .note, path.appending(volume.stream),
+                        "\(printable(sentence.utf8)), and is in the file system now: fstab must not name that device for it"
+                    ))
+            }
+        }
         if let twins = plan.twinsInWords { findings.add(Finding(.note, path, twins)) }
         return report
+    }
+
+    /// What was there before it must not be taken for a volume of which nothing came.
+    private func clear(_ volume: DiskDescription.Volume, _ plan: DiskRestorePlan) throws(SystemError) {
+        // What it lies in has come, or is cleared itself.
+        if volume.within != nil { return }
+        let size = plan.size(of: volume)
+        let parts = volume.way == .raw ? [0..<size] : VolumeTarget.clearedParts(ofVolume: size)
+        for part in parts {
+            // safe: the plan has put it within the disk; sector 0 has the note
+            let start = max(volume.start + part.lowerBound, UInt64(plan.target.sectorSize))
+            let end = volume.start + part.upperBound
+            if start < end { try plan.target.clear(start..<end) }
+        }
     }
 
     /// From here on the top of a btrfs is not what is mounted.
@@ -281,31 +318,6 @@ public final class DiskRestoration: DiskTarget {
         }
         try target.synchronize()
         target.announceTable()
-    }
-
-    /// Mounts what can be mounted, or reads it as its own tools would.
-    private func test(_ plan: DiskRestorePlan, _ report: inout Report) {
-        for volume in plan.description.volumes where volume.way == .blocks || volume.way == .tree {
-            let range = volume.start..<volume.start + plan.size(of: volume)  // safe: the plan has looked at it
-            do {
-                switch volume.content {
-                case "LVM2_member": _ = try LVMMember(PartOfDisk(plan.target.bytes, range))
-                case "linux_raid_member": _ = try RAIDMember(PartOfDisk(plan.target.bytes, range))
-                case "vfat" where volume.way == .blocks: _ = try FATVolume(PartOfDisk(plan.target.bytes, range))
-                case "ntfs": _ = try NTFSVolume(PartOfDisk(plan.target.bytes, range))
-                case let type?:
-                    _ = try plan.target.mount(range, type: type)
-                case nil: continue
-                }
-                report.mounted.append(volume.stream)
-            } catch {
-                report.notMounted.append((volume.stream, explained(error).sentence))
-                findings.add(
-                    Finding(
-                        .notRestored, path.appending(volume.stream),
-                        "it cannot be mounted: \(explained(error).sentence)"))
-            }
-        }
     }
 }
 

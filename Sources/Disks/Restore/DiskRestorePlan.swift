@@ -19,6 +19,12 @@ public struct DiskRestorePlan {
     public let dropped: [DiskDescription.Volume]
     /// Whether it goes on with what an interrupted restore of the same image has written.
     public let goesOn: Bool
+    /// What may not be as it should, each in a sentence.
+    public internal(set) var doubts: [String] = []
+    /// What of the image is missing, each in a sentence.
+    public internal(set) var lacking: [String] = []
+    /// Whether it is known that all of the image is there: not where it comes through a pipe.
+    public internal(set) var isForeseen = false
     /// nil: there is none.
     let table: PartitionTable?
     /// Sectors of the table and where they belong, sector 0 last.
@@ -120,7 +126,9 @@ public struct DiskRestorePlan {
         let isMadeAnew = { (volume: DiskDescription.Volume) in volume.way == .tree && volume.recipe?.type == "btrfs" }
         guard isAttached || description.volumes.contains(where: isMadeAnew) else { return [] }
         let own = ([target.device?.name] + (target.device?.partitions ?? [])).compactMap { $0 }
-        let names = BlockDevice.disks().flatMap { [$0.name] + $0.partitions }.filter { !own.contains($0) }
+        // What stands on another device shows that one's content; what a backup looks through goes with it.
+        let disks = BlockDevice.disks().filter { disk in disk.backing.map { $0.device == nil && !$0.isOwn } ?? true }
+        let names = disks.flatMap { [$0.name] + $0.partitions }.filter { !own.contains($0) }
         // What cannot be looked at is no twin that anybody would find.
         let attached = names.compactMap { name in
             (try? ContentProbe.look(at: BytePath("/dev/\(name)"))).map { (name, $0?.identifier ?? "") }

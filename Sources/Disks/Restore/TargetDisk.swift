@@ -32,6 +32,8 @@ public final class TargetDisk: @unchecked Sendable {
             if device.isReadOnly { throw DiskError.readOnly(path) }
             // A partition has no table, and the disk around it another one.
             if device.disk != nil { throw DiskError.partition(path) }
+            // Another restore uses it by devices of its own, which are none of the user's to end.
+            guard try Descriptor.open(path, .nonBlocking).tryLockPatiently() else { throw DiskError.beingWritten(path) }
             let uses = device.lastingUses()
             guard uses.isEmpty else { throw DiskError.inUse(path, uses.map(\.description)) }
             do throws(SystemError) { file = try Descriptor.open(path, [.readWrite, .exclusive]) } catch {
@@ -133,12 +135,16 @@ public final class TargetDisk: @unchecked Sendable {
     func announceTable() { if device != nil { _ = open.rereadTable() } }
 
     /// A volume of it as it is now.
-    /// - Parameter type: as blkid calls it.
-    func mount(_ range: Range<UInt64>, type: String, isWritten: Bool = false) throws -> VolumeMount {
+    /// - Parameters:
+    ///   - type: as blkid calls it.
+    ///   - compression: of what is written to it, where it compresses.
+    func mount(
+        _ range: Range<UInt64>, type: String, isWritten: Bool = false, compression: String? = nil
+    ) throws -> VolumeMount {
         try VolumeMount(
             // The kernel's ext4 takes all three.
             of: open, range, sectorSize: sectorSize, type: ["ext2", "ext3"].contains(type) ? "ext4" : type,
-            isWritten: isWritten)
+            isWritten: isWritten, compression: compression)
     }
 
     /// A part of it as a device of its own.

@@ -84,6 +84,7 @@ struct BackupCommand: StatefulCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         let places = state.places(session)
+        try disk?.refuseMistypedDisk(otherwise: "a file is given by its path")
         let survey = try disk.map { try DiskSurvey(SourceDisk($0.absolute)) }
         if let survey, dryRun {
             session.show(
@@ -93,7 +94,13 @@ struct BackupCommand: StatefulCommand {
                 ])
             return .done
         }
-        survey?.lines().forEach { session.console.note($0) }
+        if let survey {
+            if session.console.isJSON {
+                session.console.planJSON(survey.document())
+            } else {
+                survey.lines().forEach { session.console.note($0) }
+            }
+        }
         if target.output?.isStandard == true { session.console.leaveProgressToReader() }
         var job = BackupJob(
             sources: try sources.map { try $0.absolute }, point: point, to: try destination(session),
@@ -110,9 +117,7 @@ struct BackupCommand: StatefulCommand {
         // Of a disk that is in use nobody knows beforehand what its files come to.
         job.countsAhead = session.console.showsProgress && survey?.trees.isEmpty != false
         let asked = job
-        var report = try session.working { try asked.run(reporting: session.reporter) }
-        // What is mounted in one of the disk's file systems is another of them.
-        if let survey { report.skipped.removeAll { skipped in survey.trees.contains { $0.source == skipped.path } } }
+        let report = try session.working { try asked.run(reporting: session.reporter) }
         session.show(
             document(report, session), summary: summary(report, isVerbose: session.console.isVerbose),
             outputIsData: target.output?.isStandard == true)

@@ -35,7 +35,7 @@ extension DiskSurvey {
             case .tree: "files, \(Text.size(volume.used)) in use of \(Text.size(volume.size))"
             case .swap: "swap, \(Text.size(volume.size))"
             }
-        return "\(volume.stream): \(what): \(how)" + (volume.why.map { "; \($0)" } ?? "")
+        return "\(volume.stream): \(what): \(how); \(volume.reason)"
     }
 
     func document() -> JSON {
@@ -50,7 +50,7 @@ extension DiskSurvey {
                         .object([
                             ("name", .text($0.stream)), ("start", .number($0.start)), ("bytes", .number($0.size)),
                             ("way", .text($0.way.rawValue)), ("used", .number($0.used)),
-                            ("content", $0.content.map(JSON.text)), ("reason", $0.why.map(JSON.text)),
+                            ("content", $0.content.map(JSON.text)), ("reason", .text($0.reason)),
                         ])
                     })
             ),

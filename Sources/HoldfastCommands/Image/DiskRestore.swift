@@ -14,10 +14,8 @@ struct DiskRestore {
     func perform(_ reader: any ImageReader, _ session: Session) throws -> Outcome {
         let image = reader.imageID.map { "\($0)" } ?? ""
         let restoration = DiskRestoration(
-            to: disk, image: image, asked.options, progress: session.progress, findings: session.findings
-        ) { plan in
-            try agreed(to: plan, session)
-        }
+            to: disk, image: image, asked.options, progress: session.progress, findings: session.findings,
+            forecast: { try reader.forecast(session.progress) }, agree: { try agreed(to: $0, session) })
         let report: DiskRestoreReport
         let result: DiskRestoration.Report
         do {
@@ -43,15 +41,22 @@ struct DiskRestore {
         let lines = self.lines(plan)
         if isDryRun {
             session.show(
-                Self.document(plan), summary: lines + ["nothing was read of the image's content, nothing was written"])
+                document(plan),
+                summary: lines + plan.lacking + plan.doubts + [
+                    "nothing was read of the image's content, nothing was written"
+                ])
             return nil
         }
-        lines.forEach { session.console.note($0) }
+        // Programs read standard error, too.
+        if session.console.isJSON {
+            session.console.planJSON(.object(document(plan)))
+        } else {
+            lines.forEach { session.console.note($0) }
+        }
+        (plan.lacking + plan.doubts).forEach { session.console.warning($0) }
         let identity = try asked.identity ?? ask(plan, session)
-        guard let wanted = plan.confirmation else { return identity }
         try session.confirm(
-            losing: plan.target.path, device: plan.target.device, wanted: wanted,
-            given: asked.confirm)
+            losing: plan.target.path, device: plan.target.device, wanted: plan.confirmation, given: asked.confirm)
         return identity
     }
 
@@ -59,7 +64,7 @@ struct DiskRestore {
     private func ask(_ plan: DiskRestorePlan, _ session: Session) throws -> RestoredIdentity {
         let host = plan.description.system?.hostName.map(Text.safe) ?? "that machine"
         guard plan.isOfOtherMachine else {
-            if plan.description.system != nil {
+            if plan.description.system != nil, !session.console.isJSON {
                 session.console.note("it will be the same machine, \(host); with --new-identity it becomes another one")
             }
             return .same
@@ -92,7 +97,9 @@ struct DiskRestore {
         }
         for volume in from.volumes {
             let content = volume.content.map { "\(Text.safe($0)), " } ?? ""
-            lines.append("\(Text.safe(volume.stream)): \(content)\(Text.size(volume.size)) at byte \(volume.start)")
+            lines.append(
+                "\(Text.safe(volume.stream)): \(content)\(Text.size(volume.size)) at byte \(volume.start), \(Text.safe(volume.way.rawValue)): \(Text.safe(volume.reason))"
+            )
         }
         if let resized = plan.resized {
             lines.append("\(Text.safe(resized.stream)) will have \(Text.size(resized.size))")
@@ -108,12 +115,26 @@ struct DiskRestore {
         }
         if let twins = plan.twinsInWords { lines.append(twins) }
         if plan.goesOn { lines.append("an interrupted restore of the same image goes on") }
+        if !plan.isForeseen {
+            lines.append(
+                "whether all of the image is there, and has room, shows only when it has come: it is read once, from front to end"
+            )
+        }
         return lines
     }
 
-    private static func document(_ plan: DiskRestorePlan) -> [(String, JSON?)] {
+    /// Who it will be: what was asked for, or `undecided` where somebody still has to say it; nil where there is no system.
+    private func identityWord(_ plan: DiskRestorePlan) -> String? {
+        switch asked.identity {
+        case .same?: "same"
+        case .new?: "new"
+        case nil: plan.description.system == nil ? nil : plan.isOfOtherMachine ? "undecided" : "same"
+        }
+    }
+
+    private func document(_ plan: DiskRestorePlan) -> [(String, JSON?)] {
         [
-            ("dryRun", .flag(true)), ("disk", .text(plan.target.path.description)),
+            ("dryRun", .flag(isDryRun)), ("disk", .text(plan.target.path.description)),
             ("bytes", .number(plan.target.size)),
             (
                 "volumes",
@@ -122,13 +143,36 @@ struct DiskRestore {
                         .object([
                             ("name", .text($0.stream)), ("start", .number($0.start)), ("bytes", .number($0.size)),
                             ("way", .text($0.way.rawValue)), ("content", $0.content.map(JSON.text)),
+                            ("reason", .text($0.reason)),
                         ])
                     })
             ),
+            ("confirmation", plan.confirmation.map(JSON.text)), ("goesOn", .flag(plan.goesOn)),
+            (
+                "system",
+                plan.description.system.map {
+                    .object([
+                        ("volume", .text($0.volume)), ("folder", $0.folder.map(JSON.text)),
+                        ("name", $0.name.map(JSON.text)), ("host", $0.hostName.map(JSON.text)),
+                    ])
+                }
+            ),
+            ("identity", identityWord(plan).map(JSON.text)),
+            (
+                "twins",
+                .list(
+                    plan.twins.map {
+                        .object([("name", .text($0.stream)), ("device", .text("/dev/\($0.device)"))])
+                    })
+            ),
+            ("leftOut", .list(plan.dropped.map { .text($0.stream) })),
+            ("otherSectors", .flag(plan.hasOtherSectors)),
             (
                 "resized",
                 plan.resized.map { .object([("name", .text($0.stream)), ("bytes", .number($0.size))]) }
             ),
+            ("isForeseen", .flag(plan.isForeseen)), ("missing", .list(plan.lacking.map(JSON.text))),
+            ("doubts", .list(plan.doubts.map(JSON.text))),
         ]
     }
 
@@ -157,6 +201,7 @@ struct DiskRestore {
         let untested = restoration.plan?.description.volumes.filter { volume in
             (volume.partition != nil || volume.within != nil) && volume.way != .swap
                 && !result.mounted.contains(volume.stream)
+                && !result.looked.contains { $0.stream == volume.stream }
         }
         if let untested, !untested.isEmpty {
             lines.append(
@@ -165,6 +210,11 @@ struct DiskRestore {
                         separator: ", "))
         }
         if !result.mounted.isEmpty { lines.append("mounted as a test: \(result.mounted.joined(separator: ", "))") }
+        if !result.looked.isEmpty {
+            lines.append(
+                "read, and not mounted, as a test: "
+                    + result.looked.map { "\(Text.safe($0.stream)) (\($0.reason))" }.joined(separator: ", "))
+        }
         lines += result.changes
         if session.findings.count > 0 {
             lines.append("not complete: \(Text.counted(session.findings.count, "finding", "findings")), listed above")
@@ -176,6 +226,13 @@ struct DiskRestore {
                     ("bytesWritten", .number(written)), ("bytesUnchanged", .number(result.unchanged)),
                     ("bytesReadBack", .number(result.compared)),
                     ("mounted", .list(result.mounted.map(JSON.text))),
+                    (
+                        "notMounted",
+                        .list(
+                            result.looked.map {
+                                .object([("name", .text($0.stream)), ("reason", .text($0.reason))])
+                            })
+                    ),
                     ("changes", .list(result.changes.map(JSON.text))),
                 ] + session.console.findingMembers, summary: lines)
     }

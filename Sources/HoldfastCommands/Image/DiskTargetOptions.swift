@@ -2,6 +2,20 @@
 
 internal import ArgumentParser
 internal import Disks
+internal import Platform
+
+extension PathArgument {
+    /// Refuses a bare word that nothing here is called by: as a rule it is the name of a device without its folder.
+    /// - Parameter otherwise: what is typed where that is not what is meant.
+    func refuseMistypedDisk(otherwise: String) throws {
+        guard !path.bytes.contains(UInt8(ascii: "/")), !exists(path) else { return }
+        let device = BytePath("/dev").appending(path.bytes)
+        throw Problem.usage(
+            "there is no disk, and no file, \(path) here",
+            hint: exists(device)
+                ? "did you mean \(device)? \(otherwise)" : "`holdfast disks` lists the disks; \(otherwise)")
+    }
+}
 
 struct DiskTargetOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The serial number of the disk that is meant, or else its name.", valueName: "serial"))
@@ -25,8 +39,12 @@ struct DiskTargetOptions: ParsableArguments {
     @Flag(help: "Do not tell the firmware of it.")
     var noFirmware = false
 
+    @Flag(help: "Restore what is there of an image of which something is missing; the rest is zeros.")
+    var incomplete = false
+
     var areGiven: Bool {
         confirm != nil || noReadBack || exact || newIdentity || sameIdentity || hostname != nil || noFirmware
+            || incomplete
     }
 
     func check() throws {
@@ -57,6 +75,7 @@ struct DiskTargetOptions: ParsableArguments {
         options.readsBack = !noReadBack
         options.isExact = exact
         options.tellsFirmware = !noFirmware
+        options.takesIncomplete = incomplete
         return options
     }
 

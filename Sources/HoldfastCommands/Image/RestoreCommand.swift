@@ -31,7 +31,7 @@ struct RestoreCommand: HoldfastCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Write the image of a disk to this one, as /dev/sdb, or to a file; in place of --to. Its serial number has to be typed.",
+            "Write the image of a disk to this one, as /dev/sdb, or to a file (a new one as ./NAME); in place of --to. Its serial number has to be typed.",
             valueName: "device"))
     var disk: PathArgument?
 
@@ -72,7 +72,8 @@ struct RestoreCommand: HoldfastCommand {
         }
         if disk == nil && onDisk.areGiven {
             throw ValidationError(
-                "--confirm, --no-read-back, --exact, --new-identity, --same-identity and --no-firmware go with --disk.")
+                "--confirm, --no-read-back, --exact, --new-identity, --same-identity, --no-firmware and --incomplete go with --disk."
+            )
         }
         try onDisk.check()
         if to == nil && disk == nil && !dryRun { throw ValidationError("Give --to DIR, --disk DEVICE, or --dry-run.") }
@@ -81,6 +82,7 @@ struct RestoreCommand: HoldfastCommand {
     func isRecorded(in session: Session) -> Bool { !dryRun }
 
     func perform(_ session: Session) throws -> Outcome {
+        if let disk { try disk.refuseMistypedDisk(otherwise: "a new file is given as `./\(disk.path)`") }
         var request = RestoreRequest(target: to?.path ?? ".")
         if let to, !dryRun, FilterMounts.forgets(try to.absolute) != nil {
             throw FilterError.active(what: "what is restored to \(to.path)")
@@ -115,7 +117,9 @@ struct RestoreCommand: HoldfastCommand {
         defer { first.finish(session) }
         let reader = try source.reader(image, pace, session, copyFirst: first)
         if !dryRun, disk == nil { try confirmRoot(reader, session) }
-        if let label = reader.label { session.console.note("restoring " + describe(label, reader.imageID)) }
+        if let label = reader.label, !session.console.isJSON {
+            session.console.note("restoring " + describe(label, reader.imageID))
+        }
         if let disk {
             let restore = DiskRestore(disk: try disk.absolute, asked: onDisk, isDryRun: dryRun)
             let outcome = try restore.perform(reader, session)

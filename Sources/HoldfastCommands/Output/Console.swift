@@ -165,6 +165,9 @@ final class Console: @unchecked Sendable {
     /// A line of its own that programs read.
     func drawJSON(_ document: JSON) { monitor.withLock { _ = write(document.encoded + "\n", to: 2) } }
 
+    /// What is about to be done, as a line of its own.
+    func planJSON(_ plan: JSON) { if !isQuiet { drawJSON(.object([("plan", plan)])) } }
+
     /// Keeps the line away while `body` asks something.
     func pausing<R>(_ body: () throws -> R) rethrows -> R {
         draw("")

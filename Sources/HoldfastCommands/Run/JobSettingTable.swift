@@ -49,9 +49,12 @@ enum JobSettingTable {
         },
         Setting(
             name: "excludes", wants: "an array of patterns",
-            explanation: ["What is left out: names (*.tmp), or with a slash paths below the sources."],
+            explanation: [
+                "What is left out: names (*.tmp), or with a slash paths below the sources. Of a disk nothing is."
+            ],
             standard: "nothing", example: #"excludes = ["*.tmp", "/var/cache"]"#
         ) { value, source, result in
+            result.job.excludesPlace = value.keyPlace
             result.job.excludes = try source.texts(value, "excludes", "patterns").map { element in
                 guard !element.text.allSatisfy({ $0 == "/" }) else {
                     throw source.problem(element.place, "a pattern of excludes would leave everything out")
@@ -236,6 +239,7 @@ struct ConfiguredJob {
     var disk: BytePath?
     var point: String?
     var excludes: [[UInt8]] = []
+    var excludesPlace: TOMLPlace?
     var imageName: String?
     var series: String?
     var hooks: Hooks?
@@ -267,6 +271,11 @@ struct ConfiguredJob {
         case (nil, nil, let name?): content = .point(name)
         case (nil, nil, nil): throw problem("has neither sources, disk nor point")
         default: throw problem("has more than one of sources, disk and point")
+        }
+        if case .disk = content, let excludesPlace {
+            throw source.problem(
+                excludesPlace,
+                "excludes goes with sources: of a disk nothing is left out, and \(table.key) is of a disk")
         }
         if to.isEmpty { throw problem("has no store to write to: set to") }
         if let both = copies.first(where: { copy in to.contains { $0.text == copy.text } }) {

@@ -11,10 +11,16 @@ extension Session {
     /// - Parameters:
     ///   - path: all that is on it will be gone.
     ///   - device: nil: a file stands for it.
-    ///   - wanted: what is to be typed.
+    ///   - wanted: what is to be typed; nil: nothing would be lost.
     ///   - given: what was said beforehand.
     /// - Throws: `DiskError.notConfirmed`
-    func confirm(losing path: BytePath, device: BlockDevice?, wanted: String, given: String?) throws {
+    func confirm(losing path: BytePath, device: BlockDevice?, wanted: String?, given: String?) throws {
+        guard let wanted else {
+            let name = printable(path.lastComponent)
+            // Who names another one does not mean this one.
+            guard given.map({ $0 == name }) ?? true else { throw DiskError.notConfirmed(path, wanted: name) }
+            return
+        }
         func isMeant(_ text: String) -> Bool { text.split(separator: " ").joined(separator: " ") == wanted }
         if let given {
             if isMeant(given) { return }

@@ -32,6 +32,7 @@ extension TreeReader {
     func addAttributes(of file: Descriptor, to entry: inout Entry) {
         addAttributes(to: &entry) { limit throws(SystemError) in try file.extendedAttributes(limit: limit) }
         entry.flags = file.flags ?? 0
+        entry.project = file.project ?? 0
     }
 
     func addAttributes(to entry: inout Entry, _ read: (_ limit: Int) throws(SystemError) -> [ExtendedAttribute]) {

@@ -142,7 +142,7 @@ final class ObjectStream {
 
 extension UnsafeRawBufferPointer {
     /// Where `pattern` begins next, from one place to another, both of which count.
-    fileprivate func firstIndex(of pattern: UnsafeRawBufferPointer, from first: Int, to last: Int) -> Int? {
+    func firstIndex(of pattern: UnsafeRawBufferPointer, from first: Int, to last: Int) -> Int? {
         guard let base = baseAddress, let other = pattern.baseAddress else { return nil }
         var index = first
         while index <= last {

@@ -74,7 +74,7 @@ struct SingleFileOpening {
             copies.append(source)
         }
         guard let first else {
-            if stream.position == 0 { throw ImageError.truncated(subject: stream.subject) }
+            if stream.position == 0 { throw ImageError.empty(subject: stream.subject) }
             let hasObject = ahead != nil
             if let part = PartedInput.firstPart(of: path), hasObject || SingleFile.isImage(part.first) {
                 throw ImageError.laterPart(

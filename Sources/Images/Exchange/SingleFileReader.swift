@@ -29,7 +29,8 @@ private final class BatchChunks: ChunkProvider {
 final class SingleFileImageReader: BatchedImageReader {
     private(set) var label: ImageLabel?
     private let stream: ObjectStream
-    private let opening: SingleFileOpening
+    let path: BytePath
+    let opening: SingleFileOpening
     private let workspace: ChunkWorkspace
     private var root: ImageRoot?
     /// Of a revoked writer's image that counts all the same: nothing else that it may have signed does.
@@ -57,10 +58,15 @@ final class SingleFileImageReader: BatchedImageReader {
     init(
         _ path: BytePath, credentials: Credentials, machine: MachineState, stop: Stop, isAudited: Bool = false
     ) throws {
+        self.path = path
         stream = try ObjectStream(path, stop)
         workspace = try ChunkWorkspace()
-        opening = try SingleFileOpening(stream, path, credentials: credentials, machine: machine)
-        keptRoot = try opening.keptRoot(path, stop)
+        do {
+            opening = try SingleFileOpening(stream, path, credentials: credentials, machine: machine)
+            keptRoot = try opening.keptRoot(path, stop)
+        } catch ImageError.damaged(let subject, let detail) {
+            throw ImageError.damagedFile(subject: subject, detail: detail)
+        }
         label = opening.label
         losses = opening.findings
         ahead = opening.ahead

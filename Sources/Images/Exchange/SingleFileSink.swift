@@ -18,6 +18,15 @@ public struct SingleFileOutput: Sendable {
         SingleFileOutput(path: path, partLength: partLength)
     }
 
+    /// The folder that it will be in, or what standard output leads to, open; nil where that is no file.
+    public var openPlace: Descriptor? {
+        get throws {
+            if let path { return try Descriptor.open(path.parent, .directory) }
+            let output = try Descriptor(duplicating: 1)
+            return try output.status().kind == .file ? output : nil
+        }
+    }
+
     public static var standardOutput: SingleFileOutput { SingleFileOutput(path: nil, partLength: nil) }
 }
 

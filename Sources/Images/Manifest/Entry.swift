@@ -48,6 +48,8 @@ struct Entry: Sendable {
     var nodeMinor: UInt32 = 0
     var attributes: [ExtendedAttribute] = []
     var flags: UInt32 = 0
+    /// What quotas count it for; 0: none.
+    var project: UInt32 = 0
     var remarks: Remarks = []
 
     init() {}
@@ -99,6 +101,7 @@ struct Entry: Sendable {
         }
         if flags != 0 { bytes.append(field: 17, integer: UInt64(flags)) }
         if !remarks.isEmpty { bytes.append(field: 18, integer: remarks.rawValue) }
+        if project != 0 { bytes.append(field: 19, integer: UInt64(project)) }
         return bytes
     }
 
@@ -137,6 +140,7 @@ struct Entry: Sendable {
                 attributes.append(ExtendedAttribute(name: try value.array(count), value: value.rest()))
             case 17: flags = UInt32(truncatingIfNeeded: try value.varint())
             case 18: remarks = Remarks(rawValue: try value.varint())
+            case 19: project = UInt32(truncatingIfNeeded: try value.varint())
             default: break
             }
         }
@@ -194,6 +198,20 @@ extension Slice {
         bytes.append(contentsOf: repeatElement(0, count: 32))
         bytes.append(varint: offset)
         return place
+    }
+
+    /// What slices come to together, in bytes.
+    static func length(_ payload: WireReader) throws(FormatError) -> UInt64 {
+        var reader = payload
+        var total: UInt64 = 0
+        while !reader.isAtEnd {
+            let head = try reader.varint()
+            total.add(saturating: head >> 1)
+            guard head & 1 == 0 else { continue }
+            try reader.skip(Digest.length)
+            _ = try reader.varint()
+        }
+        return total
     }
 
     static func decode(_ payload: WireReader) throws(FormatError) -> [Slice] {
@@ -312,6 +330,8 @@ struct Position: Hashable, Sendable {
     var path: [UInt8] = []
     /// The file whose content is under way.
     var file: [UInt8]?
+    /// How much of its content came before, in bytes; nil where an earlier version wrote the piece.
+    var offset: UInt64?
 
     init() {}
 
@@ -321,6 +341,7 @@ struct Position: Hashable, Sendable {
         bytes.append(field: 2, integer: UInt64(depth))
         bytes.append(field: 3, path)
         if let file { bytes.append(field: 4, file) }
+        if let offset { bytes.append(field: 5, integer: offset) }
         return bytes
     }
 
@@ -340,6 +361,7 @@ struct Position: Hashable, Sendable {
                 }
                 path = value.rest()
             case 4: file = value.rest()
+            case 5: offset = try value.varint()
             default: break
             }
         }

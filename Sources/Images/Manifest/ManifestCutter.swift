@@ -40,10 +40,16 @@ struct ManifestPosition {
             note(bytes[name])
             isInContent = try Self.contentFollows(bytes, payload)
             position.file = isInContent ? Array(bytes[name]) : nil
+            position.offset = isInContent ? 0 : nil
         case .finish:
             isInContent = false
             position.file = nil
-        case .content, .restart, .position, .state: break
+            position.offset = nil
+        case .content:
+            let length = try Slice.length(WireReader(bytes, payload))
+            position.offset = position.offset.map { $0.adding(saturating: length) }
+        case .restart: position.offset = position.offset.map { _ in 0 }
+        case .position, .state: break
         }
     }
 

@@ -13,6 +13,8 @@ public protocol DiskTarget: AnyObject {
     func begin(_ path: BytePath, description: [UInt8]) throws
     /// One of its streams comes; nil where it is not wanted.
     func stream(named name: String, size: UInt64) throws -> (any DiskStreamTarget)?
+    /// How long a stream is, of which the image has lost the beginning; nil where nobody knows.
+    func size(ofStream name: String) -> UInt64?
     /// A tree comes that was read from a file system of the disk; nil where it is not wanted.
     /// - Returns: where it goes: a folder that is open.
     func tree(_ source: BytePath) throws -> RestoreRequest?
@@ -58,8 +60,14 @@ private final class DiskRestorer {
     private let queue: RestoreQueue
     private let state: RestoreState
     private var hasBegun = false
+    /// The path of the disk.
+    private var source: [UInt8] = []
     private var depth = 0
+    /// A piece of the manifest is missing: the next one says where it goes on.
+    private var isLost = false
     private var open: OpenStream?
+    /// Names of those that nothing more comes of.
+    private var ended: Set<[UInt8]> = []
     /// What could not be read when the image was made.
     private var unread: UnreadRanges?
 
@@ -96,9 +104,7 @@ private final class DiskRestorer {
         guard hasBegun else { throw ImageError.notOfDisk(image: reader.label?.name ?? "") }
         // The signature is there, and covers all that came: else it is no image, and the disk is to stay none that starts.
         guard reader.imageID != nil else {
-            throw ImageError.damaged(
-                subject: reader.restoredSubject,
-                detail: "its end is missing, so that nobody vouches for what came before")
+            throw ImageError.truncated(subject: reader.restoredSubject)
         }
         if let unread { unread.tell(target) }
         return DiskRestoreReport(
@@ -113,11 +119,10 @@ private final class DiskRestorer {
             if let records = batch.records {
                 do { rest = try walk(records, batch.chunks) } catch let error as FormatError {
                     findings.add(Finding(.damaged, subject: reader.restoredSubject, error.description))
-                    try loseRest()
+                    isLost = true
                 }
             } else {
-                // Where in its stream the next piece goes on nobody knows.
-                try loseRest()
+                isLost = true
             }
             // What a pipe gave is gone with the next batch.
             if !batch.chunks.isRandomAccess { queue.waitUntilIdle() }
@@ -148,7 +153,17 @@ private final class DiskRestorer {
             }
             guard let record = try Record(kind: item.kind, payload: item.payload) else { continue }
             switch record {
-            case .position, .source: break
+            case .position(let position):
+                guard isLost || hasBegun && position.source != source else { continue }
+                isLost = false
+                if hasBegun, !position.source.isEmpty, position.source != source {
+                    try loseRest()
+                    queue.waitUntilIdle()
+                    return try restoreTree(
+                        BytePath(position.source), ManifestBatch(records: records, chunks: chunks), isAfterLoss: true)
+                }
+                try resume(position)
+            case .source: break
             case .enter: depth += 1
             case .leave: depth -= 1
             case .entry(let entry): try take(entry)
@@ -175,12 +190,35 @@ private final class DiskRestorer {
             throw ImageError.library("the image is of several disks, which are restored one by one")
         }
         hasBegun = true
+        self.source = source.path
         try target.begin(BytePath(source.path), description: description)
     }
 
+    /// Goes on after a loss where the next piece says that it is: only what is between is lost.
+    private func resume(_ position: Position) throws {
+        depth = position.depth
+        guard hasBegun, depth == 1, let name = position.file, let offset = position.offset else {
+            return try loseRest()
+        }
+        if open.map({ $0.name != name }) ?? true {
+            try loseRest()
+            let text = printable(name)
+            // Of one that the description does not know nothing is wanted.
+            guard let size = target.size(ofStream: text), !ended.contains(name) else { return }
+            open = OpenStream(name: name, size: size, target: try target.stream(named: text, size: size))
+        }
+        guard var stream = open, offset >= stream.place, offset <= stream.size else { return try loseRest() }
+        try lose(stream.place..<offset, of: stream)
+        stream.place = offset
+        open = stream
+    }
+
     /// - Returns: what comes behind it.
-    private func restoreTree(_ path: BytePath, _ first: ManifestBatch) throws -> ManifestBatch? {
-        let tree = TreeOfDisk(path, first, of: reader, left: progress.bytesExpected &- progress.bytesDone)
+    private func restoreTree(
+        _ path: BytePath, _ first: ManifestBatch, isAfterLoss: Bool = false
+    ) throws -> ManifestBatch? {
+        let tree = TreeOfDisk(
+            path, first, of: reader, left: progress.bytesExpected &- progress.bytesDone, isAfterLoss: isAfterLoss)
         guard let request = try target.tree(path) else {
             while try tree.nextBatch() != nil { try check() }
             return tree.rest
@@ -231,9 +269,15 @@ private final class DiskRestorer {
     private func loseRest() throws {
         guard let stream = open else { return }
         open = nil
-        guard stream.place < stream.size else { return }
+        ended.insert(stream.name)
+        try lose(stream.place..<stream.size, of: stream)
+    }
+
+    private func lose(_ range: Range<UInt64>, of stream: OpenStream) throws {
+        if range.isEmpty { return }
+        progress.add(bytes: range.upperBound - range.lowerBound)  // safe: in order
         do throws(SystemError) {
-            try stream.target?.lose(stream.place..<stream.size, reason: "a part of the image's manifest is lost")
+            try stream.target?.lose(range, reason: "a part of the image's manifest is lost")
         } catch { throw ImageError(error) }
     }
 }
@@ -290,7 +334,7 @@ private final class StreamPart: RestoredContent {
         } catch { state.stop(ImageError(error)) }
     }
 
-    func fail(_ reason: String) {
+    func fail(_ reason: String, _ part: Range<UInt64>) {
         // Once nothing more can be read or written, all that is left fails.
         if isStopped { return }
         do throws(SystemError) { try target.lose(range, reason: reason) } catch { state.stop(ImageError(error)) }

@@ -62,11 +62,14 @@ protocol BatchedImageReader: ImageReader {
     var foresight: Int { get }
     /// Begins anew, where that can be done: what comes next is the first batch again.
     func rewind() -> Bool
+    /// What can be known of it without its content. What comes next is what would have come.
+    func lookAhead(_ progress: Progress) throws -> ImageForecast
 }
 
 extension BatchedImageReader {
     var foresight: Int { 0 }
     func rewind() -> Bool { false }
+    func lookAhead(_ progress: Progress) throws -> ImageForecast { ImageForecast() }
 }
 
 /// Chunks in the volumes of a store.
@@ -170,6 +173,7 @@ final class StoreImageReader: BatchedImageReader {
     let storeFolder: FileIdentity?
     let storeSubject: String
     let foresight: Int
+    let store: Store
     private let chunks: VolumeChunks
     private let workspace: ChunkWorkspace
     private var next = 0
@@ -180,6 +184,7 @@ final class StoreImageReader: BatchedImageReader {
 
     init(store: Store, root: ImageRoot) throws {
         self.root = root
+        self.store = store
         storeFolder = store.objects.localFolder
         storeSubject = store.subject
         foresight = store.objects.isFar ? 128 : 0
@@ -228,6 +233,14 @@ final class StoreImageReader: BatchedImageReader {
     func rewind() -> Bool {
         next = 0
         return true
+    }
+
+    /// Has its batches read from the first on; what is found damaged meanwhile is told when they are read again.
+    func keepingPlace(_ body: () throws -> Void) rethrows {
+        let (place, known) = (next, losses)
+        next = 0
+        defer { (next, losses) = (place, known) }
+        try body()
     }
 
     func problems() -> [Finding] {

@@ -24,13 +24,19 @@ final class RestoreFile: @unchecked Sendable {
     /// The content was written in one part as soon as it was seen to differ.
     private var isWritten = false
     private var failure: String?
+    /// Of a disk's volume: what of it is lost is a hole in it, and named, and all else of it is worth having.
+    let keepsRest: Bool
+    private var lost = LostParts()
+    /// What is there already has stayed, since nothing else of it differs.
+    private var isKept = false
     /// Where the content is, kept only while a file that is there is compared.
     private var slices: [(offset: UInt64, slice: Slice)] = []
     private var position: UInt64 = 0
     private var chunks: (any ChunkProvider)?
 
-    init(_ entry: Entry, in folder: RestoreFolder, restorer: Restorer) {
+    init(_ entry: Entry, in folder: RestoreFolder, restorer: Restorer, keepsRest: Bool = false) {
         self.entry = entry
+        self.keepsRest = keepsRest
         self.folder = folder
         self.restorer = restorer
         folder.hold()
@@ -41,6 +47,11 @@ final class RestoreFile: @unchecked Sendable {
     func hold() { monitor.withLock { holds += 1 } }
 
     func fail(_ reason: String) { monitor.withLock { if failure == nil { failure = reason } } }
+
+    func fail(_ reason: String, _ range: Range<UInt64>) {
+        if !keepsRest { return fail(reason) }
+        monitor.withLock { lost.add(range, reason) }
+    }
 
     var isStopped: Bool { restorer.isStopped }
 
@@ -61,6 +72,23 @@ final class RestoreFile: @unchecked Sendable {
             if chunks.isRandomAccess { slices.append((position, slice)) }
             return position
         }
+    }
+
+    /// Goes on behind what is lost; false where that is no place in it.
+    func lose(to offset: UInt64, _ reason: String) -> Bool {
+        monitor.withLock {
+            guard offset >= position, offset <= UInt64(Int64.max) else { return false }
+            if offset > position { lost.add(position..<offset, reason) }
+            position = offset
+            return true
+        }
+    }
+
+    /// Nothing more of it comes.
+    func loseRest(_ reason: String) {
+        let end = monitor.withLock { max(position, entry.size) }
+        if keepsRest { _ = lose(to: end, reason) } else { fail(reason) }
+        close(size: keepsRest ? end : entry.size)
     }
 
     /// What came so far is void.
@@ -182,6 +210,7 @@ final class RestoreFile: @unchecked Sendable {
             restorer.fail(Finding(restorer.isDryRun ? .damaged : .notRestored, path, failure), entry.name, in: folder)
             output?.discard()
         } else {
+            if !isStopped { lost.tell(path, isKept: isKept, isDryRun: restorer.isDryRun, restorer.findings) }
             restorer.countFile(
                 written: output != nil || restorer.isDryRun, isReplaced: output != nil && isThere,
                 bytes: output != nil ? entry.size : 0)
@@ -196,6 +225,7 @@ final class RestoreFile: @unchecked Sendable {
             try prepare(canCompare: chunks?.isRandomAccess ?? true)
             guard let above = folder.descriptor() else { return failure = "its folder could not be made" }
             if let existing, !differs, try haveSameHoles(existing), try mayKeep(existing) {
+                isKept = true
                 // The content is there; only what surrounds it may differ.
                 if !isLinked { restorer.finish(existing, entry, at: path, on: folder.fileSystem, fresh: false) }
                 return
@@ -245,7 +275,11 @@ final class RestoreFile: @unchecked Sendable {
         let workspace = try ChunkWorkspace()
         for (offset, slice) in slices {
             guard let id = slice.chunk else { continue }
-            try chunks.read(id, into: workspace)
+            do { try chunks.read(id, into: workspace) } catch {
+                if !keepsRest || (error as? ImageError)?.endsReading == true { throw error }
+                lost.add(offset..<offset + slice.length, "\(error)")  // safe: placed where a file can be
+                continue
+            }
             let range = try slice.range(in: workspace.content)
             // safe: placed where a file can be
             try output.write(UnsafeRawBufferPointer(rebasing: workspace.content[range]), at: Int64(offset))

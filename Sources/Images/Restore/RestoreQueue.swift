@@ -9,7 +9,7 @@ protocol RestoredContent: AnyObject, Sendable {
     /// - Parameter isWhole: whether the part is all that it is.
     func take(_ content: UnsafeRawBufferPointer, at offset: UInt64, isWhole: Bool)
     /// A part of it cannot be had.
-    func fail(_ reason: String)
+    func fail(_ reason: String, _ range: Range<UInt64>)
     /// A part is done with, whatever became of it.
     func release()
     /// Whether the restore ends, so that nothing more is wanted.
@@ -80,11 +80,15 @@ final class RestoreQueue: @unchecked Sendable {
                         UnsafeRawBufferPointer(rebasing: workspace.content[range]), at: part.offset,
                         isWhole: part.isWhole)
                     progress.add(bytes: UInt64(range.count))
-                } catch { part.file.fail(error.description) }
+                } catch {
+                    // safe: placed where a file can be
+                    part.file.fail(error.description, part.offset..<part.offset + part.slice.length)
+                }
             }
         } catch {
             if let error = error as? ImageError, error.endsReading { job.parts.first?.file.stop(error) }
-            for part in job.parts { part.file.fail("\(error)") }
+            // safe: placed where a file can be
+            for part in job.parts { part.file.fail("\(error)", part.offset..<part.offset + part.slice.length) }
         }
         for part in job.parts { part.file.release() }
         idle.withLock {

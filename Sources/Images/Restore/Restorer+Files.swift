@@ -38,7 +38,7 @@ extension Restorer {
             countFile(written: false, bytes: 0)
             return
         }
-        let file = RestoreFile(entry, in: folder, restorer: self)
+        let file = RestoreFile(entry, in: folder, restorer: self, keepsRest: isOfStreams)
         if entry.remarks.contains(.unreadable) { file.fail("it could not be read when it was backed up") }
         if entry.contentFollows {
             self.file = file

@@ -176,6 +176,12 @@ extension Restorer {
         for error in file.setExtendedAttributes(entry.attributes + keptAttributes(of: file, fresh), fresh: fresh) {
             note(error, .attributes, path, on: fileSystem, failed: &failed)
         }
+        // A new one may have that of the folder around it; of what was there an earlier image does not know it.
+        if entry.project != 0 || fresh, file.project ?? 0 != entry.project {
+            attempt(.projects, path, on: fileSystem, failed: &failed) { () throws(SystemError) in
+                try file.setProject(entry.project)
+            }
+        }
         setTime(entry, of: file, at: path, on: fileSystem, failed: &failed)
     }
 

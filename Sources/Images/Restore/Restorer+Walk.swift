@@ -15,8 +15,11 @@ extension Restorer {
         }
         submitJob()
         if let file {
-            file.fail("a part of its content is missing from the manifest")
-            file.close(size: file.entry.size)
+            if file.keepsRest {
+                lostFile = file
+            } else {
+                file.loseRest("a part of its content is missing from the manifest")
+            }
         }
         file = nil
         while let last = folders.popLast() { last.folder.release() }
@@ -81,6 +84,46 @@ extension Restorer {
     /// Goes on after a loss, where the next piece says that it is.
     private func resume(_ position: Position) throws {
         isLost = false
+        try enterFolders(of: position)
+        try resumeStream(position)
+    }
+
+    /// The volume of a disk goes on behind what is lost of it.
+    private func resumeStream(_ position: Position) throws {
+        let reason = "a part of the image's manifest is lost"
+        guard isOfStreams, let name = position.file, let offset = position.offset else { return endLost() }
+        if let last = lostFile, last.entry.name == name, last.lose(to: offset, reason) {
+            lostFile = nil
+            file = last
+            return
+        }
+        endLost()
+        guard Entry.isValidName(name), let folder = folders.last else { return }
+        let isSelected = isSelected(below + [name], inSelected: folder.isSelected)
+        count(isSelected, folder.folder.path.appending(name))
+        guard isSelected else { return }
+        // How long it is its end says.
+        var entry = Entry()
+        (entry.name, entry.mode, entry.contentFollows) = (name, 0o600, true)
+        let begun = RestoreFile(entry, in: folder.folder, restorer: self, keepsRest: true)
+        if begun.lose(to: offset, reason) { file = begun } else { begun.loseRest(reason) }
+    }
+
+    /// Ends a volume of a disk that does not go on.
+    /// - Parameter isWanted: whether what of it came is worth having.
+    func endLost(isWanted: Bool = true) {
+        guard let lost = lostFile else { return }
+        lostFile = nil
+        if !isWanted { lost.fail("the restore ended before it was whole") }
+        lost.loseRest("a part of its content is missing from the image")
+    }
+
+    /// Whether what comes are the volumes of a disk.
+    var isOfStreams: Bool {
+        folders.count == 1 && reader.label?.isOfDisk == true && reader.label?.sources.first?.bytes == source
+    }
+
+    private func enterFolders(of position: Position) throws {
         guard !position.source.isEmpty || position.depth > 0 else { return }
         if position.source != source { try begin(position.source) }
         guard position.depth > 0 else { return }
@@ -171,7 +214,7 @@ extension Restorer {
     private func take(_ entry: Entry, _ chunks: any ChunkProvider) throws {
         if !folders.isEmpty { folders[folders.count - 1].names?.insert(entry.name) }
         beginWaiting(chunks)
-        if let file { file.fail("its end is missing"); file.close(size: file.entry.size) }
+        file?.loseRest("its end is missing")
         file = nil
         let isRoot = folders.isEmpty
         if isRoot { try checkSource() }

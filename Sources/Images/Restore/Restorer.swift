@@ -118,6 +118,8 @@ final class Restorer: @unchecked Sendable {
     let own: Set<FileIdentity>
     var below: [[UInt8]] = []
     var file: RestoreFile?
+    /// A volume of a disk of which a part is lost, as long as nobody knows where it goes on.
+    var lostFile: RestoreFile?
     var job: RestoreJob?
     /// A file whose content follows, and which may turn out to be known already.
     var waiting: (entry: Entry, folder: RestoreFolder, slices: [Slice])?
@@ -184,6 +186,7 @@ final class Restorer: @unchecked Sendable {
             try restoreOrphans()
         } catch { failure = error }
         loseTrack()
+        endLost(isWanted: failure == nil)
         makeLinks()
         for orphan in orphans { orphan.folder.release() }
         orphans = []

@@ -10,6 +10,7 @@ final class TargetFileSystem: Sendable {
     enum Aspect: String, CaseIterable {
         case names, owners, permissions, times, attributes, flags
         case hardLinks = "hard links"
+        case projects = "projects of quotas"
     }
 
     private struct Loss {

@@ -9,7 +9,10 @@ final class TreeOfDisk: BatchedImageReader {
     private let path: BytePath
     private let reader: any BatchedImageReader
     private var first: ManifestBatch?
-    private var isAfterLoss = false
+    private var isAfterLoss: Bool
+    /// Its beginning is lost, which whoever restores it is to be told first.
+    private var isToldLoss: Bool
+    private var hasSource: Bool
     private var isAtEnd = false
     /// What was read beyond its end.
     private(set) var rest: ManifestBatch?
@@ -18,14 +21,24 @@ final class TreeOfDisk: BatchedImageReader {
     var restoredSubject: String { reader.restoredSubject }
     var foresight: Int { reader.foresight }
 
-    /// - Parameter left: bytes of content that are still to come.
-    init(_ path: BytePath, _ first: ManifestBatch, of reader: any BatchedImageReader, left: UInt64) {
+    /// - Parameters:
+    ///   - left: bytes of content that are still to come.
+    ///   - isAfterLoss: whether `first` is no beginning: it says where in the tree it is.
+    init(
+        _ path: BytePath, _ first: ManifestBatch, of reader: any BatchedImageReader, left: UInt64,
+        isAfterLoss: Bool = false
+    ) {
+        self.isAfterLoss = isAfterLoss
+        isToldLoss = !isAfterLoss
+        hasSource = isAfterLoss
         self.path = path
         self.first = first
         self.reader = reader
         label = reader.label.map { label in
             var label = label
             label.sources = [path]
+            // What is in it are files, and no streams of a disk.
+            label.roles.removeAll { $0 == ImageLabel.diskRole }
             label.entries = 0
             label.contentBytes = left
             return label
@@ -36,7 +49,10 @@ final class TreeOfDisk: BatchedImageReader {
 
     func nextBatch() throws -> ManifestBatch? {
         if isAtEnd { return nil }
-        let isFirst = first != nil
+        if !isToldLoss, let first {
+            isToldLoss = true
+            return ManifestBatch(records: nil, chunks: first.chunks)
+        }
         guard var batch = try first.take() ?? reader.nextBatch() else {
             isAtEnd = true
             return nil
@@ -46,7 +62,6 @@ final class TreeOfDisk: BatchedImageReader {
             return batch
         }
         var items = RecordReader(records)
-        var hasSource = !isFirst
         while let item = try items.next() {
             // What is missing may have been the end of this tree.
             if item.kind == .position, isAfterLoss {

@@ -29,6 +29,7 @@ open class ForwardingStore: ObjectStore, @unchecked Sendable {
     public var subject: String { store.subject }
     public var connections: Int { store.connections }
     public var localFolder: FileIdentity? { store.localFolder }
+    public var openFolder: Descriptor? { store.openFolder }
     public var objectLength: UInt64? { store.objectLength }
 
     public func topLevel() throws(StoreError) -> [String] {
