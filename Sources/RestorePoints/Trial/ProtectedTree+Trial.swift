@@ -136,7 +136,8 @@ extension ProtectedTree {
                 try area.write(&trial)
             }
             if isBoot, !self.boot.areThere { return .later(trial) }
-            return try .returned(trial, returnFromTrial(&trial, isBoot: isBoot, holding: lock))
+            let switched = try returnFromTrial(&trial, isBoot: isBoot, holding: lock)
+            return try .returned(area.readTrial() ?? trial, switched)
         }
     }
 
@@ -175,12 +176,12 @@ extension ProtectedTree {
                 trial.left = before.id
                 try area.write(&trial)
                 try mark(trial.targetID, trial.reason ?? "", &table)
-                let switched = try begin(plan, leaving: before, &table)
-                guard isBoot, backend.appliesAtBoot,
-                    case .finished(let done) = try recover(&table, isBoot: true)
-                else { return switched }
+                var switched = try begin(plan, leaving: before, &table)
+                if isBoot, backend.appliesAtBoot, case .finished(let done) = try recover(&table, isBoot: true) {
+                    switched = done
+                }
                 _ = try settledTrial(&table)
-                return done
+                return switched
             }
         } catch {
             if error is Interrupted { throw error }
