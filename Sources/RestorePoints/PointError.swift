@@ -78,7 +78,8 @@ public enum PointError: Explained {
         case .trialOpen(let subject, _): "\(subject) is on trial, and not confirmed yet"
         case .trialReturns(let subject, let returnTo):
             "\(subject) did not hold on trial, and the next start returns to \(returnTo)"
-        case .trialWaits(let subject): "\(subject) is not in use before the next start, so there is nothing to confirm yet"
+        case .trialWaits(let subject):
+            "\(subject) is not in use before the next start, so there is nothing to confirm yet"
         case .trialNeeds(let name, let subject): "\(name) is what the trial of \(subject) returns to"
         case .notReturned(let returnTo):
             "the return to \(returnTo) did NOT take effect at this start: the boot loader goes by something else than the name of the state"
@@ -130,7 +131,8 @@ public enum PointError: Explained {
         case .trialReturns: "reboot, or keep the state of now after all with `holdfast confirm`"
         case .trialWaits: "reboot, or take it back with `holdfast undo`"
         case .trialNeeds: "`holdfast confirm` or `holdfast undo` first"
-        case .notReturned: "`holdfast confirm` takes the return back; `holdfast rollback` says what stands in the way of another"
+        case .notReturned:
+            "`holdfast confirm` takes the return back; `holdfast rollback` says what stands in the way of another"
         case .damagedState(let file, _) where file.lastComponent.starts(with: Array("trial.".utf8)):
             "`holdfast confirm` removes it and keeps the state of now; `holdfast rollback` goes to any point then"
         case .endsProtection(_, let keepsPoints):

@@ -49,7 +49,9 @@ struct TrialTests {
         try place.open().points().filter { $0.origin == .beforeRollback }
     }
 
-    @Test("Not confirmed, it returns at the second start, byte for byte, and what did not hold is a point", arguments: kinds)
+    @Test(
+        "Not confirmed, it returns at the second start, byte for byte, and what did not hold is a point",
+        arguments: kinds)
     func notConfirmed(_ kind: BackendKind) throws {
         let place = try Place(kind)
         let (tree, good, bad) = try fill(place)
@@ -165,7 +167,9 @@ struct TrialTests {
         #expect(place.look() == updated)
     }
 
-    @Test("One copy of its record is enough; without both the machine starts, says it, and `confirm` mends it", arguments: kinds)
+    @Test(
+        "One copy of its record is enough; without both the machine starts, says it, and `confirm` mends it",
+        arguments: kinds)
     func damaged(_ kind: BackendKind) throws {
         let place = try Place(kind)
         let (tree, good, bad) = try fill(place)
@@ -216,10 +220,12 @@ struct TrialTests {
         try tryGood(tree)
         func fillUp() {
             shell(
-                "cd \(place.state); cat /dev/zero >> filler 2>/dev/null; sync; for i in $(seq 3000); do echo x > f$i || break; done 2>/dev/null; sync")
+                "cd \(place.state); cat /dev/zero >> filler 2>/dev/null; sync; for i in $(seq 3000); do echo x > f$i || break; done 2>/dev/null; sync"
+            )
         }
         fillUp()
-        #expect(shell("echo x > \(place.state)/one-more-file; cat \(place.state)/one-more-file") == "", "it is not full")
+        #expect(
+            shell("echo x > \(place.state)/one-more-file; cat \(place.state)/one-more-file") == "", "it is not full")
         guard case .open(let counted) = try start(place, "one") else { Issue.record("not counted"); return }
         #expect(try counted.triesLeft == 0 && trial(place)?.triesLeft == 0 && place.look() == good)
         guard case .returned = try start(place, "two") else { Issue.record("not returned"); return }

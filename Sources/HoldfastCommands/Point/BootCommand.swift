@@ -54,7 +54,8 @@ struct BootCommand: StatefulCommand {
                 ("recovery", .text(word)), ("trial", trial.map { .text($0.word) }),
                 ("alarms", .list(done.alarms.map(JSON.text))),
                 ("wantsRestart", .flag(done.wantsRestart)),
-            ] + session.console.findingMembers, summary: (word == "nothing" ? [] : [summary]) + (trial.map { [$0.sentence] } ?? []))
+            ] + session.console.findingMembers,
+            summary: (word == "nothing" ? [] : [summary]) + (trial.map { [$0.sentence] } ?? []))
         if done.wantsRestart { return .restart }
         return done.alarms.isEmpty ? session.outcome(0) : .findings
     }

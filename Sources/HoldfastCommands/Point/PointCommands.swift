@@ -90,7 +90,8 @@ struct RecoverCommand: StatefulCommand {
         let trial = start ? try session.working { try meetTrial(of: tree, session, holding: lock) } : nil
         let (word, summary) = Self.words(recovery)
         session.show(
-            [("recovery", .text(word)), ("trial", trial.map { .text($0.word) })] + JSON.paths(folders, key: "filters") + session.console.findingMembers,
+            [("recovery", .text(word)), ("trial", trial.map { .text($0.word) })] + JSON.paths(folders, key: "filters")
+                + session.console.findingMembers,
             summary: (word == "nothing" && (!folders.isEmpty || trial != nil) ? [] : [summary])
                 + (trial.map { [$0.sentence] } ?? [])
                 + folders.map { "went on with what was under way with the write filter of \($0)" })

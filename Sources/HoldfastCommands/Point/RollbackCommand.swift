@@ -46,7 +46,8 @@ struct RollbackCommand: StatefulCommand {
         if !plan.dryRun, let outcome = try session.finishInterrupted(tree, "rollback", to: name) { return outcome }
         let target = try name.map(tree.point) ?? Self.choose(tree, session)
         return try session.carryOut(
-            tree.planRollback(to: target, discardNewer: discardNewer, trial: trial.terms), on: tree, plan, reboot: reboot)
+            tree.planRollback(to: target, discardNewer: discardNewer, trial: trial.terms), on: tree, plan,
+            reboot: reboot)
     }
 
     /// What a terminal of 24 lines shows with the question.

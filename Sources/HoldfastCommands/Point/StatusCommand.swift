@@ -95,7 +95,9 @@ struct StatusCommand: StatefulCommand {
                 "\(damage.description); its copy is used, and the next change of a point writes both")
             return .findings
         }
-        let isSound = protected.obstacle == nil && status.filterProblem == nil && (protected.trial.map { $0.stage == .open } ?? true)
+        let isSound =
+            protected.obstacle == nil && status.filterProblem == nil
+            && (protected.trial.map { $0.stage == .open } ?? true)
             && filters.allSatisfy(\.alarms.isEmpty)
         return isSound ? ofJobs : .findings
     }

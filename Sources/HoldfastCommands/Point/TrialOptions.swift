@@ -97,7 +97,8 @@ extension Session {
 extension JSON {
     static func trial(_ trial: Trial) -> JSON {
         .object([
-            ("state", .text(trial.stage.rawValue)), ("verb", .text(trial.verb)), ("target", trial.target.map(JSON.text)),
+            ("state", .text(trial.stage.rawValue)), ("verb", .text(trial.verb)),
+            ("target", trial.target.map(JSON.text)),
             ("returnTo", .text(trial.returnTo)), ("minutes", .seconds(trial.seconds / 60)),
             ("level", .seconds(Int64(trial.level))), ("triesLeft", .seconds(Int64(max(0, trial.triesLeft)))),
             ("starts", .seconds(Int64(trial.starts))),

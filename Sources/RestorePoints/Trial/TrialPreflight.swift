@@ -41,7 +41,8 @@ extension ProtectedTree {
                 "trial-no-start", "nothing at the start of this machine would count, and return \(root)",
                 Units.areUsed
                     ? "`holdfast setup --refresh`"
-                    : "have `holdfast recover --start` run before anything uses \(root), and repeat with --trial-level 0")
+                    : "have `holdfast recover --start` run before anything uses \(root), and repeat with --trial-level 0"
+            )
         }
         return findings
     }

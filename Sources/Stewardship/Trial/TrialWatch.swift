@@ -55,7 +55,9 @@ public struct TrialWatch: Sendable {
             )
         }
         if !checks.areThere { return .returns("nobody confirmed it within \(trial.seconds / 60) minutes") }
-        if !isUp() { return .returns("the system did not come up (default.target) within \(trial.seconds / 60) minutes") }
+        if !isUp() {
+            return .returns("the system did not come up (default.target) within \(trial.seconds / 60) minutes")
+        }
         if let problem = try checks.run(stop: stop) { return .returns(problem) }
         return .confirm
     }
@@ -114,7 +116,8 @@ public struct TrialChecks: Sendable {
             if let problem = ProgramOwner.problem(program) { return "\(program) is not run: \(problem)" }
             let result: ProgramResult
             do throws(SystemError) {
-                result = try runProgram([ProgramWord(program)], isHook: true, limit: limit, outputLimit: 1 << 20, stop: stop)
+                result = try runProgram(
+                    [ProgramWord(program)], isHook: true, limit: limit, outputLimit: 1 << 20, stop: stop)
             } catch {
                 if stop.hasInterrupted { throw Interrupted() }
                 return "\(program) did not succeed: \(error.reason)"
@@ -145,7 +148,9 @@ public enum TrialJournal {
 
     /// None where there is no journal that stays, or nothing that reads it.
     private static func lines(_ words: [ProgramWord]) -> [String] {
-        guard let result = try? runProgram(words, limit: 20, outputLimit: 1 << 20), result.status == 0 else { return [] }
+        guard let result = try? runProgram(words, limit: 20, outputLimit: 1 << 20), result.status == 0 else {
+            return []
+        }
         return result.lines.suffix(20).map { String(printable(Array($0.utf8)).prefix(longest)) }
     }
 }
