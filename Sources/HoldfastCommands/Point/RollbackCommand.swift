@@ -15,8 +15,7 @@ struct RollbackCommand: StatefulCommand {
             """,
             examples: "holdfast rollback # asks, by a list",
             "holdfast rollback Commissioning --dry-run # what would change",
-            "holdfast rollback Commissioning --reboot # and restart where it has to be",
-            "holdfast rollback Commissioning --trial=20 --trial-level 1 # back again, unless confirmed in 20 minutes"))
+            "holdfast rollback Good --reboot --trial --trial-level 1 # on trial"))
 
     @Argument(help: "The point.", completion: .points)
     var name: String?

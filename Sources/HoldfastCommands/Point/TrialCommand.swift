@@ -15,11 +15,11 @@ struct TrialCommand: ParsableCommand {
         commandName: "trial", abstract: "Try what is changed next: it returns by itself unless it is confirmed.",
         discussion: discussion(
             """
-            `holdfast rollback NAME --trial` tries a point; this is for updates. Programs in \(Places.trialChecks) confirm it, once all \
+            `holdfast rollback NAME --trial` tries a point; this is for updates. `holdfast confirm` keeps what is on trial. Programs in \(Places.trialChecks) confirm it, once all \
             succeed.
             """,
             examples: "holdfast trial start --trial-level 1 # then update, and reboot",
-            "holdfast trial status", "holdfast confirm # keeps it"),
+            "holdfast trial status"),
         subcommands: [TrialStartCommand.self, TrialStatusCommand.self, TrialWatchCommand.self])
 }
 
@@ -31,7 +31,7 @@ struct TrialStartCommand: StatefulCommand {
             It makes a point, or takes one that is there. The next start counts: unless it is confirmed within the minutes, and at any \
             restart before, the machine returns to the point, and what did not hold stays as another.
             """,
-            examples: "holdfast trial start --trial-level 1 # then `apt-get upgrade`, and reboot",
+            examples: "holdfast trial start --trial-level 1 # then upgrade, and reboot",
             "holdfast trial start 30 --point before-update --trial-level 1"))
 
     @Argument(help: "Within how many minutes of the start it is to be confirmed (default: 10).")
