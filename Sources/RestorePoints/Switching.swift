@@ -144,7 +144,6 @@ extension ProtectedTree {
             if let terms = plan.trial {
                 // Before the switch. A crash between the two leaves a trial of which there is no switch, which the next command takes away.
                 var new = try newTrial(plan.verb, plan.target, to: before, terms, user)
-                if !backend.appliesAtBoot { new.since = max(1, HostFacts.secondsSinceStart) }
                 try area.keepTrialReserve()
                 try area.write(&new)
             }
@@ -152,7 +151,11 @@ extension ProtectedTree {
                 let switched = try begin(plan, leaving: before, &table)
                 // Whoever goes on has taken note of one that failed.
                 if trial?.isOpen == false, plan.trial == nil { try area.removeTrial() }
-                _ = try settledTrial(&table)
+                if var current = try settledTrial(&table), plan.trial != nil, !switched.isPending {
+                    // It is in use at once, and its minutes count from here.
+                    current.since = max(1, HostFacts.secondsSinceStart)
+                    try area.write(&current)
+                }
                 return switched
             } catch {
                 _ = try? settledTrial(&table)

@@ -50,8 +50,13 @@ extension StateArea {
 
     /// - Throws: where there is no room for it: then no trial is begun.
     func keepTrialReserve() throws {
-        if exists(trialReserve) { return }
         try Journal(state: folder).make()
+        if exists(trialReserve) {
+            // A crash may have left a part of it.
+            let size = try Descriptor.open(trialReserve, [.place, .noFollow]).status().size
+            if size == Self.reserveLength { return }
+            try removeFile(trialReserve)
+        }
         try writeNew(trialReserve, [UInt8](repeating: 0x52, count: Self.reserveLength))
     }
 
