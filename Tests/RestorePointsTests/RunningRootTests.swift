@@ -236,6 +236,26 @@ struct RunningRootTests {
             "\(log)")
     }
 
+    @Test("A record of a trial that nobody can read keeps no machine from starting: it is said, and `confirm` mends it")
+    func unreadableTrial() throws {
+        let root = try Root()
+        root.holdfast("setup --root / --backend tree")
+        root.holdfast("create one")
+        root.spoil()
+        root.holdfast("rollback one --trial --trial-level 1")
+        root.boot(id: "first")
+        root.boot(id: "second")
+        let one = root.look()
+        shell("cd \(root.path)/var/lib/holdfast/journal; for i in trial.json trial.2.json; do echo garbage > $i; done")
+        let started = root.boot(id: "third")
+        #expect(started.said.contains("the trial could not be looked after") && root.look() == one, "\(started)")
+        #expect(root.holdfast("status").status == "3" && root.holdfast("check").status == "2")
+        let refused = root.holdfast("create two")
+        #expect(refused.status == "4" && refused.said.contains("`holdfast confirm` removes it"), "\(refused)")
+        #expect(root.holdfast("confirm").status == "3" && root.holdfast("create two").status == "0")
+        #expect(root.boot(id: "fourth").said.isEmpty && root.look() == one)
+    }
+
     @Test(
         "A start that is cut anywhere while it counts a trial, or returns from one, is gone on with by the next, cut as well"
     )
