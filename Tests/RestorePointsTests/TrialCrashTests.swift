@@ -12,7 +12,7 @@ struct TrialCrashTests {
     private static let changes =
         runsAll
         ? ["write", "rename", "renameat2", "unlink", "unlinkat", "mkdirat", "ioctl", "fsync", "syncfs"]
-        : ["rename", "unlink"]
+        : ["rename"]
 
     /// Runs a command that is killed at a call, in a start of the machine of that name.
     private func run(_ command: String, _ place: Place, start: String? = nil, killedAt call: String, _ number: Int)
@@ -58,7 +58,7 @@ struct TrialCrashTests {
         let place = try Place(kind)
         let (good, bad) = try fill(place)
         var states = (old: 0, new: 0)
-        let places = try forEachPlace(of: Self.changes, step: 9) { call, number in
+        let places = try forEachPlace(of: Self.changes, step: 6) { call, number in
             let what = "killed at \(call) \(number)"
             let isWhole = run("rollback good --trial --trial-level 0 --again", place, killedAt: call, number)
             try place.open().recover()
@@ -89,7 +89,7 @@ struct TrialCrashTests {
     func starts(_ kind: BackendKind) throws {
         let place = try Place(kind)
         let (good, bad) = try fill(place)
-        let places = try forEachPlace(of: Self.changes, step: 9) { call, number in
+        let places = try forEachPlace(of: Self.changes, step: 20) { call, number in
             let what = "killed at \(call) \(number)"
             try #require(run("rollback good --trial --trial-level 0 --again", place, killedAt: "", 0), "\(what)")
             let isCounted = run("recover --start", place, start: "one", killedAt: call, number)
@@ -109,6 +109,6 @@ struct TrialCrashTests {
             return isCounted && isWhole
         }
         print("\(kind): starts of a trial killed at \(places) places")
-        #expect(places > 3)
+        #expect(places > 1)
     }
 }
