@@ -6,13 +6,14 @@ public enum BootIntegration {
     private static let packageGuard: BytePath = "/etc/apt/apt.conf.d/80holdfast"
 
     /// Sets everything up for a tree; repeating it brings it up to date.
-    /// - Parameter atBoot: whether a rollback of it is done by the initramfs.
+    /// - Parameter atBoot: whether a rollback of it, or the return from a trial, is done by the initramfs.
     public static func install(root: BytePath, state: BytePath, atBoot: Bool) throws {
         guard root == "/" || Units.areUsed else { return }
         try ProgramCopy(state: state).bringUpToDate()
         if root == "/", exists(packageGuard.parent) { try installPackageGuard(state: state) }
         if Units.willBeUsed, state.isPlainInScripts {
             try Units.installRecovery(of: root, state: state)
+            try Units.installStart(state: state)
         }
         guard atBoot else { return }
         // What keeps the initramfs from it is for `obstacle` to say.

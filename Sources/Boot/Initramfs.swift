@@ -9,6 +9,8 @@ public enum Initramfs {
 
     private static let tools: BytePath = "/etc/initramfs-tools"
     private static let script = "scripts/local-bottom/holdfast"
+    /// Where a tree has it that calls Holdfast at its start.
+    public static let scriptPlace = "etc/initramfs-tools/scripts/local-bottom/holdfast"
     private static let hook = "hooks/holdfast"
 
     /// What keeps the start of the machine from calling Holdfast.

@@ -55,6 +55,42 @@ public enum Units {
             """, wantedBy: "local-fs.target")
     }
 
+    /// Counts a start of a trial, and returns, where the initramfs has not done so: a folder, or a `/` with a /boot of its own.
+    static func installStart(state: BytePath) throws {
+        try install(
+            start,
+            """
+            # Made by `holdfast setup`: counts a start in a state that is on trial, and returns where that does not hold.
+            [Unit]
+            Description=Count a start in a state that is on trial
+            DefaultDependencies=no
+            RequiresMountsFor=\(state)
+            After=systemd-remount-fs.service \(recovery) zfs-mount.service boot.mount boot-efi.mount efi.mount
+            Before=local-fs.target
+            ConditionPathExists=|\(state)/journal/trial.json
+            ConditionPathExists=|\(state)/journal/trial.2.json
+
+            [Service]
+            Type=oneshot
+            ExecStart=\(state)/bin/holdfast recover --start --state \(state)
+            StandardOutput=journal+console
+            StandardError=journal+console
+
+            [Install]
+            WantedBy=local-fs.target
+
+            """, wantedBy: "local-fs.target")
+    }
+
+    /// Where a tree has what counts its starts.
+    public static let startPlace = "etc/systemd/system/" + start
+
+    /// Whether systemd has the starts counted of a state's trials.
+    public static func countStarts(for state: BytePath) -> Bool {
+        // One that cannot be read counts nothing.
+        (try? isInstalled(start, calling: state)) == true
+    }
+
     /// Starts the filters of folders, looks after what the initramfs did, and remembers how full the overlays are.
     /// - Parameter state: a path that can stand in a unit; otherwise nothing is installed.
     public static func installFilter(state: BytePath) throws {
@@ -115,12 +151,14 @@ public enum Units {
     }
 
     private static let recovery = "holdfast-recover.service"
+    private static let start = "holdfast-trial-start.service"
     private static let filter = "holdfast-filter.service"
     private static let watch = "holdfast-filter-watch"
 
     /// Has systemd know nothing of this state any more; what another set-up has installed in the meantime stays.
     static func remove(of state: BytePath) throws {
         try remove(recovery, calling: state, wantedBy: "local-fs.target")
+        try remove(start, calling: state, wantedBy: "local-fs.target")
         try remove(filter, calling: state, wantedBy: "local-fs.target")
         try remove(watch + ".service", calling: state, with: [watch + ".timer"], wantedBy: "timers.target")
     }

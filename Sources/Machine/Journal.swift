@@ -4,6 +4,7 @@
 //         rollback.json             a switch that is not at its end
 //         points.json               points that were being made or destroyed
 //         setup.json                a set-up, or the end of one
+//         trial.json, trial.2.json  a trial that is open, or did not hold
 //         commit-<place>-<number>/  what the next start, or the next moment, brings to a filtered place
 //         wipe-<device>.json        a wipe, which the same command goes on with
 //         free-space-<name>         a folder with which free space is wiped
@@ -25,6 +26,7 @@ public struct Journal: Sendable {
         case rollback
         case points
         case setup
+        case trial
         /// The oldest has the lowest number.
         case commit(place: BytePath, number: UInt64)
         /// What tells the device from others.
@@ -37,6 +39,7 @@ public struct Journal: Sendable {
             case .rollback: "rollback.json"
             case .points: "points.json"
             case .setup: "setup.json"
+            case .trial: "trial.json"
             case .commit(let place, let number): "commit-\(hexadecimal(place.bytes))-\(number)"
             case .wipe(let device): "wipe-\(hexadecimal(device)).json"
             case .freeSpace(let name): "free-space-\(hexadecimal(name))"
@@ -44,7 +47,7 @@ public struct Journal: Sendable {
         }
 
         init?(name: String) {
-            for entry in [Entry.rollback, .points, .setup] where entry.name == name {
+            for entry in [Entry.rollback, .points, .setup, .trial] where entry.name == name {
                 self = entry
                 return
             }
@@ -82,6 +85,8 @@ public struct Journal: Sendable {
         case .rollback: state.appending("journal.json")
         case .points: state.appending("unfinished.json")
         case .setup: state.appending("setup.json")
+        // No program before had one.
+        case .trial: folder.appending(entry.name)
         case .commit: state.appending("filter").appending(entry.name)
         case .wipe(let device): state.appending("wipe").appending("\(hexadecimal(device)).json")
         case .freeSpace(let name): state.appending("wipe").appending("free-space").appending(name)

@@ -123,6 +123,8 @@ public struct Places: Sendable, Hashable {
     public static let standardConfigurationFile = standardConfiguration.appending("config.toml")
     /// Programs that hear of a filter that fills.
     public static let filterHooks = standardConfiguration.appending("filter.d")
+    /// Programs that are asked before a state on trial is kept.
+    public static let trialChecks = standardConfiguration.appending("trial.d")
 
     /// The user's own identity. Root's may still be in the home folder: it is not moved, since a person has noted where it is.
     public var identity: BytePath {

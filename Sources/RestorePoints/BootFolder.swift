@@ -58,6 +58,9 @@ struct BootFolders {
         return try folders.map { try $0.keep(points, name: name) }
     }
 
+    /// Whether all of them can be kept and brought.
+    var areThere: Bool { folders.allSatisfy(\.isThere) }
+
     func check(_ kept: [KeptBoot]) throws { try forEach(in: kept) { try $0.check($1) } }
 
     /// Brings those that are there into the state that was kept; says whether that were all.

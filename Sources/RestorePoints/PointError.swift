@@ -25,6 +25,16 @@ public enum PointError: Explained {
     case noFactoryPoint
     case nothingToUndo
     case pending(target: String)
+    /// A trial is not at its end.
+    case trialOpen(subject: String, returnTo: String)
+    /// A trial did not hold, and the next start returns.
+    case trialReturns(subject: String, returnTo: String)
+    /// The state that is to be confirmed is not in use yet.
+    case trialWaits(subject: String)
+    /// The point that a trial returns to.
+    case trialNeeds(name: String, subject: String)
+    /// The switch of a return is there, and the machine runs in the state that did not hold.
+    case notReturned(returnTo: String)
     /// Taking back the protection was interrupted.
     case endsProtection(root: BytePath, keepsPoints: Bool?)
     /// A commit of the write filter waits for the next start.
@@ -65,6 +75,14 @@ public enum PointError: Explained {
         case .noFactoryPoint: "there is no factory point"
         case .nothingToUndo: "there is no rollback to undo"
         case .pending(let target): "the rollback to \(target) is pending until the next boot"
+        case .trialOpen(let subject, _): "\(subject) is on trial, and not confirmed yet"
+        case .trialReturns(let subject, let returnTo):
+            "\(subject) did not hold on trial, and the next start returns to \(returnTo)"
+        case .trialWaits(let subject):
+            "\(subject) is not in use before the next start, so there is nothing to confirm yet"
+        case .trialNeeds(let name, let subject): "\(name) is what the trial of \(subject) returns to"
+        case .notReturned(let returnTo):
+            "the return to \(returnTo) did NOT take effect at this start: the boot loader goes by something else than the name of the state"
         case .endsProtection(let root, _): "the protection of \(root) was being taken back, which was interrupted"
         case .commitsWait(let path): "what was committed of \(path) waits for the next start"
         case .locked: "another command is changing this machine"
@@ -108,6 +126,15 @@ public enum PointError: Explained {
         case .isPinned(let name): "`holdfast unpin \(name)` first"
         case .noFactoryPoint: "`holdfast create NAME --factory` makes one"
         case .pending: "reboot, or take it back with `holdfast undo`"
+        case .trialOpen(_, let returnTo):
+            "`holdfast confirm` keeps it, `holdfast undo` returns\(returnTo.isEmpty ? "" : " to \(returnTo)")"
+        case .trialReturns: "reboot, or keep the state of now after all with `holdfast confirm`"
+        case .trialWaits: "reboot, or take it back with `holdfast undo`"
+        case .trialNeeds: "`holdfast confirm` or `holdfast undo` first"
+        case .notReturned:
+            "`holdfast confirm` takes the return back; `holdfast rollback` says what stands in the way of another"
+        case .damagedState(let file, _) where file.lastComponent.starts(with: Array("trial.".utf8)):
+            "`holdfast confirm` removes it and keeps the state of now; `holdfast rollback` goes to any point then"
         case .endsProtection(_, let keepsPoints):
             "`holdfast setup --remove --points \(keepsPoints == false ? "destroy" : "keep")` goes on"
         case .commitsWait: "reboot first"
@@ -140,9 +167,9 @@ public enum PointError: Explained {
             2
         case .otherPoints, .noBackend, .notThere, .isFactory, .isPinned, .pending, .refused, .notPermitted,
             .damagedState,
-            .newerState, .endsProtection, .commitsWait, .locked:
+            .newerState, .endsProtection, .commitsWait, .locked, .trialOpen, .trialReturns, .trialWaits, .trialNeeds:
             4
-        case .unreadable, .notKept, .bootNotBrought, .program, .hookFailed, .library: 1
+        case .unreadable, .notKept, .notReturned, .bootNotBrought, .program, .hookFailed, .library: 1
         case .damagedPoint, .lostPoint: 4
         case .system(let error): error.isPermission || error.isReadOnly ? 4 : 1
         case .image(let error): error.exitStatus

@@ -46,6 +46,8 @@ extension ProtectedTree {
         /// The point that `undo` returns to.
         public var undo: RestorePoint?
         public var pending: Pending?
+        /// What there is of a trial.
+        public var trial: Trial?
         /// What of the state is lost or damaged, where a copy of it is there.
         public var damage: PointError?
         /// What of it is damaged and has no copy: nothing is changed until that is mended.
@@ -73,6 +75,7 @@ extension ProtectedTree {
                 root: configuration.rootPath, backend: configuration.backend, points: table.points,
                 base: table.points.first { $0.id == table.base },
                 undo: table.points.first { $0.id == table.undo }, pending: waiting,
+                trial: problem == nil ? try area.readTrial() : nil,
                 damage: area.tableProblem(), obstacle: problem)
         } catch { throw PointError.wrapping(error) }
     }

@@ -94,7 +94,7 @@ extension ProtectedTree {
                 try area.write(&table)
             }
             try AuditLog(folder: state.appending("log")).begin(verb: "setup")
-            try BootIntegration.install(root: root, state: state, atBoot: backend.appliesAtBoot)
+            try BootIntegration.install(root: root, state: state, atBoot: backend.returnsAtBoot)
             // From here on it is set up.
             try area.write(configuration)
             try area.forgetRemoved()
@@ -137,7 +137,7 @@ extension ProtectedTree {
         try translated {
             guard HostFacts.isRoot else { throw PointError.notPermitted("change \(area.folder)") }
             if root == "/" { try StatePlace.moveConfiguration(to: state) }
-            try BootIntegration.install(root: root, state: area.folder, atBoot: backend.appliesAtBoot)
+            try BootIntegration.install(root: root, state: area.folder, atBoot: backend.returnsAtBoot)
         }
     }
 
@@ -154,6 +154,7 @@ extension ProtectedTree {
         let keepingPoints = plan.keepsPoints
         try changing(holding: lock, isEnd: true) { table in
             try plan.check(isStill: planEnd(keepingPoints: keepingPoints))
+            try refuseOpenTrial()
             // Until it is at its end, nothing else is done with what may be gone by half.
             try area.write(StateArea.SetUpRecord(isEnd: true, keepsPoints: keepingPoints))
             if !keepingPoints {

@@ -225,8 +225,12 @@ public final class ProtectedTree {
     }
 
     private func planDestroy(_ names: [String], factory: Bool, _ table: StateArea.Table) throws -> DestroyPlan {
+        let trial = try area.readTrial().flatMap { $0.isOpen ? $0 : nil }
         let points = try names.map { name in
             let point = try Self.point(named: name, in: table.points)
+            if let trial, trial.returnID == point.id {
+                throw PointError.trialNeeds(name: name, subject: trial.subject)
+            }
             if point.isPinned { throw PointError.isPinned(name: name) }
             if point.isFactory && !factory { throw PointError.isFactory(name: name) }
             return point
@@ -323,6 +327,7 @@ public final class ProtectedTree {
                 note("finished the \(switched.verb) to \(switched.target.name), which was interrupted")
             }
             if area.hasUnfinished { try finishUnfinished() }
+            _ = try settledTrial(&table)
             bringProgramCopyUpToDate()
             return try body(&table)
         }

@@ -27,6 +27,8 @@ public struct RestorePoint: Codable, Hashable, Sendable, Identifiable {
     public var handle: String
     /// The kernel that ran when it was made, as `uname -r` says it.
     public var kernel: String
+    /// Why a trial of it did not hold; nil where none has failed.
+    public internal(set) var failedTrial: String?
     /// What /boot and the EFI system partition held, where they are file systems of their own.
     var boot: [KeptBoot]?
 }

@@ -16,6 +16,7 @@ struct StateArea: Sendable {
     /// The same once more: points that no table names are nobody's.
     private var secondTableFile: BytePath { folder.appending("points.2.json") }
     private var journal: Journal { Journal(state: folder) }
+    var journalFolder: BytePath { journal.folder }
 
     var isSetUp: Bool { exists(configurationFile) }
 
@@ -170,7 +171,7 @@ struct StateArea: Sendable {
     /// What tells of something that is under way and is damaged: nothing is changed until that is mended.
     func journalProblem() -> PointError? {
         do {
-            _ = (try readSwitch(), try readSetUp(), try readUnfinished())
+            _ = (try readSwitch(), try readSetUp(), try readUnfinished(), try readTrial())
             return nil
         } catch { return (PointError.wrapping(error) as? PointError) ?? .library("\(error)") }
     }
@@ -200,7 +201,7 @@ struct StateArea: Sendable {
 
     private struct Version: Decodable { var version: Int }
 
-    private func read<Value: Decodable>(_ file: BytePath) throws -> Value? {
+    func read<Value: Decodable>(_ file: BytePath) throws -> Value? {
         let bytes: [UInt8]
         do throws(SystemError) {
             bytes = try readRegular(file, limit: 1 << 26)
@@ -223,7 +224,7 @@ struct StateArea: Sendable {
         }
     }
 
-    private func write(_ value: some Encodable, to file: BytePath) throws {
+    func write(_ value: some Encodable, to file: BytePath) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         var bytes = Array(try encoder.encode(value))

@@ -24,6 +24,8 @@ public struct SwitchPlan: Plan, Sendable {
     public var keeps: [BytePath] = []
     public var findings: [Preflight]
     let request: SwitchRequest
+    /// nil: it stays until somebody goes elsewhere.
+    public var trial: TrialTerms?
     /// The table of points for which it was made: another one makes another plan.
     let revision: Int
     let tree: String
@@ -32,7 +34,7 @@ public struct SwitchPlan: Plan, Sendable {
 
     public var basis: [String] {
         [tree, "\(folder)", "\(revision)", target.id, "\(keepsBefore)", discards.map(\.id).joined(separator: " ")]
-            + keeps.map { hexadecimal($0.bytes) }
+            + keeps.map { hexadecimal($0.bytes) } + (trial?.basis ?? [])
     }
 }
 

@@ -14,12 +14,17 @@ extension ProtectedTree {
     // MARK: Planning
 
     /// The plan of a rollback to a point.
-    public func planRollback(to target: RestorePoint, discardNewer: Bool) throws -> SwitchPlan {
-        try translated { try plan(.rollback(to: target, discardNewer: discardNewer), area.readTable()) }
+    /// - Parameter trial: it returns by itself unless it is confirmed.
+    public func planRollback(
+        to target: RestorePoint, discardNewer: Bool, trial: TrialTerms? = nil
+    ) throws -> SwitchPlan {
+        try translated { try plan(.rollback(to: target, discardNewer: discardNewer), area.readTable(), trial) }
     }
 
-    /// The plan of the way back from the last rollback.
-    public func planUndo() throws -> SwitchPlan { try translated { try plan(.undo, area.readTable()) } }
+    /// The plan of the way back from the last rollback, or from a trial.
+    public func planUndo(trial: TrialTerms? = nil) throws -> SwitchPlan {
+        try translated { try plan(.undo, area.readTable(), trial) }
+    }
 
     /// The plan of a factory reset.
     /// - Parameters:
@@ -34,22 +39,35 @@ extension ProtectedTree {
         }
     }
 
-    private func plan(_ request: SwitchRequest, _ table: StateArea.Table) throws -> SwitchPlan {
+    private func plan(
+        _ request: SwitchRequest, _ table: StateArea.Table, _ terms: TrialTerms? = nil
+    ) throws -> SwitchPlan {
         let journal = try area.readSwitch().flatMap { $0.waits ? $0 : nil }
+        let trial = try area.readTrial().flatMap { $0.isOpen ? $0 : nil }
+        // Somebody returns from one, or takes back what has not begun; nothing else comes between.
+        if let trial, journal == nil || trial.stage == .returning, request != .undo || terms != nil || journal != nil {
+            throw refusal(trial)
+        }
         func plan(
             _ verb: String, _ target: RestorePoint, discards: some Collection<RestorePoint> = [],
             keepsBefore: Bool = true
         ) throws -> SwitchPlan {
             let folder = FileIdentity(try configuration.open(at: place).status())
+            let findings =
+                verb == "cancel"
+                ? [] : try preflight(target) + (terms.map { try trialPreflight(target, $0) } ?? [])
             return SwitchPlan(
                 verb: verb, target: target, discards: Array(discards), keepsBefore: keepsBefore,
-                findings: verb == "cancel" ? [] : try preflight(target), request: request, revision: table.revision,
+                findings: findings, request: request, trial: terms, revision: table.revision,
                 tree: configuration.id, folder: folder)
         }
         switch request {
         case .undo:
-            if let journal { return try plan("cancel", journal.target) }
-            guard let target = table.points.first(where: { $0.id == table.undo }) else {
+            if let journal {
+                if terms != nil { throw PointError.pending(target: journal.target.name) }
+                return try plan("cancel", journal.target)
+            }
+            guard let target = table.points.first(where: { $0.id == trial?.returnID ?? table.undo }) else {
                 throw PointError.nothingToUndo
             }
             return try plan("undo", target)
@@ -115,48 +133,83 @@ extension ProtectedTree {
         if plan.verb == "cancel" { return try cancel(plan, holding: lock) }
         if plan.findings.contains(where: \.isRefusal) { try check(plan) }
         return try changing(holding: lock) { table in
-            try plan.check(isStill: { try self.plan(plan.request, table) }, unless: PointError.self)
-            let time = Timestamp.now().seconds
-            var before = RestorePoint(
-                id: try Self.randomIdentifier(),
-                name: Self.freeName(
-                    "before-rollback.\(Self.timeName(time))", in: table),
-                time: time, user: user, host: HostFacts.hostName,
-                message: "what \(plan.verb) to \(plan.target.name) left",
-                tags: [:], origin: .beforeRollback, isFactory: false, isPinned: false, handle: "",
-                kernel: HostFacts.kernelRelease)
-            try boot.check(plan.target.boot ?? [])
-            // Until it is in the table: a crash, or a rollback that is taken back, leaves what the next command takes away.
-            try area.write(StateArea.Unfinished(left: [before.id]))
-            before.boot = try boot.keep(table.points, name: before.id)
-            var discards = plan.discards.map(\.id)
-            if !plan.keepsBefore { discards.append(before.id) }
-            var journal = StateArea.SwitchRecord(
-                stage: .preparing, verb: plan.verb, target: plan.target, before: before, discards: discards,
-                change: nil, keeps: plan.keeps.isEmpty ? nil : plan.keeps.map { hexadecimal($0.bytes) },
-                boot: HostFacts.bootIdentifier)
-            if backend.appliesAtBoot {
-                try backend.check(target: plan.target.handle)
-                journal.stage = .scheduled
-                try area.write(journal)
-                try bringBoot(&journal)
-                return Switched(verb: plan.verb, target: plan.target, before: nil, isPending: true, findings: 0)
+            try plan.check(isStill: { try self.plan(plan.request, table, plan.trial) }, unless: PointError.self)
+            let before = try newPoint(leftBy: plan, user: user, in: table)
+            let trial = try area.readTrial()
+            if var trial, trial.isOpen {
+                // Who returns from a trial has ended it: from here on it goes where it came from.
+                (trial.stage, trial.isByHand, trial.left) = (.returning, true, before.id)
+                try area.write(&trial)
             }
-            // A crash from here to `committing` leaves the old state, and things that nobody knows, which the next call clears.
-            try area.write(journal)
+            if let terms = plan.trial {
+                // Before the switch. A crash between the two leaves a trial of which there is no switch, which the next command takes away.
+                var new = try newTrial(plan.verb, plan.target, to: before, terms, user)
+                try area.keepTrialReserve()
+                try area.write(&new)
+            }
             do {
-                journal.change = try backend.prepare(
-                    target: plan.target.handle, before: before.id, keeping: plan.keeps)
+                let switched = try begin(plan, leaving: before, &table)
+                // Whoever goes on has taken note of one that failed.
+                if trial?.isOpen == false, plan.trial == nil { try area.removeTrial() }
+                if var current = try settledTrial(&table), plan.trial != nil, !switched.isPending {
+                    // It is in use at once, and its minutes count from here.
+                    current.since = max(1, HostFacts.secondsSinceStart)
+                    try area.write(&current)
+                }
+                return switched
             } catch {
-                // What cannot be taken away now goes with the next command: the journal names it until then.
-                if (try? backend.discardPreparation(of: before.id)) != nil { try area.removeSwitch() }
+                _ = try? settledTrial(&table)
                 throw error
             }
-            journal.stage = .committing
-            // From here on the target is to be the live state; whoever finds this goes on.
-            try area.write(journal)
-            return try proceed(&journal, &table)
         }
+    }
+
+    /// The point that will hold the state that a switch leaves.
+    func newPoint(leftBy plan: SwitchPlan, user: String, in table: StateArea.Table) throws -> RestorePoint {
+        let time = Timestamp.now().seconds
+        return RestorePoint(
+            id: try Self.randomIdentifier(), name: Self.freeName("before-rollback.\(Self.timeName(time))", in: table),
+            time: time, user: user, host: HostFacts.hostName, message: "what \(plan.verb) to \(plan.target.name) left",
+            tags: [:], origin: .beforeRollback, isFactory: false, isPinned: false, handle: "",
+            kernel: HostFacts.kernelRelease)
+    }
+
+    /// Does what a plan says, which fits: to its end, or until it waits for the next boot.
+    func begin(
+        _ plan: SwitchPlan, leaving left: RestorePoint, _ table: inout StateArea.Table
+    ) throws -> Switched {
+        var before = left
+        try boot.check(plan.target.boot ?? [])
+        // Until it is in the table: a crash, or a rollback that is taken back, leaves what the next command takes away.
+        try area.write(StateArea.Unfinished(left: [before.id]))
+        before.boot = try boot.keep(table.points, name: before.id)
+        var discards = plan.discards.map(\.id)
+        if !plan.keepsBefore { discards.append(before.id) }
+        var journal = StateArea.SwitchRecord(
+            stage: .preparing, verb: plan.verb, target: plan.target, before: before, discards: discards,
+            change: nil, keeps: plan.keeps.isEmpty ? nil : plan.keeps.map { hexadecimal($0.bytes) },
+            boot: HostFacts.bootIdentifier)
+        if backend.appliesAtBoot {
+            try backend.check(target: plan.target.handle)
+            journal.stage = .scheduled
+            try area.write(journal)
+            try bringBoot(&journal)
+            return Switched(verb: plan.verb, target: plan.target, before: nil, isPending: true, findings: 0)
+        }
+        // A crash from here to `committing` leaves the old state, and things that nobody knows, which the next call clears.
+        try area.write(journal)
+        do {
+            journal.change = try backend.prepare(
+                target: plan.target.handle, before: before.id, keeping: plan.keeps)
+        } catch {
+            // What cannot be taken away now goes with the next command: the journal names it until then.
+            if (try? backend.discardPreparation(of: before.id)) != nil { try area.removeSwitch() }
+            throw error
+        }
+        journal.stage = .committing
+        // From here on the target is to be the live state; whoever finds this goes on.
+        try area.write(journal)
+        return try proceed(&journal, &table)
     }
 
     /// Goes on with a switch. One whose step failed is taken back at once: carried out later by another command, it would come when nobody
@@ -250,14 +303,19 @@ extension ProtectedTree {
         try check(lock)
         return try translated {
             guard let journal = try area.readSwitch(), journal.waits else { throw StalePlan(id: plan.id) }
-            if let change = journal.change {
-                if try backend.isEffective(change) { throw StalePlan(id: plan.id) }
-                try backend.abandon(change)
-            }
-            _ = try boot.bring(to: journal.before.boot ?? [])
-            try area.removeSwitch()
+            if let change = journal.change, try backend.isEffective(change) { throw StalePlan(id: plan.id) }
+            try abandon(journal)
+            var table = try area.readTable()
+            _ = try settledTrial(&table)
             return Switched(verb: plan.verb, target: journal.target, before: nil, isPending: false, findings: 0)
         }
+    }
+
+    /// Takes back a switch that waits for the next boot.
+    func abandon(_ journal: StateArea.SwitchRecord) throws {
+        if let change = journal.change { try backend.abandon(change) }
+        _ = try boot.bring(to: journal.before.boot ?? [])
+        try area.removeSwitch()
     }
 
     // MARK: Recovering
@@ -280,6 +338,8 @@ extension ProtectedTree {
         return try translated {
             var table = try area.readTable()
             let recovery = try recover(&table, isBoot: isBoot)
+            // At the start, whoever looks after it comes next.
+            if !isBoot { _ = try settledTrial(&table) }
             // At the start it waits for the first command: nothing is in its way.
             guard !isBoot, area.hasUnfinished else { return recovery }
             try finishUnfinished()

@@ -45,7 +45,7 @@ public struct MachineStatus: Sendable {
     /// nil: it is told elsewhere.
     private static func sentence(_ entry: Journal.Entry) -> String? {
         switch entry {
-        case .rollback, .points: nil
+        case .rollback, .points, .trial: nil
         case .commit(let place, _): "what was committed of \(place) waits for the next start"
         case .setup: "a set-up, or the end of one, is under way, or was interrupted; the same `holdfast setup` goes on"
         case .wipe(let device): "the wipe of \(printable(device)) is not at its end; the same `holdfast wipe` goes on"

@@ -53,10 +53,13 @@ struct RunningRootTests {
         /// What the initramfs does, which has it mounted.
         /// - Returns: its exit status, and what it said. Done and restarted is done: the kernel of this machine is not this root's.
         @discardableResult
-        func boot(_ before: String = "") -> (isWhole: Bool, said: String) {
+        func boot(_ before: String = "", id: String? = nil) -> (isWhole: Bool, said: String) {
+            // What tells one start from another.
+            let other = id.map { "echo \($0) > /run/id; mount --bind /run/id /proc/sys/kernel/random/boot_id" } ?? ""
             let said = shell(
                 """
                 cd /; unshare -m --propagation private /bin/bash -c 'mount -t tmpfs none /run
+                \(other)
                 HOME=/ HOLDFAST_CONFIG= \(before) \(path)/program/holdfast boot --root \(path) --state \(path)/var/lib/holdfast' 2>&1; echo $?
                 """
             ).split(separator: "\n").map(String.init)
@@ -180,5 +183,119 @@ struct RunningRootTests {
         }
         print("a boot cut at \(cuts) places")
         #expect(cuts > 8)
+    }
+
+    @Test("A state of / on trial is counted by the start, returns with the second one, and stays where it is confirmed")
+    func trial() throws {
+        let root = try Root()
+        root.holdfast("setup --root / --backend tree")
+        root.holdfast("create one")
+        let one = root.look()
+        root.spoil()
+        let before = root.look()
+        let refused = root.holdfast("rollback one --trial")
+        #expect(refused.status == "4" && refused.said.contains("--trial-level 1"), "\(refused)")
+        #expect(root.holdfast("rollback one --trial-level 1").status == "2")
+        #expect(root.holdfast("rollback one --trial=0 --trial-level 1").status == "2")
+        let plan = root.holdfast("rollback one --trial=20 --trial-level 1 --dry-run")
+        #expect(
+            plan.status == "0" && plan.said.contains("within 20 minutes") && plan.said.contains("trial.d"), "\(plan)")
+        #expect(root.holdfast("rollback one --trial=20 --trial-level 1").status == "0")
+        #expect(root.holdfast("confirm").status == "4", "there is nothing to confirm yet")
+        #expect(root.holdfast("status").said.contains("on trial from the next start on, for 20 minutes"))
+        // The kernel of this machine is not this root's: the start that brings the state is begun anew, and is none in it.
+        let brought = root.boot(id: "first")
+        #expect(brought.isWhole && root.look() == one && !brought.said.contains("on trial"), "\(brought)")
+        let counted = root.boot(id: "second")
+        #expect(counted.said.contains("is on trial, start 1") && root.look() == one, "\(counted)")
+        #expect(root.boot(id: "second").said.contains("start 1"), "the same start is counted once")
+        #expect(root.holdfast("create meanwhile").status == "0")
+        #expect(root.holdfast("rollback factoryreset").status == "4")
+        let returned = root.boot(id: "third")
+        #expect(
+            returned.isWhole && returned.said.contains("did not hold on trial") && root.look() == before, "\(returned)")
+        for words in ["status", "trial status"] {
+            let told = root.holdfast(words)
+            #expect(told.status == "3" && told.said.contains("did not hold on trial"), "\(told)")
+        }
+        #expect(root.holdfast("status").said.contains("failed"))
+        #expect(root.holdfast("check").status == "1")
+        #expect(root.boot(id: "fourth").said.isEmpty, "nothing is left to do")
+        let noted = root.holdfast("confirm")
+        #expect(noted.status == "3" && noted.said.contains("nothing to keep"), "\(noted)")
+        #expect(root.holdfast("status").status == "0" && root.holdfast("confirm").status == "0")
+        #expect(root.holdfast("rollback one --trial --trial-level 1").said.contains("--again"))
+        root.holdfast("rollback one --trial --trial-level 1 --again")
+        for id in ["fifth", "sixth"] { root.boot(id: id) }
+        #expect(root.holdfast("confirm").said.contains("the rollback to one is confirmed, and stays"))
+        for id in ["seventh", "eighth", "ninth"] { root.boot(id: id) }
+        #expect(root.look() == one && root.holdfast("log verify").status == "0")
+        let log = root.holdfast("log").said
+        #expect(
+            log.contains("start 1") && log.contains("did not hold on trial") && log.contains("is confirmed, and stays"),
+            "\(log)")
+    }
+
+    @Test("A record of a trial that nobody can read keeps no machine from starting: it is said, and `confirm` mends it")
+    func unreadableTrial() throws {
+        let root = try Root()
+        root.holdfast("setup --root / --backend tree")
+        root.holdfast("create one")
+        root.spoil()
+        root.holdfast("rollback one --trial --trial-level 1")
+        root.boot(id: "first")
+        root.boot(id: "second")
+        let one = root.look()
+        shell("cd \(root.path)/var/lib/holdfast/journal; for i in trial.json trial.2.json; do echo garbage > $i; done")
+        let started = root.boot(id: "third")
+        #expect(started.said.contains("the trial could not be looked after") && root.look() == one, "\(started)")
+        #expect(root.holdfast("status").status == "3" && root.holdfast("check").status == "2")
+        let refused = root.holdfast("create two")
+        #expect(refused.status == "4" && refused.said.contains("`holdfast confirm` removes it"), "\(refused)")
+        #expect(root.holdfast("confirm").status == "3" && root.holdfast("create two").status == "0")
+        #expect(root.boot(id: "fourth").said.isEmpty && root.look() == one)
+    }
+
+    @Test(
+        "A start that is cut anywhere while it counts a trial, or returns from one, is gone on with by the next, cut as well"
+    )
+    func cutTrial() throws {
+        let root = try Root()
+        root.holdfast("setup --root / --backend tree")
+        root.holdfast("create one")
+        root.spoil()
+        root.holdfast("create two")
+        let two = root.look()
+        var cuts = 0
+        for call in runsAll ? ["write", "rename", "fsync", "unlinkat", "renameat2"] : ["rename"] {
+            var number = 1
+            while true {
+                let what = "cut at \(call) \(number)"
+                let trace = "strace -f -qq -o /dev/null -e trace=\(call) -e inject=\(call):signal=KILL:when=\(number)"
+                root.holdfast("rollback one --trial --trial-level 1 --again")
+                root.boot(id: "brought")
+                // The first start in it, which is counted, or cut before that.
+                let isCounted = root.boot(trace, id: "counted").isWhole
+                // Two cuts in what follows, and then it is left alone.
+                let isWhole = root.boot(trace, id: "cut").isWhole
+                root.boot(trace, id: "cut again")
+                var isBack = false
+                for id in ["third", "fourth", "fifth"] {
+                    try #require(root.boot(id: id).isWhole, "\(what)")
+                    isBack = root.look() == two
+                    if isBack { break }
+                }
+                try #require(isBack, "\(what): it has not returned")
+                let told = root.holdfast("trial status")
+                try #require(told.status == "3" && told.said.contains("did not hold"), "\(what): \(told)")
+                try #require(root.holdfast("confirm").status == "3", "\(what)")
+                try #require(root.holdfast("recover").status == "0", "\(what)")
+                if isCounted, isWhole { break }
+                cuts += 1
+                number += runsAll ? 1 : 8
+            }
+        }
+        print("a trial cut at \(cuts) places")
+        #expect(cuts > 1)
     }
 }

@@ -11,7 +11,7 @@ struct BootCommand: StatefulCommand {
         commandName: "boot",
         abstract: "Do what is to be done before anything uses /; the initramfs runs it.",
         discussion: """
-            A rollback that waits for the start is carried out, what was committed goes to the disk, and the write filter comes over \
+            A rollback that waits for the start is carried out, a start in a state on trial is counted, or returns, what was committed goes to the disk, and the write filter comes over \
             the root. Exit status \(Initramfs.restartStatus): the state that is there now has another kernel, which is to be started.
             """, shouldDisplay: false)
 
@@ -48,11 +48,14 @@ struct BootCommand: StatefulCommand {
         let done = try session.working { try start.run(progress: session.progress, findings: session.findings) }
         done.alarms.forEach(session.console.warning)
         let (word, summary) = RecoverCommand.words(done.recovery)
+        let trial = RecoverCommand.words(done.trial)
         session.show(
             [
-                ("recovery", .text(word)), ("alarms", .list(done.alarms.map(JSON.text))),
+                ("recovery", .text(word)), ("trial", trial.map { .text($0.word) }),
+                ("alarms", .list(done.alarms.map(JSON.text))),
                 ("wantsRestart", .flag(done.wantsRestart)),
-            ] + session.console.findingMembers, summary: word == "nothing" ? [] : [summary])
+            ] + session.console.findingMembers,
+            summary: (word == "nothing" ? [] : [summary]) + (trial.map { [$0.sentence] } ?? []))
         if done.wantsRestart { return .restart }
         return done.alarms.isEmpty ? session.outcome(0) : .findings
     }

@@ -1,9 +1,11 @@
 // `holdfast destroy` and `recover`.
 
 internal import ArgumentParser
+internal import Boot
 internal import Machine
 internal import Platform
 internal import RestorePoints
+internal import Stewardship
 internal import WriteFilter
 
 struct DestroyCommand: StatefulCommand {
@@ -62,6 +64,9 @@ struct RecoverCommand: StatefulCommand {
             "Every changing command does the same first. With nothing under way it does nothing.",
             examples: "holdfast recover # after a power cut; the next boot does it, too"))
 
+    @Flag(help: "The machine starts: count it where a state is on trial, and return from one that did not hold.")
+    var start = false
+
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
@@ -70,7 +75,11 @@ struct RecoverCommand: StatefulCommand {
     /// Each boot runs it, and mostly finds nothing.
     func isRecorded(in session: Session) -> Bool {
         // What cannot be looked at is for the log, too.
-        do { return try ProtectedTree.pending(state: state.places(session).state) != nil } catch { return true }
+        let state = state.places(session).state
+        do {
+            if try ProtectedTree.pending(state: state) != nil { return true }
+            return try start && ProtectedTree.trial(state: state)?.isOpen == true
+        } catch { return true }
     }
 
     func perform(_ session: Session) throws -> Outcome {
@@ -78,12 +87,48 @@ struct RecoverCommand: StatefulCommand {
         let lock = try tree.lock()
         let recovery = try session.working { try tree.recover(holding: lock) }
         let folders = try filter(session).recover(findings: session.findings, holding: lock)
+        let trial = start ? try session.working { try meetTrial(of: tree, session, holding: lock) } : nil
         let (word, summary) = Self.words(recovery)
         session.show(
-            [("recovery", .text(word))] + JSON.paths(folders, key: "filters") + session.console.findingMembers,
-            summary: (word == "nothing" && !folders.isEmpty ? [] : [summary])
+            [("recovery", .text(word)), ("trial", trial.map { .text($0.word) })] + JSON.paths(folders, key: "filters")
+                + session.console.findingMembers,
+            summary: (word == "nothing" && (!folders.isEmpty || trial != nil) ? [] : [summary])
+                + (trial.map { [$0.sentence] } ?? [])
                 + folders.map { "went on with what was under way with the write filter of \($0)" })
         return session.outcome(0)
+    }
+
+    private func meetTrial(
+        of tree: ProtectedTree, _ session: Session, holding lock: borrowing MachineLock
+    ) throws -> (word: String, sentence: String)? {
+        let found = try tree.meetTrial(isBoot: false, lines: { TrialJournal.last(in: nil) }, holding: lock)
+        switch found {
+        case .open: try session.watch(tree)
+        case .returned(_, let switched) where switched.isPending: try restartMachine()
+        case .returned, .none, .waits, .later: break
+        }
+        return Self.words(found)
+    }
+
+    /// nil where nothing is on trial.
+    static func words(_ trial: ProtectedTree.TrialAtStart) -> (word: String, sentence: String)? {
+        switch trial {
+        case .none: nil
+        case .waits(let trial): ("waits", "\(trial.subject) is on trial once it is in use")
+        case .open(let trial):
+            (
+                "open",
+                "\(trial.subject) is on trial, start \(trial.starts): not confirmed within \(trial.seconds / 60) minutes, it returns to \(trial.returnTo)"
+            )
+        case .later(let trial):
+            ("later", "\(trial.subject) did not hold on trial; the return to \(trial.returnTo) comes with this start")
+        case .returned(let trial, let switched):
+            (
+                "returned",
+                "\(trial.subject) did not hold on trial: \(trial.reason ?? ""); \(trial.returnTo) "
+                    + (switched.isPending ? "comes back with the next start" : "is back")
+            )
+        }
     }
 
     /// For programs and for people.

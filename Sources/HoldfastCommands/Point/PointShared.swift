@@ -58,7 +58,8 @@ extension Session {
         else { return .done }
         let lock = try tree.lock()
         let switched = try working { try tree.carryOut(plan, user: HostFacts.userName, holding: lock) }
-        show(document(switched), summary: lines(switched))
+        show(document(switched), summary: lines(switched) + (plan.trial.map(lines) ?? []))
+        try watch(tree)
         if switched.isPending, reboot { try restartMachine() }
         return switched.findings > 0 ? .findings : .done
     }
@@ -115,7 +116,7 @@ extension Session {
         if !plan.keeps.isEmpty {
             lines.append("kept as they are: " + plan.keeps.map(\.description).joined(separator: ", "))
         }
-        return lines
+        return lines + (plan.trial.map(self.lines) ?? [])
     }
 
     private func document(_ plan: SwitchPlan, _ changes: [Difference]?) -> [(String, JSON?)] {
@@ -123,7 +124,7 @@ extension Session {
             ("changes", changes.map { .object($0.counts.map { ($0.kind.rawValue, .number($0.count)) }) }),
             ("target", JSON.point(plan.target)),
             ("keepsBefore", .flag(plan.keepsBefore)), ("discards", .list(plan.discards.map { .text($0.name) })),
-            ("keeps", .list(plan.keeps.map { .object(JSON.path($0)) })),
+            ("keeps", .list(plan.keeps.map { .object(JSON.path($0)) })), ("trial", plan.trial.map(JSON.trial)),
         ]
     }
 
@@ -161,7 +162,7 @@ extension JSON {
             ("tags", .object(point.tags.sorted { $0.key < $1.key }.map { ($0.key, .text($0.value)) })),
             ("origin", .text(point.origin.rawValue)), ("factory", .flag(point.isFactory)),
             ("pinned", .flag(point.isPinned)),
-            ("kernel", .text(point.kernel)),
+            ("kernel", .text(point.kernel)), ("failedTrial", point.failedTrial.map(JSON.text)),
         ]
     }
 

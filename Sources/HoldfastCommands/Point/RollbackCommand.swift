@@ -15,7 +15,7 @@ struct RollbackCommand: StatefulCommand {
             """,
             examples: "holdfast rollback # asks, by a list",
             "holdfast rollback Commissioning --dry-run # what would change",
-            "holdfast rollback Commissioning --reboot # and restart where it has to be"))
+            "holdfast rollback Good --reboot --trial --trial-level 1 # on trial"))
 
     @Argument(help: "The point.", completion: .points)
     var name: String?
@@ -26,9 +26,17 @@ struct RollbackCommand: StatefulCommand {
     @Flag(help: "Restart the machine where it takes effect only then.")
     var reboot = false
 
+    @OptionGroup var trial: TrialOptions
     @OptionGroup var plan: PlanOptions
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func check() throws {
+        try trial.check()
+        if discardNewer, trial.terms != nil {
+            throw ValidationError("--discard-newer and --trial exclude each other: a trial may return.")
+        }
+    }
 
     func isRecorded(in session: Session) -> Bool { !plan.dryRun }
 
@@ -37,7 +45,8 @@ struct RollbackCommand: StatefulCommand {
         if !plan.dryRun, let outcome = try session.finishInterrupted(tree, "rollback", to: name) { return outcome }
         let target = try name.map(tree.point) ?? Self.choose(tree, session)
         return try session.carryOut(
-            tree.planRollback(to: target, discardNewer: discardNewer), on: tree, plan, reboot: reboot)
+            tree.planRollback(to: target, discardNewer: discardNewer, trial: trial.terms), on: tree, plan,
+            reboot: reboot)
     }
 
     /// What a terminal of 24 lines shows with the question.
@@ -70,16 +79,19 @@ struct UndoCommand: StatefulCommand {
         discussion: discussion(
             examples: "holdfast undo # after a question", "holdfast undo --dry-run # what it would return to"))
 
+    @OptionGroup var trial: TrialOptions
     @OptionGroup var plan: PlanOptions
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func check() throws { try trial.check() }
 
     func isRecorded(in session: Session) -> Bool { !plan.dryRun }
 
     func perform(_ session: Session) throws -> Outcome {
         let tree = try state.open(session)
         if !plan.dryRun, let outcome = try session.finishInterrupted(tree, "undo", to: nil) { return outcome }
-        return try session.carryOut(tree.planUndo(), on: tree, plan)
+        return try session.carryOut(tree.planUndo(trial: trial.terms), on: tree, plan)
     }
 }
 

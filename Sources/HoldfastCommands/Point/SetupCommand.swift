@@ -154,6 +154,12 @@ struct SetupCommand: StatefulCommand {
         if !known.isEmpty {
             lines.append("\(Text.counted(UInt64(known.count), "point", "points")) of before are there again")
         }
+        if tree.root == "/", tree.backendKind != .zfs {
+            let limits = try tree.trialLimits().filter { $0.code != "trial-no-start" }
+            lines +=
+                ["what is tried (`holdfast rollback NAME --trial`) returns by itself, but:"]
+                + limits.map { "  " + $0.sentence }
+        }
         if made != nil { lines.append("factoryreset holds the state of now; `holdfast create NAME` makes more") }
         session.show(
             JSON.path(tree.root, key: "root") + JSON.path(folder, key: "state") + [

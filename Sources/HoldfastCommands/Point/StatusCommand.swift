@@ -14,7 +14,7 @@ struct StatusCommand: StatefulCommand {
         discussion: discussion(
             """
             `here` is the point in whose state the tree was last: it was made or gone back to. Of a job it shows when each of its stores \
-            got its last image, and when the next is due.
+            got its last image, and when the next is due. `failed` is a state that did not hold on trial.
             """,
             examples: "holdfast status", "holdfast status --space # what each point would free"))
 
@@ -55,6 +55,7 @@ struct StatusCommand: StatefulCommand {
                         ("interrupted", pending.map { .flag(!$0.isWaiting) }),
                         ("missed", pending.map { .flag($0.isMissed) }),
                         ("recovery", status.recovery.map { .text($0.words) }),
+                        ("trial", protected.trial.map(JSON.trial)),
                         ("underWay", .list(status.underWay.map(JSON.text))),
                         ("filters", .list(filters.map { .object(JSON.filter($0)) })), jobs.member,
                     ]))
@@ -85,6 +86,10 @@ struct StatusCommand: StatefulCommand {
                         ? "the rollback to \(pending.target.name) takes effect at the next boot; `holdfast undo` takes it back"
                         : "the rollback to \(pending.target.name) was interrupted; `holdfast recover` finishes it")
         }
+        if let trial = protected.trial { session.console.warning(TrialHealth(trial).reason) }
+        if protected.trial?.stage == .failed {
+            session.console.warning("`holdfast trial status` tells more of that, `holdfast confirm` takes note of it")
+        }
         if let obstacle = protected.obstacle {
             session.console.warning(
                 "\(obstacle.description), and nothing can be changed until that is mended: \(obstacle.mend ?? "it is to be read again")"
@@ -95,7 +100,10 @@ struct StatusCommand: StatefulCommand {
                 "\(damage.description); its copy is used, and the next change of a point writes both")
             return .findings
         }
-        let isSound = protected.obstacle == nil && status.filterProblem == nil && filters.allSatisfy(\.alarms.isEmpty)
+        let isSound =
+            protected.obstacle == nil && status.filterProblem == nil
+            && (protected.trial.map { $0.stage == .open } ?? true)
+            && filters.allSatisfy(\.alarms.isEmpty)
         return isSound ? ofJobs : .findings
     }
 
@@ -107,6 +115,7 @@ struct StatusCommand: StatefulCommand {
         for point in points {
             let marks = [
                 point.id == base ? "here" : nil, point.isFactory ? "factory" : nil, point.isPinned ? "pinned" : nil,
+                point.failedTrial == nil ? nil : "failed",
             ].compactMap { $0 }
             let tags = point.tags.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
             table.add(

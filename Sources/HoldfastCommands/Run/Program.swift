@@ -44,7 +44,7 @@ func run(
         return 0
     }
     do {
-        var command = try root.parseAsRoot(arguments)
+        var command = try root.parseAsRoot(TrialOptions.plain(arguments))
         if let command = command as? any HoldfastCommand {
             return run(command, arguments, verb: CommandWords.find(arguments, in: root), progress: progress)
         }

@@ -24,7 +24,8 @@ struct RootCommand: ParsableCommand {
                 name: "Restore point",
                 subcommands: [
                     SetupCommand.self, StatusCommand.self, CreateCommand.self, DiffCommand.self, RollbackCommand.self,
-                    UndoCommand.self, FactoryResetCommand.self, DestroyCommand.self, PinCommand.self,
+                    UndoCommand.self, ConfirmCommand.self, TrialCommand.self, FactoryResetCommand.self,
+                    DestroyCommand.self, PinCommand.self,
                     UnpinCommand.self, RecoverCommand.self, BootCommand.self, PackageCommand.self,
                 ]),
             CommandGroup(name: "Write filter and log", subcommands: [FilterCommand.self, LogCommand.self]),

@@ -12,7 +12,7 @@ struct CheckCommand: StatefulCommand {
             For Nagios, Icinga, Checkmk and Zabbix: one line with numbers behind it, and their exit statuses: 0 all is well, 1 a \
             warning, 2 critical, 3 unknown. It looks at what this machine has noted, and asks no store; it needs no key and no privilege. \
             Without limits a job is told that was due some hours ago (1), and one that has been missed twice (2); a new one, counted \
-            from when it was due for the first time. With --json it is one document, with each job as `holdfast status` has it.
+            from when it was due for the first time. A state that is on trial, or did not hold, is a warning. With --json it is one document, with each job as `holdfast status` has it.
             """,
             examples: "holdfast check", "holdfast check --warn 26h --crit 50h"))
 
@@ -36,15 +36,19 @@ struct CheckCommand: StatefulCommand {
         let health = JobHealth.all(
             states.map { ($0.job, $0.known) }, places, limits: limits, configured: session.configuration.written,
             at: moment)
+        let trial = TrialHealth(state.places(session))
+        let answer = PluginAnswer(health, trial: trial)
         if session.console.isJSON {
-            session.console.document(document(states, health))
+            session.console.document(document(states, health, trial, answer.verdict))
         } else {
-            session.console.result(PluginAnswer(health).text)
+            session.console.result(answer.text)
         }
-        return Outcome(rawValue: health.verdict.rawValue) ?? .findings
+        return Outcome(rawValue: answer.verdict.rawValue) ?? .findings
     }
 
-    private func document(_ states: [JobState], _ health: [JobHealth]) -> JSON {
+    private func document(
+        _ states: [JobState], _ health: [JobHealth], _ trial: TrialHealth?, _ verdict: Verdict
+    ) -> JSON {
         let findings = health.flatMap { job in
             job.objections.map { objection in
                 JSON.object([
@@ -54,7 +58,8 @@ struct CheckCommand: StatefulCommand {
             }
         }
         return .object([
-            ("state", .text(health.verdict.word)), ("status", .number(UInt64(health.verdict.rawValue))),
+            ("state", .text(verdict.word)), ("status", .number(UInt64(verdict.rawValue))),
+            ("trial", trial.map { .text($0.reason) }),
             ("jobs", .list(zip(states, health).map(JSON.job))), ("findings", .list(findings)),
         ])
     }

@@ -51,13 +51,12 @@ struct StickCreateCommand: HoldfastCommand {
         let loaders = try parts.loaders()
         let path = try device.absolute
         let stick = try Stick(making: path, dataSize: storeSize?.bytes, stop: session.progress.stop)
-        if let wanted = stick.target.confirmation {
-            let device = stick.target.device
-            let facts = [device?.model, device.map { "serial number \($0.serial)" }, Text.size(stick.target.size)]
-                .compactMap { $0 }
-            session.console.note("\(path): \(facts.map(Text.safe).joined(separator: ", "))")
-            try session.confirm(losing: path, device: device, wanted: wanted, given: confirm)
+        if let device = stick.target.device {
+            let facts = [device.model, "serial number \(device.serial)", Text.size(device.size)]
+            session.console.note("\(path): \(facts.filter { !$0.isEmpty }.map(Text.safe).joined(separator: ", "))")
         }
+        try session.confirm(
+            losing: path, device: stick.target.device, wanted: stick.target.confirmation, given: confirm)
         let lacks = try session.working {
             try stick.make(loaders, parts: parts.packages?.absolute, progress: session.progress)
         }

@@ -70,6 +70,11 @@ protocol Backend: AnyObject {
     /// Whether a switch has to wait until nothing uses the tree, which is at the next boot only.
     var appliesAtBoot: Bool { get }
 
+    /// Whether the start of the machine can bring it back before anything uses it.
+    var returnsAtBoot: Bool { get }
+
+    var kind: BackendKind { get }
+
     /// Whether the live tree goes from one state to the other in one step, so that nobody writes to a mixture.
     var isSwitchedInOneStep: Bool { get }
 
@@ -100,6 +105,7 @@ protocol Backend: AnyObject {
 extension Backend {
     var facts: [String: String] { [:] }
     var appliesAtBoot: Bool { false }
+    var returnsAtBoot: Bool { appliesAtBoot }
     var isSwitchedInOneStep: Bool { true }
     func discardPreparation(of id: String) throws { try discard(id) }
     func keep(stray: FoundPoint) throws {}

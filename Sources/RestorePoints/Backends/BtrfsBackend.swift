@@ -16,6 +16,9 @@ internal import Platform
 internal import Reporting
 
 final class BtrfsBackend: Backend {
+    var kind: BackendKind { .btrfs }
+    /// The names are exchanged in the initramfs, and the machine starts once more.
+    var returnsAtBoot: Bool { root == "/" }
     private static let container = Array("@holdfast".utf8)
     private static let incoming = Array("incoming".utf8)
 

@@ -10,6 +10,7 @@ internal import Platform
 internal import Reporting
 
 final class TreeBackend: Backend {
+    var kind: BackendKind { .tree }
     private let root: BytePath
     /// Where the tree is read: below a write filter, where one covers it.
     private let place: BytePath

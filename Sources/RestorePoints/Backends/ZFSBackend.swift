@@ -14,6 +14,7 @@ internal import Platform
 internal import Reporting
 
 final class ZFSBackend: Backend {
+    var kind: BackendKind { .zfs }
     let facts: [String: String]
     let root: BytePath
     /// Where the tree is read: below a write filter, where one covers it.

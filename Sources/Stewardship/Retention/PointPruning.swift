@@ -66,6 +66,7 @@ extension ProtectedTree {
         if point.isFactory { guards.insert(.factory) }
         if point.id == overview.base?.id { guards.insert(.standing) }
         if point.id == overview.undo?.id { guards.insert(.undo) }
+        if let trial = overview.trial, trial.isOpen, trial.returnTo == point.name { guards.insert(.trial) }
         return guards
     }
 }

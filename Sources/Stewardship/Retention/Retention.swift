@@ -15,6 +15,7 @@ public enum KeepGuard: String, CaseIterable, Sendable {
     case factory = "factory point"
     case standing = "the tree stands on it"
     case undo = "undo returns to it"
+    case trial = "a trial returns to it"
     /// Nothing was said of what is to go.
     case noRule = "no rule is given"
 }

@@ -8,9 +8,12 @@ public struct PluginAnswer: Sendable {
     /// What is written to standard output.
     public let text: String
 
-    /// - Parameter jobs: all that there are.
-    public init(_ jobs: [JobHealth]) {
-        verdict = jobs.verdict
+    /// - Parameters:
+    ///   - jobs: all that there are.
+    ///   - trial: nil: nothing is on trial.
+    public init(_ jobs: [JobHealth], trial: TrialHealth? = nil) {
+        // Who has no jobs is told of a trial as of anything.
+        verdict = trial.map { jobs.isEmpty ? $0.verdict : max($0.verdict, jobs.verdict) } ?? jobs.verdict
         let bad = jobs.filter { $0.verdict > .fine }.sorted { ($1.verdict, $0.job) < ($0.verdict, $1.job) }
         let first: String
         if jobs.isEmpty {
@@ -30,6 +33,7 @@ public struct PluginAnswer: Sendable {
         }
         let lines = [first] + (jobs.count > 1 || bad.contains { $0.reasons.count > 1 } ? more : [])
         var shown = lines.map(Self.plain)
+        if let trial { shown[0] = Self.plain(trial.reason) + "; " + shown[0] }
         shown[0] = "\(Self.word(verdict)) - \(shown[0])" + (numbers.isEmpty ? "" : " | \(numbers)")
         text = shown.joined(separator: "\n") + "\n"
     }
