@@ -117,7 +117,13 @@ extension BlockDevice {
     private static func loops(on file: FileIdentity) -> [String] {
         names(in: "/sys/block").filter { $0.hasPrefix("loop") }.filter { loop in
             // By whatever path it was attached, in whatever namespace.
-            LoopBacking(of: loop)?.file == file
+            if let backing = LoopBacking(of: loop) { return backing.file == file }
+            // It cannot be opened here, as by who is not root.
+            guard let bytes = try? readWhole(BytePath("/sys/block/\(loop)/loop/backing_file"), limit: 1 << 16) else {
+                return false
+            }
+            // The path with a line's end; one that is gone is no file that anybody could name.
+            return FileIdentity(BytePath(Array(bytes.dropLast()))) == file
         }
     }
 

@@ -117,7 +117,7 @@ struct DiskRestore {
         if plan.goesOn { lines.append("an interrupted restore of the same image goes on") }
         if !plan.isForeseen {
             lines.append(
-                "whether all of the image is there, and has room, shows only when it has come: it is read once, from front to end"
+                "whether all of the image is there, and has room, shows only when it has come: nothing of it can be looked at before"
             )
         }
         return lines
