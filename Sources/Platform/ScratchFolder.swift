@@ -29,7 +29,8 @@ public final class ScratchFolder {
 
     /// Those of this user in which nobody works any more. It is a favour: what fails here is in nobody's way.
     private static func removeAbandoned() {
-        guard let parent = try? Descriptor.open(parent, .directory), let names = try? DirectoryListing(of: parent) else { return }
+        guard let parent = try? Descriptor.open(parent, .directory), let names = try? DirectoryListing(of: parent)
+        else { return }
         for index in 0..<names.count where names[index].starts(with: Array(prefix.utf8)) {
             guard let folder = try? parent.open(names[index], .directory), let status = try? folder.status(),
                 status.user == getuid(), status.mode & 0o077 == 0, folder.tryLock()
