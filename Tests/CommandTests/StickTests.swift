@@ -76,6 +76,13 @@ struct StickTests {
                 && system.contains("usr/bin/busybox"), "\(system)")
         #expect(
             !system.contains("shadow") && !system.contains("hostname") && !system.contains("machine-id"), "\(system)")
+        // udhcpc gives its script variables.
+        let scripts = place.shell(
+            """
+            zstd -qdc i | cpio -i --quiet init; exec 2>&1
+            shellcheck -s sh -S warning -e SC2154,SC1091 init live/usr/lib/holdfast/* live/etc/udhcpc/default.script
+            """)
+        #expect(scripts.status == 0 && scripts.output == "", "\(scripts)")
         let checked = place.holdfast("stick check stick")
         #expect(checked.status == 0 && checked.output.contains("it is as it was made"), "\(checked)")
     }

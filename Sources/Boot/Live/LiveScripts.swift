@@ -37,7 +37,8 @@ enum LiveScripts {
         """
         # The boot partition of the medium, mounted at /stick.
         find_medium() {
-            for device in $(ls /sys/class/block); do
+            for device in /sys/class/block/*; do
+                device=${device##*/}
                 case $device in loop* | ram*) continue ;; esac
                 # FAT32 has its label at byte 71.
                 [ "$(dd if="/dev/$device" bs=1 skip=71 count=7 2>/dev/null)" = HF-BOOT ] || continue

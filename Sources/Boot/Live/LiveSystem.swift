@@ -107,6 +107,7 @@ public struct LiveSystem {
                 lacks.append("\(what) (package \(program.package))")
             }
         }
+        if try !putKeyboards(&tree) { lacks.append("other keyboards than the American one (package console-setup)") }
         let busybox = try runProgram(["busybox", "--list"])
         for name in busybox.lines
         where !tree.holds(BytePath("/usr/bin/\(name)")) && !tree.holds(BytePath("/usr/sbin/\(name)")) {
@@ -124,6 +125,25 @@ public struct LiveSystem {
             for one in try libraries.needed(by: path) { try tree.put(one) }
         }
         return lacks
+    }
+
+    /// Keyboards, as `loadkeys` names them and as X does: Debian makes the console's out of those of X.
+    private static let keyboards: [(name: String, words: [ProgramWord])] = [
+        ("us", ["us"]), ("uk", ["gb"]), ("de", ["de"]), ("jp106", ["-model", "jp106", "jp"]), ("fr", ["fr"]),
+        ("it", ["it"]),
+        ("es", ["es"]), ("ch", ["ch"]),
+    ]
+
+    /// - Returns: whether this machine can make them.
+    private static func putKeyboards(_ tree: inout LiveTree) throws -> Bool {
+        guard programPath("ckbcomp") != nil else { return false }
+        for (name, words) in keyboards {
+            let made = try run(["ckbcomp"] + words)
+            try tree.put(
+                String(decoding: made.output, as: UTF8.self),
+                at: BytePath("/usr/share/keymaps/i386/qwerty/\(name).kmap"))
+        }
+        return true
     }
 
     /// The rules of udev that find devices; those that put arrays and volume groups together are not among them: nothing is written to a disk

@@ -29,7 +29,8 @@ enum RecoveryScripts {
         }
 
         up() {
-            mkdir -p -m 700 /run/machine
+            mkdir -p /run/machine
+            chmod 700 /run/machine
             mkdir -p "$root" /run/machine/state
             if [ "$type" = zfs ]; then
                 modprobe zfs && { zpool list "$pool" >/dev/null 2>&1 || zpool import -N -f "$pool"; } || return 1
