@@ -1,7 +1,5 @@
 // Backup by numbers: which disk or folder, where to, what it is called, who can open it.
 
-internal import ArgumentParser
-internal import Disks
 internal import Images
 internal import Platform
 internal import Reporting
@@ -13,23 +11,6 @@ private enum MenuSubject {
     case folder(BytePath)
 }
 
-/// What a disk says of itself before anything of it is read.
-private struct MenuDiskFacts {
-    var host: String?
-    var lines: [String]
-    var used: UInt64
-    var smallestTarget: UInt64
-
-    init(_ path: BytePath) throws {
-        let survey = try DiskSurvey(SourceDisk(path))
-        host = survey.description.system?.hostName
-        // What the smallest disk is has a line of its own.
-        lines = survey.lines().filter { !$0.hasPrefix("the smallest disk") }
-        used = survey.description.volumes.reduce(into: UInt64(0)) { $0.add(saturating: $1.used) }
-        smallestTarget = survey.description.smallestTarget
-    }
-}
-
 extension Menu {
     func backup() throws {
         let subject = try chooseSubject()
@@ -37,7 +18,7 @@ extension Menu {
         if let store = place(of: target) { return try backup(subject, to: target, store) }
         let host = try self.host(of: subject)
         let name = try askName(offered: MenuNames.image(of: host, at: Timestamp.now().local("%Y-%m-%dT%H%M")))
-        let keys = try recipients(target)
+        let (keys, free) = try look(at: target)
         let wantsLabel = try terminal.choose(.labelWanted, [MenuWord.yes, .no]) == 0
         let folder = folder(of: target)
         let image = folder.appending(name + MenuContent.ending)
@@ -48,7 +29,7 @@ extension Menu {
             [
                 MenuWord.backupWill.text(terminal.language, [shown(subject), "\(image)"]),
                 MenuWord.nothingElseIsWritten.text(terminal.language),
-            ], [command])
+            ] + warning(ofRoom: free, for: subject), [command])
         let label = MenuLabel(
             image: name + MenuContent.ending, host: host, time: Timestamp.now().localText,
             machine: HostFacts.hardwareSeries, content: facts(of: subject)?.lines ?? [shown(subject)],
@@ -73,7 +54,7 @@ extension Menu {
         }
         let path = try chooseDisk(.whichDisk, other: .otherDisk)
         terminal.say(.looking)
-        return .disk(path, try MenuDiskFacts(path))
+        return .disk(path, try MenuDiskFacts(path, given: given, session))
     }
 
     private func words(of subject: MenuSubject) -> [ProgramWord] {
@@ -104,14 +85,18 @@ extension Menu {
 
     // MARK: Who opens it
 
-    private func recipients(_ target: MenuTarget) throws -> (options: [ProgramWord], words: String) {
-        switch target {
-        case .stick:
-            guard let stick else { return try recipients(lookingIn: nil) }
-            return try stick.use(writing: false, self) { try recipients(lookingIn: $0) }
-        case .folder(let path): return try recipients(lookingIn: path)
-        case .store, .storeOnStick: return ([], "")
+    /// Who can open what is made there, and how much room there is.
+    private func look(at target: MenuTarget) throws -> (keys: (options: [ProgramWord], words: String), free: UInt64) {
+        func look(_ folder: BytePath) throws -> (keys: (options: [ProgramWord], words: String), free: UInt64) {
+            (try recipients(lookingIn: folder), try Descriptor.open(folder, .directory).space().free)
         }
+        guard target.isOnStick, let stick else { return try look(folder(of: target)) }
+        return try stick.use(writing: false, self, look)
+    }
+
+    private func warning(ofRoom free: UInt64, for subject: MenuSubject) -> [String] {
+        guard let used = facts(of: subject)?.used, used > free else { return [] }
+        return [MenuWord.littleRoom.text(terminal.language, [Text.size(free), Text.size(used)])]
     }
 
     /// The image is there by now; its label is a help, and no more.

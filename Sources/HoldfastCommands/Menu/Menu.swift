@@ -11,7 +11,7 @@ final class Menu {
     let stick: MenuStick?
     let isLive: Bool
     /// Options for each command.
-    private let given: [ProgramWord]
+    let given: [ProgramWord]
 
     /// Something that ends an action, said in the language of the menu.
     struct Said: Error {
