@@ -185,6 +185,10 @@ struct MenuTests {
                 + junk("Is it right") + ["Type one=>0"],
             ["to be done=>4"] + junk("Restore points") + ["Type one=>2"] + junk("Is it right") + ["Type one=>0"],
             ["to be done=>5", "afterwards=>1", "The path of=>disk", "is no disk", "Enter goes on=>"],
+            [
+                "to be done=>1", "backed up=>1", "Which disk=>1", "The path of=>public", "did not work",
+                "Enter goes on=>",
+            ],
         ] {
             let outcome = sit(steps)
             #expect(isFinished(outcome), "\(outcome)")
@@ -343,6 +347,10 @@ struct MenuTests {
         let spaced = stride(from: 0, to: key.count, by: 8).map { String(key.dropFirst($0).prefix(8)) }.joined(
             separator: " ")
         let wrong = String(spaced.dropLast(2)) + (spaced.suffix(2) == "qq" ? "pp" : "qq")
+        // What a menu left that was killed.
+        place.shell(
+            "mkdir -p /run/holdfast; [ $(stat -f -c %T /run) = tmpfs ] && cd /run/holdfast || cd /dev/shm; touch holdfast-key-99999999-a"
+        )
         let list = "!ls -l /run/holdfast /dev/shm 2>/dev/null | grep -- holdfast-key- >>\(place.path)/seen"
         let outcome = menu(
             place, "English=>1", "to be done=>2", "the image=>1", "Which one=>1", "opens it=>3", "AGE-SECRET=>\(wrong)",

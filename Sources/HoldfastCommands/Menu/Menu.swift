@@ -82,7 +82,8 @@ final class Menu {
     /// Does one thing. Whatever comes of it, the menu goes on.
     private func take(_ entry: Entry) throws {
         do {
-            let lock = entry.isExclusive && isLive ? try MenuLock(entry.title.text(.english)) : nil
+            let isShared = isLive || HostFacts.isRoot && stick?.isMounted == true
+            let lock = entry.isExclusive && isShared ? try MenuLock(entry.title.text(.english)) : nil
             defer { lock?.release() }
             try entry.action(self)
         } catch let error as MenuTerminal.Ended {

@@ -25,6 +25,9 @@ final class MenuStick: CustomStringConvertible {
     private static let folder = Places.runtime.appending("menu")
     static let mountPoint = folder.appending("stick")
 
+    /// Whether it is mounted to be used, at a place that is there once.
+    var isMounted: Bool { !isFolder }
+
     private var isFolder: Bool {
         // What cannot be looked at is missed where it is used.
         (try? Descriptor.open(path, .place).status().kind) == .directory
