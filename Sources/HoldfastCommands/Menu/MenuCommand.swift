@@ -2,6 +2,7 @@
 
 internal import ArgumentParser
 internal import Glibc
+internal import Images
 internal import Platform
 internal import Reporting
 internal import Stores
@@ -60,6 +61,11 @@ struct MenuCommand: HoldfastCommand {
         if let config = global.config { words += ["--config", ProgramWord(config.path)] }
         for identity in global.identities { words += ["--identity", ProgramWord(identity.path)] }
         if let file = global.passphraseFile { words += ["--passphrase-file", ProgramWord(file.path)] }
+        if let fingerprint = global.storeFingerprint?.fingerprint {
+            words += ["--store-fingerprint", ProgramWord(fingerprint.description)]
+        }
+        if global.quiet { words.append("--quiet") }
+        if global.verbose { words.append("--verbose") }
         return words
     }
 }
