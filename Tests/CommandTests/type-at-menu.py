@@ -5,7 +5,8 @@
 
 WORD… is the command line. A STEP is `TEXT=>ANSWER`: once TEXT was shown, behind what the step before waited for, ANSWER is typed, and Enter. In an
 answer `\\xNN` is that byte, `^C` and `^D` alone are those keys, and `!COMMAND` is run by a shell instead. `TEXT` alone is waited for, and
-nothing is typed. Then the program has to end by itself; the last line is its status. What does not come ends it all with status 99.
+nothing is typed. Then the program has to end by itself; the last line is its status. What does not come within $MENU_LIMIT seconds ends it all
+with status 99.
 """
 import os
 import pty

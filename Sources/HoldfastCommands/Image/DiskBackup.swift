@@ -42,7 +42,9 @@ extension DiskSurvey {
         .object([
             ("disk", .text(description.name)), ("bytes", .number(description.size)),
             ("snapshots", description.snapshots.map { .list($0.map(JSON.text)) }),
-            ("serial", description.serial.map(JSON.text)), ("smallestTarget", .number(description.smallestTarget)),
+            ("serial", description.serial.map(JSON.text)),
+            ("host", description.system?.hostName.map(JSON.text)),
+            ("smallestTarget", .number(description.smallestTarget)),
             (
                 "volumes",
                 .list(

@@ -1,7 +1,5 @@
 // Backup by numbers: which disk or folder, where to, what it is called, who can open it.
 
-internal import ArgumentParser
-internal import Disks
 internal import Images
 internal import Platform
 internal import Reporting
@@ -13,71 +11,39 @@ private enum MenuSubject {
     case folder(BytePath)
 }
 
-/// What a disk says of itself before anything of it is read.
-private struct MenuDiskFacts {
-    var host: String?
-    var lines: [String]
-    var used: UInt64
-    var smallestTarget: UInt64
-
-    init(_ path: BytePath) throws {
-        let survey = try DiskSurvey(SourceDisk(path))
-        host = survey.description.system?.hostName
-        // What the smallest disk is has a line of its own.
-        lines = survey.lines().filter { !$0.hasPrefix("the smallest disk") }
-        used = survey.description.volumes.reduce(into: UInt64(0)) { $0.add(saturating: $1.used) }
-        smallestTarget = survey.description.smallestTarget
-    }
-}
-
-/// Where a backup goes.
-private enum MenuTarget {
-    case stick
-    case folder(BytePath)
-    case store([UInt8])
-}
-
 extension Menu {
-    /// FAT holds no file of 4 GiB and more; each part stays well below, also where somebody copies it to a stick later.
-    private static let partSize = "4000000000"
-
     func backup() throws {
         let subject = try chooseSubject()
-        let target = try chooseTarget(.backupWhere)
-        if case .store(let store) = target { return try backup(subject, toStore: store) }
+        let target = try chooseTarget()
+        if let store = place(of: target) { return try backup(subject, to: target, store) }
         let host = try self.host(of: subject)
         let name = try askName(offered: MenuNames.image(of: host, at: Timestamp.now().local("%Y-%m-%dT%H%M")))
-        let keys = try recipients(target)
+        let (keys, free) = try look(at: target)
         let wantsLabel = try terminal.choose(.labelWanted, [MenuWord.yes, .no]) == 0
-        let folder = folderOf(target)
+        let folder = folder(of: target)
         let image = folder.appending(name + MenuContent.ending)
         let command =
-            ["holdfast", "backup"] + words(of: subject) + ["--output", ProgramWord(image), "--part-size"]
-            + [ProgramWord(Self.partSize), "--name", ProgramWord(name)] + keys.options
+            ["holdfast", "backup"] + words(of: subject) + ["--output", ProgramWord(image)]
+            + Self.parts + ["--name", ProgramWord(name)] + keys.options
         try confirm(
             [
                 MenuWord.backupWill.text(terminal.language, [shown(subject), "\(image)"]),
                 MenuWord.nothingElseIsWritten.text(terminal.language),
-            ], [command])
+            ] + warning(ofRoom: free, for: subject), [command])
         let label = MenuLabel(
             image: name + MenuContent.ending, host: host, time: Timestamp.now().localText,
             machine: HostFacts.hardwareSeries, content: facts(of: subject)?.lines ?? [shown(subject)],
             used: facts(of: subject)?.used, smallestTarget: facts(of: subject)?.smallestTarget, opensWith: keys.words)
-        var status: Int32 = 0
-        try use(target) {
-            status = try start(command)
+        try carryOut(command, onto: target) { status in
             if [0, 3].contains(status), wantsLabel { write(label, beside: image) }
         }
-        tell(status: status)
-        if case .stick = target { terminal.say(.stickMayGo) }
-        try terminal.waitForEnter()
     }
 
-    private func backup(_ subject: MenuSubject, toStore store: [UInt8]) throws {
+    private func backup(_ subject: MenuSubject, to target: MenuTarget, _ store: [UInt8]) throws {
         let command = ["holdfast", "backup"] + words(of: subject) + ["--to", ProgramWord(bytes: store)]
         try confirm(
             [MenuWord.backupWill.text(terminal.language, [shown(subject), printable(store)])], [command])
-        try carryOut(command)
+        try carryOut(command, onto: target)
     }
 
     // MARK: What
@@ -88,7 +54,7 @@ extension Menu {
         }
         let path = try chooseDisk(.whichDisk, other: .otherDisk)
         terminal.say(.looking)
-        return .disk(path, try MenuDiskFacts(path))
+        return .disk(path, try MenuDiskFacts(path, given: given, session))
     }
 
     private func words(of subject: MenuSubject) -> [ProgramWord] {
@@ -117,49 +83,20 @@ extension Menu {
         return Text.safe(String(decoding: typed, as: UTF8.self))
     }
 
-    // MARK: Where to
+    // MARK: Who opens it
 
-    private func chooseTarget(_ question: MenuWord) throws -> MenuTarget {
-        let onStick = stick == nil ? [] : [MenuWord.ontoStick.text(terminal.language)]
-        let choice = try terminal.choose(
-            question, onStick + [MenuWord.intoFolder, .inStore].map { $0.text(terminal.language) })
-        switch choice - onStick.count {
-        case ..<0: return .stick
-        case 0: return .folder(try terminal.askPath(.typeFolder, mustExist: true))
-        default: return .store(try terminal.ask(.typeStore))
+    /// Who can open what is made there, and how much room there is.
+    private func look(at target: MenuTarget) throws -> (keys: (options: [ProgramWord], words: String), free: UInt64) {
+        func look(_ folder: BytePath) throws -> (keys: (options: [ProgramWord], words: String), free: UInt64) {
+            (try recipients(lookingIn: folder), try Descriptor.open(folder, .directory).space().free)
         }
+        guard target.isOnStick, let stick else { return try look(folder(of: target)) }
+        return try stick.use(writing: false, self, look)
     }
 
-    private func folderOf(_ target: MenuTarget) -> BytePath {
-        switch target {
-        case .stick: stick?.root ?? "/"
-        case .folder(let path): path
-        case .store: "/"
-        }
-    }
-
-    /// Has the target writable as long as that takes.
-    private func use(_ target: MenuTarget, _ body: () throws -> Void) throws {
-        guard case .stick = target, let stick else { return try body() }
-        try stick.use(writing: true, self) { _ in try body() }
-    }
-
-    private func recipients(_ target: MenuTarget) throws -> (options: [ProgramWord], words: String) {
-        switch target {
-        case .stick:
-            guard let stick else { return try recipients(lookingIn: nil) }
-            return try stick.use(writing: false, self) { try recipients(lookingIn: $0) }
-        case .folder(let path): return try recipients(lookingIn: path)
-        case .store: return ([], "")
-        }
-    }
-
-    private func askName(offered: String) throws -> String {
-        let typed = try terminal.ask(.typeName, offered: offered) { bytes in
-            MenuNames.isFit(String(decoding: bytes, as: UTF8.self))
-                ? nil : MenuWord.unfitName.text(self.terminal.language)
-        }
-        return String(decoding: typed, as: UTF8.self)
+    private func warning(ofRoom free: UInt64, for subject: MenuSubject) -> [String] {
+        guard let used = facts(of: subject)?.used, used > free else { return [] }
+        return [MenuWord.littleRoom.text(terminal.language, [Text.size(free), Text.size(used)])]
     }
 
     /// The image is there by now; its label is a help, and no more.

@@ -24,7 +24,7 @@ extension Menu {
         while true {
             let choice = choices[try terminal.choose(.points, choices.map(\.title))]
             // It takes what was done since the machine was delivered.
-            if choice.title == .pointsReset { try machine?.checkOwner(self) }
+            if choice.title == .pointsReset { try machine?.checkOwner(self, isLocked: true) }
             let command = ["holdfast"] + choice.words + (place?.options(for: choice.words) ?? [])
             // The command shows what it would do, and asks once more.
             if choice.changes { try confirm([MenuWord.asksOnceMore.text(terminal.language)], [command]) }

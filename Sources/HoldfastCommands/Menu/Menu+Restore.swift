@@ -123,27 +123,33 @@ extension Menu {
         let isCopy = try terminal.choose(.whatToDo, [MenuWord.verifyImage, .copyImage]) == 1
         try withSource { source, root in
             try withKey(lookingIn: root) { key in
-                if isCopy { try copy(source, key) } else { try verify(source, key) }
+                if isCopy {
+                    try copy(source, key, isOnStick: root != nil && root == stick?.root)
+                } else {
+                    try verify(source, key)
+                }
             }
         }
     }
 
-    private func copy(_ source: MenuSource, _ key: [ProgramWord]) throws {
+    private func copy(_ source: MenuSource, _ key: [ProgramWord], isOnStick: Bool) throws {
         var command: [ProgramWord] = ["holdfast", "copy"]
-        var words: [ProgramWord] = ["--to"]
-        var target: [UInt8]
-        if source.isStore, try terminal.choose(.backupWhere, [MenuWord.inStore, .asFile]) == 1 {
-            // Which of them, and the file that it becomes.
-            command.append(ProgramWord(bytes: try terminal.ask(.typeImage)))
-            target = try terminal.askPath(.typeFile, mustExist: false).bytes
-            words = ["--part-size", "4000000000", "--output"]
+        let target = try chooseTarget(allowsStick: !isOnStick, allowsFile: source.isStore)
+        let place: [UInt8]
+        if let store = self.place(of: target) {
+            place = store
+            command += source.words + ["--to", ProgramWord(bytes: store)]
         } else {
-            target = try terminal.ask(.typeStore)
+            // Which of the store's images, and the file that it becomes.
+            command.append(ProgramWord(bytes: try terminal.ask(.typeImage)))
+            let name = try askName(
+                offered: MenuNames.image(of: "copy", at: Timestamp.now().local("%Y-%m-%dT%H%M")))
+            place = folder(of: target).appending(name + MenuContent.ending).bytes
+            command += source.words + Self.parts + ["--output", ProgramWord(bytes: place)]
         }
-        words.append(ProgramWord(bytes: target))
-        let whole = command + source.words + words + key
-        try confirm([MenuWord.copyWill.text(terminal.language, [source.shown, printable(target)])], [whole])
-        try carryOut(whole)
+        command += key
+        try confirm([MenuWord.copyWill.text(terminal.language, [source.shown, printable(place)])], [command])
+        try carryOut(command, onto: target)
     }
 
     // MARK: Where an image is

@@ -13,7 +13,7 @@ final class Menu {
     /// The machine that this is the recovery system of.
     let machine: MenuMachine?
     /// Options for each command.
-    private let given: [ProgramWord]
+    let given: [ProgramWord]
 
     /// Something that ends an action, said in the language of the menu.
     struct Said: Error {
@@ -89,9 +89,10 @@ final class Menu {
     /// Does one thing. Whatever comes of it, the menu goes on.
     private func take(_ entry: Entry) throws {
         do {
-            if entry.isOwners { try machine?.checkOwner(self) }
-            let lock = entry.isExclusive && isLive ? try MenuLock(entry.title.text(.english)) : nil
+            let isShared = isLive || HostFacts.isRoot && stick?.isMounted == true
+            let lock = entry.isExclusive && isShared ? try MenuLock(entry.title.text(.english)) : nil
             defer { lock?.release() }
+            if entry.isOwners { try machine?.checkOwner(self, isLocked: lock != nil) }
             try entry.action(self)
         } catch let error as MenuTerminal.Ended {
             throw error

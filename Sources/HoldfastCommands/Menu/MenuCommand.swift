@@ -2,8 +2,10 @@
 
 internal import ArgumentParser
 internal import Glibc
+internal import Images
 internal import Platform
 internal import Reporting
+internal import Stores
 
 struct MenuCommand: HoldfastCommand {
     static let configuration = CommandConfiguration(
@@ -19,7 +21,7 @@ struct MenuCommand: HoldfastCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Where the images are: a folder, or the partition of a stick, which is mounted only while it is used, and for writing only while something is saved.",
+            "Where the images are: a folder, or the partition of a stick (also as usb:LABEL), which is mounted only while it is used, and for writing only while something is saved.",
             valueName: "device|folder"))
     var stick: PathArgument?
 
@@ -47,7 +49,8 @@ struct MenuCommand: HoldfastCommand {
         // Ctrl-\ is next to nothing on a German keyboard, and would end it.
         signal(SIGQUIT, SIG_IGN)
         let menu = Menu(
-            MenuTerminal(session.progress.stop), session: session, stick: try stick.map { MenuStick(try $0.absolute) },
+            MenuTerminal(session.progress.stop), session: session,
+            stick: try stick.map { MenuStick(MediumLocation($0.path.bytes) == nil ? try $0.absolute : $0.path) },
             isLive: live, machine: machine ? MenuMachine() : nil, given: words)
         do { try menu.run() } catch is MenuTerminal.Ended {
             // A line that is gone ends it at once, however often it is started anew: not a hundred times a second.
@@ -62,6 +65,11 @@ struct MenuCommand: HoldfastCommand {
         if let config = global.config { words += ["--config", ProgramWord(config.path)] }
         for identity in global.identities { words += ["--identity", ProgramWord(identity.path)] }
         if let file = global.passphraseFile { words += ["--passphrase-file", ProgramWord(file.path)] }
+        if let fingerprint = global.storeFingerprint?.fingerprint {
+            words += ["--store-fingerprint", ProgramWord(fingerprint.description)]
+        }
+        if global.quiet { words.append("--quiet") }
+        if global.verbose { words.append("--verbose") }
         return words
     }
 }

@@ -36,7 +36,10 @@ enum MenuContent {
             }
             return Image(path: path, size: size, modified: status.modified, label: MenuLabel(beside: path))
         }
-        .sorted { ($0.modified.seconds, $1.path.bytes.count) > ($1.modified.seconds, $0.path.bytes.count) }
+        .sorted { one, other in
+            if one.modified != other.modified { return one.modified > other.modified }
+            return one.path.bytes.lexicographicallyPrecedes(other.path.bytes)
+        }
     }
 
     private static func isImageName(_ name: [UInt8]) -> Bool {

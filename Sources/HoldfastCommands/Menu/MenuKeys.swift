@@ -68,8 +68,9 @@ final class MenuKeyFile {
     let path: BytePath
 
     init(_ identity: AgeIdentity) throws {
-        let name = "holdfast-key-" + hexadecimal(try SecureRandom.bytes(8))
-        path = try Self.folder().appending(name)
+        let folder = try Self.folder()
+        Self.clear(folder)
+        path = folder.appending("\(Self.start)\(getpid())-\(hexadecimal(try SecureRandom.bytes(8)))")
         var bytes = IdentityFile.contents(identity)
         defer { Cryptography.erase(&bytes) }
         try writeNew(path, bytes, mode: 0o600)
@@ -94,8 +95,23 @@ final class MenuKeyFile {
             hint: "give the key as a file")
     }
 
+    private static let start = "holdfast-key-"
+
+    /// Erases what a menu has left that was killed.
+    private static func clear(_ folder: BytePath) {
+        for name in BlockDevice.names(in: folder.description) where name.hasPrefix(start) {
+            let rest = name.dropFirst(start.count)
+            guard let process = pid_t(rest.prefix { $0 != "-" }), kill(process, 0) != 0, errno == ESRCH else {
+                continue
+            }
+            erase(folder.appending(name))
+        }
+    }
+
     /// Its bytes are zeros before its name is gone.
-    func erase() {
+    func erase() { Self.erase(path) }
+
+    private static func erase(_ path: BytePath) {
         // Where it is gone already, nothing is left to erase.
         if let file = try? Descriptor.open(path, [.write, .noFollow]), let size = try? file.status().size {
             try? file.write([UInt8](repeating: 0, count: Int(clamping: min(size, 1 << 16))))

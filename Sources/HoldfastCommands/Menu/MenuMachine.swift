@@ -36,9 +36,12 @@ final class MenuMachine {
     }
 
     /// Has root's password typed, once for this menu.
+    /// - Parameter isLocked: the other console does nothing meanwhile.
     /// - Throws: `Menu.Said`
-    func checkOwner(_ menu: Menu) throws {
+    func checkOwner(_ menu: Menu, isLocked: Bool) throws {
         if isOwner { return }
+        let lock = isLocked ? nil : try MenuLock(MenuWord.typePassword.text(.english))
+        defer { lock?.release() }
         let hash = try whileUp(menu) { place in
             String(
                 decoding: try readRegular(RecoveryBoot.passwordFile(state: place.state), limit: 1 << 12)

@@ -6,42 +6,80 @@ internal import Images
 internal import Machine
 internal import Platform
 internal import Reporting
+internal import Stores
 
-struct MenuStick: CustomStringConvertible {
+final class MenuStick: CustomStringConvertible {
+    /// A folder, a device, or `usb:LABEL`.
     let path: BytePath
+    /// The label that it had when it was used first: plugged in again it may have another name, and another one its name.
+    private var label: [UInt8]?
+    private var lastDisk: String?
 
-    init(_ path: BytePath) { self.path = path }
+    init(_ path: BytePath) {
+        self.path = path
+        label = MediumLocation(path.bytes)?.label
+    }
 
     var description: String { path.description }
 
     private static let folder = Places.runtime.appending("menu")
     static let mountPoint = folder.appending("stick")
 
-    /// Where its content is while it is used.
-    var root: BytePath { BlockDevice.at(path) != nil ? Self.mountPoint : path }
+    /// Whether it is mounted to be used, at a place that is there once.
+    var isMounted: Bool { !isFolder }
 
-    /// The disk that it is on, which is not offered for anything.
+    private var isFolder: Bool {
+        // What cannot be looked at is missed where it is used.
+        (try? Descriptor.open(path, .place).status().kind) == .directory
+    }
+
+    /// Where its content is while it is used.
+    var root: BytePath { isFolder || label == nil && BlockDevice.at(path) == nil ? path : Self.mountPoint }
+
+    /// The disk that it is on, which is not offered for anything. One that was pulled is offered for nothing either.
     var disk: String? {
-        if let device = BlockDevice.at(path) { return device.wholeDisk.name }
-        return MenuStick.disk(of: path)
+        if isFolder { return Self.disk(of: path) }
+        do { if let device = try medium()?.device { return device.wholeDisk.name } } catch {
+            // It is missed, with the reason, where it is used.
+        }
+        return lastDisk
     }
 
     /// The disk that holds a folder; nil where that is none of this machine's disks, or cannot be told.
-    static func disk(of folder: BytePath) -> String? {
+    private static func disk(of folder: BytePath) -> String? {
         guard let opened = try? Descriptor.open(folder, .directory), let mount = try? Mount.holding(opened) else {
             return nil
         }
         return BlockDevice(number: mount.device)?.wholeDisk.name
     }
 
+    /// What it is now; nil where it is not there.
+    private func medium() throws -> Medium? {
+        if let device = BlockDevice.at(path), device.size > 0, let medium = try Medium(on: device, isNamed: true),
+            label == nil || label == medium.label
+        {
+            label = medium.label
+            lastDisk = device.wholeDisk.name
+            return medium
+        }
+        guard let label, let location = MediumLocation(Array("usb:".utf8) + Array(percentEncoded(label).utf8)) else {
+            return nil
+        }
+        do throws(StoreError) {
+            let medium = try MediumStore.find(location)
+            lastDisk = medium.device.wholeDisk.name
+            return medium
+        } catch {
+            if error.reason == .unreachable { return nil }
+            throw error
+        }
+    }
+
     /// Has it there while `body` lasts.
     /// - Parameter body: gets the folder where the stick's content is.
     func use<R>(writing: Bool, _ menu: Menu, _ body: (BytePath) throws -> R) throws -> R {
-        guard let status = try status() else { throw menu.said(.stickMissing, "\(path)") }
-        if status.kind == .directory { return try body(path) }
-        guard status.kind == .blockDevice, let device = BlockDevice.at(path), device.size > 0,
-            let medium = try Medium(on: device, isNamed: true)
-        else { throw menu.said(.stickMissing, "\(path)") }
+        if isFolder { return try body(path) }
+        guard let medium = try medium() else { throw menu.said(.stickMissing, "\(path)") }
         if writing, medium.isInDangerWhenCutOff, try medium.wasCutOff() { try menu.offerCheck(of: medium) }
         try Self.clear()
         try makeFolders(Self.mountPoint, mode: 0o700)
@@ -56,14 +94,6 @@ struct MenuStick: CustomStringConvertible {
         if writing { try Descriptor.open(Self.mountPoint, .directory).synchronizeFileSystem() }
         try Self.clear()
         return result
-    }
-
-    /// nil: nothing is there.
-    private func status() throws -> FileStatus? {
-        do throws(SystemError) { return try Descriptor.open(path, .place).status() } catch {
-            if error.isAbsent || [ENOTDIR, ENXIO, ENODEV, ENOMEDIUM].contains(error.code) { return nil }
-            throw error
-        }
     }
 
     /// Takes away what is mounted, also what a menu that was killed has left.

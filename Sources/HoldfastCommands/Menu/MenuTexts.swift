@@ -179,6 +179,11 @@ extension MenuWord {
                 "Nothing else is written. It may take hours; Ctrl-C ends it.",
                 "Sonst wird nichts geschrieben. Es kann Stunden dauern; Strg-C bricht ab.",
                 "それ以外は書き込みません。数時間かかることがあります。Ctrl-C で中止します。")
+        case .littleRoom:
+            .init(
+                "%1 are free there, and %2 are in use: it fits only if it can be compressed.",
+                "Dort sind %1 frei, und %2 sind belegt: Es passt nur, wenn es sich packen lässt.",
+                "空き容量は %1、使用量は %2 です。圧縮できる場合だけ収まります。")
         case .whereIsImage: .init("Where is the image?", "Wo ist das Abbild?", "イメージはどこにありますか。")
         case .onStick: .init("On the stick", "Auf dem Stick", "スティック")
         case .inFolder: .init("In a folder: type its path", "In einem Ordner: Pfad tippen", "フォルダー（パスを入力）")
@@ -396,12 +401,8 @@ extension MenuWord {
             .init(
                 "The address with its length, as 192.168.0.10/24:",
                 "Die Adresse mit ihrer Länge, etwa 192.168.0.10/24:", "アドレスとプレフィックス長（例: 192.168.0.10/24）:")
-        case .typeGateway:
-            .init("The gateway, as 192.168.0.1:", "Das Gateway, etwa 192.168.0.1:", "ゲートウェイ（例: 192.168.0.1）:")
-        case .typeNameServer:
-            .init(
-                "The name server, as 192.168.0.1:", "Der Namensserver (DNS), etwa 192.168.0.1:",
-                "ネームサーバー（例: 192.168.0.1）:")
+        case .typeGateway: .init("The gateway:", "Das Gateway:", "ゲートウェイ:")
+        case .typeNameServer: .init("The name server:", "Der Namensserver (DNS):", "ネームサーバー:")
         case .noAddress:
             .init(
                 "That is no such address. Type it again.", "Das ist keine solche Adresse. Bitte noch einmal tippen.",

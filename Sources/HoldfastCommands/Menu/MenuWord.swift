@@ -54,7 +54,7 @@ enum MenuWord: CaseIterable {
     case looking, backupWhat, wholeDisk, folderOrFile, whichDisk, typeFolder, backupWhere, ontoStick
     case intoFolder, typeStore, typeHost, typeName, unfitName, noRecipients, recipientsOf
     case badRecipient, emptyRecipients, labelWanted, labelWritten, backupWill, nothingElseIsWritten
-    case whereIsImage, onStick, inFolder, inFile, inStore, typeFile, noImages, whichImage, storeLine
+    case littleRoom, whereIsImage, onStick, inFolder, inFile, inStore, typeFile, noImages, whichImage, storeLine
     case withoutLabel, sameHardware, whichKey, passphraseOrOwnKey, keyFile, otherKeyFile, typedKey
     case typeKeyFile, howToTypeKey, typeKey, restoreWhat, toDisk, toFolder, showNeeds, justCheck
     case ontoWhichDisk, fits, doesNotFit, restoreDiskWill, restoreFolderWill, serialIsAsked, otherHardware
