@@ -229,7 +229,7 @@ struct MenuTests {
         ] {
             let words =
                 (["English=>^C", ">=>1"] + steps + [
-                    "New passphrase=>\(end)", "\(said)", "Enter goes on=>", "to be done=>0",
+                    "New passphrase=>\(end)", "\(said)", "Enter goes on=>", "0 End >=>0",
                 ])
                 .map { "'" + $0 + "'" }.joined(separator: " ")
             let outcome = place.shell(
@@ -252,7 +252,7 @@ struct MenuTests {
             "Its serial number=>\(name)", "Done.", "Enter goes on=>", "to be done=>0")
         #expect(isFinished(wiped), "\(wiped)")
         #expect(place.shell("cmp -s old new").status == 1)
-        let verified = place.shell("holdfast certificate verify stick/wipe-*.json; ls stick")
+        let verified = place.shell("HOLDFAST_STATE=$PWD/state holdfast certificate verify stick/wipe-*.json; ls stick")
         #expect(verified.output.contains("sound: ") && verified.output.contains(".json.sig\n"), "\(verified)")
     }
 
@@ -323,7 +323,7 @@ struct MenuTests {
     func storeOnStick() {
         let place = makePlace()
         place.shell(
-            "mkdir -p out stick/images; holdfast store init stick/images/line3 --recipient $(cat public) --quiet; cp key.txt stick"
+            "mkdir -p out stick/images; HOLDFAST_STATE=$PWD/state holdfast store init stick/images/line3 --recipient $(cat public) --quiet; cp key.txt stick"
         )
         let outcome = menu(
             place, "English=>1", "to be done=>1", "backed up=>2", "The path of=>tree", "Where to=>1", "as one file",

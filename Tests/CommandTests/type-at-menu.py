@@ -25,6 +25,8 @@ class Menu:
         self.process, self.terminal = pty.fork()
         if self.process == 0:
             os.environ.setdefault("TERM", "xterm")
+            # Nothing of it belongs to the machine that it is tried on.
+            os.environ.setdefault("HOLDFAST_STATE", os.path.join(os.getcwd(), "state"))
             os.execvp(words[0], words)
 
     def read(self, end):
