@@ -27,7 +27,8 @@ struct SetupCommand: StatefulCommand {
         discussion: discussion(
             """
             Without --root it says what it would do with / here, and asks. On btrfs and ZFS a point costs next to nothing; any \
-            other folder is kept as images beside the state. The last thing that it does is the point `factoryreset`.
+            other folder is kept as images beside the state. Of / the boot menu gets an entry that repairs the machine, where squashfs-tools, \
+            busybox, cpio and zstd are installed. The last thing that it does is the point `factoryreset`.
             """,
             examples: "holdfast setup # this machine, after a question",
             "holdfast setup --root /opt/plc # a folder",
