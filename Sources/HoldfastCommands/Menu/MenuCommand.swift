@@ -66,7 +66,7 @@ struct MenuCommand: HoldfastCommand {
         for identity in global.identities { words += ["--identity", ProgramWord(identity.path)] }
         if let file = global.passphraseFile { words += ["--passphrase-file", ProgramWord(file.path)] }
         if let fingerprint = global.storeFingerprint?.fingerprint {
-            words += ["--store-fingerprint", ProgramWord(fingerprint.description)]
+            words += ["--store-fingerprint", ProgramWord(String(describing: fingerprint))]
         }
         if global.quiet { words.append("--quiet") }
         if global.verbose { words.append("--verbose") }

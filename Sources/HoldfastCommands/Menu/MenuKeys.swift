@@ -78,7 +78,7 @@ final class MenuKeyFile {
 
     /// A folder in memory. What a key was written to on a disk could be found there later.
     private static func folder() throws -> BytePath {
-        var folders = ["/dev/shm", HostFacts.environment("XDG_RUNTIME_DIR")?.description ?? "/run"].map { BytePath($0) }
+        var folders: [BytePath] = ["/dev/shm", HostFacts.environment("XDG_RUNTIME_DIR") ?? "/run"]
         if HostFacts.isRoot {
             try makeFolders(Places.runtime, mode: 0o700)
             folders.insert(Places.runtime, at: 0)
