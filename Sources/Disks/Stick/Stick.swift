@@ -73,8 +73,13 @@ public final class Stick {
         // A copy of another table, which some would believe.
         try target.clear(target.size - 1 << 20..<target.size)
         try target.synchronize()
-        try data.write(to: target, at: layout.data.lowerBound) { _ in try self.stop.checkStop() }
-        try write(boot, bios, check: [(data, layout.data.lowerBound)])
+        // Each is written, and read back.
+        progress.expect(bytes: try 2 * (data.pieces() + boot.pieces()), items: 0)
+        try data.write(to: target, at: layout.data.lowerBound) { count in
+            progress.add(bytes: count)
+            try self.stop.checkStop()
+        }
+        try write(boot, bios, check: [(data, layout.data.lowerBound)], progress)
         return lacks
     }
 
@@ -83,7 +88,8 @@ public final class Stick {
     public func update(_ loaders: StickLoaders, parts: BytePath?, progress: Progress) throws -> [String] {
         let scratch = try ScratchFolder()
         let (boot, bios, lacks) = try bootPart(loaders, parts, scratch.path)
-        try write(boot, bios, check: [])
+        progress.expect(bytes: try 2 * boot.pieces(), items: 0)
+        try write(boot, bios, check: [], progress)
         return lacks
     }
 
@@ -134,8 +140,11 @@ public final class Stick {
     /// What firmware and the loaders read, and has to be whole.
     static let bootFiles = ["EFI/BOOT/BOOTX64.EFI", "EFI/BOOT/grubx64.efi"] + LiveSystem.files.map { "holdfast/\($0)" }
 
-    private func write(_ boot: FATFile, _ bios: BIOS, check more: [(FATFile, UInt64)]) throws {
-        let step: (UInt64) throws -> Void = { _ in try self.stop.checkStop() }
+    private func write(_ boot: FATFile, _ bios: BIOS, check more: [(FATFile, UInt64)], _ progress: Progress) throws {
+        let step: (UInt64) throws -> Void = { count in
+            progress.add(bytes: count)
+            try self.stop.checkStop()
+        }
         try boot.write(to: target, at: StickLayout.boot.lowerBound, step: step)
         try target.write(bios.core + [UInt8](repeating: 0, count: (512 - bios.core.count % 512) % 512), at: 512)
         try target.synchronize()
