@@ -19,7 +19,7 @@ struct StickTests {
         : >parts/usr/lib/modules/6.1.0-9-test/modules.builtin
         BOOT=@@1048576; DATA=@@537919488
         """
-    private static let create = "stick create stick --packages parts --store-size 70M"
+    private static let create = "stick create ./stick --packages parts --store-size 70M"
 
     /// Made once: that takes longer than all that is looked at here.
     private static let made: (place: Workplace, outcome: Outcome) = {
@@ -139,7 +139,7 @@ struct StickTests {
             #expect(refused.status == 4 && refused.output.contains("too small for a stick"), "\(refused)")
             #expect(place.shell("sha256sum <small | cmp - sum").status == 0)
         }
-        let missing = place.holdfast("stick create new --packages nowhere")
+        let missing = place.holdfast("stick create ./new --packages nowhere")
         #expect(
             missing.status != 0 && missing.output.contains("nowhere") && place.shell("ls new").status != 0, "\(missing)"
         )

@@ -13,14 +13,17 @@ public struct LiveKernel: Sendable {
     /// - Parameter parts: a folder in which packages were unpacked; nil: this machine's own.
     /// - Throws: `LiveError.noKernel`
     public init(in parts: BytePath?, running: String) throws {
-        let root = parts.map { $0 } ?? "/"
+        let root = parts ?? "/"
         let boot = root.appending("boot")
+        guard exists(boot) else { throw LiveError.noKernel(in: boot) }
         var found: [(version: String, modules: BytePath)] = []
         let names = try DirectoryListing(of: Descriptor.open(boot, .directory))
         for index in 0..<names.count {
             let name = String(decoding: names[index], as: UTF8.self)
             guard name.hasPrefix("vmlinuz-") else { continue }
             let version = String(name.dropFirst("vmlinuz-".count))
+            // It goes into a boot menu.
+            guard BytePath("/\(version)").isPlainInScripts else { continue }
             let modules = ["usr/lib/modules", "lib/modules"].map { root.appending($0).appending(version) }
             if let folder = modules.first(where: { exists($0.appending("modules.builtin")) }) {
                 found.append((version, folder))
@@ -28,7 +31,7 @@ public struct LiveKernel: Sendable {
         }
         let newest = found.max { VersionText($0.version) < VersionText($1.version) }
         guard let chosen = parts == nil ? found.first(where: { $0.version == running }) ?? newest : newest else {
-            throw LiveError.noKernel
+            throw LiveError.noKernel(in: boot)
         }
         version = chosen.version
         image = boot.appending("vmlinuz-\(version)")

@@ -59,6 +59,9 @@ public struct LiveSystem {
 
     private init(in folder: BytePath, _ home: Home, parts: BytePath?, stop: Stop) throws {
         self.folder = folder
+        // The modes in it are its own, whatever this process has; the folder around it is closed to others.
+        let mask = umask(0o022)
+        defer { umask(mask) }
         kernel = try LiveKernel(in: parts, running: HostFacts.kernelRelease)
         let libraries = try SharedLibraries()
         let root = folder.appending("root")

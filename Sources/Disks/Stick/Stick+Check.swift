@@ -14,38 +14,58 @@ extension Stick {
     public func check(_ loaders: StickLoaders?, progress: Progress, findings: Findings) throws -> [String] {
         progress.expect(bytes: dataSize, items: 0)
         let notes = try checkBootFiles(loaders, findings)
-        try checkFileSystem(findings)
+        try checkFileSystem(
+            StickLayout.boot, "the file system that it starts from", "`holdfast stick update` makes it anew", findings)
+        try checkFileSystem(layout.data, "the file system with the images", "`fsck.fat -a` mends it", findings)
         try readData(progress, findings)
         return notes
     }
 
     /// Takes a file of the part that starts a machine off the stick.
-    private func bootFile(_ name: String, to scratch: ScratchFolder) throws -> BytePath {
+    /// - Parameter device: that part alone.
+    private func bootFile(_ name: String, on device: LoopDevice, to scratch: ScratchFolder) throws -> BytePath {
         let copy = scratch.path.appending("file")
-        try FATFile.run([
-            "mcopy", "-o", "-i", "\(target.path)@@\(StickLayout.boot.lowerBound)", "::/\(name)", ProgramWord(copy),
-        ])
+        do {
+            try FATFile.run(["mcopy", "-o", "-i", ProgramWord(device.path), "::/\(name)", ProgramWord(copy)])
+        } catch let error as StickError {
+            // That is the fault of where it was to go.
+            if try Descriptor.open(scratch.path, .directory).space().free < 1 << 20 {
+                throw SystemError(ENOSPC, "write to", "\(scratch.path)")
+            }
+            throw error
+        }
         return copy
     }
 
     private func checkBootFiles(_ loaders: StickLoaders?, _ findings: Findings) throws -> [String] {
         let scratch = try ScratchFolder()
+        let device = try target.loop(StickLayout.boot, isWritten: false)
         func damaged(_ name: String, _ reason: String) {
             findings.add(Finding(.damaged, subject: name, "\(reason); `holdfast stick update` writes it anew"))
         }
         var digests: [String: String] = [:]
         do {
-            let list = try readWhole(bootFile(Self.sums, to: scratch), limit: 1 << 16)
+            let list = try readWhole(bootFile(Self.sums, on: device, to: scratch), limit: 1 << 16)
             for line in String(decoding: list, as: UTF8.self).split(separator: "\n") {
                 let words = line.split(separator: " ")
                 if words.count == 2 { digests[String(words[1])] = String(words[0]) }
             }
-        } catch let error as StickError { damaged(Self.sums, "\(error)") }
-        for name in Self.bootFiles {
+        } catch let error as StickError { damaged(Self.sums, "\(error)") } catch let error as SystemError {
+            guard error.code == EFBIG else { throw error }
+            damaged(Self.sums, "it is not what was written")
+        }
+        for name in Set(bootFiles).union(digests.keys.filter { $0.hasPrefix("EFI/") }).sorted() {
             try stop.checkStop()
             do {
-                let digest = hexadecimal(try fileDigest(bootFile(name, to: scratch)).bytes)
+                let copy = try bootFile(name, on: device, to: scratch)
+                let digest = hexadecimal(try fileDigest(copy).bytes)
                 if digest != digests[name] { damaged(name, "it is not what was written") }
+                if let place = [Self.codeName: UInt64(0), Self.coreName: 512][name] {
+                    let wanted = try readWhole(copy, limit: 1 << 20)
+                    var found = [UInt8](repeating: 0, count: wanted.count)
+                    try found.withUnsafeMutableBytes { try target.read(into: $0, at: place) }
+                    if found != wanted { damaged("what a BIOS starts", "it is not what was written") }
+                }
             } catch let error as StickError { damaged(name, "\(error)") }
         }
         return try loaders.map { try ages($0, digests) } ?? []
@@ -62,15 +82,12 @@ extension Stick {
             ]
     }
 
-    private func checkFileSystem(_ findings: Findings) throws {
-        let loop = try target.loop(layout.data, isWritten: false)
+    private func checkFileSystem(_ range: Range<UInt64>, _ what: String, _ mend: String, _ findings: Findings) throws {
+        let loop = try target.loop(range, isWritten: false)
         let result = try runProgram(["fsck.fat", "-n", ProgramWord(loop.path)])
         if result.status != 0 {
             let words = result.lines.dropFirst().first.map { ": " + printable($0.utf8) } ?? ""
-            findings.add(
-                Finding(
-                    .damaged, subject: Self.dataLabel,
-                    "the file system with the images is not in order\(words); `fsck.fat -a` mends it"))
+            findings.add(Finding(.damaged, subject: "\(target.path)", "\(what) is not in order\(words); \(mend)"))
         }
     }
 

@@ -39,6 +39,7 @@ public final class Stick {
     /// - Throws: `StickError.noStick`, `DiskError`, `SystemError`.
     public init(opening path: BytePath, stop: Stop) throws {
         self.stop = stop
+        guard exists(path) else { throw SystemError(ENOENT, "open", path.description) }
         target = try TargetDisk(path, size: 0, sectorSize: 512)
         guard target.sectorSize == 512 else { throw StickError.sectors(path, target.sectorSize) }
         guard let table = try PartitionTable.read(target.bytes), let layout = StickLayout(table),
@@ -124,21 +125,38 @@ public final class Stick {
         try put(loaders.shim, "EFI/BOOT/BOOTX64.EFI")
         try put(loaders.grub, "EFI/BOOT/grubx64.efi")
         if let manager = loaders.keyManager { try put(manager, "EFI/BOOT/mmx64.efi") }
+        func put(_ text: [UInt8], _ name: String) throws {
+            let file = scratch.appending("text")
+            try replaceFile(file, text)
+            try put(file, name)
+        }
         // Each build of GRUB looks for its file somewhere else.
         for place in ["EFI/BOOT", "EFI/debian", "boot/grub"] {
-            try boot.put(StickLoaders.finding(layout), as: "\(place)/grub.cfg")
+            try put(Array(StickLoaders.finding(layout).utf8), "\(place)/grub.cfg")
         }
-        try boot.put(StickLoaders.menu(layout, kernel: live.kernel.version), as: "holdfast/grub.cfg")
+        try put(Array(StickLoaders.menu(layout, kernel: live.kernel.version).utf8), "holdfast/grub.cfg")
         for name in LiveSystem.files { try put(folder.appending(name), "holdfast/\(name)") }
-        try boot.put("", as: "holdfast/\(layout.name)")
+        try put([], "holdfast/\(layout.name)")
+        // What stands before the partitions, to compare it with.
+        try put(Array(bios.code.prefix(440)), Self.codeName)
+        try put(bios.core, Self.coreName)
         try boot.put(sums, as: Self.sums)
         try Descriptor.open(scratch, .directory).removeTree(Array("live".utf8))
         return (boot, bios, live.lacks)
     }
 
     static let sums = "holdfast/SHA256SUMS"
+    static let codeName = "holdfast/boot.img"
+    static let coreName = "holdfast/core.img"
     /// What firmware and the loaders read, and has to be whole.
-    static let bootFiles = ["EFI/BOOT/BOOTX64.EFI", "EFI/BOOT/grubx64.efi"] + LiveSystem.files.map { "holdfast/\($0)" }
+    var bootFiles: [String] {
+        [
+            "EFI/BOOT/BOOTX64.EFI", "EFI/BOOT/grubx64.efi", "EFI/BOOT/grub.cfg", "EFI/debian/grub.cfg",
+            "boot/grub/grub.cfg",
+        ]
+            + ["grub.cfg", layout.name, "boot.img", "core.img"].map { "holdfast/\($0)" }
+            + LiveSystem.files.map { "holdfast/\($0)" }
+    }
 
     private func write(_ boot: FATFile, _ bios: BIOS, check more: [(FATFile, UInt64)], _ progress: Progress) throws {
         let step: (UInt64) throws -> Void = { count in

@@ -2,6 +2,7 @@
 // one menu.
 
 public import Boot
+internal import Glibc
 public import Platform
 
 /// The loaders, where this machine or a folder of unpacked packages has them.
@@ -31,6 +32,12 @@ public struct StickLoaders: Sendable {
     /// - Parameter parts: a folder in which packages were unpacked; what is there comes before what this machine has.
     /// - Throws: `LiveError.missing`
     public init(in parts: BytePath?) throws {
+        if let parts {
+            let status = try Descriptor.open(parts, .directory).status()
+            guard [0, getuid()].contains(status.user), status.mode & 0o022 == 0 else {
+                throw LiveError.untrusted(parts)
+            }
+        }
         let missing = Self.missing(in: parts)
         guard missing.isEmpty, let shim = Self.find(Self.files[0].0, parts),
             let grub = Self.find(Self.files[1].0, parts),

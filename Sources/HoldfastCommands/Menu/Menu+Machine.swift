@@ -35,7 +35,7 @@ extension Menu {
     // MARK: Wiping
 
     func wipe() throws {
-        let disk = try chooseDisk(.wipeWhich, other: .otherDisk)
+        let disk = try chooseDisk(.wipeWhich, other: .otherMedium)
         guard let device = BlockDevice.at(disk) else { throw said(.noDevice, "\(disk)") }
         let level: ProgramWord =
             try terminal.choose(.wipeHow, [MenuWord.wipeClear, .wipePurge]) == 0 ? "clear" : "purge"
@@ -64,7 +64,8 @@ extension Menu {
         // What would keep a certificate from being written has to show before hours of work: the stick is there from the beginning.
         let status = try stick.use(writing: true, self) { _ in try start(command) }
         tell(status: status)
-        terminal.say(.stickMayGo)
+        // The certificate of a wipe that did not reach all is there, too.
+        terminal.say([0, 3].contains(status) ? .stickMayGo : .stickIsFree)
         try terminal.waitForEnter()
     }
 

@@ -84,7 +84,7 @@ extension Menu {
         }
         let status = try stick.use(writing: true, self) { _ in try work() }
         tell(status: status)
-        terminal.say(.stickMayGo)
+        terminal.say([0, 3].contains(status) ? .stickMayGo : .stickIsFree)
         try terminal.waitForEnter()
     }
 

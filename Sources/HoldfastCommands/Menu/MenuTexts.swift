@@ -98,6 +98,15 @@ extension MenuWord {
             .init(
                 "Everything is on the stick; it may be pulled now.",
                 "Alles ist auf dem Stick; er darf jetzt abgezogen werden.", "すべてスティックに書き込みました。抜いてもかまいません。")
+        case .stickIsFree:
+            .init(
+                "Not all that was wanted is on the stick. It is not in use.",
+                "Nicht alles Gewünschte ist auf dem Stick. Er ist nicht in Gebrauch.",
+                "スティックへの書き込みは完了していません。スティックは使用中ではありません。")
+        case .otherMedium:
+            .init(
+                "Another one: type its path, as /dev/sdb", "Ein anderer: Pfad tippen, wie /dev/sdb",
+                "その他（/dev/sdb のようにパスを入力）")
         case .thatIsTheStick:
             .init(
                 "That is the stick itself. It is left alone.", "Das ist der Stick selbst. Er wird nicht angetastet.",

@@ -50,7 +50,8 @@ enum MenuWord: CaseIterable {
     case strangeCharacters, commandsAreEnglish, otherConsole, failure, hint, willRun
     case lastConfirmation, statusDone, statusFailed, statusUsage, statusFindings, statusRefused
     case statusInterrupted, statusCrashed, statusOther, stickMissing, stickWasPulled, checkStick
-    case withoutCheckOfStick, stickMayGo, thatIsTheStick, serialNumber, otherDisk, typeDisk, noSuchPath
+    case withoutCheckOfStick, stickMayGo, stickIsFree, otherMedium, thatIsTheStick, serialNumber, otherDisk, typeDisk,
+        noSuchPath
     case looking, backupWhat, wholeDisk, folderOrFile, whichDisk, typeFolder, backupWhere, ontoStick
     case intoFolder, typeStore, typeHost, typeName, unfitName, noRecipients, recipientsOf
     case badRecipient, emptyRecipients, labelWanted, labelWritten, backupWill, nothingElseIsWritten

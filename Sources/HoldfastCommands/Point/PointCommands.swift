@@ -118,7 +118,9 @@ struct RecoverCommand: StatefulCommand {
         case .open(let trial):
             (
                 "open",
-                "\(trial.subject) is on trial, start \(trial.starts): not confirmed within \(trial.seconds / 60) minutes, it returns to \(trial.returnTo)"
+                trial.starts == 0
+                    ? "\(trial.subject) is on trial since before this start of the machine, which counts nothing: `holdfast undo` returns to \(trial.returnTo) now"
+                    : "\(trial.subject) is on trial, start \(trial.starts): not confirmed within \(Text.counted(UInt64(max(0, trial.seconds / 60)), "minute", "minutes")), it returns to \(trial.returnTo)"
             )
         case .later(let trial):
             ("later", "\(trial.subject) did not hold on trial; the return to \(trial.returnTo) comes with this start")

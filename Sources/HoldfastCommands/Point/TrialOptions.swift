@@ -73,6 +73,11 @@ extension Session {
     /// What a trial asks of people.
     func lines(_ terms: TrialTerms) -> [String] {
         let checks = TrialChecks()
+        if terms.level == 0 {
+            return [
+                "on trial, and nothing watches its minutes: it returns where `holdfast recover --start` is called at a later start of the machine, unless `holdfast confirm` keeps it; `holdfast undo` returns at once"
+            ]
+        }
         return [
             "on trial: it returns by itself unless it is confirmed within \(terms.minutes) minute\(terms.minutes == 1 ? "" : "s"), and at any restart before that",
             checks.areThere

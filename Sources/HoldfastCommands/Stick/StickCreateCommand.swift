@@ -29,7 +29,7 @@ struct StickCreateCommand: HoldfastCommand {
             on the newest of your machines.
             """,
             examples: "holdfast stick create /dev/sdb",
-            "holdfast stick create stick.img --store-size 8G # to be written to sticks"))
+            "holdfast stick create ./stick.img --store-size 8G # to be written to sticks"))
 
     @Argument(help: ArgumentHelp("The medium, as /dev/sdb, or a file.", valueName: "device|file"))
     var device: PathArgument
@@ -48,6 +48,7 @@ struct StickCreateCommand: HoldfastCommand {
     func isRecorded(in session: Session) -> Bool { true }
 
     func perform(_ session: Session) throws -> Outcome {
+        try device.refuseMistypedDisk(otherwise: "a new file is given as `./\(device.path)`")
         let loaders = try parts.loaders()
         let path = try device.absolute
         let stick = try Stick(making: path, dataSize: storeSize?.bytes, stop: session.progress.stop)
@@ -62,8 +63,10 @@ struct StickCreateCommand: HoldfastCommand {
         }
         show(
             stick, lacks, session,
-            "\(path) is a stick now, with \(Text.size(stick.dataSize)) for images; it was read back and is as it was written"
-        )
+            "\(path) is a stick now, with \(Text.size(stick.dataSize)) for images; it was read back and is as it was written",
+            stick.target.device == nil
+                ? "write it to a stick with `dd if=\(path) of=/dev/sdX bs=4M conv=fsync`"
+                : "start a machine from it with the firmware's boot menu, often F7, F11 or F12")
         return .done
     }
 }
@@ -129,11 +132,11 @@ struct StickCheckCommand: HoldfastCommand {
     }
 }
 
-private func show(_ stick: Stick, _ lacks: [String], _ session: Session, _ sentence: String) {
+private func show(_ stick: Stick, _ lacks: [String], _ session: Session, _ sentences: String...) {
     session.show(
         [
             ("stick", .text("\(stick.target.path)")), ("bytesForImages", .number(stick.dataSize)),
             ("lacks", .list(lacks.map(JSON.text))),
         ],
-        summary: (lacks.isEmpty ? [] : ["this machine has nothing for: \(lacks.joined(separator: ", "))"]) + [sentence])
+        summary: (lacks.isEmpty ? [] : ["this machine has nothing for: \(lacks.joined(separator: ", "))"]) + sentences)
 }

@@ -136,26 +136,61 @@ final class PartedInput {
         return (BytePath(Array(path.bytes[..<dot])), number)
     }
 
-    /// Goes on to the next part, where there is one of this image.
+    /// The path of a part.
+    static func part(_ number: Int, of path: BytePath) -> BytePath { BytePath(path.bytes + Array(".\(number)".utf8)) }
+
+    /// A part that is there; nil where there is none. What is no file is none, and nothing waits for the other end of a FIFO.
+    static func open(_ path: BytePath) throws(SystemError) -> Descriptor? {
+        do throws(SystemError) {
+            let file = try Descriptor.open(path, .nonBlocking)
+            return try file.status().kind == .file ? file : nil
+        } catch {
+            // A socket, and a FIFO that only the other end may open.
+            if error.isAbsent || error.code == ENXIO { return nil }
+            throw error
+        }
+    }
+
+    /// The lowest number of the parts that are there and have a higher one than this.
+    static func nextPart(above number: Int, of path: BytePath) throws(SystemError) -> Int? {
+        let parent = path.parent.bytes.isEmpty ? BytePath(".") : path.parent
+        let start = path.lastComponent + [UInt8(ascii: ".")]
+        let names = try DirectoryListing(of: Descriptor.open(parent, .directory))
+        var lowest: Int?
+        for index in 0..<names.count where names[index].starts(with: start) {
+            let digits = String(decoding: names[index].dropFirst(start.count), as: UTF8.self)
+            guard let found = Int(digits), "\(found)" == digits, found > number else { continue }
+            lowest = min(lowest ?? found, found)
+        }
+        return lowest
+    }
+
+    /// Goes on to the next part, where there is one of this image. One that is missing costs what was in it: those behind it are read.
     /// - Parameter run: which image it is; nil where nobody knows yet.
     /// - Parameter isBetweenObjects: whether the part that ended ended with an object.
     func goOn(run: ObjectHeader?, isBetweenObjects: Bool) throws -> Bool {
         guard let path, foreignPart == nil else { return false }
-        let next = BytePath(path.bytes + Array(".\(part + 1)".utf8))
-        do throws(SystemError) {
-            let found = try Descriptor.open(next)
-            if let run, try !Self.isPart(found, of: run, isBetweenObjects: isBetweenObjects) {
-                foreignPart = next
-                return false
-            }
-            file = found
-            (current, offset) = (next, 0)
-        } catch {
-            if error.isAbsent { return false }
-            throw ImageError(error, on: next.description)
+        var number = part + 1  // safe: files in a folder are fewer
+        while true {
+            let next = Self.part(number, of: path)
+            do throws(SystemError) {
+                guard let found = try Self.open(next) else {
+                    // Before the first object nobody knows whose parts they are.
+                    guard run != nil, let higher = try Self.nextPart(above: number, of: path) else { return false }
+                    number = higher
+                    continue
+                }
+                // Behind a missing one anything may begin.
+                let begins = isBetweenObjects && number == part + 1  // safe: as above
+                if let run, try !Self.isPart(found, of: run, isBetweenObjects: begins) {
+                    foreignPart = next
+                    return false
+                }
+                file = found
+                (current, offset, part) = (next, 0, number)
+                return true
+            } catch { throw ImageError(error, on: next.description) }
         }
-        part += 1
-        return true
     }
 
     /// How far a first header may be from where a part begins: objects of single files are no longer.

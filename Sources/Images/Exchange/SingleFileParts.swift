@@ -1,7 +1,6 @@
 // Whether a single file, or all the parts of one, is there as long as it was made: its root, at its end, says how long that is.
 
 internal import Cryptography
-internal import Glibc
 internal import Platform
 internal import Reporting
 internal import Stores
@@ -19,41 +18,22 @@ struct SingleFileParts {
         if path.bytes == Array("-".utf8) { return nil }
         first = path
         var found: [(path: BytePath, file: Descriptor, length: UInt64)] = []
-        var next = path
-        while let part = try Self.open(next) {
-            let status = try part.status()
-            guard status.kind == .file else {
-                if found.isEmpty { return nil }
-                break
+        var missing: BytePath?
+        var number: Int? = 1
+        while let one = number {
+            let place = one == 1 ? path : PartedInput.part(one, of: path)
+            let next = one + 1  // safe: files in a folder are fewer
+            guard let part = try PartedInput.open(place) else {
+                if one == 1, exists(path) { return nil }
+                number = try PartedInput.nextPart(above: one, of: path)
+                if number != nil, missing == nil { missing = place }
+                continue
             }
-            found.append((next, part, status.size))
-            next = Self.part(found.count + 1, of: path)
+            found.append((place, part, try part.status().size))
+            number = next
         }
         parts = found
-        gap = try Self.hasPart(of: path, behind: found.count) ? next : nil
-    }
-
-    private static func part(_ number: Int, of path: BytePath) -> BytePath {
-        BytePath(path.bytes + Array(".\(number)".utf8))
-    }
-
-    private static func open(_ path: BytePath) throws(SystemError) -> Descriptor? {
-        do throws(SystemError) { return try Descriptor.open(path, .nonBlocking) } catch {
-            if error.isAbsent { return nil }
-            throw error
-        }
-    }
-
-    /// Whether there is a part with a higher number than the next one.
-    private static func hasPart(of path: BytePath, behind count: Int) throws -> Bool {
-        let parent = path.parent.bytes.isEmpty ? BytePath(".") : path.parent
-        let start = path.lastComponent + [UInt8(ascii: ".")]
-        return try DirectoryListing(of: Descriptor.open(parent, .directory)).contains { name in
-            guard name.starts(with: start) else { return false }
-            let digits = String(decoding: name.dropFirst(start.count), as: UTF8.self)
-            guard let number = Int(digits), "\(number)" == digits else { return false }
-            return number > count + 1
-        }
+        gap = missing
     }
 
     // MARK: The end
@@ -67,7 +47,7 @@ struct SingleFileParts {
             // Only a part with another one behind it is as long as the first.
             if parts.count > 1, parts[0].length == parts[parts.count - 1].length {
                 throw ImageError.partMissing(
-                    subject: first.description, part: Self.part(parts.count + 1, of: first).description)
+                    subject: first.description, part: PartedInput.part(parts.count + 1, of: first).description)
             }
             throw ImageError.truncated(subject: (parts.last?.path ?? first).description)
         }
@@ -81,6 +61,7 @@ struct SingleFileParts {
         let made = opening.head.length.multiplied(saturating: 2)
             .adding(saturating: root.label.storedBytes).adding(saturating: rootLength.multiplied(saturating: 2))
         if end >= made { return [] }
+        if let gap { return ["\(gap) is missing"] }
         if let short = parts.dropLast().first(where: { $0.length < parts[0].length }) {
             return ["\(short.path) has \(short.length) of \(parts[0].length) bytes"]
         }

@@ -37,7 +37,9 @@ public struct TrialHealth: Sendable {
             let left = trial.deadline(boot: boot).map { max(0, $0 - now) }
             reason =
                 left.map {
-                    "\(trial.subject) is on trial for \(($0 + 59) / 60) more minutes: `holdfast confirm` keeps it; otherwise, and at any other restart, \(trial.returnTo) comes back"
+                    $0 == 0
+                        ? "the minutes of \(trial.subject) are over, and nothing has ended its trial: `holdfast undo` returns to \(trial.returnTo), `holdfast confirm` keeps it"
+                        : "\(trial.subject) is on trial for \(($0 + 59) / 60) more minutes: `holdfast confirm` keeps it; otherwise, and at any other restart, \(trial.returnTo) comes back"
                 } ?? "\(trial.subject) is on trial from the next start on, for \(minutes) minutes"
         }
         self.init(.warning, reason)
