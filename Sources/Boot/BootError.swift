@@ -40,3 +40,14 @@ public enum BootError: Explained, Hashable {
         }
     }
 }
+
+/// Runs a program that has to do what it is called for.
+/// - Throws: `BootError.program` where it ends with another status than 0; `SystemError` where it cannot be started.
+@discardableResult
+func runOrThrow(_ words: [ProgramWord], input: [UInt8]? = nil) throws -> ProgramResult {
+    let result = try runProgram(words, input: input)
+    guard result.status == 0 else {
+        throw BootError.program(words.first?.shown ?? "", status: result.status, complaint: result.complaint)
+    }
+    return result
+}

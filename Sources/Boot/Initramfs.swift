@@ -56,12 +56,7 @@ public enum Initramfs {
 
     private static func marker(_ state: BytePath) -> BytePath { state.appending("initramfs") }
 
-    private static func makeAnew() throws {
-        let result = try runProgram(["update-initramfs", "-u", "-k", "all"])
-        if result.status != 0 {
-            throw BootError.program("update-initramfs", status: result.status, complaint: result.complaint)
-        }
-    }
+    private static func makeAnew() throws { try runOrThrow(["update-initramfs", "-u", "-k", "all"]) }
 
     private static let hookText = """
         #!/bin/sh

@@ -15,8 +15,7 @@ package enum StateReach: Equatable {
             throw BootError.unreachable(state: state, reason: "its name does not go into a script")
         }
         // Below the last folder that is there; it is made there.
-        var existing = state
-        while !exists(existing), existing.parent != existing { existing = existing.parent }
+        let existing = nearestExisting(state)
         // Under a write filter `/` is what it protects: a start finds that, and not what this session sees.
         let ground = FilterMounts.lower(of: "/")
         let root = try Descriptor.open(ground ?? "/", .directory)

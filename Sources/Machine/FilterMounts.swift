@@ -74,9 +74,8 @@ public enum FilterMounts {
 
     /// The filtered place that a path is in, and would be forgotten with; nil where what is written there stays.
     public static func forgets(_ path: BytePath) -> Mount? {
-        var existing = path
-        while !exists(existing), existing.parent != existing { existing = existing.parent }
-        guard let file = try? Descriptor.open(existing, .place), let mount = try? Mount.holding(file), isSession(mount)
+        guard let file = try? Descriptor.open(nearestExisting(path), .place), let mount = try? Mount.holding(file),
+            isSession(mount)
         else { return nil }
         return mount
     }

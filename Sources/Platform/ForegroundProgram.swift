@@ -56,7 +56,7 @@ public func runInForeground(
         tcsetattr(0, TCSADRAIN, &settings)
         signal(SIGTTOU, before)
     }
-    return status & 0x7f == 0 ? status >> 8 & 0xff : 128 + (status & 0x7f)
+    return exitStatus(status)
 }
 
 /// Copies of this process's variables.

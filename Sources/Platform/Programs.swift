@@ -107,9 +107,12 @@ public func runProgram(
         try check("wait for", name) { waitpid(child, &status, 0) }
     }
     return ProgramResult(
-        status: status & 0x7f == 0 ? status >> 8 & 0xff : 128 + (status & 0x7f),
+        status: exitStatus(status),
         output: try content(output, of: name), errors: try content(errors, of: name))
 }
+
+/// What `waitpid` says of how a program ended as a shell says it: its exit status, or 128 and the number of the signal that ended it.
+func exitStatus(_ status: CInt) -> Int32 { status & 0x7f == 0 ? status >> 8 & 0xff : 128 + (status & 0x7f) }
 
 /// Waits for a program with a limit; what is not done by then, or when a stop is asked for, is asked to end and then ended, with all that it
 /// has started. What prints too much is ended at once: it is held in memory.

@@ -152,6 +152,13 @@ private func linkToNothing(_ path: BytePath) -> BytePath? {
 
 public func exists(_ path: BytePath) -> Bool { path.withCString { access($0, F_OK) } == 0 }
 
+/// A path, or where it is not there the folder nearest to it that is.
+public func nearestExisting(_ path: BytePath) -> BytePath {
+    var place = path
+    while !exists(place), place.parent != place { place = place.parent }
+    return place
+}
+
 /// Makes a symbolic link, in place of a link or a file that has the name. A crash leaves the old one or the new one.
 public func replaceLink(_ path: BytePath, to target: BytePath) throws(SystemError) {
     let temporary = BytePath(path.bytes + Array(".new".utf8))

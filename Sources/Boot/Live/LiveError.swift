@@ -10,7 +10,6 @@ public enum LiveError: Explained, Hashable {
     case noKernel(in: BytePath)
     /// A folder of unpacked packages that others may write to: a machine would start what they put there.
     case untrusted(BytePath)
-    case program(String, status: Int32, complaint: String)
 
     public var description: String {
         switch self {
@@ -18,7 +17,6 @@ public enum LiveError: Explained, Hashable {
             "this machine lacks what a stick is made of: \(parts.map(\.name).joined(separator: ", "))"
         case .noKernel(let folder): "there is no kernel in \(folder) whose modules are in lib/modules beside it"
         case .untrusted(let folder): "others may write to \(folder), and machines would start what they put there"
-        case .program(let name, let status, let complaint): "\(name) ended with \(status): \(complaint)"
         }
     }
 
@@ -28,7 +26,6 @@ public enum LiveError: Explained, Hashable {
         case .noKernel:
             "`apt-get install linux-image-amd64`, or `dpkg -x` of a kernel's package into the folder of --packages"
         case .untrusted: "unpack the packages into a folder of your own"
-        case .program: nil
         }
     }
 
@@ -36,7 +33,6 @@ public enum LiveError: Explained, Hashable {
         switch self {
         case .missing, .noKernel: 2
         case .untrusted: 4
-        case .program: 1
         }
     }
 }

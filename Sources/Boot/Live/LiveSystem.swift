@@ -42,7 +42,7 @@ public struct LiveSystem {
         // An archive of one file, which the kernel unpacks beside the initramfs.
         try makeFolders(folder.appending("pack/live"), mode: 0o755)
         try renameFile(folder.appending("live.squashfs"), to: folder.appending("pack/live/system"), durably: false)
-        let packed = try Self.run(
+        let packed = try runOrThrow(
             [
                 "cpio", "--quiet", "--null", "--create", "--format=newc", "--owner=0:0", "--reproducible",
                 "--directory=\(folder.appending("pack"))",
@@ -83,7 +83,7 @@ public struct LiveSystem {
         try Self.putModules(of: kernel, &tree)
         try stop.checkStop()
         let system = folder.appending("live.squashfs")
-        try Self.run([
+        try runOrThrow([
             "mksquashfs", ProgramWord(root), ProgramWord(system), "-quiet", "-no-progress", "-all-root", "-no-xattrs",
             "-comp", "zstd", "-Xcompression-level", "9", "-b", "256K",
         ])
@@ -141,7 +141,7 @@ public struct LiveSystem {
     private static func putKeyboards(_ tree: inout LiveTree) throws -> Bool {
         guard programPath("ckbcomp") != nil else { return false }
         for (name, words) in keyboards {
-            let made = try run(["ckbcomp"] + words)
+            let made = try runOrThrow(["ckbcomp"] + words)
             try tree.put(
                 String(decoding: made.output, as: UTF8.self),
                 at: BytePath("/usr/share/keymaps/i386/qwerty/\(name).kmap"))
@@ -196,7 +196,7 @@ public struct LiveSystem {
                 ? LiveKernel.isWanted(path)
                 : ["modules.builtin", "modules.builtin.modinfo", "modules.order"].contains(path)
         }
-        try run(["depmod", "-b", ProgramWord(tree.root.appending("usr")), ProgramWord(kernel.version)])
+        try runOrThrow(["depmod", "-b", ProgramWord(tree.root.appending("usr")), ProgramWord(kernel.version)])
         try putFirmware(of: kernel, home, &tree)
     }
 
@@ -227,7 +227,9 @@ public struct LiveSystem {
         let root = folder.appending("early")
         try makeFolders(root, mode: 0o755)
         var tree = try LiveTree(root)
-        guard let busybox = programPath("busybox") else { return }
+        guard let busybox = programPath("busybox") else {
+            throw LiveError.missing([MissingPart("busybox", package: "busybox")])
+        }
         try tree.putProgram(busybox, at: "/usr/bin/busybox", libraries)
         let modules = try kernel.earlyModules()
         var names: [String] = []
@@ -247,22 +249,13 @@ public struct LiveSystem {
             case .unreadable(let path, let error): throw SystemError(error.code, "read", printable(path))
             }
         }
-        let archive = try Self.run(
+        let archive = try runOrThrow(
             [
                 "cpio", "--quiet", "--null", "--create", "--format=newc", "--owner=0:0", "--reproducible",
                 "--directory=\(root)",
             ], input: list)
-        let packed = try Self.run(["zstd", "--quiet", "-19", "--stdout"], input: archive.output)
+        let packed = try runOrThrow(["zstd", "--quiet", "-19", "--stdout"], input: archive.output)
         try writeNew(folder.appending("initrd"), packed.output, mode: 0o644)
         try Descriptor.open(folder, .directory).removeTree(Array("early".utf8))
-    }
-
-    @discardableResult
-    private static func run(_ words: [ProgramWord], input: [UInt8]? = nil) throws -> ProgramResult {
-        let result = try runProgram(words, input: input)
-        guard result.status == 0 else {
-            throw LiveError.program(words[0].shown, status: result.status, complaint: result.complaint)
-        }
-        return result
     }
 }

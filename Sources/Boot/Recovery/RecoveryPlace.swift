@@ -33,9 +33,7 @@ public struct RecoveryPlace: Sendable, Hashable {
             places.append(RecoveryPlace(kind: .firmware, folder: point.appending("holdfast"), loaderPath: "/holdfast"))
         }
         for (kind, folder) in [(Kind.state, state.appending("recovery")), (.boot, "/boot/holdfast")] {
-            var existing = folder
-            while !exists(existing), existing.parent != existing { existing = existing.parent }
-            let open = try Descriptor.open(existing, .directory)
+            let open = try Descriptor.open(nearestExisting(folder), .directory)
             guard let mount = try Mount.holding(open), readable.contains(mount.type), mount.type != "vfat" else {
                 continue
             }
@@ -52,10 +50,9 @@ public struct RecoveryPlace: Sendable, Hashable {
     static func choose(state: BytePath, needed: UInt64) throws -> RecoveryPlace? {
         try all(state: state).first { place in
             if exists(place.folder.appending(RecoverySystem.listName)) { return true }
-            var existing = place.folder
-            while !exists(existing), existing.parent != existing { existing = existing.parent }
             let (wanted, isTooLarge) = needed.multipliedReportingOverflow(by: 2)
-            return try !isTooLarge && Descriptor.open(existing, .directory).space().free > wanted + rest
+            return try !isTooLarge
+                && Descriptor.open(nearestExisting(place.folder), .directory).space().free > wanted + rest
         }
     }
 

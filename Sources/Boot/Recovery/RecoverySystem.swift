@@ -12,7 +12,7 @@ public import Reporting
 
 public struct RecoverySystem: Sendable {
     static let listName = "recovery"
-    private static let gruber: BytePath = "/etc/grub.d/42_holdfast"
+    private static let menuEntry: BytePath = "/etc/grub.d/42_holdfast"
     private static let timeout: BytePath = "/etc/default/grub.d/holdfast.cfg"
     /// Bytes that a generation needs at most, as far as is known before it is made.
     private static let usualSize: UInt64 = 80 << 20
@@ -77,7 +77,7 @@ public struct RecoverySystem: Sendable {
     /// Takes it away, and its entry with it.
     public static func remove(state: BytePath) throws {
         var isInMenu = false
-        for file in [gruber, timeout] where exists(file) {
+        for file in [menuEntry, timeout] where exists(file) {
             try removeFile(file)
             isInMenu = true
         }
@@ -109,18 +109,16 @@ public struct RecoverySystem: Sendable {
     }
 
     private static func putIntoMenu(_ place: RecoveryPlace, id: String) throws {
-        guard exists(gruber.parent) else { return }
-        let hasEntry = try InstalledFile.put(Array(RecoveryScripts.entry(place, id: id).utf8), at: gruber, mode: 0o755)
+        guard exists(menuEntry.parent) else { return }
+        let hasEntry = try InstalledFile.put(
+            Array(RecoveryScripts.entry(place, id: id).utf8), at: menuEntry, mode: 0o755)
         let hasTimeout = try InstalledFile.put(Array(RecoveryScripts.timeout.utf8), at: timeout, mode: 0o644)
         if hasEntry || hasTimeout { try updateMenu() }
     }
 
     private static func updateMenu() throws {
         guard programPath("grub-mkconfig") != nil, exists("/boot/grub") else { return }
-        let result = try runProgram(["grub-mkconfig", "-o", "/boot/grub/grub.cfg"])
-        if result.status != 0 {
-            throw BootError.program("grub-mkconfig", status: result.status, complaint: result.complaint)
-        }
+        try runOrThrow(["grub-mkconfig", "-o", "/boot/grub/grub.cfg"])
     }
 
     /// What is installed, in lines of a name and a value.
