@@ -2,10 +2,13 @@
 
 import pathlib
 import subprocess
+import time
 
 MIB = 1 << 20
 #: Where the file system begins on the disk; GRUB lies before it.
 START = MIB
+#: Seconds that a mount may outlive its unmounting, in a mount namespace that another test made meanwhile.
+LINGERS = 600
 
 
 def run(*words, **options):
@@ -30,7 +33,20 @@ class Loop:
         return self.device
 
     def __exit__(self, *_):
+        """The disk is whole once the device is gone: until the last namespace has let its mount go, the last writes are in memory only."""
         run("losetup", "--detach", self.device)
+        backing = pathlib.Path("/sys/block") / pathlib.Path(self.device).name / "loop/backing_file"
+        until = time.monotonic() + LINGERS
+        while self.is_of_this_disk(backing):
+            if time.monotonic() > until:
+                raise RuntimeError(f"{self.device} is in use {LINGERS} s after it was unmounted and detached: {self.disk} is not whole")
+            time.sleep(0.05)
+
+    def is_of_this_disk(self, backing):
+        try:
+            return backing.read_text().strip() == str(pathlib.Path(self.disk).resolve())
+        except OSError:  # No backing file: no longer in use.
+            return False
 
 
 class Mounted:
