@@ -82,6 +82,26 @@ public struct SSHSignature: Sendable, Hashable {
         guard armored == text else { throw .malformed("the signature is not written as it should be") }
     }
 
+    /// The public key, of any kind, that a signature names, as allowed signers have it: Base64 of it; throws `malformed`. It says nothing of
+    /// whether the signature is that key's.
+    public static func encodedKey(ofArmored text: String) throws(CryptographyError) -> String {
+        let lines = text.split(whereSeparator: \.isNewline)
+        guard lines.count >= 3, lines.first == header[...], lines.last == footer[...] else {
+            throw .malformed("it is not a signature of OpenSSH")
+        }
+        var blob: [UInt8] = []
+        let characters = Array(lines.dropFirst().dropLast().joined().utf8)
+        guard characters.withUnsafeBytes({ Base64.decode($0[...], padded: true, to: &blob) }) else {
+            throw .malformed("the signature is not Base64")
+        }
+        var rest = blob[...]
+        guard rest.starts(with: magic + [0, 0, 0, 1]) else {
+            throw .malformed("it is not a signature of this version")
+        }
+        rest = rest.dropFirst(10)
+        return String(decoding: padded(try strings(&rest, count: 1)[0]), as: UTF8.self)
+    }
+
     // MARK: Keys
 
     /// The line of a public key, as `authorized_keys` and allowed signers have it, without a comment.

@@ -33,7 +33,8 @@ let localFolders = ["/usr/local/sbin", "/usr/local/bin"]
 private let packages = [
     "btrfs": "btrfs-progs", "zfs": "zfsutils-linux", "zpool": "zfsutils-linux", "modprobe": "kmod", "umount": "mount",
     "update-initramfs": "initramfs-tools", "systemctl": "systemd", "reboot": "systemd-sysv", "cp": "coreutils",
-    "rmdir": "coreutils", "ssh": "openssh-client", "blkid": "util-linux", "fsck.fat": "dosfstools",
+    "rmdir": "coreutils", "ssh": "openssh-client", "ssh-keygen": "openssh-client",
+    "blkid": "util-linux", "fsck.fat": "dosfstools",
     "fsck.exfat": "exfatprogs", "mkfs.ext4": "e2fsprogs", "dumpe2fs": "e2fsprogs", "e2fsck": "e2fsprogs",
     "resize2fs": "e2fsprogs", "mkfs.xfs": "xfsprogs",
     "xfs_info": "xfsprogs", "mkfs.btrfs": "btrfs-progs", "mkfs.vfat": "dosfstools", "efibootmgr": "efibootmgr",

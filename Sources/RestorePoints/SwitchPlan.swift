@@ -32,6 +32,11 @@ public struct SwitchPlan: Plan, Sendable {
     /// What has the tree's path.
     let folder: FileIdentity
 
+    /// Whether nothing of the owner is to be left.
+    public var isForTransfer: Bool {
+        if case .factoryReset(_, _, let forTransfer) = request { forTransfer } else { false }
+    }
+
     public var basis: [String] {
         [tree, "\(folder)", "\(revision)", target.id, "\(keepsBefore)", discards.map(\.id).joined(separator: " ")]
             + keeps.map { hexadecimal($0.bytes) } + (trial?.basis ?? [])

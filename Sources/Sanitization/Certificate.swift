@@ -22,6 +22,8 @@ public struct Certificate: Codable, Sendable, Hashable {
     /// What people said of what is measured where it can be, by the names of the fields.
     public var stated: [String: String]?
     public var host = HostFacts.hostName
+    /// The order that it was done for; nil: none was named.
+    public var ticket: String?
     /// Whose command it was, as the machine knows it.
     public var account: String?
     /// Where the machine's audit log ended.

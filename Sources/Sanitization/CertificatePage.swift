@@ -46,6 +46,7 @@ extension Certificate {
         <tr><th>SHA-256 of the certificate's file</th><td><code>\(digest(of: bytes))</code></td></tr>
         <tr><th>Host</th><td>\(escaped(host))</td></tr>
         <tr><th>Account</th><td>\(escaped(account ?? Self.notRecorded))</td></tr>
+        <tr><th>Ticket</th><td>\(escaped(ticket ?? Self.notRecorded))</td></tr>
         <tr><th>Head of the audit log</th><td><code>\(escaped(logHead))</code></td></tr>
         <tr><th>Signed with</th><td><code>\(escaped(SSHSignature.line(of: key)))</code></td></tr>
         </table></section>

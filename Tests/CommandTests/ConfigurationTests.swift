@@ -35,7 +35,7 @@ import Testing
             ("identity = true", "line 1, column 12: identity wants a path, or an array of paths"),
             (
                 "x = 1",
-                "there are identity, state, cache, series, [hooks], [stores], [stores.NAME], [jobs.NAME], [schedule], [notify], [status] and [packages]"
+                "there are identity, state, cache, series, [hooks], [stores], [stores.NAME], [jobs.NAME], [schedule], [notify], [status], [packages] and [approval]"
             ),
             (
                 "[packages]\npoints = 1",

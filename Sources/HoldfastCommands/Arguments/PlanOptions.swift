@@ -2,6 +2,8 @@
 
 internal import ArgumentParser
 internal import Machine
+internal import Platform
+internal import Stewardship
 
 struct PlanOptions: ParsableArguments {
     @Flag(help: "Show the plan and do nothing.")
@@ -11,6 +13,38 @@ struct PlanOptions: ParsableArguments {
         help: ArgumentHelp(
             "Do what a dry run has shown, or refuse where it would be something else by now.", valueName: "id"))
     var plan: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "With --dry-run: write the plan into a new file, which a second person signs.", valueName: "file"))
+    var planFile: PathArgument?
+
+    @Option(
+        help: ArgumentHelp(
+            "With --plan: the signature of a second person over the plan's file, FILE.sig beside FILE.",
+            valueName: "file.sig"))
+    var approvedBy: PathArgument?
+
+    @Option(help: ArgumentHelp("The order that this is done for; it goes on record.", valueName: "text"))
+    var ticket: TicketArgument?
+
+    func validate() throws {
+        if planFile != nil, !dryRun { throw ValidationError("--plan-file goes with --dry-run.") }
+        if approvedBy != nil, plan == nil { throw ValidationError("--approved-by goes with --plan ID.") }
+        if approvedBy != nil, dryRun { throw ValidationError("--approved-by has no place in a dry run.") }
+    }
+}
+
+/// One line of text, which is put on record.
+struct TicketArgument: ExpressibleByArgument {
+    let text: String
+
+    init?(argument: String) {
+        guard !argument.isEmpty, argument.utf8.count <= 200, ArgumentText.isText(argument),
+            printable(argument.utf8) == argument
+        else { return nil }
+        text = argument
+    }
 }
 
 extension Session {
@@ -20,14 +54,17 @@ extension Session {
     ///   - lines: what it does, for people.
     ///   - members: the same for programs.
     ///   - question: nil: nobody has to be asked.
+    ///   - guarded: what a second person agrees to; by default what the plan's verb names.
     /// - Returns: whether it is to be done; not after a dry run.
     func agree(
         to plan: some Plan, _ options: PlanOptions?, lines: [String], members: [(String, JSON?)] = [],
-        question: String?
+        question: String?, guarded: ApprovedVerb? = nil
     ) throws -> Bool {
         try plan.require(options?.plan)
+        let guarded = guarded ?? ApprovedVerb(rawValue: plan.verb)
         for finding in plan.findings where !finding.isRefusal { console.warning(finding.sentence) }
-        if options?.dryRun == true {
+        if let options, options.dryRun {
+            if let file = options.planFile { try write(plan.id, guarded, options.ticket, lines, to: file) }
             show(
                 members + [
                     ("plan", .text(plan.id)), ("verb", .text(plan.verb)),
@@ -38,6 +75,7 @@ extension Session {
             }
             return false
         }
+        try requireApproval(of: plan.id, guarded, options)
         if !console.isJSON { lines.forEach(console.note) }
         if let question {
             let hint = options?.plan.map { _ in
@@ -46,5 +84,44 @@ extension Session {
             try confirm(question, hint: hint ?? "answer it with `--yes`")
         }
         return true
+    }
+}
+
+extension Session {
+    /// Writes what a second person is to read and sign.
+    private func write(
+        _ plan: String, _ guarded: ApprovedVerb?, _ ticket: TicketArgument?, _ lines: [String], to file: PathArgument
+    ) throws {
+        guard let guarded else {
+            throw Problem.usage(
+                "nobody has to sign for this command",
+                hint: "leave out --plan-file; [approval] of the configuration knows "
+                    + ApprovedVerb.allCases.map(\.rawValue).joined(separator: ", "))
+        }
+        let paper = try PlanPaper(plan: plan, verb: guarded, ticket: ticket?.text, lines: lines)
+        let place = try file.absolute
+        do throws(SystemError) { try writeNew(place, paper.bytes, mode: 0o644) } catch {
+            throw Problem(
+                "the plan cannot be written to \(file.path): \(error.reason)",
+                hint: error.isPresent ? "nothing is replaced; take another name" : nil, status: 1)
+        }
+    }
+
+    /// Refuses what wants somebody else's word, and puts on record whose it has.
+    private func requireApproval(of plan: String, _ guarded: ApprovedVerb?, _ options: PlanOptions?) throws {
+        let rules = configuration.approval
+        if let guarded, rules.tickets.contains(guarded), options?.ticket == nil {
+            throw ApprovalError.noTicket(verb: guarded)
+        }
+        if let ticket = options?.ticket { remember("ticket \(ticket.text)") }
+        guard let guarded else { return }
+        guard let signature = options?.approvedBy else {
+            if rules.verbs.contains(guarded) { throw ApprovalError.missing(verb: guarded) }
+            return
+        }
+        let approval = try rules.check(
+            signature.absolute, of: plan, verb: guarded, ticket: options?.ticket?.text)
+        remember("the plan \(plan) was approved by \(Text.safe(approval.signer))")
+        approve(by: approval.signer)
     }
 }

@@ -38,6 +38,7 @@ struct RetireCommand: HoldfastCommand {
             store: try session.open(from, for: .prune, writing: !plan.dryRun),
             occasion: .retirement(series: retirement.series), choose: { retirement.choose($0) },
             members: [("series", .text(series.text)), ("after", .text("\(after)"))])
+        pruning.verb = .retire
         pruning.check = { plan, isNamed in
             // What was made a moment ago may be in use: somebody has to have seen what goes.
             if after.isZero, !isNamed {

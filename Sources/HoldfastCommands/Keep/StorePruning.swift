@@ -18,6 +18,7 @@ struct StorePruning {
     /// What is said where the plan that was named is another one.
     var misfit: Problem?
     var question: String?
+    var verb = ApprovedVerb.prune
 }
 
 extension Session {
@@ -47,7 +48,9 @@ extension Session {
                 if options.dryRun { console.result(Text.safe(line) + "\n") } else { console.note(line) }
             }
         }
-        guard try agree(to: plan, options, lines: shown.sums, members: members, question: question) else {
+        guard
+            try agree(to: plan, options, lines: shown.sums, members: members, question: question, guarded: pruning.verb)
+        else {
             return outcome(0)
         }
         let report = try working { try store.prune(plan, progress: progress) }

@@ -6,6 +6,7 @@ internal import Machine
 internal import Platform
 internal import Reporting
 internal import RestorePoints
+internal import Stewardship
 
 struct StateOptions: ParsableArguments {
     @Option(
@@ -54,7 +55,7 @@ extension Session {
         guard
             try agree(
                 to: plan, options, lines: lines(plan, tree, changes), members: document(plan, changes),
-                question: question(plan, tree))
+                question: question(plan, tree), guarded: plan.isForTransfer ? .transfer : nil)
         else { return .done }
         let lock = try tree.lock()
         let switched = try working { try tree.carryOut(plan, user: HostFacts.userName, holding: lock) }

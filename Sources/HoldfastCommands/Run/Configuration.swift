@@ -37,6 +37,8 @@ struct Configuration {
     /// Whom and what is told of them.
     var notifier = Notifier()
     var statusFiles = StatusFiles()
+    /// What no single person does.
+    var approval = ApprovalRules()
     /// When its file was written, in seconds since 1970; nil: it is none, or nobody knows.
     var written: Int64?
 

@@ -48,14 +48,14 @@ struct Recorder {
     }
 
     func finish(_ outcome: Outcome) {
-        close(.result, status: outcome.rawValue, text: session.summary.joined(separator: "; "))
+        close(.result, status: outcome.rawValue, text: (session.remembered + session.summary).joined(separator: "; "))
     }
 
     func finish(_ problem: Problem) {
         // 2: what was asked for makes no sense; 4: it is not allowed.
         close(
             problem.status == 4 || problem.status == 2 ? .refusal : .result, status: problem.status,
-            text: problem.message)
+            text: (session.remembered + [problem.message]).joined(separator: "; "))
     }
 
     private func close(_ phase: AuditEvent.Phase, status: Int32, text: String) {

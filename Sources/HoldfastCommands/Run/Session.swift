@@ -38,9 +38,21 @@ final class Session: Sendable {
         var typed: [String: Secret] = [:]
     }
 
+    /// What goes on record beside the result: whose word it had, and for which order.
+    var remembered: [String] { shown.monitor.withLock { shown.remembered } }
+
+    func remember(_ sentence: String) { shown.monitor.withLock { shown.remembered.append(sentence) } }
+
+    /// The second person who agreed; nil: nobody has been asked.
+    var approver: String? { shown.monitor.withLock { shown.approver } }
+
+    func approve(by person: String) { shown.monitor.withLock { shown.approver = person } }
+
     private final class Shown: @unchecked Sendable {
         let monitor = Monitor()
         var lines: [String] = []
+        var remembered: [String] = []
+        var approver: String?
     }
 
     /// The options that matter below, apart from ArgumentParser's wrappers.

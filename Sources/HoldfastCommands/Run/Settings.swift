@@ -147,7 +147,7 @@ enum Settings {
                 }
             ]),
         StoreSettingTable.table, JobSettingTable.table, ScheduleSettingTable.table, TellingSettingTables.notify,
-        TellingSettingTables.status, PackageSettingTable.table,
+        TellingSettingTables.status, PackageSettingTable.table, ApprovalSettingTable.table,
     ]
 
     /// Whether a word names a setting somewhere.

@@ -174,6 +174,9 @@ struct WipeCommand: StatefulCommand {
         let report = try session.working { try wipe.run(session.progress) }
         let head = (try? AuditLog(folder: state.places(session).log).head())?.description
         var document = Certificate(report, tool: Version.tool, logHead: head)
+        document.ticket = plan.ticket?.text
+        // Who signed the plan concurred with it.
+        if let approver = session.approver { _ = document.state("concurrence.name", as: approver) }
         for field in fields { _ = document.state(field.key, as: field.value) }
         var lines = [document.verdict, "verified: " + document.verification.method + ", " + Text.size(report.verified)]
         if let certificate {
