@@ -11,6 +11,8 @@ public enum BootError: Explained, Hashable {
     /// The initramfs has no script of Holdfast's.
     case notCalled
     case program(String, status: Int32, complaint: String)
+    /// A boot loader of somebody else reads this file.
+    case foreignLoader(BytePath)
 
     public var description: String {
         switch self {
@@ -19,6 +21,7 @@ public enum BootError: Explained, Hashable {
         case .unreachable(let state, let reason):
             "the start of the machine cannot reach the state in \(state): \(reason)"
         case .notCalled: "nothing in the initramfs calls Holdfast at the start of the machine"
+        case .foreignLoader(let file): "\(file) is there, and not of Holdfast: another boot loader reads it"
         case .program(let name, let status, let complaint): "\(name) ended with \(status): \(complaint)"
         }
     }
@@ -29,14 +32,14 @@ public enum BootError: Explained, Hashable {
         case .unreachable:
             "have it on the same file system as /, in a folder of plain letters and digits, as `holdfast setup --root /` lays it"
         case .notCalled: "`holdfast setup --refresh`"
-        case .program: nil
+        case .program, .foreignLoader: nil
         }
     }
 
     public var exitStatus: Int32 {
         switch self {
         case .noInitramfs, .unreachable, .notCalled: 4
-        case .program: 1
+        case .program, .foreignLoader: 1
         }
     }
 }

@@ -14,7 +14,7 @@ public enum LiveError: Explained, Hashable {
     public var description: String {
         switch self {
         case .missing(let parts):
-            "this machine lacks what a stick is made of: \(parts.map(\.name).joined(separator: ", "))"
+            "this machine lacks what it is made of: \(parts.map(\.name).joined(separator: ", "))"
         case .noKernel(let folder): "there is no kernel in \(folder) whose modules are in lib/modules beside it"
         case .untrusted(let folder): "others may write to \(folder), and machines would start what they put there"
         }

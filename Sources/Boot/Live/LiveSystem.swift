@@ -254,7 +254,7 @@ public struct LiveSystem {
                 "cpio", "--quiet", "--null", "--create", "--format=newc", "--owner=0:0", "--reproducible",
                 "--directory=\(root)",
             ], input: list)
-        let packed = try runOrThrow(["zstd", "--quiet", "-19", "--stdout"], input: archive.output)
+        let packed = try runOrThrow(["zstd", "--quiet", "-12", "--stdout"], input: archive.output)
         try writeNew(folder.appending("initrd"), packed.output, mode: 0o644)
         try Descriptor.open(folder, .directory).removeTree(Array("early".utf8))
     }

@@ -24,10 +24,15 @@ public struct RecoverySystem: Sendable {
     /// Linux of the newest generation.
     public let kernel: String
 
+    /// Why the firmware's own menu does not have it; nil where it does, or where there is none.
+    public private(set) var missesFirmware: String?
+
     /// What it is, and what it needs of the machine.
     public var words: String {
         let needs =
             switch place.kind {
+            case .firmware where FirmwareEntry(place)?.isInstalled == true:
+                "it needs nothing of / or /boot, and the firmware's menu has it as \(FirmwareEntry.label)"
             case .firmware: "it needs nothing of / or /boot"
             case .state: "it needs the file system of \(place.folder)"
             case .boot: "it needs /boot"
@@ -71,7 +76,13 @@ public struct RecoverySystem: Sendable {
             mode: 0o644)
         try replaceFile(place.folder.appending(listName), Array(record.text.utf8), mode: 0o644)
         try putIntoMenu(place, id: record.id)
-        return RecoverySystem(place: place, kernel: live.kernel.version)
+        var made = RecoverySystem(place: place, kernel: live.kernel.version)
+        // The machine's own menu has it already.
+        do { try FirmwareEntry(place)?.install(id: record.id) } catch {
+            let problem = explained(error)
+            made.missesFirmware = problem.sentence + (problem.mend.map { "; \($0)" } ?? "")
+        }
+        return made
     }
 
     /// Takes it away, and its entry with it.
@@ -83,6 +94,7 @@ public struct RecoverySystem: Sendable {
         }
         if isInMenu { try updateMenu() }
         for place in try RecoveryPlace.all(state: state) where exists(place.folder.appending(listName)) {
+            try FirmwareEntry(place)?.remove()
             try Descriptor.open(place.folder.parent, .directory).removeTree(place.folder.lastComponent)
         }
     }

@@ -174,7 +174,12 @@ struct SetupCommand: StatefulCommand {
     /// - Returns: what came of it; what keeps it from being there is a warning.
     private func makeRecovery(_ folder: BytePath, _ session: Session) throws -> String? {
         switch try session.working({ try RecoveryBoot.install(state: folder, stop: session.progress.stop) }) {
-        case .installed(let system): return "the boot menu has “\(RecoverySystem.title)”, \(system.words)"
+        case .installed(let system):
+            if let reason = system.missesFirmware {
+                session.console.warning(
+                    "the firmware's own menu does not have the way to repair this machine: \(reason)")
+            }
+            return "the boot menu has “\(RecoverySystem.title)”, \(system.words)"
         case .notPossible(let reason, let mend):
             session.console.warning(
                 "the boot menu gets no way to repair this machine: \(reason)" + (mend.map { "; \($0)" } ?? ""))
