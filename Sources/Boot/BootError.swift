@@ -10,6 +10,16 @@ public enum BootError: Explained, Hashable {
     case unreachable(state: BytePath, reason: String)
     /// The initramfs has no script of Holdfast's.
     case notCalled
+    /// No recovery system is there that would return.
+    case noRecovery
+    /// GRUB has nowhere to count; nil: `setup` has not been there yet.
+    case loaderCannotCount(String?)
+    /// The boot menu does not count, or the recovery system does not return by itself.
+    case loaderNotCalled
+    /// The recovery system would ask for what opens the disk.
+    case passphraseAtReturn
+    /// What GRUB counts in is no such file.
+    case counterDamaged(BytePath)
     case program(String, status: Int32, complaint: String)
 
     public var description: String {
@@ -19,6 +29,12 @@ public enum BootError: Explained, Hashable {
         case .unreachable(let state, let reason):
             "the start of the machine cannot reach the state in \(state): \(reason)"
         case .notCalled: "nothing in the initramfs calls Holdfast at the start of the machine"
+        case .noRecovery: "there is no recovery system that would return"
+        case .loaderCannotCount(let reason): reason ?? "the boot loader does not count starts yet"
+        case .loaderNotCalled:
+            "the boot menu does not count starts, or the recovery system is of before it could return by itself"
+        case .passphraseAtReturn: "/ is encrypted, and the recovery system would wait for the passphrase"
+        case .counterDamaged(let file): "\(file), in which the boot loader counts starts, is damaged"
         case .program(let name, let status, let complaint): "\(name) ended with \(status): \(complaint)"
         }
     }
@@ -29,14 +45,19 @@ public enum BootError: Explained, Hashable {
         case .unreachable:
             "have it on the same file system as /, in a folder of plain letters and digits, as `holdfast setup --root /` lays it"
         case .notCalled: "`holdfast setup --refresh`"
-        case .program: nil
+        case .noRecovery: "`holdfast setup --refresh`, which says what is missing for it"
+        case .loaderCannotCount(let reason): reason == nil ? "`holdfast setup --refresh`" : nil
+        case .loaderNotCalled, .counterDamaged: "`holdfast setup --refresh`"
+        case .passphraseAtReturn, .program: nil
         }
     }
 
     public var exitStatus: Int32 {
         switch self {
-        case .noInitramfs, .unreachable, .notCalled: 4
-        case .program: 1
+        case .noInitramfs, .unreachable, .notCalled, .noRecovery, .loaderCannotCount, .loaderNotCalled,
+            .passphraseAtReturn:
+            4
+        case .program, .counterDamaged: 1
         }
     }
 }

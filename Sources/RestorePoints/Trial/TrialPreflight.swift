@@ -30,11 +30,12 @@ extension ProtectedTree {
         }
         if root == "/" {
             findings += try Self.trialOfRoot(state: state, boot: !configuration.boot.isEmpty, terms)
-            if let target, try !startsHoldfast(target) {
+            if let target, try !startsHoldfast(target, terms) {
                 refuse(
                     "trial-point-older",
                     "\(target.name) is from before `holdfast setup` had each start of this machine count trials: it would not return",
-                    "roll back to it without --trial; points that are made from now on can be tried")
+                    "roll back to it without --trial, or try it with --trial-level 1; points that are made from now on can be tried"
+                )
             }
         } else if terms.level != 0, !Units.areUsed || !Units.countStarts(for: state) {
             refuse(
@@ -63,14 +64,15 @@ extension ProtectedTree {
                     isRefusal: true))
         }
         let level = terms.level ?? 2
-        if level > 1 {
+        if level > 1, let obstacle = try StartCounter.obstacle(state: state) {
             findings.append(
                 Preflight(
                     "trial-level",
-                    "what stops this machine before its initramfs finds / needs somebody there: a kernel or initramfs that does not start, a / that cannot be mounted",
-                    mend: "accept that with --trial-level 1: all that goes wrong later returns", isRefusal: true))
+                    "what stops this machine before its initramfs finds / needs somebody there: a kernel or initramfs that does not start, a / that cannot be mounted (\(obstacle))",
+                    mend: (obstacle.mend.map { $0 + "; or " } ?? "")
+                        + "accept that with --trial-level 1: all that goes wrong later returns", isRefusal: true))
         }
-        if hasBoot {
+        if hasBoot, level < 2 {
             findings.append(
                 Preflight(
                     "trial-boot",
@@ -88,8 +90,9 @@ extension ProtectedTree {
     }
 
     /// Whether the start of the machine in that state would count.
-    private func startsHoldfast(_ target: RestorePoint) throws -> Bool {
+    private func startsHoldfast(_ target: RestorePoint, _ terms: TrialTerms) throws -> Bool {
         var wanted = [Initramfs.scriptPlace]
+        if terms.level ?? 2 > 1 { wanted.append(StartCounter.menuPlace) }
         if !configuration.boot.isEmpty { wanted.append(Units.startPlace) }
         if let snapshot = try backend.snapshot(of: target.handle) {
             return wanted.allSatisfy { exists(snapshot.path.appending($0)) }
