@@ -18,6 +18,8 @@ public enum BootError: Explained, Hashable {
     case loaderNotCalled
     /// The recovery system would ask for what opens the disk.
     case passphraseAtReturn
+    /// GRUB counts, and where is not mounted.
+    case counterNotThere
     /// What GRUB counts in is no such file.
     case counterDamaged(BytePath)
     case program(String, status: Int32, complaint: String)
@@ -34,6 +36,7 @@ public enum BootError: Explained, Hashable {
         case .loaderNotCalled:
             "the boot menu does not count starts, or the recovery system is of before it could return by itself"
         case .passphraseAtReturn: "/ is encrypted, and the recovery system would wait for the passphrase"
+        case .counterNotThere: "the boot loader counts starts still, and the file system with its number is not mounted"
         case .counterDamaged(let file): "\(file), in which the boot loader counts starts, is damaged"
         case .program(let name, let status, let complaint): "\(name) ended with \(status): \(complaint)"
         }
@@ -47,6 +50,7 @@ public enum BootError: Explained, Hashable {
         case .notCalled: "`holdfast setup --refresh`"
         case .noRecovery: "`holdfast setup --refresh`, which says what is missing for it"
         case .loaderCannotCount(let reason): reason == nil ? "`holdfast setup --refresh`" : nil
+        case .counterNotThere: "mount it (/boot/efi or /boot), and repeat `holdfast confirm`"
         case .loaderNotCalled, .counterDamaged: "`holdfast setup --refresh`"
         case .passphraseAtReturn, .program: nil
         }
@@ -57,7 +61,7 @@ public enum BootError: Explained, Hashable {
         case .noInitramfs, .unreachable, .notCalled, .noRecovery, .loaderCannotCount, .loaderNotCalled,
             .passphraseAtReturn:
             4
-        case .program, .counterDamaged: 1
+        case .program, .counterDamaged, .counterNotThere: 1
         }
     }
 }

@@ -28,7 +28,7 @@ extension ProtectedTree {
         guard root == "/", exists(loaderMark) else { return }
         if let trial = try area.readTrial(), trial.isOpen, trial.isByHand != true { return }
         // One that is on a file system which is mounted later, as while the machine starts, waits for that.
-        guard let counter = try counter else { throw BootError.loaderCannotCount(nil) }
+        guard let counter = try counter else { throw BootError.counterNotThere }
         try counter.end()
         try removeFile(loaderMark)
         try synchronizeFolder(area.journalFolder)
