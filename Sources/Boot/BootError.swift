@@ -10,6 +10,18 @@ public enum BootError: Explained, Hashable {
     case unreachable(state: BytePath, reason: String)
     /// The initramfs has no script of Holdfast's.
     case notCalled
+    /// No recovery system is there that would return.
+    case noRecovery
+    /// GRUB has nowhere to count; nil: `setup` has not been there yet.
+    case loaderCannotCount(String?)
+    /// The boot menu does not count, or the recovery system does not return by itself.
+    case loaderNotCalled
+    /// The recovery system would ask for what opens the disk.
+    case passphraseAtReturn
+    /// GRUB counts, and where is not mounted.
+    case counterNotThere
+    /// What GRUB counts in is no such file.
+    case counterDamaged(BytePath)
     case program(String, status: Int32, complaint: String)
     /// A boot loader of somebody else reads this file.
     case foreignLoader(BytePath)
@@ -22,6 +34,13 @@ public enum BootError: Explained, Hashable {
             "the start of the machine cannot reach the state in \(state): \(reason)"
         case .notCalled: "nothing in the initramfs calls Holdfast at the start of the machine"
         case .foreignLoader(let file): "\(file) is there, and not of Holdfast: another boot loader reads it"
+        case .noRecovery: "there is no recovery system that would return"
+        case .loaderCannotCount(let reason): reason ?? "the boot loader does not count starts yet"
+        case .loaderNotCalled:
+            "the boot menu does not count starts, or the recovery system is of before it could return by itself"
+        case .passphraseAtReturn: "/ is encrypted, and the recovery system would wait for the passphrase"
+        case .counterNotThere: "the boot loader counts starts still, and the file system with its number is not mounted"
+        case .counterDamaged(let file): "\(file), in which the boot loader counts starts, is damaged"
         case .program(let name, let status, let complaint): "\(name) ended with \(status): \(complaint)"
         }
     }
@@ -32,14 +51,20 @@ public enum BootError: Explained, Hashable {
         case .unreachable:
             "have it on the same file system as /, in a folder of plain letters and digits, as `holdfast setup --root /` lays it"
         case .notCalled: "`holdfast setup --refresh`"
-        case .program, .foreignLoader: nil
+        case .noRecovery: "`holdfast setup --refresh`, which says what is missing for it"
+        case .loaderCannotCount(let reason): reason == nil ? "`holdfast setup --refresh`" : nil
+        case .counterNotThere: "mount it (/boot/efi or /boot), and repeat `holdfast confirm`"
+        case .loaderNotCalled, .counterDamaged: "`holdfast setup --refresh`"
+        case .passphraseAtReturn, .program, .foreignLoader: nil
         }
     }
 
     public var exitStatus: Int32 {
         switch self {
-        case .noInitramfs, .unreachable, .notCalled: 4
-        case .program, .foreignLoader: 1
+        case .noInitramfs, .unreachable, .notCalled, .noRecovery, .loaderCannotCount, .loaderNotCalled,
+            .passphraseAtReturn:
+            4
+        case .program, .foreignLoader, .counterDamaged, .counterNotThere: 1
         }
     }
 }

@@ -69,6 +69,7 @@ public enum Units {
             Before=local-fs.target
             ConditionPathExists=|\(state)/journal/trial.json
             ConditionPathExists=|\(state)/journal/trial.2.json
+            ConditionPathExists=|\(state)/journal/trial.loader
 
             [Service]
             Type=oneshot

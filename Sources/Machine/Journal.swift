@@ -5,6 +5,7 @@
 //         points.json               points that were being made or destroyed
 //         setup.json                a set-up, or the end of one
 //         trial.json, trial.2.json  a trial that is open, or did not hold
+//         trial.loader              the boot loader counts its starts, or may
 //         commit-<place>-<number>/  what the next start, or the next moment, brings to a filtered place
 //         wipe-<device>.json        a wipe, which the same command goes on with
 //         free-space-<name>         a folder with which free space is wiped

@@ -52,9 +52,14 @@ struct BootFolders {
         }
     }
 
-    func keep(_ points: [RestorePoint], name: String) throws -> [KeptBoot] {
+    /// - Throws: where one of them is not mounted.
+    func checkThere() throws {
         let missing = folders.filter { !$0.isThere }.map(\.notMounted)
         if !missing.isEmpty { throw PointError.refused(missing) }
+    }
+
+    func keep(_ points: [RestorePoint], name: String) throws -> [KeptBoot] {
+        try checkThere()
         return try folders.map { try $0.keep(points, name: name) }
     }
 
@@ -126,6 +131,8 @@ final class BootFolder {
     private static func loader(in folder: BytePath) -> [BytePath] {
         let grub = folder.appending("grub")
         var own = ["i386-pc", "x86_64-efi", "i386-efi", "arm64-efi", "grubenv"].map { grub.appending($0) }
+        // So is the recovery system, and what the boot loader counts in: they bring back, and are not brought back.
+        own.append(folder.appending("holdfast"))
         let loaders = folder.appending("EFI")
         if let names = try? DirectoryListing(of: Descriptor.open(loaders, .directory)) {
             own += (0..<names.count).map { names[$0] }.filter { $0 != Array("Linux".utf8) }.map(loaders.appending)

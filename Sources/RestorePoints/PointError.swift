@@ -33,6 +33,8 @@ public enum PointError: Explained {
     case trialWaits(subject: String)
     /// The point that a trial returns to.
     case trialNeeds(name: String, subject: String)
+    /// The point that is tried.
+    case isOnTrial(name: String)
     /// The switch of a return is there, and the machine runs in the state that did not hold.
     case notReturned(returnTo: String)
     /// Taking back the protection was interrupted.
@@ -81,6 +83,7 @@ public enum PointError: Explained {
         case .trialWaits(let subject):
             "\(subject) is not in use before the next start, so there is nothing to confirm yet"
         case .trialNeeds(let name, let subject): "\(name) is what the trial of \(subject) returns to"
+        case .isOnTrial(let name): "\(name) is on trial"
         case .notReturned(let returnTo):
             "the return to \(returnTo) did NOT take effect at this start: the boot loader goes by something else than the name of the state"
         case .endsProtection(let root, _): "the protection of \(root) was being taken back, which was interrupted"
@@ -130,7 +133,7 @@ public enum PointError: Explained {
             "`holdfast confirm` keeps it, `holdfast undo` returns\(returnTo.isEmpty ? "" : " to \(returnTo)")"
         case .trialReturns: "reboot, or keep the state of now after all with `holdfast confirm`"
         case .trialWaits: "reboot, or take it back with `holdfast undo`"
-        case .trialNeeds: "`holdfast confirm` or `holdfast undo` first"
+        case .trialNeeds, .isOnTrial: "`holdfast confirm` or `holdfast undo` first"
         case .notReturned:
             "`holdfast confirm` takes the return back; `holdfast rollback` says what stands in the way of another"
         case .damagedState(let file, _) where file.lastComponent.starts(with: Array("trial.".utf8)):
@@ -167,7 +170,8 @@ public enum PointError: Explained {
             2
         case .otherPoints, .noBackend, .notThere, .isFactory, .isPinned, .pending, .refused, .notPermitted,
             .damagedState,
-            .newerState, .endsProtection, .commitsWait, .locked, .trialOpen, .trialReturns, .trialWaits, .trialNeeds:
+            .newerState, .endsProtection, .commitsWait, .locked, .trialOpen, .trialReturns, .trialWaits, .trialNeeds,
+            .isOnTrial:
             4
         case .unreadable, .notKept, .notReturned, .bootNotBrought, .program, .hookFailed, .library: 1
         case .damagedPoint, .lostPoint: 4

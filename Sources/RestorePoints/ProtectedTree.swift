@@ -231,6 +231,7 @@ public final class ProtectedTree {
             if let trial, trial.returnID == point.id {
                 throw PointError.trialNeeds(name: name, subject: trial.subject)
             }
+            if let trial, trial.targetID == point.id { throw PointError.isOnTrial(name: name) }
             if point.isPinned { throw PointError.isPinned(name: name) }
             if point.isFactory && !factory { throw PointError.isFactory(name: name) }
             return point

@@ -147,7 +147,9 @@ extension ProtectedTree {
                 try area.keepTrialReserve()
                 try area.write(&new)
             }
+            defer { endCountingLater() }
             do {
+                if plan.trial != nil, let new = try area.readTrial() { try beginCounting(new) }
                 let switched = try begin(plan, leaving: before, &table)
                 // Whoever goes on has taken note of one that failed.
                 if trial?.isOpen == false, plan.trial == nil { try area.removeTrial() }
@@ -307,6 +309,7 @@ extension ProtectedTree {
             try abandon(journal)
             var table = try area.readTable()
             _ = try settledTrial(&table)
+            endCountingLater()
             return Switched(verb: plan.verb, target: journal.target, before: nil, isPending: false, findings: 0)
         }
     }
@@ -339,7 +342,10 @@ extension ProtectedTree {
             var table = try area.readTable()
             let recovery = try recover(&table, isBoot: isBoot)
             // At the start, whoever looks after it comes next.
-            if !isBoot { _ = try settledTrial(&table) }
+            if !isBoot {
+                _ = try settledTrial(&table)
+                endCountingLater()
+            }
             // At the start it waits for the first command: nothing is in its way.
             guard !isBoot, area.hasUnfinished else { return recovery }
             try finishUnfinished()

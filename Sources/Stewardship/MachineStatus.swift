@@ -15,6 +15,26 @@ public struct MachineStatus: Sendable {
     public var underWay: [String] = []
     /// What starts when the machine's own system does not; nil where nobody can see it, too.
     public var recovery: RecoverySystem?
+    /// How far trials of `/` return by themselves: 2: whatever keeps the machine from starting; 1: what goes wrong once its initramfs has found
+    /// `/`. nil where they do not, or nobody can see it.
+    public var trialLevel: Int?
+    /// Why no more.
+    private var trialLimit: String?
+
+    /// The same in a sentence.
+    public var trials: String? {
+        guard let trialLevel else { return nil }
+        let hang = TrialGuards.hasWatchdog ? "" : "; there is no watchdog, so a hang waits for a power cycle"
+        return trialLevel > 1
+            ? "level 2: they return by themselves, whatever keeps the machine from starting\(hang)"
+            : "level 1: they return by themselves once the initramfs has found /; no more, since \(trialLimit ?? "nobody knows why")\(hang)"
+    }
+
+    private mutating func findTrialLevel(_ state: BytePath) throws {
+        guard tree.root == "/", tree.backend != .zfs, try Initramfs.obstacle(state: state) == nil else { return }
+        let obstacle = try StartCounter.obstacle(state: state)
+        (trialLevel, trialLimit) = (obstacle == nil ? 2 : 1, obstacle.map { "\($0)" })
+    }
 
     /// How it is now.
     public static func now(_ places: Places) throws -> MachineStatus {
@@ -24,6 +44,7 @@ public struct MachineStatus: Sendable {
         }
         // The EFI system partition is root's to look at.
         if status.tree.root == "/" { status.recovery = try? RecoverySystem.installed(state: places.state) }
+        try? status.findTrialLevel(places.state)
         if status.tree.obstacle == nil, try ProtectedTree.isTidy(state: places.state) == false {
             status.underWay.append(
                 "a point is being made or destroyed, or that was interrupted; `holdfast recover` takes away what is left of it"

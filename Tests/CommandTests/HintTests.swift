@@ -33,4 +33,15 @@ import Testing
         #expect(outcome.output.contains("other is another store than store, and no identity was given"), "\(outcome)")
         #expect(outcome.status != 0 && outcome.output.contains("the place of a copy of it"), "\(outcome)")
     }
+
+    @Test("Minutes of a trial behind a blank are not taken for a point: the right form is told")
+    func minutesOfTrial() {
+        let place = Workplace()
+        for words in ["rollback --trial 5", "rollback Good --trial 5 --yes", "undo --trial 20"] {
+            let outcome = place.shell("holdfast \(words) --state state")
+            #expect(
+                outcome.status == 2 && outcome.output.contains("--trial=\(words.contains("20") ? 20 : 5)"), "\(outcome)"
+            )
+        }
+    }
 }

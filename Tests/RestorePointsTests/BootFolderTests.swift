@@ -56,6 +56,25 @@ struct BootFolderTests {
         #expect(shell("find \(place.state)/boot/store/i -type f | wc -l") == "0\n")
     }
 
+    @Test(
+        "What brings a machine back is not brought back itself: the recovery system, and what the boot loader counts in",
+        arguments: SemanticsTests.kinds)
+    func recoverySystem(_ kind: BackendKind) throws {
+        let place = try Place(kind)
+        place.write("version", "1")
+        let (tree, boot) = try setUp(place)
+        shell(
+            "mkdir -p \(boot)/holdfast/A; echo 1 > \(boot)/holdfast/A/vmlinuz; echo 1 > \(boot)/holdfast/trial-1a2b3c4d"
+        )
+        _ = try tree.create(PointRequest(name: "one"), user: "test")
+        shell("cd \(boot)/holdfast; mv A B; echo 2 > trial-1a2b3c4d; echo 2 > ../grub/grub.cfg")
+        place.write("version", "2")
+        _ = try tree.carryOut(tree.planRollback(to: tree.point(named: "one"), discardNewer: false), user: "test")
+        #expect(
+            shell("cd \(boot); ls holdfast; cat holdfast/trial-1a2b3c4d; cat grub/grub.cfg")
+                == "B\ntrial-1a2b3c4d\n2\n1\n")
+    }
+
     @Test("A damaged image of /boot refuses the rollback before anything has changed", arguments: SemanticsTests.kinds)
     func damaged(_ kind: BackendKind) throws {
         let place = try Place(kind)

@@ -231,4 +231,82 @@ struct TrialTests {
         guard case .returned = try start(place, "two") else { Issue.record("not returned"); return }
         #expect(try place.look() == bad && trial(place)?.stage == .failed)
     }
+
+    @Test(
+        "The recovery system returns, whether or not a start was counted, and once; what was written stays as a point",
+        arguments: kinds)
+    func atRest(_ kind: BackendKind) throws {
+        for counted in [false, true] {
+            let place = try Place(kind)
+            let (tree, _, bad) = try fill(place)
+            try tryGood(tree)
+            if counted { try start(place, "one") }
+            shell("echo written on trial > \(place.root)/late")
+            func atRest() throws -> ProtectedTree.TrialAtStart {
+                let tree = try place.open()
+                let lock = try tree.lock()
+                return try tree.returnAtRest(reason: "it did not start", holding: lock)
+            }
+            guard case .returned(let trial, _) = try atRest() else { Issue.record("not returned"); continue }
+            #expect(place.look() == bad && trial.stage == .failed && trial.reason == "it did not start")
+            guard case .none = try atRest() else { Issue.record("returned twice"); continue }
+            guard case .none = try start(place, "two") else { Issue.record("not at its end"); continue }
+            #expect(place.look() == bad)
+            let point = try #require(try left(place).last)
+            #expect(try tree.diff(from: point, to: nil, content: false).contains { "\($0)".contains("late") })
+        }
+    }
+
+    @Test("The point that is on trial stays as long as the trial is open", arguments: kinds)
+    func target(_ kind: BackendKind) throws {
+        let place = try Place(kind)
+        let (tree, _, _) = try fill(place)
+        try tryGood(tree)
+        #expect(throws: PointError.self) { try tree.planDestroy(["good"], factory: true) }
+        do {
+            let lock = try tree.lock()
+            _ = try tree.confirmTrial(holding: lock)
+        }
+        #expect(try tree.planDestroy(["good"], factory: true).points.count == 1)
+    }
+
+    @Test("Where the point to return to is gone that is said, and nothing pretends that the trial was confirmed")
+    func returnPointGone() throws {
+        let place = try Place(.tree)
+        let (tree, good, _) = try fill(place)
+        try tryGood(tree)
+        try start(place, "one")
+        let name = try #require(try trial(place)).returnTo
+        for file in ["points.json", "points.2.json"] {
+            shell(
+                """
+                python3 -c 'import json; p = "\(place.state)/\(file)"; t = json.load(open(p))
+                t["points"] = [one for one in t["points"] if one["name"] != "\(name)"]; t.pop("undo", None)
+                json.dump(t, open(p, "w"))'
+                """)
+        }
+        for boot in ["two", "three"] { _ = try? start(place, boot) }
+        #expect(try trial(place)?.problem?.contains(name) == true && trial(place)?.isOpen == true)
+        #expect(place.look() == good)
+        let lock = try tree.lock()
+        guard case .kept = try tree.confirmTrial(holding: lock) else { Issue.record("not confirmed"); return }
+        #expect(try trial(place) == nil)
+    }
+
+    @Test("A folder in the place of its record is damage that `confirm` takes away")
+    func recordIsFolder() throws {
+        let place = try Place(.tree)
+        let (tree, good, _) = try fill(place)
+        try tryGood(tree)
+        shell(
+            "cd \(place.state)/journal; rm trial.json trial.2.json; mkdir -p trial.json/x trial.2.json; echo y > trial.json/x/y"
+        )
+        #expect(throws: PointError.self) { try tree.create(PointRequest(name: "x"), user: "test") }
+        do {
+            let lock = try tree.lock()
+            guard case .unreadable = try tree.confirmTrial(holding: lock) else { Issue.record("read"); return }
+        }
+        _ = try tree.create(PointRequest(name: "x"), user: "test")
+        #expect(try trial(place) == nil && place.look() == good)
+    }
 }

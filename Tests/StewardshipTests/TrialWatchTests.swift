@@ -128,4 +128,14 @@ struct TrialWatchTests {
         guard case .kept = try tree.confirmTrial(holding: lock) else { Issue.record("not kept"); return }
         #expect(try place.step(30) == .over)
     }
+
+    @Test("A check that will not be run is told of when the trial begins")
+    func refusedChecks() throws {
+        let place = try Place()
+        place.check("10-own", "true")
+        place.check("20-open", "true", mode: "777")
+        let refused = TrialChecks(folder: place.checks).refused()
+        #expect(refused.map { $0.program.lastComponent } == [Array("20-open".utf8)])
+        #expect(refused.allSatisfy { $0.reason.contains("may write") })
+    }
 }

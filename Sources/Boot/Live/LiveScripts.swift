@@ -110,6 +110,7 @@ enum LiveScripts {
             [ -c "/dev/$console" ] && consoles="$consoles $console"
         done
         {
+            [ ! -x /usr/lib/holdfast/return ] || echo "::wait:/usr/lib/holdfast/return"
             for console in ${consoles:-tty1}; do echo "$console::respawn:/usr/lib/holdfast/console $console"; done
             echo "::ctrlaltdel:/usr/bin/reboot"
             echo "::shutdown:/usr/bin/sync"

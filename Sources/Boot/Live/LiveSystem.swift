@@ -77,6 +77,7 @@ public struct LiveSystem {
             try tree.put(
                 LiveScripts.console(menu: LiveScripts.menuOfMachine), at: "/usr/lib/holdfast/console", mode: 0o755)
             try tree.put(RecoveryScripts.machine, at: "/usr/lib/holdfast/machine", mode: 0o755)
+            try tree.put(RecoveryScripts.comingBack, at: "/usr/lib/holdfast/return", mode: 0o755)
             try tree.put(facts.text, at: "/usr/lib/holdfast/machine.conf")
         }
         try stop.checkStop()

@@ -26,13 +26,16 @@ public struct RecoveryPlace: Sendable, Hashable {
     private static let rest: UInt64 = 32 << 20
 
     /// All places, the best first.
-    static func all(state: BytePath) throws -> [RecoveryPlace] {
+    /// - Parameter root: where `/` of the machine is.
+    static func all(state: BytePath, root: BytePath = "/") throws -> [RecoveryPlace] {
         var places: [RecoveryPlace] = []
-        for point in firmwareFolders {
+        for point in firmwareFolders.map({ $0.placed(below: root) }) {
             guard let mount = try Mount.at(point), mount.type == "vfat" else { continue }
             places.append(RecoveryPlace(kind: .firmware, folder: point.appending("holdfast"), loaderPath: "/holdfast"))
         }
-        for (kind, folder) in [(Kind.state, state.appending("recovery")), (.boot, "/boot/holdfast")] {
+        for (kind, folder) in [
+            (Kind.state, state.appending("recovery")), (.boot, BytePath("/boot/holdfast").placed(below: root)),
+        ] {
             let open = try Descriptor.open(nearestExisting(folder), .directory)
             guard let mount = try Mount.holding(open), readable.contains(mount.type), mount.type != "vfat" else {
                 continue
@@ -56,10 +59,23 @@ public struct RecoveryPlace: Sendable, Hashable {
         }
     }
 
+    /// Whether something has to be opened before `/` can be read.
+    static func isEncrypted(root: BytePath) throws -> Bool {
+        let below = try BlockDevice.below(Descriptor.open(FilterMounts.lower(of: root) ?? root, .directory))
+        return below.contains { (BlockDevice.text("/sys/class/block/\($0)/dm/uuid") ?? "").hasPrefix("CRYPT-") }
+    }
+
     private static func isEncrypted(_ mount: Mount) -> Bool {
         // What cannot be looked at is taken for what GRUB cannot read.
         guard let device = BlockDevice.at(mount.source) else { return mount.type != "btrfs" }
         let uuid = BlockDevice.text("/sys/class/block/\(device.name)/dm/uuid") ?? ""
         return uuid.hasPrefix("CRYPT-")
+    }
+}
+
+extension BytePath {
+    /// What has this absolute path, where `/` is mounted somewhere.
+    fileprivate func placed(below root: BytePath) -> BytePath {
+        root == "/" ? self : root.appending(BytePath("/").remainder(of: self))
     }
 }

@@ -68,13 +68,43 @@ enum RecoveryScripts {
 
         """
 
+    /// What the recovery system runs before its menus: where the boot loader has started it since a state on trial was not confirmed, it returns and
+    /// restarts, with nobody there. Where it cannot, the boot loader tries again, and after its last try the machine starts as it is.
+    static let comingBack = """
+        #!/bin/sh
+        export PATH=/usr/sbin:/usr/bin HOME=/root LANG=C.UTF-8
+        grep -qw \(StartCounterMenu.returnWord) /proc/cmdline || exit 0
+        say() { for console in $(cat /sys/class/tty/console/active); do cat "$1" >"/dev/$console"; done; }
+        said=/run/return.said
+        echo "Holdfast: what is on trial was not confirmed; this machine returns by itself, and restarts" >$said
+        say $said
+        status=1
+        if /usr/lib/holdfast/machine up >$said 2>&1 </dev/null; then
+            holdfast trial return --state "$(/usr/lib/holdfast/machine state)" --machine-at "$(/usr/lib/holdfast/machine root)" \\
+                >>$said 2>&1 </dev/null
+            status=$?
+        fi
+        /usr/lib/holdfast/machine down >>$said 2>&1
+        say $said
+        case $status in
+            0 | 3) ;;
+            *)
+                echo "Holdfast: it could not return; it restarts in 60 s. Enter has the menu of this recovery system instead" >$said
+                say $said
+                if read -r -t 60 _ </dev/console; then exit 0; fi ;;
+        esac
+        sync
+        reboot -f
+
+        """
+
     /// The recovery system's own part of a boot menu: this generation, and the one before it.
     static func menu(_ place: RecoveryPlace, id: String, current: String, kernels: [String: String]) -> String {
         func entry(_ title: String, _ generation: String, _ words: String) -> String {
             let folder = "\(place.loaderPath)/\(generation)"
             return """
                 menuentry "\(title)" --unrestricted {
-                    linux \(folder)/vmlinuz holdfast.recovery=\(id) panic=30 quiet \(words)
+                    linux \(folder)/vmlinuz holdfast.recovery=\(id) panic=30 quiet $\(StartCounterMenu.returnVariable) \(words)
                     initrd \(folder)/live \(folder)/initrd
                 }
 
@@ -119,9 +149,18 @@ enum RecoveryScripts {
     }
 
     /// Where the machine's menu is not shown at all there would be no way to the entry.
-    static let timeout = """
+    /// - Parameter isCounting: GRUB counts the starts of a state on trial.
+    static func settings(isCounting: Bool) -> String {
+        """
         # Made by `holdfast setup`: with no time at all for the boot menu nobody could choose the recovery system. Esc or Space shows it.
         if [ "${GRUB_TIMEOUT:-5}" = 0 ]; then GRUB_TIMEOUT=2; GRUB_TIMEOUT_STYLE=hidden; fi
 
         """
+            + (isCounting
+                ? """
+                # GRUB's own variable, which is empty but for a start in a state on trial.
+                \(StartCounterMenu.setting)
+
+                """ : "")
+    }
 }

@@ -13,7 +13,7 @@ public import Reporting
 public struct RecoverySystem: Sendable {
     static let listName = "recovery"
     private static let menuEntry: BytePath = "/etc/grub.d/42_holdfast"
-    private static let timeout: BytePath = "/etc/default/grub.d/holdfast.cfg"
+    private static let settings: BytePath = "/etc/default/grub.d/holdfast.cfg"
     /// Bytes that a generation needs at most, as far as is known before it is made.
     private static let usualSize: UInt64 = 80 << 20
 
@@ -23,6 +23,8 @@ public struct RecoverySystem: Sendable {
     public let place: RecoveryPlace
     /// Linux of the newest generation.
     public let kernel: String
+    /// Whether it returns from a trial without being asked.
+    let returnsByItself: Bool
 
     /// Why the firmware's own menu does not have it; nil where it does, or where there is none.
     public private(set) var missesFirmware: String?
@@ -44,7 +46,18 @@ public struct RecoverySystem: Sendable {
     public static func installed(state: BytePath) throws -> RecoverySystem? {
         for place in try RecoveryPlace.all(state: state) {
             guard let record = try Record(in: place.folder) else { continue }
-            return RecoverySystem(place: place, kernel: record.kernels[record.current] ?? "")
+            let menu = try readRegular(place.folder.appending("grub.cfg"), limit: 1 << 16)
+            return RecoverySystem(
+                place: place, kernel: record.kernels[record.current] ?? "",
+                returnsByItself: String(decoding: menu, as: UTF8.self).contains("$" + StartCounterMenu.returnVariable))
+        }
+        return nil
+    }
+
+    /// What tells it from those of other machines; nil where there is none.
+    static func identifier(state: BytePath, root: BytePath) throws -> String? {
+        for place in try RecoveryPlace.all(state: state, root: root) {
+            if let record = try Record(in: place.folder) { return record.id }
         }
         return nil
     }
@@ -75,8 +88,8 @@ public struct RecoverySystem: Sendable {
             Array(RecoveryScripts.menu(place, id: record.id, current: generation, kernels: record.kernels).utf8),
             mode: 0o644)
         try replaceFile(place.folder.appending(listName), Array(record.text.utf8), mode: 0o644)
-        try putIntoMenu(place, id: record.id)
-        var made = RecoverySystem(place: place, kernel: live.kernel.version)
+        try putIntoMenu(place, id: record.id, counter: StartCounter.install(id: record.id, state: state))
+        var made = RecoverySystem(place: place, kernel: live.kernel.version, returnsByItself: true)
         // The machine's own menu has it already.
         do { try FirmwareEntry(place)?.install(id: record.id) } catch {
             let problem = explained(error)
@@ -88,11 +101,12 @@ public struct RecoverySystem: Sendable {
     /// Takes it away, and its entry with it.
     public static func remove(state: BytePath) throws {
         var isInMenu = false
-        for file in [menuEntry, timeout] where exists(file) {
+        for file in [menuEntry, StartCounterMenu.place, settings] where exists(file) {
             try removeFile(file)
             isInMenu = true
         }
         if isInMenu { try updateMenu() }
+        try StartCounter.remove(state: state)
         for place in try RecoveryPlace.all(state: state) where exists(place.folder.appending(listName)) {
             try FirmwareEntry(place)?.remove()
             try Descriptor.open(place.folder.parent, .directory).removeTree(place.folder.lastComponent)
@@ -120,12 +134,24 @@ public struct RecoverySystem: Sendable {
         try writeNew(place.appending("SHA256SUMS"), Array(sums.utf8), mode: 0o600)
     }
 
-    private static func putIntoMenu(_ place: RecoveryPlace, id: String) throws {
+    private static func putIntoMenu(_ place: RecoveryPlace, id: String, counter: StartCounter?) throws {
         guard exists(menuEntry.parent) else { return }
+        var isNew = false
         let hasEntry = try InstalledFile.put(
             Array(RecoveryScripts.entry(place, id: id).utf8), at: menuEntry, mode: 0o755)
-        let hasTimeout = try InstalledFile.put(Array(RecoveryScripts.timeout.utf8), at: timeout, mode: 0o644)
-        if hasEntry || hasTimeout { try updateMenu() }
+        let hasSettings = try InstalledFile.put(
+            Array(RecoveryScripts.settings(isCounting: counter != nil).utf8), at: settings, mode: 0o644)
+        if hasEntry || hasSettings { isNew = true }
+        if let counter {
+            let text = StartCounterMenu.text(counter, recovery: place, id: id)
+            if try InstalledFile.put(Array(text.utf8), at: StartCounterMenu.place, mode: 0o755) { isNew = true }
+            // An update of the menu may have been cut off behind its parts.
+            if try !StartCounterMenu.isTaken(counter) { isNew = true }
+        } else if exists(StartCounterMenu.place) {
+            try removeFile(StartCounterMenu.place)
+            isNew = true
+        }
+        if isNew { try updateMenu() }
     }
 
     private static func updateMenu() throws {

@@ -15,7 +15,7 @@ struct RollbackCommand: StatefulCommand {
             """,
             examples: "holdfast rollback # asks, by a list",
             "holdfast rollback Commissioning --dry-run # what would change",
-            "holdfast rollback Good --reboot --trial --trial-level 1 # on trial"))
+            "holdfast rollback Good --reboot --trial=20 # returns unless it is confirmed"))
 
     @Argument(help: "The point.", completion: .points)
     var name: String?

@@ -158,7 +158,9 @@ struct SetupCommand: StatefulCommand {
         if tree.root == "/", tree.backendKind != .zfs {
             let limits = try tree.trialLimits().filter { $0.code != "trial-no-start" }
             lines +=
-                ["what is tried (`holdfast rollback NAME --trial`) returns by itself, but:"]
+                [
+                    "what is tried (`holdfast rollback NAME --trial`) returns by itself\(limits.isEmpty ? ", whatever keeps it from starting" : ", but:")"
+                ]
                 + limits.map { "  " + $0.sentence }
         }
         if made != nil { lines.append("factoryreset holds the state of now; `holdfast create NAME` makes more") }

@@ -55,6 +55,7 @@ struct StatusCommand: StatefulCommand {
                         ("interrupted", pending.map { .flag(!$0.isWaiting) }),
                         ("missed", pending.map { .flag($0.isMissed) }),
                         ("recovery", status.recovery.map { .text($0.words) }),
+                        ("trialLevel", status.trialLevel.map { .seconds(Int64($0)) }),
                         ("trial", protected.trial.map(JSON.trial)),
                         ("underWay", .list(status.underWay.map(JSON.text))),
                         ("filters", .list(filters.map { .object(JSON.filter($0)) })), jobs.member,
@@ -72,6 +73,7 @@ struct StatusCommand: StatefulCommand {
         if !session.console.isJSON, let recovery = status.recovery {
             session.console.result("recovery: \(recovery.words)\n")
         }
+        if !session.console.isJSON, let trials = status.trials { session.console.result("trials: \(trials)\n") }
         let ofJobs = jobs.show(session)
         status.underWay.forEach(session.console.warning)
         if let problem = status.filterProblem {

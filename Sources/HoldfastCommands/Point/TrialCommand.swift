@@ -18,9 +18,9 @@ struct TrialCommand: ParsableCommand {
             `holdfast rollback NAME --trial` tries a point; this is for updates. `holdfast confirm` keeps what is on trial. Programs in \(Places.trialChecks) confirm it, once all \
             succeed.
             """,
-            examples: "holdfast trial start --trial-level 1 # then update, and reboot",
+            examples: "holdfast trial start # then update, and reboot",
             "holdfast trial status"),
-        subcommands: [TrialStartCommand.self, TrialStatusCommand.self, TrialWatchCommand.self])
+        subcommands: [TrialStartCommand.self, TrialStatusCommand.self, TrialWatchCommand.self, TrialReturnCommand.self])
 }
 
 struct TrialStartCommand: StatefulCommand {
@@ -31,8 +31,8 @@ struct TrialStartCommand: StatefulCommand {
             It makes a point, or takes one that is there. The next start counts: unless it is confirmed within the minutes, and at any \
             restart before, the machine returns to the point, and what did not hold stays as another.
             """,
-            examples: "holdfast trial start --trial-level 1 # then upgrade, and reboot",
-            "holdfast trial start 30 --point before-update --trial-level 1"))
+            examples: "holdfast trial start # then upgrade, and reboot",
+            "holdfast trial start 30 --point before-update --trial-level 1 # where level 2 is not to be had"))
 
     @Argument(help: "Within how many minutes of the start it is to be confirmed (default: 10).")
     var minutes: MinutesArgument?
@@ -117,6 +117,39 @@ struct ConfirmCommand: StatefulCommand {
             }
         session.show([("confirmed", .text(word))] + session.console.findingMembers, summary: [sentence])
         return outcome
+    }
+}
+
+/// What the recovery system runs where the boot loader has started it since a state on trial was not confirmed.
+struct TrialReturnCommand: StatefulCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "return", abstract: "Return from what is on trial; the recovery system runs it.",
+        shouldDisplay: false)
+
+    @OptionGroup var state: StateOptions
+    @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    var goesOnRegardless: Bool { true }
+
+    func check() throws {
+        if state.machineAt == nil { throw ValidationError("This is for a machine that does not run: --machine-at.") }
+    }
+
+    func isRecorded(in session: Session) -> Bool { true }
+
+    func perform(_ session: Session) throws -> Outcome {
+        let tree = try state.open(session)
+        let lock = try tree.lock()
+        let found = try session.working {
+            try tree.returnAtRest(
+                reason: "the machine was started again before it was confirmed",
+                lines: { TrialJournal.last(in: state.machineAt?.path) }, holding: lock)
+        }
+        let words = RecoverCommand.words(found)
+        session.show(
+            [("trial", .text(words?.word ?? "none"))] + session.console.findingMembers,
+            summary: [words?.sentence ?? "nothing is on trial: the machine starts as it is"])
+        return session.outcome(0)
     }
 }
 

@@ -62,8 +62,14 @@ struct TrialOptions: ParsableArguments {
     }
 
     /// `--trial=20` in the form that an option has which wants a value.
-    static func plain(_ arguments: [String]) -> [String] {
+    /// - Throws: `Problem` for `--trial 20`, where the minutes would be taken for a point.
+    static func plain(_ arguments: [String]) throws -> [String] {
         let end = arguments.firstIndex(of: "--") ?? arguments.endIndex
+        if let place = arguments[..<end].firstIndex(of: "--trial"), place + 1 < end, Int(arguments[place + 1]) != nil {
+            throw Problem.usage(
+                "--trial takes its minutes with an equals sign",
+                hint: "--trial=\(arguments[place + 1]); a point of that name stands before --trial")
+        }
         return arguments[..<end].map { $0.hasPrefix("--trial=") ? "--trial-minutes" + $0.dropFirst(7) : $0 }
             + arguments[end...]
     }
@@ -78,12 +84,13 @@ extension Session {
                 "on trial, and nothing watches its minutes: it returns where `holdfast recover --start` is called at a later start of the machine, unless `holdfast confirm` keeps it; `holdfast undo` returns at once"
             ]
         }
+        let refused = checks.refused().map { "\($0.program) will not be run, and so fails the trial: \($0.reason)" }
         return [
             "on trial: it returns by itself unless it is confirmed within \(terms.minutes) minute\(terms.minutes == 1 ? "" : "s"), and at any restart before that",
             checks.areThere
                 ? "the checks in \(checks.folder) confirm it, once all succeed; so does `holdfast confirm`"
                 : "there is no check in \(checks.folder), so that somebody has to confirm it: `holdfast confirm`",
-        ]
+        ] + refused
     }
 
     /// Has a trial watched that runs already, and nothing where none does.

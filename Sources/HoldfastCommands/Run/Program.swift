@@ -44,13 +44,17 @@ func run(
         return 0
     }
     do {
-        var command = try root.parseAsRoot(TrialOptions.plain(arguments))
+        var command = try root.parseAsRoot(try TrialOptions.plain(arguments))
         if let command = command as? any HoldfastCommand {
             return run(command, arguments, verb: CommandWords.find(arguments, in: root), progress: progress)
         }
         try command.run()
         return 0
     } catch {
+        if let problem = error as? Problem {
+            let console = Console(isJSON: arguments.contains("--json"))
+            return end(problem, verb: CommandWords.find(arguments, in: root), on: console)
+        }
         let text = root.fullMessage(for: error)
         if root.exitCode(for: error).isSuccess, unknownCommand(arguments, root) == nil {
             let isScript = arguments.first?.hasPrefix(CompletionScript.option) == true

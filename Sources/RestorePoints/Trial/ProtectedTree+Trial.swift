@@ -55,6 +55,11 @@ extension ProtectedTree {
             var trial = try newTrial("update", nil, to: point, terms, user)
             try area.keepTrialReserve()
             try area.write(&trial)
+            do { try beginCounting(trial) } catch {
+                try? area.removeTrial()
+                endCountingLater()
+                throw error
+            }
             return trial
         }
     }
@@ -100,6 +105,7 @@ extension ProtectedTree {
         holding lock: borrowing MachineLock
     ) throws -> TrialAtStart {
         try check(lock)
+        defer { endCountingLater() }
         return try translated {
             var table = try area.readTable()
             guard var trial = try settledTrial(&table), trial.isOpen else { return .none }
@@ -157,7 +163,7 @@ extension ProtectedTree {
 
     private static let returning = "return"
 
-    private func returnFromTrial(
+    func returnFromTrial(
         _ trial: inout Trial, isBoot: Bool, holding lock: borrowing MachineLock
     ) throws -> Switched {
         do {
@@ -216,10 +222,19 @@ extension ProtectedTree {
             note("\(trial.subject) did not hold on trial, and \(trial.returnTo) is back: \(trial.reason ?? "")")
             return trial
         }
-        // Its switch never came, or was taken back: there is nothing to return from.
-        if trial.verb != "update", !isPoint(trial.returnID) {
-            try area.removeTrial()
-            return nil
+        if !isPoint(trial.returnID) {
+            // Its switch never came, or was taken back: there is nothing to return from.
+            if trial.verb != "update", trial.starts == 0, trial.since == 0 {
+                try area.removeTrial()
+                return nil
+            }
+            // Nobody can return, and nobody has confirmed it: that is said until somebody does.
+            if trial.problem == nil {
+                trial.problem = "the point \(trial.returnTo), which it would return to, is gone"
+                try area.write(&trial)
+                note("\(trial.subject) is on trial and cannot return: \(trial.problem ?? "")")
+            }
+            return trial
         }
         if trial.stage == .returning, trial.isByHand == true {
             (trial.stage, trial.isByHand, trial.left) = (.open, nil, nil)
@@ -243,27 +258,32 @@ extension ProtectedTree {
     /// Keeps the state of now.
     public func confirmTrial(holding lock: borrowing MachineLock) throws -> Confirmation {
         try check(lock)
-        return try translated {
-            var table = try area.readTable()
-            _ = try recover(&table)
-            let found: Trial?
-            do { found = try settledTrial(&table) } catch PointError.damagedState {
-                try area.removeTrial()
-                return .unreadable
-            }
-            guard let trial = found else { return .none }
-            if trial.stage == .failed {
-                try area.removeTrial()
-                return .acknowledged(trial)
-            }
-            if let journal = try area.readSwitch(), journal.waits {
-                if trial.stage == .open { throw PointError.trialWaits(subject: trial.subject) }
-                // The return waits for the restart: it is taken back.
-                try abandon(journal)
-            }
-            try mark(trial.targetID, nil, &table)
+        let confirmation = try translated { try confirmed() }
+        // The record goes first: a crash between the two has the boot loader find the recovery system, which finds no trial and restarts.
+        try translated { try endCounting() }
+        return confirmation
+    }
+
+    private func confirmed() throws -> Confirmation {
+        var table = try area.readTable()
+        _ = try recover(&table)
+        let found: Trial?
+        do { found = try settledTrial(&table) } catch PointError.damagedState {
             try area.removeTrial()
-            return .kept(trial)
+            return .unreadable
         }
+        guard let trial = found else { return .none }
+        if trial.stage == .failed {
+            try area.removeTrial()
+            return .acknowledged(trial)
+        }
+        if let journal = try area.readSwitch(), journal.waits {
+            if trial.stage == .open { throw PointError.trialWaits(subject: trial.subject) }
+            // The return waits for the restart: it is taken back.
+            try abandon(journal)
+        }
+        try mark(trial.targetID, nil, &table)
+        try area.removeTrial()
+        return .kept(trial)
     }
 }

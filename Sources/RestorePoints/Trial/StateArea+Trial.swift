@@ -62,7 +62,10 @@ extension StateArea {
 
     /// The second copy first: a crash leaves the record as it was, and this is repeated.
     func removeTrial() throws {
-        for file in [trialReserve, secondTrialFile, trialFile] where exists(file) { try removeFile(file) }
-        if exists(journalFolder) { try synchronizeFolder(journalFolder) }
+        guard exists(journalFolder) else { return }
+        let folder = try Descriptor.open(journalFolder, .directory)
+        // Whatever has the name: a folder is damage, and goes as well.
+        for file in [trialReserve, secondTrialFile, trialFile] { try folder.removeTree(file.lastComponent) }
+        try synchronizeFolder(journalFolder)
     }
 }

@@ -29,12 +29,13 @@ extension ProtectedTree {
                 "`holdfast filter disable` and reboot first")
         }
         if root == "/" {
-            findings += try Self.trialOfRoot(state: state, boot: !configuration.boot.isEmpty, terms)
-            if let target, try !startsHoldfast(target) {
+            findings += try Self.trialOfRoot(state: state, boot: configuration.boot, terms)
+            if let target, try !startsHoldfast(target, terms) {
                 refuse(
                     "trial-point-older",
                     "\(target.name) is from before `holdfast setup` had each start of this machine count trials: it would not return",
-                    "roll back to it without --trial; points that are made from now on can be tried")
+                    "roll back to it without --trial, or try it with --trial-level 1; points that are made from now on can be tried"
+                )
             }
         } else if terms.level != 0, !Units.areUsed || !Units.countStarts(for: state) {
             refuse(
@@ -50,11 +51,11 @@ extension ProtectedTree {
     /// From which accidents `/` does not come back by itself.
     public func trialLimits() throws -> [Preflight] {
         try translated {
-            try Self.trialOfRoot(state: state, boot: !configuration.boot.isEmpty, TrialTerms())
+            try Self.trialOfRoot(state: state, boot: configuration.boot, TrialTerms())
         }
     }
 
-    private static func trialOfRoot(state: BytePath, boot hasBoot: Bool, _ terms: TrialTerms) throws -> [Preflight] {
+    private static func trialOfRoot(state: BytePath, boot: [BootPlace], _ terms: TrialTerms) throws -> [Preflight] {
         var findings: [Preflight] = []
         if let obstacle = try Initramfs.obstacle(state: state) {
             findings.append(
@@ -63,18 +64,20 @@ extension ProtectedTree {
                     isRefusal: true))
         }
         let level = terms.level ?? 2
-        if level > 1 {
+        if level > 1, let obstacle = try StartCounter.obstacle(state: state) {
             findings.append(
                 Preflight(
                     "trial-level",
-                    "what stops this machine before its initramfs finds / needs somebody there: a kernel or initramfs that does not start, a / that cannot be mounted",
-                    mend: "accept that with --trial-level 1: all that goes wrong later returns", isRefusal: true))
+                    "what stops this machine before its initramfs finds / needs somebody there: a kernel or initramfs that does not start, a / that cannot be mounted (\(obstacle))",
+                    mend: (obstacle.mend.map { $0 + "; or " } ?? "")
+                        + "accept that with --trial-level 1: all that goes wrong later returns", isRefusal: true))
         }
-        if hasBoot {
+        if !boot.isEmpty, level < 2 {
+            let places = boot.map { "\($0.pathOfFolder)" }.joined(separator: " and ")
             findings.append(
                 Preflight(
                     "trial-boot",
-                    "/boot is a file system of its own, so a start has to come as far as mounting it before it returns",
+                    "a start has to come as far as mounting \(places) before it returns",
                     isRefusal: false))
         }
         if !TrialGuards.hasWatchdog {
@@ -88,8 +91,9 @@ extension ProtectedTree {
     }
 
     /// Whether the start of the machine in that state would count.
-    private func startsHoldfast(_ target: RestorePoint) throws -> Bool {
+    private func startsHoldfast(_ target: RestorePoint, _ terms: TrialTerms) throws -> Bool {
         var wanted = [Initramfs.scriptPlace]
+        if terms.level ?? 2 > 1 { wanted.append(StartCounter.menuPlace) }
         if !configuration.boot.isEmpty { wanted.append(Units.startPlace) }
         if let snapshot = try backend.snapshot(of: target.handle) {
             return wanted.allSatisfy { exists(snapshot.path.appending($0)) }

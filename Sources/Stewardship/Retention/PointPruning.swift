@@ -66,7 +66,10 @@ extension ProtectedTree {
         if point.isFactory { guards.insert(.factory) }
         if point.id == overview.base?.id { guards.insert(.standing) }
         if point.id == overview.undo?.id { guards.insert(.undo) }
-        if let trial = overview.trial, trial.isOpen, trial.returnTo == point.name { guards.insert(.trial) }
+        if let trial = overview.trial, trial.isOpen {
+            if trial.returnTo == point.name { guards.insert(.trial) }
+            if trial.target == point.name { guards.insert(.onTrial) }
+        }
         return guards
     }
 }

@@ -16,6 +16,7 @@ public enum KeepGuard: String, CaseIterable, Sendable {
     case standing = "the tree stands on it"
     case undo = "undo returns to it"
     case trial = "a trial returns to it"
+    case onTrial = "it is on trial"
     /// Nothing was said of what is to go.
     case noRule = "no rule is given"
 }

@@ -32,6 +32,9 @@ public struct TrialHealth: Sendable {
             reason =
                 "\(trial.subject) did not hold on trial (\(trial.reason ?? "nobody knows why")), and the next start returns to \(trial.returnTo)"
                 + (trial.problem.map { "; the last start could not: \($0)" } ?? "")
+        case .open where trial.problem != nil:
+            reason =
+                "\(trial.subject) is on trial and cannot return: \(trial.problem ?? ""); `holdfast confirm` keeps the state of now"
         case .open:
             let minutes = trial.seconds / 60
             let left = trial.deadline(boot: boot).map { max(0, $0 - now) }

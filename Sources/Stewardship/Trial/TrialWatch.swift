@@ -43,6 +43,8 @@ public struct TrialWatch: Sendable {
         guard let trial = try ProtectedTree.trial(state: state), let deadline = trial.deadline(boot: boot) else {
             return .over
         }
+        // A restart would lead nowhere; status says it.
+        if trial.problem != nil { return .over }
         let left = deadline - now
         if left > 0 {
             let notice = min(Self.notice, trial.seconds / 2)
@@ -105,6 +107,12 @@ public struct TrialChecks: Sendable {
     /// Whether there is anything that decides without a person. What cannot be looked at decides nothing good.
     public var areThere: Bool {
         do { return try !programs().isEmpty } catch { return true }
+    }
+
+    /// Those that are not run as they are, with the reason: such a check fails its trial.
+    public func refused() -> [(program: BytePath, reason: String)] {
+        // What cannot be read is told when they are to run.
+        ((try? programs()) ?? []).compactMap { program in ProgramOwner.problem(program).map { (program, $0) } }
     }
 
     /// - Returns: what the first that failed complained of; nil where all have succeeded.
