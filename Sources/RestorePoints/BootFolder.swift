@@ -132,7 +132,7 @@ final class BootFolder {
         let grub = folder.appending("grub")
         var own = ["i386-pc", "x86_64-efi", "i386-efi", "arm64-efi", "grubenv"].map { grub.appending($0) }
         // So is the recovery system, and what the boot loader counts in: they bring back, and are not brought back.
-        own.append(folder.appending("holdfast"))
+        own += [folder.appending("holdfast"), folder.appending("boot/grub")]
         let loaders = folder.appending("EFI")
         if let names = try? DirectoryListing(of: Descriptor.open(loaders, .directory)) {
             own += (0..<names.count).map { names[$0] }.filter { $0 != Array("Linux".utf8) }.map(loaders.appending)
