@@ -26,12 +26,12 @@ holdfast status
 #: What each start of the machine does; the first begins the trial.
 EACH = r"""
 export HOME=/root
-n=$(cat /lab/starts || echo 0); echo $((n + 1)) >/lab/starts
+n=$(cat /lab/starts || echo 0); echo $((n + 1)) >/lab/starts; echo off >/lab/next
 counter() { for file in /boot/holdfast/trial-* /var/lib/holdfast/recovery/trial-*; do [ ! -e "$file" ] || grep -a holdfast_left "$file" || echo "nothing counts"; done; }
 if [ $n = 0 ]; then
     holdfast trial start MINUTES; echo new >/opt/plc/version; counter
     ACCIDENT
-    sync
+    echo reboot >/lab/next; sync
 elif grep -q new /opt/plc/version && ! holdfast trial status | grep -q "nothing is on trial"; then
     holdfast trial status || true
     ONTRIAL
@@ -39,10 +39,8 @@ else
     cat /opt/plc/version; counter; ls /var/lib/holdfast/journal; holdfast trial status || true; holdfast status || true; holdfast log verify
 fi
 """
-#: The first start begins the trial and restarts; one on trial stays; what comes then is the end.
-AFTER = r"""
-if [ "$(cat /lab/starts)" = 1 ]; then systemctl reboot; elif [ -e /lab/stays ]; then rm /lab/stays; else systemctl poweroff; fi
-"""
+#: Each start has said what comes next: off, reboot, or nothing.
+AFTER = 'case $(cat /lab/next) in off) systemctl poweroff ;; reboot) systemctl reboot ;; esac'
 PANIC = r"""
     mkdir /tmp/crash; cd /tmp/crash; printf '#!/bin/sh\nmount -t proc proc /proc\necho 1 >/proc/sys/kernel/sysrq\necho c >/proc/sysrq-trigger\n' >init
     chmod 755 init; echo init | cpio --quiet -o -H newc >/tmp/more; cat /tmp/more >>$(echo /boot/initrd.img-*)
@@ -50,11 +48,11 @@ PANIC = r"""
 TRUNCATED = "truncate -s 1M $(echo /boot/initrd.img-*)"
 #: Every processor is kept from everything else, the one that feeds the watchdog too.
 HANG = r"""
-    ls -l /dev/watchdog*; systemctl show -p RuntimeWatchdogUSec; touch /lab/stays; sync
+    ls -l /dev/watchdog*; systemctl show -p RuntimeWatchdogUSec; echo nothing >/lab/next; sync
     echo -1 >/proc/sys/kernel/sched_rt_runtime_us
     for n in 1 2 3 4; do systemd-run --quiet --unit=hang$n chrt -f 99 sh -c 'while :; do :; done'; done
 """
-STAYS = "touch /lab/stays"
+STAYS = "echo nothing >/lab/next; touch /lab/stays"
 
 
 def holds(text, *wanted):
@@ -77,14 +75,13 @@ def is_back(said):
 class Accidents:
     def __init__(self, kind, machine, disk):
         self.kind, self.machine, self.disk, self.kept = kind, machine, disk, disk.with_name("kept")
-        self.found = {}
 
     def script(self, accident="", on_trial="", minutes=30):
         return EACH.replace("MINUTES", str(minutes)).replace("ACCIDENT", accident).replace("ONTRIAL", on_trial)
 
     def begin(self, *what, **terms):
         lab.run("cp", "--reflink=auto", "--sparse=always", self.kept, self.disk)
-        for name in ("starts", "stays"):
+        for name in ("starts", "stays", "next"):
             (self.machine.shared / name).unlink(missing_ok=True)
         self.machine.start(self.script(*what, **terms), after=AFTER)
 
@@ -103,7 +100,6 @@ class Accidents:
         self.told(name, "by itself")
 
     def told(self, name, outcome):
-        self.found[name] = outcome
         print(f"{self.kind}: {name}: returned {outcome}, starts of its own {(self.machine.shared / 'starts').read_text().strip()}", flush=True)
 
     def all(self, only):
@@ -132,12 +128,12 @@ class Accidents:
             holds(self.console(), "this machine returns by itself")
             self.told("two power cuts in it", "by itself, with the power")
         if wanted("confirmed"):
-            self.begin("", "holdfast confirm; counter; systemctl reboot; touch /lab/stays")
+            self.begin("", "holdfast confirm; counter; echo reboot >/lab/next")
             said = self.machine.wait()
             holds(said, "new\n", "nothing counts", "nothing is on trial")
             lacks(said, "trial.loader")
             lacks(self.console(), "this machine returns by itself")
-            said = self.machine.run(self.script())
+            said = self.machine.run(self.script())  # Once more, from power-on.
             holds(said, "new\n", "nothing is on trial")
             self.told("confirmation", "not: it stays, over two restarts")
 

@@ -46,7 +46,8 @@ public struct RecoverySystem: Sendable {
     public static func installed(state: BytePath) throws -> RecoverySystem? {
         for place in try RecoveryPlace.all(state: state) {
             guard let record = try Record(in: place.folder) else { continue }
-            let menu = try readRegular(place.folder.appending("grub.cfg"), limit: 1 << 16)
+            let file = place.folder.appending("grub.cfg")
+            let menu = try exists(file) ? readRegular(file, limit: 1 << 16) : []
             return RecoverySystem(
                 place: place, kernel: record.kernels[record.current] ?? "",
                 returnsByItself: String(decoding: menu, as: UTF8.self).contains("$" + StartCounterMenu.returnVariable))

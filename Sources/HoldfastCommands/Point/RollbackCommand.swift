@@ -15,7 +15,7 @@ struct RollbackCommand: StatefulCommand {
             """,
             examples: "holdfast rollback # asks, by a list",
             "holdfast rollback Commissioning --dry-run # what would change",
-            "holdfast rollback Good --reboot --trial=20 # returns unless it is confirmed"))
+            "holdfast rollback Good --reboot --trial # returns unless confirmed"))
 
     @Argument(help: "The point.", completion: .points)
     var name: String?

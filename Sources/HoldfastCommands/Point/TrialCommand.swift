@@ -32,7 +32,7 @@ struct TrialStartCommand: StatefulCommand {
             restart before, the machine returns to the point, and what did not hold stays as another.
             """,
             examples: "holdfast trial start # then upgrade, and reboot",
-            "holdfast trial start 30 --point before-update --trial-level 1 # where level 2 is not to be had"))
+            "holdfast trial start 30 --point before-update"))
 
     @Argument(help: "Within how many minutes of the start it is to be confirmed (default: 10).")
     var minutes: MinutesArgument?
