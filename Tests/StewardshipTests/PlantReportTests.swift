@@ -56,7 +56,7 @@ import Testing
         for text in ["its disk &lt;is&gt; not mounted", "unknown machine</b> thief", "media</b> stick of nas"] {
             #expect(try #require(place(text, in: page)) > list, "\(text)")
         }
-        #expect(page.contains("Not in the policy"))
+        #expect(page.contains("Not in the policy") && page.contains("1 of 1 need a hand"))
     }
 
     @Test(

@@ -228,6 +228,7 @@ import Testing
         var yard = PolicyYard()
         yard.evidence.mounts[ExactText("press-01/plc")] = .missing(["/data"], image: .zero)
         yard.policy.tables[0].series.append(NamePattern("press-*/data"))
+        yard.policy.tables[0].drilled = nil
         yard.change("") { found in
             var data = PolicyYard.series("press-01/data")
             data.sources = ["/data"]
@@ -287,6 +288,42 @@ import Testing
         #expect(NamePattern(pattern).matches(name) == isMatch)
         let hostile = NamePattern(String(repeating: "*a", count: 200) + "b")
         #expect(!hostile.matches(String(repeating: "a", count: 5000)))
+    }
+}
+
+@Suite struct DrillFolderTests {
+    @Test(
+        "Of reports those count whose signature holds, of a key that is known; a folder that is not there is not an empty one"
+    )
+    func folder() throws {
+        let path = shell("mktemp -d /var/tmp/holdfast-test-XXXXXX").split(separator: "\n")[0]
+        defer { shell("rm -rf \(path)") }
+        let folder = BytePath(String(path)).appending("drills"), signers = BytePath(String(path)).appending("signers")
+        try makeFolders(folder)
+        let key = try SigningKey.generate(), other = try SigningKey.generate()
+        for (name, signer, verdict) in [
+            ("good", key, DrillReport.Verdict.passed), ("bad", key, .failed), ("foreign", other, .passed),
+        ] {
+            var report = try DrillReport(.full, tool: "test")
+            report.image.series = name
+            report.ended = "2026-11-20T08:56:14Z"
+            report.verdict = verdict
+            _ = try report.write(folder.appending("\(name).json"), key: signer)
+        }
+        shell(
+            "cd \(folder); cp good.json changed.json; cp good.json.sig changed.json.sig; sed -i s/good/evil/ changed.json"
+        )
+        try replaceFile(signers, Array("\(SSHSignature.line(of: key.verifyingKey))\n".utf8))
+        guard case .items(let items, let refused) = SignedFolder.drills(in: folder, signers: signers) else {
+            return #expect(Bool(false), "the folder was not read")
+        }
+        #expect(items.map(\.series).sorted() == ["bad", "good"] && refused.count == 2, "\(items) \(refused)")
+        #expect(
+            items.first { $0.file == "good.json" }?.hasPassed == true
+                && items.first { $0.file == "bad.json" }?.hasPassed == false)
+        guard case .failed = SignedFolder.drills(in: folder.appending("none"), signers: nil) else {
+            return #expect(Bool(false), "a folder that is not there was taken for an empty one")
+        }
     }
 }
 

@@ -29,6 +29,7 @@ extension Session {
         }
         evidence.mounts = try mounts(policy, evidence.stores, opened)
         evidence.certificates = policy.certificates.map { .certificates(in: $0, signers: policy.signers) }
+        evidence.drills = policy.drills.map { .drills(in: $0, signers: policy.signers) }
         evidence.integrity = configuration.jobs.filter { $0.integrity != nil }.map {
             ($0.name, JobRecord.read($0.name, places).record.integrity)
         }

@@ -12,7 +12,7 @@ extension SignedFolder where Item == MediumCertificate {
     /// - Parameter signers: the file of the public keys that may have signed them; nil: any key.
     public static func certificates(in folder: BytePath, signers: BytePath?) -> SignedFolder {
         do {
-            let known = try signers.map { try keys(in: $0) }
+            let known = try signers.map { try signingKeys(in: $0) }
             let opened = try Descriptor.open(folder, .directory)
             let names = try DirectoryListing(of: opened).filter {
                 BytePath($0).bytes.suffix(5).elementsEqual(".json".utf8)
@@ -40,10 +40,11 @@ extension SignedFolder where Item == MediumCertificate {
             return .items(items, refused: refused)
         } catch { return .failed(explained(error).sentence) }
     }
+}
 
-    private static func keys(in file: BytePath) throws -> Set<VerifyingKey> {
-        let text = String(decoding: try readRegular(file, limit: 1 << 20), as: UTF8.self)
-        // A line that is no key names no signer.
-        return Set(text.split(separator: "\n").compactMap { try? SSHSignature.key(fromLine: String($0)) })
-    }
+/// The public keys in a file, a key a line, as OpenSSH's allowed signers and authorized keys have them.
+func signingKeys(in file: BytePath) throws -> Set<VerifyingKey> {
+    let text = String(decoding: try readRegular(file, limit: 1 << 20), as: UTF8.self)
+    // A line that is no key names no signer.
+    return Set(text.split(separator: "\n").compactMap { try? SSHSignature.key(fromLine: String($0)) })
 }

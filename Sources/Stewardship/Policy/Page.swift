@@ -79,10 +79,10 @@ struct Page {
         .fails{color:var(--bad)}.unknown{color:var(--doubt)}.holds{color:var(--good)}
         .verdict.fails{background:var(--badback)}.verdict.unknown{background:var(--doubtback)}.verdict.holds{background:var(--goodback)}
         table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;padding:.35rem .6rem .35rem 0;border-bottom:1px solid var(--line)}
-        th{font-weight:600;color:var(--soft);font-size:.85rem}td b{font-weight:600}td.state{white-space:nowrap;font-weight:600}ul{padding-left:1.2rem}
+        th{font-weight:600;color:var(--soft);font-size:.85rem;overflow-wrap:normal}b{font-weight:600}td.state{white-space:nowrap;font-weight:600}ul{padding-left:1.2rem}
         svg{width:90px;height:24px;display:block}polyline{fill:none;stroke:currentColor;stroke-width:1.5}
         @media screen and (max-width:46rem){body{padding:.8rem}thead{display:none}tr{display:block;border-bottom:1px solid var(--line);padding:.5rem 0}td{display:block;border:0;padding:.1rem 0}td[data-l]::before{content:attr(data-l) ": ";color:var(--soft)}td:empty{display:none}}
-        @media print{:root{--ink:#000;--paper:#fff;--soft:#444;--line:#bbb;--bad:#8d130e;--doubt:#5d3c00;--good:#0e4a24;--badback:#fff;--doubtback:#fff;--goodback:#fff}body{font-size:9pt;max-width:none;padding:0}tr,li,.verdict{break-inside:avoid}thead{display:table-header-group}h2{break-after:avoid}@page{margin:14mm}}
+        @media print{:root{--ink:#000;--paper:#fff;--soft:#444;--line:#bbb;--bad:#8d130e;--doubt:#5d3c00;--good:#0e4a24;--badback:#fff;--doubtback:#fff;--goodback:#fff}body{font-size:9pt;max-width:none;padding:0}th{font-size:8pt}svg{width:60px}tr,li,.verdict{break-inside:avoid}thead{display:table-header-group}h2{break-after:avoid}@page{margin:14mm}}
         """
 }
 

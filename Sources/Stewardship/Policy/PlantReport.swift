@@ -25,7 +25,9 @@ public struct PlantReport {
     private struct Group {
         var title: String
         var rows: [Row] = []
-        var wrong: Int { rows.lazy.filter { !$0.wrong.isEmpty }.count }
+        /// Of machines that no table is for.
+        var isStrange = false
+        var wrong: Int { isStrange ? rows.count : rows.lazy.filter { !$0.wrong.isEmpty }.count }
     }
 
     /// More than anybody reads; a hostile store can have any number of series.
@@ -103,7 +105,8 @@ public struct PlantReport {
             row.wrong = wrong[ExactText(view.name)] ?? []
             let title = table.map { [$0.site, $0.line ?? $0.name].compactMap { $0 }.joined(separator: " · ") }
             let key = title ?? (check.policy.isEmpty ? "All machines" : "Not in the policy")
-            groups[ExactText(key), default: Group(title: key)].rows.append(row)
+            let isStrange = title == nil && !check.policy.isEmpty
+            groups[ExactText(key), default: Group(title: key, isStrange: isStrange)].rows.append(row)
         }
         return groups.sorted { $0.key < $1.key }.map { _, group in
             var group = group

@@ -36,7 +36,7 @@ extension PolicyCheck {
                 return add("none\(doubt)", .fails)
             }
             let when = "\(spanWords(max(0, evidence.time.subtracting(saturating: drill.time)))) ago"
-            let line = [PolicyLine.Evidence(image: drill.image, time: drill.time, text: drill.file)]
+            let line = [PolicyLine.Evidence(time: drill.time, text: "\(drill.file), of image \(drill.image.prefix(8))")]
             let isGood = drill.hasPassed && isFresh(drill.time, limit)
             add(
                 "\(drill.kind): \(drill.verdict), \(when)", isGood ? .holds : .fails, line,

@@ -189,7 +189,8 @@ extension PolicyCheck {
         }
         for (machine, views) in strangers.sorted(by: { $0.key < $1.key }) {
             let places = views.flatMap(\.places)
-            let images = places.reduce(0) { $0 + $1.found.images.count }
+            // A copy of an image is no other one.
+            let images = Set(places.flatMap { $0.found.images.map(\.id.image) }).count
             let stores = Set(places.map(\.store)).sorted()
             let newest = places.compactMap { place in place.found.images.last.map { (place.store, $0) } }
                 .max { ($0.1.time ?? .min) < ($1.1.time ?? .min) }

@@ -63,7 +63,8 @@ public struct MediumCertificate: Sendable {
 public struct DrillEvidence: Sendable {
     public var file: String
     public var series: String
-    public var image: ObjectID?
+    /// The id of the image, as the report has it.
+    public var image: String
     /// When it ended, in seconds since 1970.
     public var time: Int64
     /// `sample`, `full`, `boot`, `hands`.
@@ -74,7 +75,7 @@ public struct DrillEvidence: Sendable {
     public var verdict: String
 
     public init(
-        file: String, series: String, image: ObjectID?, time: Int64, kind: String, hasPassed: Bool, verdict: String
+        file: String, series: String, image: String, time: Int64, kind: String, hasPassed: Bool, verdict: String
     ) {
         (self.file, self.series, self.image, self.time) = (file, series, image, time)
         (self.kind, self.hasPassed, self.verdict) = (kind, hasPassed, verdict)
