@@ -29,7 +29,7 @@ var targets: [Target] = [
     .target(
         name: "Cryptography", dependencies: ["Reporting", "CCrypto", "CSodium", "CLinux"], swiftSettings: swiftSettings),
     .target(name: "Machine", dependencies: ["Platform", "Cryptography", "Reporting"], swiftSettings: small),
-    .target(name: "AuditLog", dependencies: ["Platform", "Cryptography"], swiftSettings: small),
+    .target(name: "AuditLog", dependencies: ["Platform", "Cryptography", "Reporting"], swiftSettings: small),
     .target(
         name: "Stores", dependencies: ["Platform", "Cryptography", "Reporting", "CCurl"], swiftSettings: swiftSettings),
     .target(
@@ -54,8 +54,8 @@ var targets: [Target] = [
     .target(
         name: "Stewardship",
         dependencies: [
-            "WriteFilter", "RestorePoints", "Disks", "Boot", "Images", "Stores", "AuditLog", "Machine", "Platform",
-            "Reporting",
+            "Sanitization", "WriteFilter", "RestorePoints", "Disks", "Boot", "Images", "Stores", "AuditLog", "Machine",
+            "Platform", "Cryptography", "Reporting",
         ],
         swiftSettings: small),
     .target(
@@ -112,8 +112,9 @@ var targets: [Target] = [
     .testTarget(
         name: "StewardshipTests",
         dependencies: [
-            "TestSupport", "Stewardship", "RestorePoints", "Boot", "Images", "Stores", "Machine", "Platform",
-            "Cryptography",
+            "TestSupport", "Stewardship", "Sanitization", "RestorePoints", "Boot", "Images", "Stores", "AuditLog",
+            "Machine",
+            "Platform", "Cryptography",
             "Reporting",
         ],
         swiftSettings: swiftSettings),

@@ -166,6 +166,16 @@ public final class ProtectedTree {
         }
     }
 
+    /// What of the live tree is not as in a point: each file is read, and another time alone is none. Paths are absolute.
+    public func deviations(from point: RestorePoint) throws -> [Difference] {
+        try translated {
+            try Difference.between(
+                backend.listing(of: point.handle), backend.listing(of: nil),
+                Difference.Comparison(content: true, ignoresTimes: true, isLive: true), progress
+            ).map { Difference(kind: $0.kind, path: $0.path.bytes.isEmpty ? root : root.appending($0.path.bytes)) }
+        }
+    }
+
     // MARK: Changing points
 
     public struct Created: Sendable {

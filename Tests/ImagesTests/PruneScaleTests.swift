@@ -14,7 +14,7 @@ import Testing
 private let folder = getenv("HOLDFAST_PRUNE_SCALE").map { String(cString: $0) }
 
 @Suite(.enabled(if: folder != nil)) struct PruneScaleTests {
-    private static let machines = 100
+    private static let machines = getenv("HOLDFAST_PRUNE_MACHINES").flatMap { Int(String(cString: $0)) } ?? 100
     private static let volumesNamed = 30
 
     @Test("A hundred thousand images are planned within ten minutes and 200 MB")
@@ -77,7 +77,9 @@ private let folder = getenv("HOLDFAST_PRUNE_SCALE").map { String(cString: $0) }
                 var label = ImageLabel()
                 label.series = "machine \(number)/plc"
                 label.sequence = UInt64(sequence)
-                label.storeTime = now
+                // A day apart, the newest now.
+                label.storeTime = now - Int64(max(1, count / Self.machines) - sequence) * 86_400
+                label.contentBytes = UInt64(1_000_000 + sequence * 1000)
                 let id = try ObjectID.random()
                 let bytes = try makeObject(.image, id: id, run: .random(), writer: key) {
                     try $0.append(.label, label.encoded())

@@ -90,6 +90,13 @@ final class FolderStores: JobStores {
         return readsData && opensContent
     }
 
+    func newest(of series: String, in store: String, rate: UInt64?) throws -> (id: ObjectID, listing: ImageListing) {
+        let opened = try Store.open(
+            folder(store), for: .read, credentials: Credentials(identities: [identity]), machine: machine)
+        let image = try opened.find("latest", ImageFilter(series: series))
+        return (image.id, try opened.listing(of: image))
+    }
+
     /// Whether the key at hand is more than a steward's.
     var opensContent = true
     /// What the next prune says; nil: there is no key for it.

@@ -39,6 +39,11 @@ struct Configuration {
     var statusFiles = StatusFiles()
     /// What no single person does.
     var approval = ApprovalRules()
+    /// What a plant has to keep.
+    var policy = Policy()
+    /// The table of it, and the medium, that is being read.
+    var rules = PolicyRules(name: "")
+    var medium = KnownMedium(name: "")
     /// When its file was written, in seconds since 1970; nil: it is none, or nobody knows.
     var written: Int64?
 
@@ -87,6 +92,10 @@ struct Configuration {
                 named += try readJobs(value, source)
                 continue
             }
+            if value.key == "policy" || value.key == "media" {
+                named += try readPolicy(value, source)
+                continue
+            }
             guard let table = Settings.tables.first(where: { $0.name == value.key }) else {
                 try read(value, of: Settings.tables[0], source)
                 continue
@@ -98,6 +107,9 @@ struct Configuration {
             for value in values { try read(value, of: table, source) }
         }
         for store in named { try check(store, source) }
+        for index in policy.tables.indices where policy.tables[index].stores.isEmpty {
+            policy.tables[index].stores = stores.keys.sorted()
+        }
         packageBackup = try packages.backup(jobs, source)
     }
 
@@ -146,7 +158,7 @@ struct Configuration {
         stores[value.key] = store
     }
 
-    private mutating func read(_ value: TOMLValue, of table: SettingTable, _ source: SettingSource) throws {
+    mutating func read(_ value: TOMLValue, of table: SettingTable, _ source: SettingSource) throws {
         guard let setting = table.setting(value.key) else {
             let place = table.name.map { " in [\($0)]" } ?? ""
             throw source.problem(

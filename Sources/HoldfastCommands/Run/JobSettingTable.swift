@@ -175,16 +175,7 @@ enum JobSettingTable {
             standard: "everything is kept",
             example: #"keep = { last = 3, daily = 7, weekly = 4, monthly = 12, within = "14d" }"#
         ) { value, source, result in
-            var keep = KeepRules()
-            for part in try source.table(value, "keep", keepWords) {
-                guard let text = part.string ?? part.integer.map({ "\($0)" }) else {
-                    throw source.problem(part.place, "\(part.key) wants a number or a string")
-                }
-                do throws(KeepError) { try keep.set(part.key, to: text) } catch {
-                    throw source.problem(
-                        part.place, "\(part.key): \(error.description)" + (error.mend.map { "; \($0)" } ?? ""))
-                }
-            }
+            let keep = try source.keepRules(value, keepWords)
             guard !keep.isEmpty else {
                 throw source.problem(
                     value.place, "keep has no rule: nothing would be kept; leave it out to keep everything")
@@ -203,6 +194,37 @@ enum JobSettingTable {
                 (1...100).contains(share)
             else { throw source.problem(value.place, "verify wants a share from \"1%\" to \"100%\" as a string") }
             result.job.verify = share
+        },
+        Setting(
+            name: "integrity", wants: "\"latest\", or the name of a restore point",
+            explanation: [
+                "Before each run every file of the sources is read and compared with the newest image, or of the protected tree with that",
+                "point: a changed byte is told though size and time are the same. Against an image it wants an identity. What differs and is",
+                "not expected is critical until a comparison finds nothing.",
+            ],
+            standard: "nothing is compared", example: #"integrity = "latest""#
+        ) { value, source, result in
+            let name = try source.text(value, "integrity", "\"latest\", or the name of a restore point")
+            if let reason = name == "latest" ? nil : RestorePoint.problem(withName: name) {
+                throw source.problem(
+                    value.place, "integrity wants \"latest\", or the name of a restore point: \(reason)")
+            }
+            result.job.integrity = name == "latest" ? .latest : .point(name)
+        },
+        Setting(
+            name: "expected", wants: "an array of patterns",
+            explanation: [
+                "What may differ from then: names (*.log), or with a slash paths; a folder stands for all that is in it."
+            ],
+            standard: "nothing but what excludes leaves out", example: #"expected = ["/var/log", "/opt/plc/retain"]"#
+        ) { value, source, result in
+            result.job.expectedPlace = value.keyPlace
+            result.job.expected = try source.texts(value, "expected", "patterns").map { element in
+                guard !element.text.allSatisfy({ $0 == "/" }) else {
+                    throw source.problem(element.place, "a pattern of expected would let everything differ")
+                }
+                return Array(element.text.utf8)
+            }
         },
     ]
 
@@ -224,6 +246,22 @@ enum JobSettingTable {
         }
         guard span.seconds >= Timing.least else { throw source.problem(value.place, "\(key) is less than 15 minutes") }
         return span.seconds
+    }
+}
+
+extension SettingSource {
+    /// Rules of keeping, with some of the words that there are.
+    func keepRules(_ value: TOMLValue, _ words: [String]) throws -> KeepRules {
+        var keep = KeepRules()
+        for part in try table(value, "keep", words) {
+            guard let text = part.string ?? part.integer.map({ "\($0)" }) else {
+                throw problem(part.place, "\(part.key) wants a number or a string")
+            }
+            do throws(KeepError) { try keep.set(part.key, to: text) } catch {
+                throw problem(part.place, "\(part.key): \(error.description)" + (error.mend.map { "; \($0)" } ?? ""))
+            }
+        }
+        return keep
     }
 }
 
@@ -252,6 +290,9 @@ struct ConfiguredJob {
     var reread: Int64?
     var keep: KeepRules?
     var verify: UInt64?
+    var integrity: Job.Integrity?
+    var expected: [[UInt8]] = []
+    var expectedPlace: TOMLPlace?
 
     /// The job, once all that stands of it was read.
     /// - Parameter table: where it stands.
@@ -281,6 +322,12 @@ struct ConfiguredJob {
         if let both = copies.first(where: { copy in to.contains { $0.text == copy.text } }) {
             throw source.problem(both.place, "the store \(both.text) is written to and copied to")
         }
+        if integrity == nil, let expectedPlace {
+            throw source.problem(expectedPlace, "expected goes with integrity, which \(table.key) does not have")
+        }
+        if case .disk = content, integrity != nil {
+            throw problem("is of a disk, which is not compared: leave integrity out")
+        }
         if every == nil, window != nil { throw problem("has a window and is never due: set every") }
         if every == nil, reread != nil { throw problem("has reread and is never due: set every") }
         if let every, let reread, reread < every { throw problem("is to be read anew more often than it is done") }
@@ -294,6 +341,8 @@ struct ConfiguredJob {
         job.priority = priority
         job.keep = keep
         job.verify = verify
+        job.integrity = integrity
+        job.expected = expected
         job.hooks = hooks
         return job
     }

@@ -39,7 +39,10 @@ struct RootCommand: ParsableCommand {
             CommandGroup(name: "Store and key", subcommands: [StoreCommand.self, KeyCommand.self]),
             CommandGroup(
                 name: "Keeping",
-                subcommands: [ScheduleCommand.self, CheckCommand.self, PruneCommand.self, RetireCommand.self]),
+                subcommands: [
+                    ScheduleCommand.self, CheckCommand.self, PruneCommand.self, RetireCommand.self, PolicyCommand.self,
+                    ReportCommand.self,
+                ]),
             CommandGroup(name: "Rescue stick", subcommands: [StickCommand.self]),
             CommandGroup(
                 name: "Disposal",

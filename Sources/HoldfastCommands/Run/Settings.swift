@@ -147,7 +147,8 @@ enum Settings {
                 }
             ]),
         StoreSettingTable.table, JobSettingTable.table, ScheduleSettingTable.table, TellingSettingTables.notify,
-        TellingSettingTables.status, PackageSettingTable.table, ApprovalSettingTable.table,
+        TellingSettingTables.status, PackageSettingTable.table, PolicySettingTable.shared, PolicySettingTable.table,
+        MediaSettingTable.table, ApprovalSettingTable.table,
     ]
 
     /// Whether a word names a setting somewhere.
@@ -208,6 +209,30 @@ struct SettingSource {
             guard !text.utf8.contains(0) else { throw problem(element.place, "\(key) holds a zero byte") }
             return TOMLText(text: text, place: element.place)
         }
+    }
+
+    /// A span of time in seconds.
+    func span(_ value: TOMLValue, _ key: String) throws -> Int64 {
+        guard let span = value.string.flatMap(SpanArgument.init) else {
+            throw problem(value.place, "\(key) wants a span as a string, such as \"26h\", \"31d\" or \"2y\"")
+        }
+        return span.seconds
+    }
+
+    /// A number of things, from 1 on.
+    func count(_ value: TOMLValue, _ key: String) throws -> Int {
+        guard let number = value.integer.flatMap({ Int(exactly: $0) }), (1...1000).contains(number) else {
+            throw problem(value.place, "\(key) wants a number from 1 to 1000")
+        }
+        return number
+    }
+
+    /// A day in UTC.
+    func day(_ value: TOMLValue, _ key: String) throws -> Int64 {
+        guard let time = value.string.flatMap(TimeArgument.init) else {
+            throw problem(value.place, "\(key) wants a day as a string, such as \"2026-03-01\"")
+        }
+        return time.seconds
     }
 
     /// The parts of a table, which has no other keys than these.

@@ -11,6 +11,7 @@ struct ConfiguredStore: Sendable {
     var mayBecomeStore = false
     var fingerprint: StoreFingerprint?
     var site: String?
+    var isOffsite = false
 
     init(_ location: StoreLocation) { settings = StoreSettings(location) }
 }
@@ -104,6 +105,13 @@ enum StoreSettingTable {
                 }
                 result.store.site = text
             },
+            Setting(
+                name: "offsite", wants: "true or false",
+                explanation: [
+                    "Whether it stands where a fire or a theft in the plant does not reach; the policy may want a copy there."
+                ],
+                standard: "false", example: "offsite = true"
+            ) { value, source, result in result.store.isOffsite = try source.flag(value, "offsite") },
             Setting(
                 name: "create", wants: "true or false",
                 explanation: [

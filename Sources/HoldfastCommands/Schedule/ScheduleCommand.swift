@@ -114,8 +114,16 @@ extension JSON {
                         ])
                     })
             ),
-            ("damage", state.damage.map(JSON.text)),
+            ("integrity", record.integrity.map(integrity)), ("damage", state.damage.map(JSON.text)),
         ]
+    }
+
+    private static func integrity(_ compared: JobRecord.IntegrityRecord) -> JSON {
+        .object([
+            ("time", instant(compared.time)), ("base", compared.base.map(JSON.text)),
+            ("deviations", .number(compared.deviations)), ("names", .list(compared.names.map(JSON.text))),
+            ("obstacle", compared.obstacle.map(JSON.text)),
+        ])
     }
 
     private static func attempt(_ attempt: JobRecord.JobAttempt) -> JSON {

@@ -31,6 +31,12 @@ struct SessionStores: JobStores {
             progress: reporter.progress, findings: reporter.findings)
     }
 
+    func newest(of series: String, in store: String, rate: UInt64?) throws -> (id: ObjectID, listing: ImageListing) {
+        let opened = try session.open(argument(store, rate), for: .read)
+        let image = try opened.find("latest", ImageFilter(series: series))
+        return (image.id, try opened.listing(of: image))
+    }
+
     func prune(
         _ series: String, in store: String, _ rules: KeepRules, rate: UInt64?, _ reporter: Reporter
     ) throws -> String? {

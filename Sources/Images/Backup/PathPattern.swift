@@ -25,6 +25,17 @@ public struct PathPattern: Sendable, Hashable, CustomStringConvertible {
 
     public var description: String { printable(bytes) }
 
+    /// Whether it selects a path below a source, by itself or with a folder above it.
+    public func selects(_ path: BytePath) -> Bool {
+        var whole: [UInt8] = []
+        for name in path.components {
+            if !whole.isEmpty { whole.append(UInt8(ascii: "/")) }
+            whole += name
+            if matches(path: whole, name: Array(name)) { return true }
+        }
+        return false
+    }
+
     /// The same, of an entry of this source.
     func matches(path: [UInt8], name: [UInt8], in source: BytePath) -> Bool {
         (self.source == nil || self.source == source) && matches(path: path, name: name)

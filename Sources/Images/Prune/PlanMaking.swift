@@ -236,12 +236,7 @@ extension GroupReading {
         let pinnedIDs = Set(pinned.map(\.root.id))
         let removed = Set(stones.flatMap(\.content.removed))
         let removedIDs = Set(removed.map(\.root.id))
-        var proofs: [Tombstone.Removed: Verdict] = [:]
-        for verdict in verdicts where !verdict.isPin {
-            let target = Tombstone.Removed(writer: verdict.writer, root: verdict.target)
-            if let other = proofs[target], other.time > verdict.time { continue }
-            proofs[target] = verdict
-        }
+        let proofs = Store.proofs(verdicts)
         for index in images.indices {
             let numbers = names[index]
             images[index].isComplete = !numbers.contains { isMissing[Int($0)] }  // safe: numbers of the table
@@ -262,8 +257,21 @@ extension GroupReading {
     }
 }
 
+extension Store {
+    /// Of each image the newest verdict.
+    static func proofs(_ verdicts: [Verdict]) -> [Tombstone.Removed: Verdict] {
+        var proofs: [Tombstone.Removed: Verdict] = [:]
+        for verdict in verdicts where !verdict.isPin {
+            let target = Tombstone.Removed(writer: verdict.writer, root: verdict.target)
+            if let other = proofs[target], other.time > verdict.time { continue }
+            proofs[target] = verdict
+        }
+        return proofs
+    }
+}
+
 extension PruneImage.Proof {
-    fileprivate init?(_ verdict: Verdict) {
+    init?(_ verdict: Verdict) {
         switch verdict.result {
         case .whole: result = .whole
         case .damaged: result = .damaged

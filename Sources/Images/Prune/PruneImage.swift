@@ -72,6 +72,8 @@ public struct PruneImage: Sendable, Identifiable {
 
     /// Whether nobody knows what it names; it holds back all that its writer stored.
     var isUnread = false
+    /// Whether it is sound as far as it can be seen, and the keys at hand do not open its label.
+    var isSealed = false
     /// Whether an earlier prune has named it as removed and taken its first copy away.
     var isHalfRemoved = false
     /// Whether a tombstone names it as removed.

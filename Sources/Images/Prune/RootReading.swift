@@ -58,10 +58,14 @@ extension PruneImage {
     /// What a root says of itself, and the medium of it.
     init(_ root: ImageRoot, _ object: ListedObject, problem: String?, _ settings: PruneSettings, texts: inout Texts) {
         self.init(object)
-        let label = root.label
         self.root = root.reference
         self.problem = problem
         writerName = texts.one(root.certificate.name)
+        take(root.label, object, isWrittenDirectly: settings.isWrittenDirectly, texts: &texts)
+    }
+
+    /// What its label says, and the medium of its times.
+    mutating func take(_ label: ImageLabel, _ object: ListedObject, isWrittenDirectly: Bool, texts: inout Texts) {
         series = texts.one(label.series)
         name = texts.one(label.name)
         host = texts.one(label.host)
@@ -76,7 +80,7 @@ extension PruneImage {
         if let written = object.written?.lowerBound {
             isTimeDoubtful = !(-86_400...86_400).contains(said.subtracting(saturating: written))
             // Nobody gives his image a time to come, and so pushes others out; nor, where he writes himself, one long past.
-            time = isTimeDoubtful && settings.isWrittenDirectly ? written : min(said, written)
+            time = isTimeDoubtful && isWrittenDirectly ? written : min(said, written)
         }
     }
 

@@ -49,9 +49,11 @@ public struct ListedEntry: Sendable {
     }
 }
 
-/// The entries of an image of one source, in the order of their names: a folder before what is in it.
+/// The entries of an image, source by source, each in the order of their names: a folder before what is in it. Paths are those below the source.
 public final class ImageListing {
     public private(set) var entries: [ListedEntry] = []
+    /// The sources, and which of the entries are theirs.
+    public private(set) var parts: [(source: BytePath, entries: Range<Int>)] = []
     private let reader: any BatchedImageReader
     private let workspace: ChunkWorkspace
     private var chunks: (any ChunkProvider)?
@@ -77,7 +79,12 @@ public final class ImageListing {
             while let item = try items.next() {
                 guard let record = try Record(kind: item.kind, payload: item.payload) else { continue }
                 switch record {
-                case .position, .source: break
+                case .position: break
+                case .source(let path):
+                    endPart()
+                    parts.append((BytePath(path), entries.count..<entries.count))
+                    // A name in one source is no other name of a file in another.
+                    firsts = [:]
                 case .enter(let entry):
                     below.append(entry.name)
                     entries.append(ListedEntry(entry, at: path()))
@@ -90,6 +97,12 @@ public final class ImageListing {
                 }
             }
         }
+        endPart()
+    }
+
+    private func endPart() {
+        guard let last = parts.popLast() else { return }
+        parts.append((last.source, last.entries.lowerBound..<entries.count))
     }
 
     private func add(_ entry: Entry, at path: BytePath) {
@@ -129,11 +142,15 @@ public final class ImageListing {
 }
 
 extension Store {
-    /// What an image of one source holds.
+    /// What an image holds.
     /// - Parameter name: a name, the beginning of an id, or `latest`.
-    public func listing(of name: String) throws -> ImageListing {
+    public func listing(of name: String, _ filter: ImageFilter = ImageFilter()) throws -> ImageListing {
+        try listing(of: find(name, filter))
+    }
+
+    public func listing(of image: ImageSummary) throws -> ImageListing {
         do {
-            return try ImageListing(StoreImageReader(store: self, root: image(find(name))))
+            return try ImageListing(StoreImageReader(store: self, root: self.image(image)))
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }
 }

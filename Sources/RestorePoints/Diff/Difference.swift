@@ -15,10 +15,26 @@ public struct Difference: Sendable, Hashable {
     public var kind: Kind
     public var path: BytePath
 
+    /// How trees are compared.
+    struct Comparison {
+        /// Whether every file that is in both is read, and attributes: size and time are not trusted.
+        var content: Bool
+        /// Whether another time alone is none.
+        var ignoresTimes = false
+        /// Whether the new tree is in use: a file that goes away while it is looked at is another than it was.
+        var isLive = false
+    }
+
     /// Compares two trees by kinds, owners, modes, sizes and times.
     /// - Parameter content: reads every file that is in both, and attributes: size and time are not trusted.
     static func between(
         _ old: any TreeListing, _ new: any TreeListing, content: Bool, progress: Progress
+    ) throws -> [Difference] {
+        try between(old, new, Comparison(content: content), progress)
+    }
+
+    static func between(
+        _ old: any TreeListing, _ new: any TreeListing, _ comparison: Comparison, _ progress: Progress
     ) throws -> [Difference] {
         var result: [Difference] = []
         var (left, right) = (0, 0)
@@ -33,7 +49,7 @@ public struct Difference: Sendable, Hashable {
                 right += 1
             } else {
                 let (a, b) = (before[left], after[right])
-                if let kind = try compare(a, in: old, b, in: new, content: content) {
+                if let kind = try compare(a, in: old, b, in: new, comparison) {
                     result.append(Difference(kind: kind, path: a.path))
                 }
                 left += 1
@@ -56,7 +72,7 @@ public struct Difference: Sendable, Hashable {
     }
 
     private static func compare(
-        _ a: ListedEntry, in old: any TreeListing, _ b: ListedEntry, in new: any TreeListing, content: Bool
+        _ a: ListedEntry, in old: any TreeListing, _ b: ListedEntry, in new: any TreeListing, _ comparison: Comparison
     ) throws -> Kind? {
         if a.isBorder || b.isBorder { return a.kind == b.kind ? nil : .changed }
         // What was not seen is not known to be the same.
@@ -67,11 +83,17 @@ public struct Difference: Sendable, Hashable {
         if a.kind == .file {
             if a.size != b.size { return .changed }
             // A time that differs says nothing of the content, and one that is the same proves nothing.
-            if content || a.modified != b.modified {
-                if try ContentDigest.of(a, in: old) != ContentDigest.of(b, in: new) { return .changed }
+            if comparison.content || a.modified != b.modified {
+                let before = try ContentDigest.of(a, in: old)
+                do { if try before != ContentDigest.of(b, in: new) { return .changed } } catch let error as SystemError
+                {
+                    guard comparison.isLive else { throw error }
+                    return .changed
+                }
             }
         }
-        if a.mode != b.mode || a.user != b.user || a.group != b.group || a.modified != b.modified { return .metadata }
+        if a.mode != b.mode || a.user != b.user || a.group != b.group { return .metadata }
+        if a.modified != b.modified, !comparison.ignoresTimes { return .metadata }
         if let x = a.attributes, let y = b.attributes, x != y { return .metadata }
         if let x = a.flags, let y = b.flags, x != y { return .metadata }
         return nil

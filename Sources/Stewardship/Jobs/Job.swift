@@ -50,6 +50,18 @@ public struct Job: Sendable {
     /// In place of those of the configuration.
     public var hooks: Hooks?
 
+    /// What the machine is compared with, by content.
+    public enum Integrity: Hashable, Sendable {
+        /// The newest image of the job's series, as it was before the run.
+        case latest
+        case point(String)
+    }
+
+    /// nil: it is not compared.
+    public var integrity: Integrity?
+    /// What may differ: patterns, as they were typed.
+    public var expected: [[UInt8]] = []
+
     public init(name: String, source: Source, to: [String]) {
         self.name = name
         self.source = source
@@ -87,6 +99,9 @@ public protocol JobStores {
     func verify(
         _ series: String, in store: String, readsData: Bool, rate: UInt64?, _ reporter: Reporter
     ) throws -> Bool
+
+    /// What the newest image of a series holds. That wants an identity.
+    func newest(of series: String, in store: String, rate: UInt64?) throws -> (id: ObjectID, listing: ImageListing)
 
     /// Removes the images of a series that no rule keeps, and frees what has waited for it.
     /// - Returns: what was done, in words; nil where there is no key here that may do it.

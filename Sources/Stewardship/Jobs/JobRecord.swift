@@ -33,6 +33,8 @@ public struct JobRecord: Codable, Hashable, Sendable {
     public internal(set) var nextDue: Int64?
     /// Runs since a share of a store was proven, and which share comes next.
     public internal(set) var verify: VerifyRecord?
+    /// What the last comparison of the machine with its past came to.
+    public internal(set) var integrity: IntegrityRecord?
 
     /// Of a job of which nothing is known.
     public init(job: String) { self.job = job }
@@ -160,7 +162,8 @@ extension JobRecord {
         let ofStores = stores.values.flatMap {
             [$0.lastAttempt, $0.lastSuccess, $0.covers, $0.lastReread, $0.lastVerified, $0.lastPruned]
         }
-        let times = [since, begun, lastAttempt?.began, lastAttempt?.ended, lastSuccess, nextDue] + ofStores
+        let times =
+            [since, begun, lastAttempt?.began, lastAttempt?.ended, lastSuccess, nextDue, integrity?.time] + ofStores
         let counts = [failuresInARow] + stores.values.map(\.failuresInARow)
         return times.allSatisfy { $0.map(calendarRange.contains) ?? true }
             && counts.allSatisfy { (0...1_000_000_000).contains($0) } && verify.map { $0.collected <= 100_000 } ?? true

@@ -14,7 +14,7 @@ public struct JobRun {
     let places: Places
     let reporter: Reporter
     private let tool: String
-    private let secrets: [BytePath]
+    let secrets: [BytePath]
     private let moment: () -> Moment
     var record: JobRecord
     private var failures: [any Explained] = []
@@ -69,6 +69,7 @@ public struct JobRun {
         var interrupted: Interrupted?
         do {
             let targets = wanted(first, copies: false)
+            if !targets.isEmpty { try compareWithPast(start) }
             if !targets.isEmpty { try makeImages(in: targets, start) }
             // What is behind is behind by the images of now, too.
             var now = record

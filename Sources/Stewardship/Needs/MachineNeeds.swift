@@ -93,6 +93,12 @@ public struct MachineNeeds: Codable, Hashable, Sendable {
     public struct Gap: Codable, Hashable, Sendable {
         public var what: String
         public var why: String
+
+        static let ownMount = "a mount of its own: "
+        static let notMounted = "in fstab, and not mounted: "
+
+        /// Whether it is a file system, and no part of one that somebody left out.
+        var isMount: Bool { why.hasPrefix(Self.ownMount) || why.hasPrefix(Self.notMounted) }
     }
 }
 

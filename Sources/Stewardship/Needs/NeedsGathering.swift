@@ -117,7 +117,7 @@ struct NeedsGathering {
             gaps.append(
                 MachineNeeds.Gap(
                     what: mount.point.description,
-                    why: "a mount of its own: \(mount.type) on \(Self.withoutUser(mount.source.description))"))
+                    why: "\(MachineNeeds.Gap.ownMount)\(mount.type) on \(Self.withoutUser(mount.source.description))"))
         }
         let points = Set(mounts.map(\.point))
         let table = (try? readRegular(tree.appending("etc/fstab"), limit: 1 << 20)) ?? []
@@ -125,7 +125,7 @@ struct NeedsGathering {
             gaps.append(
                 MachineNeeds.Gap(
                     what: entry.point.description,
-                    why: "in fstab, and not mounted: \(Self.withoutUser(entry.device.description))"))
+                    why: "\(MachineNeeds.Gap.notMounted)\(Self.withoutUser(entry.device.description))"))
         }
         gaps += excludes.map { MachineNeeds.Gap(what: printable($0), why: "excluded") }
         gaps += own.filter { path in sources.contains { path.isBelow($0) } && exists(path) }

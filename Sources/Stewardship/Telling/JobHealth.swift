@@ -115,6 +115,7 @@ public struct JobHealth: Sendable {
                 ? objections(to: record.lastSuccess, of: "it", never: "", isDue: true, limits, now)
                 : late.flatMap { $0 }
         }
+        if job.integrity != nil, let compared = record.integrity { found += objections(compared) }
         if let reason = held?.objection(every: job.timing?.every, now: now) { add(.warning, reason) }
         if let unended {
             let time = Timestamp(seconds: unended, nanoseconds: 0).text
@@ -143,6 +144,21 @@ public struct JobHealth: Sendable {
             add(.warning, "the last run: \(attempt.sentence)\(times)")
         }
         return found
+    }
+
+    private static func objections(_ compared: JobRecord.IntegrityRecord) -> [Objection] {
+        if let obstacle = compared.obstacle {
+            return [Objection(verdict: .warning, reason: "the machine was not compared with its past: \(obstacle)")]
+        }
+        guard compared.deviations > 0, let base = compared.base else { return [] }
+        let names = compared.names.prefix(3).joined(separator: ", ")
+        let more = compared.deviations > 3 ? " and \(compared.deviations - 3) more" : ""
+        return [
+            Objection(
+                verdict: .critical,
+                reason: "\(compared.deviations == 1 ? "a file is" : "files are") not as in the \(base): \(names)\(more)"
+            )
+        ]
     }
 
     /// Of a job that was never done: as if it had been done an interval before it was due for the first time. Until then nothing is late.

@@ -54,6 +54,12 @@ public enum Metrics {
         add(
             "backup_findings", "What the last run could not do as it should.",
             each { $0.record.lastAttempt.map { Int64(clamping: $0.findings) } })
+        add(
+            "integrity_last_timestamp_seconds", "When the machine was compared with its past last.",
+            each { $0.record.integrity.flatMap { $0.obstacle == nil ? $0.time : nil } })
+        add(
+            "integrity_deviations", "What was then not as it was, and is not expected.",
+            each { $0.record.integrity.flatMap { $0.obstacle == nil ? Int64(clamping: $0.deviations) : nil } })
         add("backup_due_timestamp_seconds", "When the job is due next.", each { $0.record.nextDue })
         let counts: [(String, String, (JobRecord.ImageCounts) -> UInt64)] = [
             ("backup_files", "Files of the newest image.", \.files),

@@ -2,7 +2,6 @@
 // written after each run and whenever the timer asks what is due, so that an age that grows is seen without a run.
 
 internal import FoundationEssentials
-internal import Glibc
 public import Machine
 public import Platform
 
@@ -53,7 +52,9 @@ public struct StatusFiles: Sendable {
                 problems.append("\(path) was not written: Holdfast keeps files of its own there")
                 return
             }
-            do { try Self.replace(path, content()) } catch { problems.append("\(path) was not written: \(error)") }
+            do { try replaceWithoutLinks(path, content(), isDurable: false) } catch {
+                problems.append("\(path) was not written: \(error)")
+            }
         }
         write(json) {
             let encoder = JSONEncoder()
@@ -68,36 +69,5 @@ public struct StatusFiles: Sendable {
                 ).utf8)
         }
         return problems
-    }
-
-    /// A reader sees the file of before or this one. Its folder may belong to another user: nothing on the way is a link, so that it is
-    /// written there and nowhere else.
-    private static func replace(_ path: BytePath, _ bytes: [UInt8]) throws(SystemError) {
-        let folder: Descriptor
-        do throws(SystemError) { folder = try Descriptor.openWithoutLinks(path.parent, .directory) } catch {
-            if error.code == ELOOP {
-                throw SystemError(
-                    error.code, "open", path.parent.description,
-                    detail: "a symbolic link leads there: give the folder itself")
-            }
-            throw error
-        }
-        let name = Array(path.lastComponent)
-        do throws(SystemError) {
-            guard try folder.status(of: name).kind == .file else {
-                throw SystemError(EEXIST, "write", path.description, detail: "something that is no file is there")
-            }
-        } catch { if !error.isAbsent { throw error } }
-        let temporary = Array(".holdfast-\(String(UInt64.random(in: .min ... .max), radix: 16))".utf8)
-        let file = try folder.open(temporary, [.write, .create, .exclusive], mode: 0o644)
-        do throws(SystemError) {
-            try file.write(bytes)
-            try file.setMode(0o644)
-            try folder.rename(temporary, to: name)
-        } catch {
-            // It is this call's own; where it stays, nobody reads it.
-            try? folder.remove(temporary)
-            throw error
-        }
     }
 }

@@ -1,0 +1,46 @@
+// Whether somebody has restored a series for trial, as signed reports say.
+
+internal import Images
+internal import Platform
+
+extension PolicyCheck {
+    /// Of each series the newest report; one of a time that lies ahead is nobody's.
+    static func newestDrills(_ evidence: PolicyEvidence) -> [ExactText: DrillEvidence] {
+        guard case .items(let items, _) = evidence.drills else { return [:] }
+        var result: [ExactText: DrillEvidence] = [:]
+        for drill in items where drill.time <= evidence.time.adding(saturating: slack) {
+            let series = ExactText(drill.series)
+            if result[series].map({ $0.time <= drill.time }) ?? true { result[series] = drill }
+        }
+        return result
+    }
+
+    mutating func judgeDrill(_ look: SeriesLook) {
+        guard let limit = look.table.drilled else { return }
+        func add(
+            _ found: String, _ verdict: PolicyLine.Verdict, _ evidence: [PolicyLine.Evidence] = [], since: Int64? = nil
+        ) {
+            lines.append(
+                PolicyLine(
+                    .drilled, look.table.name, look.series, required: "a drill that passed within \(spanWords(limit))",
+                    found: found, evidence: evidence, verdict, since: since))
+        }
+        switch evidence.drills {
+        case nil: add("no folder of reports is named", .unknown)
+        case .failed(let reason): add(reason, .unknown)
+        case .items(_, let refused):
+            guard let drill = drills[ExactText(look.series)] else {
+                let doubt =
+                    refused.isEmpty
+                    ? "" : "; \(counted(refused.count, "report is", "reports are")) not believed: \(refused[0])"
+                return add("none\(doubt)", .fails)
+            }
+            let when = "\(spanWords(max(0, evidence.time.subtracting(saturating: drill.time)))) ago"
+            let line = [PolicyLine.Evidence(time: drill.time, text: "\(drill.file), of image \(drill.image.prefix(8))")]
+            let isGood = drill.hasPassed && isFresh(drill.time, limit)
+            add(
+                "\(drill.kind): \(drill.verdict), \(when)", isGood ? .holds : .fails, line,
+                since: drill.hasPassed ? drill.time.adding(saturating: limit) : drill.time)
+        }
+    }
+}
