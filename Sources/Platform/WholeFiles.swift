@@ -9,8 +9,15 @@ public func readWhole(_ path: BytePath, limit: Int) throws(SystemError) -> [UInt
 }
 
 /// The bytes of a regular file. What else has its name is refused, and never waited for.
-public func readRegular(_ path: BytePath, limit: Int) throws(SystemError) -> [UInt8] {
-    let file = try Descriptor.open(path, .nonBlocking)
+/// - Parameter followsLinks: whether it may be a link to one. What others may write to may have one that leads to what is nobody's business.
+public func readRegular(_ path: BytePath, limit: Int, followsLinks: Bool = true) throws(SystemError) -> [UInt8] {
+    let file: Descriptor
+    do throws(SystemError) {
+        file = try Descriptor.open(path, followsLinks ? .nonBlocking : [.nonBlocking, .noFollow])
+    } catch {
+        guard error.code == ELOOP, !followsLinks else { throw error }
+        throw SystemError(ELOOP, "read", path.description, detail: "it is a link, which is not followed")
+    }
     guard try file.status().kind == .file else {
         throw SystemError(EINVAL, "read", path.description, detail: "it is no file")
     }
@@ -141,8 +148,8 @@ private func noPlace(for path: BytePath) -> SystemError {
     return SystemError(ENOENT, "make the folder", path.description, detail: detail)
 }
 
-/// Where a link leads that leads nowhere.
-private func linkToNothing(_ path: BytePath) -> BytePath? {
+/// Where a link leads that leads nowhere; nil: it is none.
+public func linkToNothing(_ path: BytePath) -> BytePath? {
     // What is no link, or is not there, leads nowhere that could be named.
     guard let target = try? Descriptor.open(path.parent, [.directory, .place]).readLink(path.lastComponent),
         !exists(path)

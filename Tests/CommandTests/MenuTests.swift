@@ -118,7 +118,7 @@ struct MenuTests {
     func wholeWay() {
         let place = makePlace()
         let made = menu(
-            place, "English=>2", "soll geschehen=>1", "gesichert=>1", "Welcher Daten=>1",
+            place, "English=>2", "soll geschehen=>1", "gesichert=>1", "Welcher Daten=>#Ein anderer",
             "Pfad des=>disk",
             "Wohin=>1", "Abbild heißen=>night", "danebenlegen=>1", "richtig so=>1", "Weiter mit=>", "soll geschehen=>0")
         #expect(isFinished(made), "\(made)")
@@ -133,6 +133,7 @@ struct MenuTests {
             label.split(separator: "\r\n").count >= 9 && !label.replacing("\r\n", with: "").contains("\n"), "\(label)")
         #expect(label.contains("opens with: age1") && !label.contains("SECRET"), "\(label)")
         #expect(label.contains("smallest disk for it, in bytes: 22"), "\(label)")
+        #expect(label.contains("\r\nnewest change: 20"), "\(label)")
         place.shell("cp key.txt stick/k.txt; truncate -s 21M new")
         let back = menu(
             place, "English=>1", "to be done=>3", "to be done=>1", "the image=>1", "Which one=>1", "opens it=>2",
@@ -141,6 +142,7 @@ struct MenuTests {
             "go on type its name=>new", "Done.\nEnter=>", "to be done=>0")
         #expect(isFinished(back), "\(back)")
         #expect(back.output.contains("night.hf  ") && back.output.contains("  press-01, 20"), "\(back)")
+        #expect(back.output.split(whereSeparator: \.isWhitespace).joined(separator: " ").contains("newest change 20"))
         let same = place.shell(
             "dd if=new of=q bs=1M skip=1 status=none; debugfs -R 'cat data' q 2>/dev/null | cmp - tree/data")
         #expect(same.status == 0 && same.output == "", "\(same)")
@@ -168,14 +170,15 @@ struct MenuTests {
         }
         for steps in [
             junk("to be done") + ["Type one=>1"] + junk("backed up") + ["Type one=>1"] + junk("Which disk") + [
-                "Type one=>1", "The path of=>nowhere", "Type it again=>a\\x08", "no key types=>disk", "Where to=>0",
+                "Type one=>#Another one", "The path of=>nowhere", "Type it again=>a\\x08", "no key types=>disk",
+                "Where to=>0",
             ],
-            ["to be done=>1", "backed up=>1", "Which disk=>1", "The path of=>disk"] + junk("Where to") + [
+            ["to be done=>1", "backed up=>1", "Which disk=>#Another one", "The path of=>disk"] + junk("Where to") + [
                 "Type one=>1", "called?=>a:b", "Windows=>../x", "Windows=>n", "beside it=>2",
             ] + junk("Is it right") + ["Type one=>0"],
             ["to be done=>2"] + junk("the image") + ["Type one=>1"] + junk("Which one") + ["Type one=>1"]
                 + junk("opens it") + [
-                    "Type one=>1"
+                    "Type one=>1", "assphrase=>",
                 ] + junk("done with it") + ["Type one=>1"] + junk("will be gone") + [
                     "Type one=>1", "The path of=>new",
                 ] + junk("last byte") + ["Type one=>2"] + junk("Is it right") + ["Type one=>0"],
@@ -186,7 +189,7 @@ struct MenuTests {
             ["to be done=>4"] + junk("Restore points") + ["Type one=>2"] + junk("Is it right") + ["Type one=>0"],
             ["to be done=>5", "afterwards=>1", "The path of=>disk", "is no disk", "Enter goes on=>"],
             [
-                "to be done=>1", "backed up=>1", "Which disk=>1", "The path of=>public", "did not work",
+                "to be done=>1", "backed up=>1", "Which disk=>#Another one", "The path of=>public", "did not work",
                 "Enter goes on=>",
             ],
         ] {
@@ -201,7 +204,8 @@ struct MenuTests {
         let place = makePlace()
         let before = content(place, "stick tree disk")
         let steps = [
-            "English=>1", "to be done=>1", "backed up=>1", "Which disk=>1", "The path of=>disk", "Where to=>1",
+            "English=>1", "to be done=>1", "backed up=>1", "Which disk=>#Another one", "The path of=>disk",
+            "Where to=>1",
             "called?=>n", "beside it=>1", "Is it right=>1",
         ]
         for count in [0, 1, 4, 8] {
@@ -219,17 +223,18 @@ struct MenuTests {
     )
     func endOfCommand() {
         let place = makePlace()
-        place.shell("rm stick/recipients.txt")
+        place.holdfast("backup --disk disk --output stick/n.hf --quiet")
+        place.shell("truncate -s 21M new")
         let steps = [
-            "to be done=>1", "backed up=>2", "The path of=>tree", "Where to=>1", "called?=>n", "beside it=>1",
-            "Is it right=>1",
+            "to be done=>2", "the image=>1", "Which one=>1", "opens it=>1", "assphrase=>", "done with it=>1",
+            "will be gone=>1", "The path of=>new", "last byte=>2", "Is it right=>1",
         ]
         for (end, said) in [
-            ("^C", "interrupted"), ("!kill -9 $(pgrep -f \"[b]ackup \(place.path)/tree\")", "signal 9"),
+            ("^C", "interrupted"), ("!kill -9 $(pgrep -f \"[r]estore --input \(place.path)/stick/n.hf\")", "signal 9"),
         ] {
             let words =
                 (["English=>^C", ">=>1"] + steps + [
-                    "New passphrase=>\(end)", "\(said)", "Enter goes on=>", "0 End >=>0",
+                    "go on type its name=>\(end)", "\(said)", "Enter goes on=>", "0 End >=>0",
                 ])
                 .map { "'" + $0 + "'" }.joined(separator: " ")
             let outcome = place.shell(
@@ -237,7 +242,55 @@ struct MenuTests {
             )
             #expect(isFinished(outcome) && outcome.output.contains("> 0\n"), "\(outcome)")
         }
-        #expect(place.shell("ls stick").output == "")
+        #expect(place.shell("tr -d '\\0' <new | wc -c").output == "0\n")
+    }
+
+    @Test("A passphrase is typed twice once and opens it; mistyped it is asked for again, and nothing of it stays")
+    func passphrase() {
+        let place = makePlace()
+        place.shell("rm stick/recipients.txt")
+        let list = "!ls /run/holdfast /dev/shm 2>/dev/null | grep -- holdfast-key- | wc -l >>\(place.path)/seen"
+        let outcome = menu(
+            place, "English=>1", "to be done=>1", "backed up=>2", "The path of=>tree", "Where to=>1", "called?=>n",
+            "New passphrase=>one two", "same again=>other", "two differ", "New passphrase=>one two",
+            "same again=>one two", "beside it=>\(list)", "Yes=>1", "Is it right=>1", "Done.", "Enter goes on=>",
+            "to be done=>2", "the image=>1", "Which one=>1", "opens it=>1", "Passphrase=>wrong",
+            "passphrase does not open",
+            "Passphrase again=>one two", "done with it=>2", "The path of=>out", "last byte=>1", "Is it right=>1",
+            "restored to", "Enter goes on=>", "to be done=>\(list)", "End=>2", "the image=>1", "Which one=>1",
+            "opens it=>1", "Passphrase=>a", "Passphrase again=>b", "Passphrase again=>c", "to be done=>0")
+        #expect(isFinished(outcome), "\(outcome)")
+        #expect(!outcome.output.contains("one two"), "\(outcome)")
+        #expect(place.shell("cat seen; diff -r tree out && cat stick/n.txt").output.hasPrefix("1\n0\n"), "\(outcome)")
+        #expect(place.shell("cat stick/n.txt").output.contains("opens with: passphrase"))
+    }
+
+    @Test("A disk that is too small is marked before it is chosen, and chosen only by who insists")
+    func tooSmall() {
+        let place = makePlace()
+        place.holdfast("backup --disk disk --output stick/n.hf --quiet")
+        place.shell(
+            "printf 'host: press-01\\r\\ntime: 2026-11-26 12:00\\r\\nsmallest disk for it, in bytes: 22000000 (22 MB)\\r\\n' >stick/n.txt"
+        )
+        place.shell("truncate -s 10M small; losetup -f --show small >loop")
+        defer { place.shell("losetup -d $(cat loop)") }
+        let loop = String(place.shell("cat loop").output.dropLast())
+        let outcome = menu(
+            place, "English=>1", "to be done=>2", "the image=>1", "Which one=>1", "opens it=>1", "assphrase=>",
+            "done with it=>1", "will be gone=>1", "The path of=>\(loop)", "it does not fit", "Choose another disk=>1",
+            "will be gone=>1", "The path of=>\(loop)", "Go on with this one=>2", "last byte=>2", "Is it right=>0",
+            "to be done=>0")
+        #expect(isFinished(outcome), "\(outcome)")
+    }
+
+    @Test("Who may open a backup is not read through a link")
+    func links() {
+        let place = makePlace()
+        place.shell("mv stick/recipients.txt others; ln -s ../others stick/recipients.txt")
+        let outcome = menu(
+            place, "English=>1", "to be done=>1", "backed up=>2", "The path of=>tree", "Where to=>1", "called?=>n",
+            "it is a link, which is not followed", "Enter goes on=>", "to be done=>0")
+        #expect(isFinished(outcome) && place.shell("ls stick").output == "recipients.txt\n", "\(outcome)")
     }
 
     @Test("A device is wiped once its name was typed, and its certificate is on the stick")
@@ -275,7 +328,7 @@ struct MenuTests {
             other.contains("The other console is at work (Backup this machine)") && !other.contains("backed up?"),
             "\(other)")
         let later = menu(
-            place, options: "--live --stick stick", "English=>1", "to be done=>4", "its recovery entry",
+            place, options: "--live --stick stick", "English=>1", "to be done=>4", "has restore points",
             "Enter goes on=>",
             "to be done=>1",
             "backed up=>0", "to be done=>^D")
@@ -289,6 +342,7 @@ struct MenuTests {
         let outcome = menu(
             place, "English=>!mv stick away", "3=>1", "to be done=>2", "the image=>1", "stick is not there",
             "Enter goes on=>", "to be done=>!mv away stick", "End=>2", "the image=>1", "Which one=>1", "opens it=>1",
+            "assphrase=>",
             "done with it=>4", "no damage found", "Enter goes on=>", "done with it=>!mv stick away", "4=>2",
             "The path of=>out",
             "last byte=>2", "Is it right=>1", "It failed", "Enter goes on=>", "to be done=>0")
@@ -311,12 +365,16 @@ struct MenuTests {
             "Where to=>1",
             "called?=>n", "beside it=>\(mounts)", "Yes=>1", "Is it right=>1", "Done.", "Enter goes on=>\(mounts)", "=>",
             "to be done=>2", "the image=>1", "Which one=>\(mounts)", "0=>1", "opens it=>2", "done with it=>2",
-            "The path of=>out", "last byte=>1", "Is it right=>1", "restored to", "Enter goes on=>",
-            "to be done=>\(mounts)", "End=>0")
+            "The path of=>out", "Copy it into memory=>1", "last byte=>1", "Is it right=>1", "in memory now",
+            "restored to", "Enter goes on=>", "to be done=>\(mounts)", "End=>0")
         #expect(isFinished(outcome), "\(outcome)")
         #expect(
             place.shell("cat mounted; diff -r tree out && echo same").output == ".\n.\nro\n.\n.\nsame\n", "\(outcome)")
         #expect(place.shell("mount -o loop,ro s m; ls m; umount m").output.contains("n.hf\nn.txt\n"))
+        // It was read from memory, where nothing is left of it.
+        #expect(
+            outcome.output.contains("--input /run/holdfast/menu-copy-") || outcome.output.contains("--input /dev/shm/"))
+        #expect(place.shell("ls /run/holdfast /dev/shm | grep -c menu-copy").output == "0\n")
     }
 
     @Test("A store on the stick is found and written to, and one of its images is copied into a file")

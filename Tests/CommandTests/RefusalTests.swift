@@ -27,6 +27,8 @@ import Testing
             ("key generate --output - --json", 2, "standard output carries the key"),
             ("images --from newer", 1, "format version 3"),
             ("backup tree --to store --compression 99", 2, "1 to 19"),
+            ("backup tree --output small.hf --part-size 4K", 2, "--part-size is 256K or more"),
+            ("restore --input cut.hf --disk dangling", 2, "dangling is a link to nowhere, which is not there"),
             ("backup tree --to sftp://me:word@host/store", 2, "password"),
             ("frobnicate", 2, "frobnicate"),
         ])
@@ -34,9 +36,9 @@ import Testing
         let place = Workplace()
         place.shell(
             """
-            mkdir tree empty newer; echo 1 > tree/file; age-keygen -o stranger.txt; head -c 5000 /dev/urandom > broken.hf
-            cp broken.hf broken.hf.2; head -c 400000 /dev/urandom > tree/random
-            holdfast key generate --quiet; holdfast backup tree --output cut.hf --part-size 40k --quiet
+            mkdir tree empty newer; ln -s nowhere dangling; echo 1 > tree/file; age-keygen -o stranger.txt; head -c 5000 /dev/urandom > broken.hf
+            cp broken.hf broken.hf.2; head -c 2700000 /dev/urandom > tree/random
+            holdfast key generate --quiet; holdfast backup tree --output cut.hf --part-size 256K --quiet
             head -c 50 cut.hf > begun.hf; rm tree/random
             holdfast store init store --quiet; holdfast backup tree --to store --quiet
             printf 'holdfast store 3\\nstore 00000000000000000000000000000000\\nsuite 1\\n' > newer/HOLDFAST

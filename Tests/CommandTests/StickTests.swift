@@ -115,6 +115,94 @@ struct StickTests {
         #expect(damaged.status == 3 && damaged.output.contains("fsck.fat"), "\(damaged)")
     }
 
+    @Test("Before it is overwritten, a stick is told from others and its images are counted; a plan writes nothing")
+    func plans() {
+        let place = Workplace()
+        #expect(make(place).status == 0)
+        place.shell(
+            "echo image >image; for n in press.hf press.hf.2 Two.HF; do mcopy -i stick@@537919488 image ::/$n; done; sha256sum <stick >sum"
+        )
+        let plan = place.holdfast("stick create stick --dry-run --packages parts --json")
+        for member in [
+            #""isStick":true"#, #""images":2"#, #""stores":0"#, #""confirmation":"stick""#,
+            #""kernel":"6.1.0-77-test""#,
+        ] {
+            #expect(plan.status == 0 && plan.output.contains(member), "\(member): \(plan)")
+        }
+        let refused = place.holdfast("stick create stick --confirm other --packages parts")
+        #expect(
+            refused.status == 4 && refused.output.contains("this is a Holdfast stick with 2 images")
+                && refused.output.contains("stick update"), "\(refused)")
+        #expect(place.shell("sha256sum <stick | cmp - sum").status == 0)
+        // Another disk, with images and a store.
+        place.shell(
+            """
+            mkdir -p files/line3; touch files/a.hf files/line3/HOLDFAST; truncate -s 40M p; mkfs.ext4 -q -d files p
+            truncate -s 700M other; echo 'start=2048, type=83' | sfdisk -q other; dd if=p of=other bs=1M seek=1 conv=notrunc status=none
+            """)
+        let other = place.holdfast("stick create other --dry-run --packages parts")
+        #expect(
+            other.status == 0 && other.output.contains("there are 1 image and 1 store of Holdfast's on it"), "\(other)")
+        let new = place.holdfast("stick create ./new --dry-run --packages parts")
+        #expect(new.status == 0 && new.output.contains("nothing was written"), "\(new)")
+        #expect(place.shell("ls new").status != 0)
+    }
+
+    @Test("A stick for series production has what it does by itself, says so, and stays one until that is ended")
+    func series() {
+        let place = Workplace()
+        #expect(make(place).status == 0)
+        place.shell(
+            """
+            cat >auto.toml <<'E'
+            image = "press.hf"
+            model = "KINGSTON*"
+            smallest = "60GB"
+            largest = "64GB"
+            new-identity = true
+            countdown = 30
+            identity = "key.txt"
+            E
+            """)
+        let made = place.holdfast("stick update stick --packages parts --auto auto.toml")
+        #expect(
+            made.status == 0 && made.output.contains("will overwrite the one disk that fits")
+                && made.output.contains("whoever has the stick can open the image"), "\(made)")
+        let kept = place.holdfast("stick update stick --packages parts")
+        #expect(
+            kept.status == 0 && kept.output.contains("it stays a stick for series production, of press.hf"), "\(kept)")
+        let checked = place.holdfast("stick check stick")
+        #expect(checked.status == 0 && checked.output.contains("it is for series production"), "\(checked)")
+        let system = place.shell(
+            """
+            mcopy -i stick@@1048576 ::/holdfast/live.squashfs s; unsquashfs -n -q -d live s >/dev/null 2>&1
+            cmp live/usr/lib/holdfast/auto.toml auto.toml; stat -c %a live/usr/lib/holdfast/auto.toml; grep -o -- '--auto .*' live/usr/lib/holdfast/console
+            """)
+        #expect(system.output == "600\n--auto /usr/lib/holdfast/auto.toml\n", "\(system)")
+        let ended = place.holdfast("stick update stick --packages parts --no-auto")
+        #expect(
+            ended.status == 0 && !place.holdfast("stick check stick").output.contains("series production"), "\(ended)")
+    }
+
+    @Test("A write-protected stick is checked, and not updated; a link that leads nowhere is none, and no file is made")
+    func protected() {
+        let place = Workplace()
+        #expect(make(place).status == 0)
+        place.shell("losetup -r -f --show stick >loop; ln -s nowhere link")
+        defer { place.shell("losetup -d $(cat loop)") }
+        let checked = place.shell("holdfast stick check $(cat loop)")
+        #expect(
+            checked.status == 0 && checked.output.contains("is write-protected")
+                && checked.output.contains("it is as it was made"), "\(checked)")
+        let updated = place.shell("holdfast stick update $(cat loop) --packages parts")
+        #expect(updated.status == 4 && updated.output.contains("is write-protected"), "\(updated)")
+        for words in ["create link --packages parts", "create ./link --packages parts", "check link"] {
+            let refused = place.holdfast("stick \(words)")
+            #expect(refused.status == 2 && refused.output.contains("link is a link to nowhere"), "\(words): \(refused)")
+        }
+        #expect(place.shell("ls nowhere").status != 0)
+    }
+
     @Test("What is no stick is not updated, and what is in the way is confirmed by its name")
     func refusals() {
         let place = Workplace()

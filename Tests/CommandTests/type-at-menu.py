@@ -4,7 +4,8 @@
     type-at-menu.py WORD… -- STEP…
 
 WORD… is the command line. A STEP is `TEXT=>ANSWER`: once TEXT was shown, behind what the step before waited for, ANSWER is typed, and Enter. In an
-answer `\\xNN` is that byte, `^C` and `^D` alone are those keys, and `!COMMAND` is run by a shell instead. `TEXT` alone is waited for, and
+answer `\\xNN` is that byte, `^C` and `^D` alone are those keys, and `!COMMAND` is run by a shell instead; `#WORDS` is the number of the
+choice that begins with them. `TEXT` alone is waited for, and
 nothing is typed. Then the program has to end by itself; the last line is its status. What does not come within $MENU_LIMIT seconds ends it all
 with status 99.
 """
@@ -51,7 +52,14 @@ class Menu:
                 sys.exit(99)
         self.seen = found.end()
 
+    def number_of(self, words):
+        # All choices stand there once it waits for one.
+        self.wait_for("\n> ")
+        return re.findall(rf"^ *(\d+) {re.escape(words)}", self.shown, re.MULTILINE)[-1]
+
     def type(self, answer):
+        if answer.startswith("#"):
+            answer = self.number_of(answer[1:])
         if answer.startswith("!"):
             subprocess.run(["bash", "-c", answer[1:]], check=False)
         elif answer in ("^C", "^D"):

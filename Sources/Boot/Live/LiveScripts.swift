@@ -1,5 +1,7 @@
 // The scripts of a live system: the one that finds its medium, and the one that begins the system on it. They decide nothing but that.
 
+internal import Platform
+
 enum LiveScripts {
     /// `/init` of the initramfs: it has the system in memory, so that its medium may be pulled, and starts it.
     /// - Parameters:
@@ -121,6 +123,9 @@ enum LiveScripts {
 
     /// The menu with the partition of the medium that holds images, under whatever name that is plugged in.
     static func menu(medium id: String) -> String { "--stick /dev/disk/by-uuid/\(id.prefix(4))-\(id.suffix(4))" }
+
+    /// What a stick for series production does by itself.
+    static let auto: BytePath = "/usr/lib/holdfast/auto.toml"
 
     /// The menu of a machine that repairs itself.
     static let menuOfMachine = "--machine"

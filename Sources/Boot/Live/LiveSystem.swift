@@ -31,9 +31,10 @@ public struct LiveSystem {
     ///   - folder: an empty folder of the caller's own.
     ///   - id: eight hexadecimal digits, by which the initramfs knows its medium.
     ///   - parts: a folder in which packages were unpacked: kernel and modules come from there.
+    ///   - auto: the file that says what it does by itself.
     /// - Throws: `LiveError`; `SystemError`.
-    public init(in folder: BytePath, medium id: String, parts: BytePath?, stop: Stop) throws {
-        try self.init(in: folder, .medium(id), parts: parts, stop: stop)
+    public init(in folder: BytePath, medium id: String, parts: BytePath?, auto: [UInt8]? = nil, stop: Stop) throws {
+        try self.init(in: folder, .medium(id, auto: auto), parts: parts, stop: stop)
     }
 
     /// One that a boot loader takes into memory as a whole (`vmlinuz`, `live`, `initrd`), to repair this machine.
@@ -53,7 +54,7 @@ public struct LiveSystem {
 
     /// Where it comes from when it starts.
     private enum Home {
-        case medium(String)
+        case medium(String, auto: [UInt8]?)
         case memory(MachineFacts)
     }
 
@@ -67,12 +68,17 @@ public struct LiveSystem {
         let root = folder.appending("root")
         try makeFolders(root, mode: 0o755)
         var tree = try LiveTree(root)
-        lacks = try Self.putPrograms(&tree, libraries)
+        lacks = Self.lacking()
+        try Self.putPrograms(&tree, libraries)
         try Self.putSystem(&tree, libraries)
         switch home {
-        case .medium(let id):
-            try tree.put(
-                LiveScripts.console(menu: LiveScripts.menu(medium: id)), at: "/usr/lib/holdfast/console", mode: 0o755)
+        case .medium(let id, let auto):
+            var menu = LiveScripts.menu(medium: id)
+            if let auto {
+                try tree.put(String(decoding: auto, as: UTF8.self), at: LiveScripts.auto, mode: 0o600)
+                menu += " --auto \(LiveScripts.auto)"
+            }
+            try tree.put(LiveScripts.console(menu: menu), at: "/usr/lib/holdfast/console", mode: 0o755)
         case .memory(let facts):
             try tree.put(
                 LiveScripts.console(menu: LiveScripts.menuOfMachine), at: "/usr/lib/holdfast/console", mode: 0o755)
@@ -92,7 +98,7 @@ public struct LiveSystem {
         try stop.checkStop()
         let size = try Descriptor.open(system).status().size
         let find =
-            if case .medium(let id) = home { LiveScripts.finding(medium: id, size: size) } else {
+            if case .medium(let id, _) = home { LiveScripts.finding(medium: id, size: size) } else {
                 LiveScripts.foundInMemory
             }
         try makeInitramfs(LiveScripts.early(find, digest: hexadecimal(fileDigest(system).bytes)), libraries)
@@ -101,17 +107,11 @@ public struct LiveSystem {
 
     // MARK: The system
 
-    /// - Returns: what is not here, in words.
-    private static func putPrograms(_ tree: inout LiveTree, _ libraries: SharedLibraries) throws -> [String] {
-        var lacks: [String] = []
+    private static func putPrograms(_ tree: inout LiveTree, _ libraries: SharedLibraries) throws {
         for program in LiveProgram.all {
-            if let path = programPath(program.name) {
-                try tree.putProgram(path, libraries)
-            } else if let what = LiveProgram.told[program.name] {
-                lacks.append("\(what) (package \(program.package))")
-            }
+            if let path = programPath(program.name) { try tree.putProgram(path, libraries) }
         }
-        if try !putKeyboards(&tree) { lacks.append("other keyboards than the American one (package console-setup)") }
+        try putKeyboards(&tree)
         let busybox = try runProgram(["busybox", "--list"])
         for name in busybox.lines
         where !tree.holds(BytePath("/usr/bin/\(name)")) && !tree.holds(BytePath("/usr/sbin/\(name)")) {
@@ -128,8 +128,19 @@ public struct LiveSystem {
             try tree.put(path)
             for one in try libraries.needed(by: path) { try tree.put(one) }
         }
-        return lacks
     }
+
+    /// What this machine does not have, so that a live system of it cannot do it, in words.
+    public static func lacking() -> [String] {
+        let programs = LiveProgram.all.filter { programPath($0.name) == nil }.compactMap { program in
+            LiveProgram.told[program.name].map { "\($0) (package \(program.package))" }
+        }
+        return programs
+            + (programPath(keyboardMaker) == nil
+                ? ["other keyboards than the American one (package console-setup)"] : [])
+    }
+
+    private static let keyboardMaker = "ckbcomp"
 
     /// Keyboards, as `loadkeys` names them and as X does: Debian makes the console's out of those of X.
     private static let keyboards: [(name: String, words: [ProgramWord])] = [
@@ -138,16 +149,14 @@ public struct LiveSystem {
         ("es", ["es"]), ("ch", ["ch"]),
     ]
 
-    /// - Returns: whether this machine can make them.
-    private static func putKeyboards(_ tree: inout LiveTree) throws -> Bool {
-        guard programPath("ckbcomp") != nil else { return false }
+    private static func putKeyboards(_ tree: inout LiveTree) throws {
+        guard programPath(keyboardMaker) != nil else { return }
         for (name, words) in keyboards {
-            let made = try runOrThrow(["ckbcomp"] + words)
+            let made = try runOrThrow([ProgramWord(keyboardMaker)] + words)
             try tree.put(
                 String(decoding: made.output, as: UTF8.self),
                 at: BytePath("/usr/share/keymaps/i386/qwerty/\(name).kmap"))
         }
-        return true
     }
 
     /// The rules of udev that find devices; those that put arrays and volume groups together are not among them: nothing is written to a disk

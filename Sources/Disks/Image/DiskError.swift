@@ -15,6 +15,7 @@ public enum DiskError: Explained, Hashable {
     case readOnly(BytePath)
     case ontoItself(BytePath, String)
     case noDevice(BytePath)
+    case deadLink(BytePath, to: BytePath)
     case unfinished(BytePath)
     case beingWritten(BytePath)
     case otherPartitions(BytePath, BytePath)
@@ -44,6 +45,7 @@ public enum DiskError: Explained, Hashable {
         case .severalNames(let path): "the file \(path) has other names, too, and nothing was written to it"
         case .otherPartitions(let path, let point):
             "what is mounted at \(point) is on \(path), and not where its partition table says: it was divided anew while it was in use"
+        case .deadLink(let path, let target): "\(path) is a link to \(target), which is not there"
         case .noDevice(let path): "there is no device \(path)"
         case .unfinished(let path):
             "\(path) is being restored, and that is not finished: there is no disk to make an image of"
@@ -77,6 +79,7 @@ public enum DiskError: Explained, Hashable {
         case .severalNames: "give the name of a file that is not there yet"
         case .otherPartitions: "restart the machine, or unmount it"
         case .noDevice: "`holdfast disks` lists the disks"
+        case .deadLink: "give the disk itself, or the name of a file that is not there yet"
         case .unfinished: "give the same `holdfast restore` again, which goes on"
         case .beingWritten: "wait until that has ended; no disk is restored to itself"
         case .readOnly: "take the protection off, or take another disk"
@@ -88,7 +91,7 @@ public enum DiskError: Explained, Hashable {
 
     public var exitStatus: Int32 {
         switch self {
-        case .noDisk, .partition, .noDevice: 2
+        case .noDisk, .partition, .noDevice, .deadLink: 2
         case .damagedDescription: 3
         case .different: 1
         default: 4

@@ -24,19 +24,22 @@ public final class TargetDisk: @unchecked Sendable {
     /// - Parameters:
     ///   - size: of the disk in the image: what a new file gets.
     ///   - sectorSize: of the disk in the image: what a file stands for.
+    ///   - isWritten: else it is only looked at, and may be write-protected.
     /// - Throws: `DiskError`; `SystemError`.
-    public init(_ path: BytePath, size: UInt64, sectorSize: Int) throws {
+    public init(_ path: BytePath, size: UInt64, sectorSize: Int, isWritten: Bool = true) throws {
         self.path = path
         device = BlockDevice.at(path)
         if let device {
-            if device.isReadOnly { throw DiskError.readOnly(path) }
+            if isWritten, device.isReadOnly { throw DiskError.readOnly(path) }
             // A partition has no table, and the disk around it another one.
             if device.disk != nil { throw DiskError.partition(path) }
             // Another restore uses it by devices of its own, which are none of the user's to end.
             guard try Descriptor.open(path, .nonBlocking).tryLockPatiently() else { throw DiskError.beingWritten(path) }
             let uses = device.lastingUses()
             guard uses.isEmpty else { throw DiskError.inUse(path, uses.map(\.description)) }
-            do throws(SystemError) { file = try Descriptor.open(path, [.readWrite, .exclusive]) } catch {
+            do throws(SystemError) {
+                file = try Descriptor.open(path, isWritten ? [.readWrite, .exclusive] : .exclusive)
+            } catch {
                 if error.isReadOnly { throw DiskError.readOnly(path) }
                 throw error.code == EBUSY ? DiskError.inUse(path, ["the kernel or a program holds it"]) : error
             }
@@ -51,6 +54,7 @@ public final class TargetDisk: @unchecked Sendable {
             try file.forgetCachedBlocks()
             (isBlank, isNew) = (false, false)
         } else {
+            if let target = linkToNothing(path) { throw DiskError.deadLink(path, to: target) }
             isNew = !exists(path)
             // A device that is not there is mistyped, and a file in its place is in memory.
             if isNew, path.isBelow("/dev"), !path.isBelow("/dev/shm") { throw DiskError.noDevice(path) }
@@ -59,7 +63,7 @@ public final class TargetDisk: @unchecked Sendable {
                 (isBlank, self.size) = (true, size)
             } else {
                 do throws(SystemError) {
-                    file = try Descriptor.open(path, [.readWrite, .noFollow, .nonBlocking])
+                    file = try Descriptor.open(path, [isWritten ? .readWrite : [], .noFollow, .nonBlocking])
                 } catch { throw error.code == EISDIR || error.code == ELOOP ? DiskError.noDisk(path) : error }
                 let status = try file.status()
                 guard status.kind == .file else { throw DiskError.noDisk(path) }
@@ -67,7 +71,7 @@ public final class TargetDisk: @unchecked Sendable {
                 let loops = BlockDevice.lastingLoops(on: FileIdentity(status))
                 guard loops.isEmpty else { throw DiskError.inUse(path, loops.map { "\($0) stands on it" }) }
                 // Somebody may have given another file this name, too.
-                guard status.linkCount == 1 else { throw DiskError.severalNames(path) }
+                guard !isWritten || status.linkCount == 1 else { throw DiskError.severalNames(path) }
                 isBlank = status.size == 0
                 self.size = isBlank ? size : status.size
             }

@@ -13,7 +13,8 @@ extension Stick {
     /// - Throws: where the check itself could not be made; what it finds goes to `findings`.
     public func check(_ loaders: StickLoaders?, progress: Progress, findings: Findings) throws -> [String] {
         progress.expect(bytes: dataSize, items: 0)
-        let notes = try checkBootFiles(loaders, findings)
+        var notes = try checkBootFiles(loaders, findings)
+        if target.device?.isReadOnly == true { notes.append("\(target.path) is write-protected") }
         try checkFileSystem(
             StickLayout.boot, "the file system that it starts from", "`holdfast stick update` makes it anew", findings)
         try checkFileSystem(layout.data, "the file system with the images", "`fsck.fat -a` mends it", findings)
@@ -54,7 +55,7 @@ extension Stick {
             guard error.code == EFBIG else { throw error }
             damaged(Self.sums, "it is not what was written")
         }
-        for name in Set(bootFiles).union(digests.keys.filter { $0.hasPrefix("EFI/") }).sorted() {
+        for name in Set(bootFiles).union(digests.keys.filter { $0.hasPrefix("EFI/") || $0 == Self.autoName }).sorted() {
             try stop.checkStop()
             do {
                 let copy = try bootFile(name, on: device, to: scratch)
@@ -68,7 +69,19 @@ extension Stick {
                 }
             } catch let error as StickError { damaged(name, "\(error)") }
         }
-        return try loaders.map { try ages($0, digests) } ?? []
+        let auto = digests[Self.autoName] == nil ? [] : ["it is for series production: it restores by itself (--auto)"]
+        return try auto + (loaders.map { try ages($0, digests) } ?? [])
+    }
+
+    /// What the stick does by itself; nil where it does nothing.
+    /// - Throws: where that cannot be told.
+    public func auto() throws -> [UInt8]? {
+        let scratch = try ScratchFolder()
+        let device = try target.loop(StickLayout.boot, isWritten: false)
+        let list = try FATFile.run(["mdir", "-i", ProgramWord(device.path), "-b", "::/holdfast"])
+        let names = String(decoding: list, as: UTF8.self).split(separator: "\n")
+        guard names.contains(where: { $0.lowercased().hasSuffix("/auto.toml") }) else { return nil }
+        return try readWhole(bootFile(Self.autoName, on: device, to: scratch), limit: 1 << 16)
     }
 
     /// Which loaders this machine has in another state than the stick: firmware stops starting old ones at times.
@@ -84,7 +97,7 @@ extension Stick {
 
     private func checkFileSystem(_ range: Range<UInt64>, _ what: String, _ mend: String, _ findings: Findings) throws {
         let loop = try target.loop(range, isWritten: false)
-        let result = try runProgram(["fsck.fat", "-n", ProgramWord(loop.path)])
+        let result = try withExtendedLifetime(loop) { try runProgram(["fsck.fat", "-n", ProgramWord(loop.path)]) }
         if result.status != 0 {
             let words = result.lines.dropFirst().first.map { ": " + printable($0.utf8) } ?? ""
             findings.add(Finding(.damaged, subject: "\(target.path)", "\(what) is not in order\(words); \(mend)"))

@@ -36,22 +36,29 @@ public final class Stick {
     }
 
     /// A stick.
+    /// - Parameter isWritten: else it is only looked at, and may be write-protected.
     /// - Throws: `StickError.noStick`, `DiskError`, `SystemError`.
-    public init(opening path: BytePath, stop: Stop) throws {
+    public init(opening path: BytePath, isWritten: Bool = true, stop: Stop) throws {
         self.stop = stop
-        guard exists(path) else { throw SystemError(ENOENT, "open", path.description) }
-        target = try TargetDisk(path, size: 0, sectorSize: 512)
+        guard exists(path) || linkToNothing(path) != nil else {
+            throw SystemError(ENOENT, "open", path.description)
+        }
+        target = try TargetDisk(path, size: 0, sectorSize: 512, isWritten: isWritten)
         guard target.sectorSize == 512 else { throw StickError.sectors(path, target.sectorSize) }
         guard let table = try PartitionTable.read(target.bytes), let layout = StickLayout(table),
             layout.data.upperBound <= target.size
         else { throw StickError.noStick(path, reason: "its partitions are others") }
-        var label = [UInt8](repeating: 0, count: 11)
-        let target = target
-        try label.withUnsafeMutableBytes { try target.read(into: $0, at: StickLayout.boot.lowerBound + 71) }
-        guard label == Array(Self.bootLabel.utf8) + Array("    ".utf8) else {
+        self.layout = layout
+        guard try isLabelled() else {
             throw StickError.noStick(path, reason: "the partition that starts a machine is another one")
         }
-        self.layout = layout
+    }
+
+    /// Whether what a machine starts from has the label that it has on a stick.
+    func isLabelled() throws -> Bool {
+        var label = [UInt8](repeating: 0, count: 11)
+        try label.withUnsafeMutableBytes { try target.read(into: $0, at: StickLayout.boot.lowerBound + 71) }
+        return label == Array(Self.bootLabel.utf8) + Array("    ".utf8)
     }
 
     private static let bootLabel = "HF-BOOT"
@@ -61,10 +68,13 @@ public final class Stick {
     // MARK: Making
 
     /// Makes the stick. Its first sector comes last: a crash before leaves a medium on which nothing is, and the same call makes it anew.
+    /// - Parameter auto: the file that says what it does by itself.
     /// - Returns: what the stick cannot do, because this machine has nothing for it.
-    public func make(_ loaders: StickLoaders, parts: BytePath?, progress: Progress) throws -> [String] {
+    public func make(
+        _ loaders: StickLoaders, parts: BytePath?, auto: [UInt8]? = nil, progress: Progress
+    ) throws -> [String] {
         let scratch = try ScratchFolder()
-        let (boot, bios, lacks) = try bootPart(loaders, parts, scratch.path)
+        let (boot, bios, lacks) = try bootPart(loaders, parts, auto, scratch.path)
         let data = try FATFile(
             scratch.path.appending("data"), size: dataSize, start: layout.data.lowerBound, label: Self.dataLabel,
             id: layout.id)
@@ -85,10 +95,13 @@ public final class Stick {
     }
 
     /// Makes what starts a machine anew; the images stay. A crash leaves a stick that starts nothing, with its images, and the same call goes on.
+    /// - Parameter auto: the file that says what it does by itself.
     /// - Returns: what the stick cannot do, because this machine has nothing for it.
-    public func update(_ loaders: StickLoaders, parts: BytePath?, progress: Progress) throws -> [String] {
+    public func update(
+        _ loaders: StickLoaders, parts: BytePath?, auto: [UInt8]? = nil, progress: Progress
+    ) throws -> [String] {
         let scratch = try ScratchFolder()
-        let (boot, bios, lacks) = try bootPart(loaders, parts, scratch.path)
+        let (boot, bios, lacks) = try bootPart(loaders, parts, auto, scratch.path)
         progress.expect(bytes: try 2 * boot.pieces(), items: 0)
         try write(boot, bios, check: [], progress)
         return lacks
@@ -97,12 +110,14 @@ public final class Stick {
     private typealias BIOS = (code: [UInt8], core: [UInt8])
 
     /// The file system that firmware starts from.
-    private func bootPart(_ loaders: StickLoaders, _ parts: BytePath?, _ scratch: BytePath) throws -> (
-        FATFile, BIOS, [String]
-    ) {
+    private func bootPart(_ loaders: StickLoaders, _ parts: BytePath?, _ auto: [UInt8]?, _ scratch: BytePath) throws
+        -> (
+            FATFile, BIOS, [String]
+        )
+    {
         let folder = scratch.appending("live")
         try makeFolders(folder)
-        let live = try LiveSystem(in: folder, medium: layout.name, parts: parts, stop: stop)
+        let live = try LiveSystem(in: folder, medium: layout.name, parts: parts, auto: auto, stop: stop)
         let bios = try loaders.forBIOS(layout, scratch: scratch)
         guard bios.core.count <= Int(StickLayout.boot.lowerBound) - 512 else {
             throw StickError.bootTooLarge(needed: UInt64(bios.core.count), room: StickLayout.boot.lowerBound - 512)
@@ -140,6 +155,8 @@ public final class Stick {
         // What stands before the partitions, to compare it with.
         try put(Array(bios.code.prefix(440)), Self.codeName)
         try put(bios.core, Self.coreName)
+        // For the next update, and for whoever asks what this stick does.
+        if let auto { try put(auto, Self.autoName) }
         try boot.put(sums, as: Self.sums)
         try Descriptor.open(scratch, .directory).removeTree(Array("live".utf8))
         return (boot, bios, live.lacks)
@@ -148,6 +165,7 @@ public final class Stick {
     static let sums = "holdfast/SHA256SUMS"
     static let codeName = "holdfast/boot.img"
     static let coreName = "holdfast/core.img"
+    static let autoName = "holdfast/auto.toml"
     /// What firmware and the loaders read, and has to be whole.
     var bootFiles: [String] {
         [

@@ -83,13 +83,20 @@ struct TargetOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Cut the single file into parts of this length (700M, 4GiB).", valueName: "size"))
+            "Cut the single file into parts of this length (700M, 4GiB), 256K or more.", valueName: "size"))
     var partSize: SizeArgument?
+
+    private static let smallestPart: UInt64 = 256_000
 
     func check() throws {
         if (to == nil) == (output == nil) { throw ValidationError("Give either --to STORE or --output FILE.") }
         if partSize != nil && output?.isStandard != false {
             throw ValidationError("--part-size goes with --output FILE.")
+        }
+        if let partSize, partSize.bytes < Self.smallestPart {
+            throw ValidationError(
+                "--part-size is 256K or more: all parts are open until the last is written, and a system allows only so many."
+            )
         }
     }
 }

@@ -4,6 +4,7 @@ internal import ArgumentParser
 internal import Disks
 internal import Images
 internal import Platform
+internal import Reporting
 internal import Stewardship
 internal import Stores
 
@@ -31,6 +32,9 @@ struct BackupCommand: StatefulCommand {
 
     @Flag(help: "With --disk: show what would be read, and how; make no image.")
     var dryRun = false
+
+    @Flag(help: ArgumentHelp("With --dry-run: look for what was changed last, too.", visibility: .hidden))
+    var newestChange = false
 
     @Option(
         help: ArgumentHelp("Back up the protected tree as it was at this restore point.", valueName: "name"),
@@ -65,6 +69,7 @@ struct BackupCommand: StatefulCommand {
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func check() throws {
+        if newestChange && !dryRun { throw ValidationError("--newest-change goes with --dry-run.") }
         if dryRun && disk == nil { throw ValidationError("--dry-run goes with --disk.") }
         if !dryRun { try target.check() }
         if disk != nil && (!sources.isEmpty || point != nil) {
@@ -87,8 +92,9 @@ struct BackupCommand: StatefulCommand {
         try disk?.refuseMistypedDisk(otherwise: "a file is given by its path")
         let survey = try disk.map { try DiskSurvey(SourceDisk($0.absolute)) }
         if let survey, dryRun {
+            let newest = newestChange ? survey.newestChange(session.progress.stop) : nil
             session.show(
-                [("disks", .list([survey.document()]))],
+                [("disks", .list([survey.document(newestChange: newest)]))],
                 summary: survey.lines() + [
                     "what can be read and what not shows when it is read: a plan reads no contents"
                 ])

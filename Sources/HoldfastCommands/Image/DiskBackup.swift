@@ -38,8 +38,10 @@ extension DiskSurvey {
         return "\(volume.stream): \(what): \(how); \(volume.reason)"
     }
 
-    func document() -> JSON {
+    /// - Parameter newestChange: when something of it was changed last; nil: that was not asked for, or is not known.
+    func document(newestChange: Timestamp? = nil) -> JSON {
         .object([
+            ("newestChange", newestChange.map { .number(UInt64(clamping: $0.seconds)) }),
             ("disk", .text(description.name)), ("bytes", .number(description.size)),
             ("snapshots", description.snapshots.map { .list($0.map(JSON.text)) }),
             ("serial", description.serial.map(JSON.text)),

@@ -8,6 +8,7 @@ extension PathArgument {
     /// Refuses a bare word that nothing here is called by: as a rule it is the name of a device without its folder.
     /// - Parameter otherwise: what is typed where that is not what is meant.
     func refuseMistypedDisk(otherwise: String) throws {
+        if let target = linkToNothing(path) { throw DiskError.deadLink(path, to: target) }
         guard !path.bytes.contains(UInt8(ascii: "/")), !exists(path) else { return }
         let device = BytePath("/dev").appending(path.bytes)
         throw Problem.usage(

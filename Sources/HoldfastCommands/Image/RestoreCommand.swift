@@ -48,6 +48,12 @@ struct RestoreCommand: HoldfastCommand {
     )
     var dryRun = false
 
+    @Option(
+        help: ArgumentHelp(
+            "With --disk: write what came of it into a new file, too, as --json prints it.", valueName: "file",
+            visibility: .hidden))
+    var report: PathArgument?
+
     @Flag(help: "Copy the image to this machine first, and check the copy; a medium may then be pulled.")
     var copyFirst = false
 
@@ -75,6 +81,7 @@ struct RestoreCommand: HoldfastCommand {
                 "--confirm, --no-read-back, --exact, --new-identity, --same-identity, --no-firmware and --incomplete go with --disk."
             )
         }
+        if report != nil && (disk == nil || dryRun) { throw ValidationError("--report goes with --disk.") }
         try onDisk.check()
         if to == nil && disk == nil && !dryRun { throw ValidationError("Give --to DIR, --disk DEVICE, or --dry-run.") }
     }
@@ -124,6 +131,7 @@ struct RestoreCommand: HoldfastCommand {
             let restore = DiskRestore(disk: try disk.absolute, asked: onDisk, isDryRun: dryRun)
             let outcome = try restore.perform(reader, session)
             first.finish(session)
+            if let report { try writeNew(report.absolute, Array((session.document + "\n").utf8)) }
             return outcome
         }
         let report = try session.working {

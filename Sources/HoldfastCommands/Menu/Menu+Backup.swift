@@ -18,7 +18,10 @@ extension Menu {
         if let store = place(of: target) { return try backup(subject, to: target, store) }
         let host = try self.host(of: subject)
         let name = try askName(offered: MenuNames.image(of: host, at: Timestamp.now().local("%Y-%m-%dT%H%M")))
-        let (keys, free) = try look(at: target)
+        let (named, free) = try look(at: target)
+        let passphrase = try named == nil ? askNewPassphrase() : nil
+        defer { passphrase?.file?.erase() }
+        let keys = named ?? (passphrase?.options ?? [], "passphrase")
         let wantsLabel = try terminal.choose(.labelWanted, [MenuWord.yes, .no]) == 0
         let folder = folder(of: target)
         let image = folder.appending(name + MenuContent.ending)
@@ -33,7 +36,8 @@ extension Menu {
         let label = MenuLabel(
             image: name + MenuContent.ending, host: host, time: Timestamp.now().localText,
             machine: HostFacts.hardwareSeries, content: facts(of: subject)?.lines ?? [shown(subject)],
-            used: facts(of: subject)?.used, smallestTarget: facts(of: subject)?.smallestTarget, opensWith: keys.words)
+            used: facts(of: subject)?.used, smallestTarget: facts(of: subject)?.smallestTarget,
+            newest: try newestChange(of: subject), opensWith: keys.words)
         try carryOut(command, onto: target) { status in
             if [0, 3].contains(status), wantsLabel { write(label, beside: image) }
         }
@@ -52,7 +56,7 @@ extension Menu {
         if try terminal.choose(.backupWhat, [MenuWord.wholeDisk, .folderOrFile]) == 1 {
             return .folder(try terminal.askPath(.typeFolder, mustExist: true))
         }
-        let path = try chooseDisk(.whichDisk, other: .otherDisk)
+        let path = try chooseDisk(.whichDisk, other: .otherDisk, isRead: true)
         terminal.say(.looking)
         return .disk(path, try MenuDiskFacts(path, given: given, session))
     }
@@ -75,6 +79,21 @@ extension Menu {
         return nil
     }
 
+    /// When something of it was changed last, as it is shown; nil: that cannot be told, or would take too long.
+    private func newestChange(of subject: MenuSubject) throws -> String? {
+        switch subject {
+        case .disk(_, let facts): return facts.newest
+        case .folder(let path):
+            let root = try Descriptor.open(path, .place)
+            let status = try root.status()
+            if status.kind == .file { return Text.localMinute(status.modified) }
+            if status.kind != .directory { return nil }
+            terminal.say(.looking)
+            return try NewestChange.below(Descriptor.open(path, .directory), staying: true, stop: session.progress.stop)
+                .map(Text.localMinute)
+        }
+    }
+
     /// The machine that it is of: on a rescue stick, that of the disk.
     private func host(of subject: MenuSubject) throws -> String {
         if let host = facts(of: subject)?.host, !host.isEmpty { return Text.safe(host) }
@@ -86,12 +105,20 @@ extension Menu {
     // MARK: Who opens it
 
     /// Who can open what is made there, and how much room there is.
-    private func look(at target: MenuTarget) throws -> (keys: (options: [ProgramWord], words: String), free: UInt64) {
-        func look(_ folder: BytePath) throws -> (keys: (options: [ProgramWord], words: String), free: UInt64) {
+    private func look(at target: MenuTarget) throws -> (named: (options: [ProgramWord], words: String)?, free: UInt64) {
+        func look(_ folder: BytePath) throws -> (named: (options: [ProgramWord], words: String)?, free: UInt64) {
             (try recipients(lookingIn: folder), try Descriptor.open(folder, .directory).space().free)
         }
         guard target.isOnStick, let stick else { return try look(folder(of: target)) }
         return try stick.use(writing: false, self, look)
+    }
+
+    private func askNewPassphrase() throws -> (file: MenuKeyFile?, options: [ProgramWord]) {
+        terminal.say(.noRecipients)
+        // The menu was told of a file that has it.
+        if session.global.passphraseFile != nil { return (nil, ["--passphrase"]) }
+        let file = try newPassphrase()
+        return (file, ["--passphrase", "--passphrase-file", ProgramWord(file.path)])
     }
 
     private func warning(ofRoom free: UInt64, for subject: MenuSubject) -> [String] {

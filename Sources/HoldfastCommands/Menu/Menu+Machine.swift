@@ -10,12 +10,17 @@ extension Menu {
 
     func points() throws {
         if let machine { return try machine.whileUp(self) { try points(of: $0) } }
-        if isLive { throw said(.pointsNotLive) }
-        try points(of: nil)
+        guard isLive else { return try points(of: nil) }
+        let resting = try chooseResting()
+        try points(of: resting.place) { isChanged, body in try resting.whileMounted(writing: isChanged, body) }
     }
 
-    /// - Parameter place: where the machine is that does not run; nil: it is this one.
-    private func points(of place: MenuMachine.Place?) throws {
+    /// - Parameters:
+    ///   - place: where the machine is that does not run; nil: it is this one.
+    ///   - whileThere: has it there for one command, which changes something or not.
+    private func points(
+        of place: MenuMachine.Place?, whileThere: (Bool, () throws -> Void) throws -> Void = { try $1() }
+    ) throws {
         let choices: [(title: MenuWord, words: [ProgramWord], changes: Bool)] = [
             (.pointsStatus, ["status"], false), (.pointsRollback, ["rollback"], true), (.pointsUndo, ["undo"], true),
             (.pointsReset, ["factory-reset"], true), (.filterStatus, ["filter", "status"], false),
@@ -28,7 +33,7 @@ extension Menu {
             let command = ["holdfast"] + choice.words + (place?.options(for: choice.words) ?? [])
             // The command shows what it would do, and asks once more.
             if choice.changes { try confirm([MenuWord.asksOnceMore.text(terminal.language)], [command]) }
-            try carryOut(command)
+            try whileThere(choice.changes) { try carryOut(command) }
         }
     }
 

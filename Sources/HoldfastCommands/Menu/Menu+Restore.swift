@@ -5,7 +5,7 @@ internal import Platform
 internal import Reporting
 
 /// Where an image is read from.
-private enum MenuSource {
+enum MenuSource {
     case file(BytePath, MenuContent.Image?)
     case store([UInt8])
 
@@ -23,6 +23,12 @@ private enum MenuSource {
         }
     }
 
+    /// Bytes of the smallest disk for it, where somebody has written that beside it.
+    var smallestTarget: UInt64? {
+        if case .file(_, let image) = self { return image?.label?.smallestTarget }
+        return nil
+    }
+
     var isStore: Bool {
         if case .store = self { return true }
         return false
@@ -32,7 +38,7 @@ private enum MenuSource {
 extension Menu {
     func restore() throws {
         try withSource { source, root in
-            try withKey(lookingIn: root) { key in
+            try withKey(to: source.words, lookingIn: root) { key in
                 while true {
                     switch try terminal.choose(
                         MenuWord.restoreWhat.text(terminal.language, [source.shown]),
@@ -67,7 +73,7 @@ extension Menu {
     }
 
     private func restoreToDisk(_ source: MenuSource, _ key: [ProgramWord]) throws {
-        let disk = try chooseDisk(.ontoWhichDisk, other: .otherDisk)
+        let disk = try chooseDisk(.ontoWhichDisk, other: .otherDisk, smallest: source.smallestTarget)
         tellFit(of: source, on: disk)
         try restore(
             source, key, to: ["--disk", ProgramWord(disk)],
@@ -91,11 +97,24 @@ extension Menu {
     private func restore(
         _ source: MenuSource, _ key: [ProgramWord], to target: [ProgramWord], says lines: [String]
     ) throws {
+        let copy = try copyFirst(of: source)
+        defer { copy?.remove() }
+        let words = copy.map { ["--input", ProgramWord($0.image)] } ?? source.words
+        let copiesStore = try copy == nil && offersCopy(of: source)
         let checks = try terminal.choose(.checkFirst, [MenuWord.checkFirstYes, .checkFirstNo]) == 0
         let all: [ProgramWord] = source.isStore ? ["--read-data"] : []
-        let verify = ["holdfast", "verify"] + source.words + all + key
-        let command = ["holdfast", "restore"] + source.words + target + key
-        try confirm(lines, (checks ? [verify] : []) + [command])
+        let verify = ["holdfast", "verify"] + words + all + key
+        let command = ["holdfast", "restore"] + words + (copiesStore ? ["--copy-first"] : []) + target + key
+        try confirm(lines, (copy.map { [$0.command] } ?? []) + (checks ? [verify] : []) + [command])
+        if let copy {
+            try copy.prepare()
+            let status = try start(copy.command)
+            if status != 0 {
+                tell(status: status, ofOther: true)
+                return try terminal.waitForEnter()
+            }
+            terminal.say(.inMemoryNow)
+        }
         if checks {
             let status = try start(verify)
             tell(status: status)
@@ -111,10 +130,10 @@ extension Menu {
 
     /// Says whether the label beside the image says that it fits. The command itself looks again, at the image.
     private func tellFit(of source: MenuSource, on disk: BytePath) {
-        guard case .file(_, let image) = source, let smallest = image?.label?.smallestTarget,
-            let size = BlockDevice.at(disk)?.size
-        else { return }
-        terminal.say(size >= smallest ? .fits : .doesNotFit, Text.size(smallest), Text.size(size))
+        guard let smallest = source.smallestTarget, let size = BlockDevice.at(disk)?.size, size >= smallest else {
+            return
+        }
+        terminal.say(.fits, Text.size(smallest), Text.size(size))
     }
 
     // MARK: Copy or verify
@@ -122,7 +141,7 @@ extension Menu {
     func copyOrVerify() throws {
         let isCopy = try terminal.choose(.whatToDo, [MenuWord.verifyImage, .copyImage]) == 1
         try withSource { source, root in
-            try withKey(lookingIn: root) { key in
+            try withKey(to: source.words, lookingIn: root) { key in
                 if isCopy {
                     try copy(source, key, isOnStick: root != nil && root == stick?.root)
                 } else {
@@ -196,7 +215,8 @@ extension Menu {
                 + MenuWord.withoutLabel.text(terminal.language, [Text.localMinute(image.modified)])
         }
         let fit = MenuWord.sameHardware.text(terminal.language)
-        return "\(name)  \(Text.size(image.size))  \(label.host), \(label.time)"
+        let newest = label.newest.map { ", " + MenuWord.newestChange.text(terminal.language, [$0]) } ?? ""
+        return "\(name)  \(Text.size(image.size))  \(label.host), \(label.time)\(newest)"
             + (label.isOfThisHardware == true
                 ? "  (\(fit))" : label.isOfThisHardware == false ? "  (\(label.machine))" : "")
     }

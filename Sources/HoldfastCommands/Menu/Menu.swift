@@ -14,6 +14,8 @@ final class Menu {
     let machine: MenuMachine?
     /// Options for each command.
     let given: [ProgramWord]
+    /// Devices that alone count where a machine or its disk is looked for; empty: all.
+    let among: [BytePath]
 
     /// Something that ends an action, said in the language of the menu.
     struct Said: Error {
@@ -22,7 +24,7 @@ final class Menu {
 
     init(
         _ terminal: MenuTerminal, session: Session, stick: MenuStick?, isLive: Bool, machine: MenuMachine?,
-        given: [ProgramWord]
+        given: [ProgramWord], among: [BytePath]
     ) {
         self.terminal = terminal
         self.session = session
@@ -30,6 +32,7 @@ final class Menu {
         self.isLive = isLive
         self.machine = machine
         self.given = given
+        self.among = among
     }
 
     // MARK: What is offered
@@ -65,7 +68,9 @@ final class Menu {
     }
 
     /// Until the end of the input, or of the menu where it is not all that runs.
-    func run() throws {
+    /// - Parameter first: what is done before anybody is asked anything.
+    func run(_ first: (Menu) throws -> Void) throws {
+        try first(self)
         try chooseLanguage()
         while true {
             let entries = entries

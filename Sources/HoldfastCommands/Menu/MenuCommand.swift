@@ -31,9 +31,23 @@ struct MenuCommand: HoldfastCommand {
     @Flag(help: ArgumentHelp("With --live: it is a machine's own recovery system.", visibility: .hidden))
     var machine = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Do first what this file says, after a countdown, as a stick that was made with `stick create --auto FILE` does it.",
+            valueName: "file", visibility: .hidden))
+    var auto: PathArgument?
+
+    @Option(
+        help: ArgumentHelp(
+            "With --live: only this disk counts where the machine's is looked for; may be repeated.",
+            valueName: "device", visibility: .hidden))
+    var among: [PathArgument] = []
+
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
 
     func check() throws {
+        if auto != nil, !live || stick == nil { throw ValidationError("--auto goes with --live and --stick.") }
+        if !live, !among.isEmpty { throw ValidationError("--among goes with --live.") }
         if machine, !live || stick != nil { throw ValidationError("--machine goes with --live, and not with --stick.") }
         if global.json { throw ValidationError("A menu is for people: no --json.") }
         if global.yes { throw ValidationError("A menu asks: no --yes.") }
@@ -51,12 +65,22 @@ struct MenuCommand: HoldfastCommand {
         let menu = Menu(
             MenuTerminal(session.progress.stop), session: session,
             stick: try stick.map { MenuStick(MediumLocation($0.path.bytes) == nil ? try $0.absolute : $0.path) },
-            isLive: live, machine: machine ? MenuMachine() : nil, given: words)
-        do { try menu.run() } catch is MenuTerminal.Ended {
+            isLive: live, machine: machine ? MenuMachine() : nil, given: words,
+            among: try among.map { try $0.absolute })
+        do { try menu.run(first) } catch is MenuTerminal.Ended {
             // A line that is gone ends it at once, however often it is started anew: not a hundred times a second.
             sleep(1)
         }
         return .done
+    }
+
+    /// Series production, where that is what the stick is for.
+    private func first(_ menu: Menu) throws {
+        guard let auto else { return }
+        let path = try auto.absolute
+        let bytes = try readRegular(path, limit: SeriesPlan.longest)
+        let series = MenuSeries(plan: try SeriesPlan(bytes, path: path), among: menu.among)
+        try menu.produce(series, mark: MenuSeries.mark(bytes, path))
     }
 
     /// What was said to the menu and is meant for each command.

@@ -17,6 +17,8 @@ enum MenuContent {
         var path: BytePath
         /// Of all its parts.
         var size: UInt64
+        /// The parts behind the first.
+        var more: [BytePath]
         var modified: Timestamp
         /// What is written beside it; nobody vouches for that.
         var label: MenuLabel?
@@ -29,12 +31,14 @@ enum MenuContent {
         let first = sizes.filter { isImageName($0.key.lastComponent) }
         return first.map { path, status in
             var size = status.size
-            var part = 2
-            while let next = sizes[BytePath(path.bytes + Array(".\(part)".utf8))] {
-                size.add(saturating: next.size)
-                part += 1
+            var more: [BytePath] = []
+            func next() -> BytePath { BytePath(path.bytes + Array(".\(more.count + 2)".utf8)) }
+            while let part = sizes[next()] {
+                size.add(saturating: part.size)
+                more.append(next())
             }
-            return Image(path: path, size: size, modified: status.modified, label: MenuLabel(beside: path))
+            return Image(
+                path: path, size: size, more: more, modified: status.modified, label: MenuLabel(beside: path))
         }
         .sorted { one, other in
             if one.modified != other.modified { return one.modified > other.modified }
@@ -70,7 +74,7 @@ enum MenuContent {
 
     private static func isIdentity(_ path: BytePath) -> Bool {
         // What cannot be read is no key that could be used.
-        guard var bytes = try? readRegular(path, limit: 1 << 16) else { return false }
+        guard var bytes = try? readRegular(path, limit: 1 << 16, followsLinks: false) else { return false }
         defer { erase(&bytes) }
         let mark = Array("AGE-SECRET-KEY-1".utf8)
         return bytes.split(whereSeparator: { $0 == 0x0a || $0 == 0x0d }).contains { line in
@@ -82,7 +86,7 @@ enum MenuContent {
     static func recipients(in root: BytePath) throws -> [(line: Int, name: String)]? {
         let path = root.appending(recipientsName)
         let bytes: [UInt8]
-        do throws(SystemError) { bytes = try readRegular(path, limit: 1 << 16) } catch {
+        do throws(SystemError) { bytes = try readRegular(path, limit: 1 << 16, followsLinks: false) } catch {
             if error.isAbsent { return nil }
             throw error
         }

@@ -12,6 +12,8 @@ struct MenuDiskFacts {
     /// Bytes that are read of it.
     var used: UInt64
     var smallestTarget: UInt64
+    /// When something of it was changed last, as it is shown; nil: that is not known.
+    var newest: String?
 
     /// What `backup --dry-run --json` says.
     private struct Answer: Decodable {
@@ -21,6 +23,7 @@ struct MenuDiskFacts {
             var serial: String?
             var host: String?
             var smallestTarget: UInt64
+            var newestChange: Int64?
             var volumes: [Volume]
         }
 
@@ -44,7 +47,8 @@ struct MenuDiskFacts {
     /// - Parameter given: the menu's own options for each command.
     init(_ path: BytePath, given: [ProgramWord], _ session: Session) throws {
         let words: [ProgramWord] = [
-            ProgramWord(try ProgramFiles.executable), "backup", "--dry-run", "--json", "--disk", ProgramWord(path),
+            ProgramWord(try ProgramFiles.executable), "backup", "--dry-run", "--newest-change", "--json", "--disk",
+            ProgramWord(path),
         ]
         let result = try runProgram(
             words + given,
@@ -69,5 +73,6 @@ struct MenuDiskFacts {
             }
         used = disk.volumes.reduce(into: UInt64(0)) { $0.add(saturating: $1.used) }
         smallestTarget = disk.smallestTarget
+        newest = disk.newestChange.map { Text.localMinute(Timestamp(seconds: $0, nanoseconds: 0)) }
     }
 }

@@ -2,17 +2,18 @@
 // made.
 
 internal import Cryptography
-internal import Glibc
 internal import Images
-internal import Machine
 internal import Platform
 
 extension Menu {
     /// Has a key chosen, and keeps it as long as `body` lasts.
     /// - Parameters:
+    ///   - source: the words that name what it opens.
     ///   - root: where files of keys are looked for; nil: nowhere.
     ///   - body: gets the options that a command takes for it.
-    func withKey<R>(lookingIn root: BytePath?, _ body: ([ProgramWord]) throws -> R) throws -> R {
+    func withKey<R>(
+        to source: [ProgramWord], lookingIn root: BytePath?, _ body: ([ProgramWord]) throws -> R
+    ) throws -> R {
         let files = try root.map { try MenuContent.identities(below: $0) } ?? []
         let choice = try terminal.choose(
             MenuWord.whichKey.text(terminal.language),
@@ -20,7 +21,7 @@ extension Menu {
                 + files.map { MenuWord.keyFile.text(terminal.language, ["\($0)"]) }
                 + [MenuWord.otherKeyFile, .typedKey].map { $0.text(terminal.language) })
         switch choice {
-        case 0: return try body([])
+        case 0: return try withPassphrase(of: source, body)
         case let number where (1..<files.count + 1).contains(number):
             return try body(["--identity", ProgramWord(files[choice - 1])])
         case files.count + 1:
@@ -30,6 +31,39 @@ extension Menu {
             defer { file.erase() }
             return try body(["--identity", ProgramWord(file.path)])
         }
+    }
+
+    private static let attempts = 3
+
+    /// Has a passphrase typed, and looks whether it opens what it is for; a mistyped one is asked for again.
+    private func withPassphrase<R>(of source: [ProgramWord], _ body: ([ProgramWord]) throws -> R) throws -> R {
+        // The menu was told of a file that has it.
+        if session.global.passphraseFile != nil { return try body([]) }
+        for attempt in 0..<Self.attempts {
+            guard let typed = try terminal.secret(attempt == 0 ? .typePassphrase : .passphraseAgain) else {
+                if attempt == 0 { return try body([]) }
+                break
+            }
+            let file = try MenuKeyFile(passphrase: typed)
+            defer { file.erase() }
+            let options: [ProgramWord] = ["--passphrase-file", ProgramWord(file.path)]
+            let status = try start(["holdfast", "images"] + source + options)
+            if [0, 3].contains(status) { return try body(options) }
+            if status == 130 { break }
+            tell(status: status)
+        }
+        throw MenuTerminal.Back()
+    }
+
+    /// A passphrase for what is about to be made, typed twice.
+    func newPassphrase() throws -> MenuKeyFile {
+        for _ in 0..<Self.attempts {
+            guard let first = try terminal.secret(.newPassphrase) else { break }
+            guard let second = try terminal.secret(.sameAgain) else { break }
+            if first == second { return try MenuKeyFile(passphrase: first) }
+            terminal.say(.passphrasesDiffer)
+        }
+        throw MenuTerminal.Back()
     }
 
     private func typedKey() throws -> MenuKeyFile {
@@ -43,13 +77,10 @@ extension Menu {
         throw MenuTerminal.Back()
     }
 
-    /// For whom a new single file is made: those whom a file on the stick names, or else whoever knows a passphrase.
-    /// - Returns: the options, and what the label says of it.
-    func recipients(lookingIn root: BytePath?) throws -> (options: [ProgramWord], words: String) {
-        guard let root, let names = try MenuContent.recipients(in: root) else {
-            terminal.say(.noRecipients)
-            return (["--passphrase"], "passphrase")
-        }
+    /// For whom a new single file is made: those whom a file beside it names.
+    /// - Returns: the options, and what the label says of it; nil: whoever knows a passphrase.
+    func recipients(lookingIn root: BytePath) throws -> (options: [ProgramWord], words: String)? {
+        guard let names = try MenuContent.recipients(in: root) else { return nil }
         var options: [ProgramWord] = []
         for (line, name) in names {
             do { _ = try RecipientArgument(name) } catch {
@@ -61,63 +92,4 @@ extension Menu {
         terminal.say(.recipientsOf, MenuContent.recipientsName, names.map(\.name).joined(separator: ", "))
         return (options, names.map(\.name).joined(separator: ", "))
     }
-}
-
-/// A key that was typed, as a file that only memory holds and only its owner reads.
-final class MenuKeyFile {
-    let path: BytePath
-
-    init(_ identity: AgeIdentity) throws {
-        let folder = try Self.folder()
-        Self.clear(folder)
-        path = folder.appending("\(Self.start)\(getpid())-\(hexadecimal(try SecureRandom.bytes(8)))")
-        var bytes = IdentityFile.contents(identity)
-        defer { Cryptography.erase(&bytes) }
-        try writeNew(path, bytes, mode: 0o600)
-    }
-
-    /// A folder in memory. What a key was written to on a disk could be found there later.
-    private static func folder() throws -> BytePath {
-        var folders: [BytePath] = ["/dev/shm", HostFacts.environment("XDG_RUNTIME_DIR") ?? "/run"]
-        if HostFacts.isRoot {
-            try makeFolders(Places.runtime, mode: 0o700)
-            folders.insert(Places.runtime, at: 0)
-        }
-        for folder in folders {
-            // A folder that is not there is none in memory.
-            guard let opened = try? Descriptor.open(folder, .directory), let mount = try Mount.holding(opened) else {
-                continue
-            }
-            if mount.isInMemory { return folder }
-        }
-        throw Problem.refused(
-            "there is no folder in memory that a typed key could be kept in meanwhile",
-            hint: "give the key as a file")
-    }
-
-    private static let start = "holdfast-key-"
-
-    /// Erases what a menu has left that was killed.
-    private static func clear(_ folder: BytePath) {
-        for name in BlockDevice.names(in: folder.description) where name.hasPrefix(start) {
-            let rest = name.dropFirst(start.count)
-            guard let process = pid_t(rest.prefix { $0 != "-" }), kill(process, 0) != 0, errno == ESRCH else {
-                continue
-            }
-            erase(folder.appending(name))
-        }
-    }
-
-    /// Its bytes are zeros before its name is gone.
-    func erase() { Self.erase(path) }
-
-    private static func erase(_ path: BytePath) {
-        // Where it is gone already, nothing is left to erase.
-        if let file = try? Descriptor.open(path, [.write, .noFollow]), let size = try? file.status().size {
-            try? file.write([UInt8](repeating: 0, count: Int(clamping: min(size, 1 << 16))))
-        }
-        try? removeFile(path)
-    }
-
-    deinit { erase() }
 }

@@ -16,11 +16,14 @@ struct MenuLabel {
     var content: [String] = []
     var used: UInt64?
     var smallestTarget: UInt64?
+    /// When something in it was changed last, as it is shown; nil: nobody has looked.
+    var newest: String?
     /// Recipients, or "passphrase".
     var opensWith: String
     var size: UInt64?
 
     private static let (hostMark, timeMark, machineMark) = ("host: ", "time: ", "machine: ")
+    private static let newestMark = "newest change: "
     private static let smallestMark = "smallest disk for it, in bytes: "
 
     /// UTF-8 with a mark and Windows' ends of lines. Nothing in it is secret: who opens it is named by public keys.
@@ -30,6 +33,7 @@ struct MenuLabel {
         ]
         lines += content.enumerated().map { ($0.offset == 0 ? "what: " : "      ") + $0.element }
         if let used { lines.append("used: \(Text.size(used))") }
+        if let newest { lines.append(Self.newestMark + newest) }
         if let smallestTarget { lines.append(Self.smallestMark + "\(smallestTarget) (\(Text.size(smallestTarget)))") }
         if let size { lines.append("the image itself: \(Text.size(size))") }
         lines.append("opens with: \(opensWith)")
@@ -58,7 +62,9 @@ extension MenuLabel {
     /// What the text beside an image says; nil where there is none. Anybody may have written it: it is for choosing, and no more.
     init?(beside image: BytePath) {
         // One that cannot be read says nothing, and the image has its own label.
-        guard let bytes = try? readRegular(Self.place(beside: image), limit: 1 << 16) else { return nil }
+        guard let bytes = try? readRegular(Self.place(beside: image), limit: 1 << 16, followsLinks: false) else {
+            return nil
+        }
         let lines = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline).map(String.init)
         func value(_ mark: String) -> String? {
             lines.first { $0.hasPrefix(mark) }.map { Text.safe(String($0.dropFirst(mark.count))) }
@@ -66,6 +72,7 @@ extension MenuLabel {
         guard let host = value(Self.hostMark), let time = value(Self.timeMark) else { return nil }
         self.init(
             image: "", host: host, time: time, machine: value(Self.machineMark) ?? "", opensWith: "")
+        newest = value(Self.newestMark)
         smallestTarget = value(Self.smallestMark).flatMap { UInt64($0.prefix { $0.isASCII && $0.isNumber }) }
     }
 }

@@ -122,27 +122,46 @@ extension Menu {
     }
 
     /// The disks, without the stick's, and without what is no disk of its own.
-    /// - Parameter other: the choice for one that is typed.
+    /// - Parameters:
+    ///   - other: the choice for one that is typed.
+    ///   - smallest: how large it has to be, where that is known.
+    ///   - isRead: nothing is written to it, so that it may be the one that a folder of images is on.
     /// - Returns: its path.
-    func chooseDisk(_ title: MenuWord, other: MenuWord) throws -> BytePath {
-        let stickDisk = stick?.disk
+    func chooseDisk(
+        _ title: MenuWord, other: MenuWord, smallest: UInt64? = nil, isRead: Bool = false
+    ) throws -> BytePath {
+        while true {
+            let path = try chooseAnyDisk(title, other: other, smallest: smallest, isRead: isRead)
+            guard let smallest, let size = BlockDevice.at(path)?.size, size < smallest else { return path }
+            // What the label says is nobody's word: the command looks at the image itself.
+            terminal.say(.doesNotFit, Text.size(smallest), Text.size(size))
+            if try terminal.choose(title, [MenuWord.chooseOtherDisk, .tryAllTheSame]) == 1 { return path }
+        }
+    }
+
+    private func chooseAnyDisk(
+        _ title: MenuWord, other: MenuWord, smallest: UInt64?, isRead: Bool
+    ) throws -> BytePath {
+        let stickDisk = isRead && stick?.isMounted == false ? nil : stick?.disk
         let disks = BlockDevice.disks().filter { disk in
             disk.name != stickDisk && ![.loop, .mapper, .raid].contains(disk.kind)
                 && !["ram", "zram", "sr", "fd", "nbd"].contains { disk.name.hasPrefix($0) }
         }
         let choice = try terminal.choose(
-            title, disks.map(line) + [other.text(terminal.language)])
+            title, disks.map { line($0, smallest: smallest) } + [other.text(terminal.language)])
         if choice < disks.count { return disks[choice].path }
         let path = try terminal.askPath(.typeDisk, mustExist: true)
         if let device = BlockDevice.at(path), device.wholeDisk.name == stickDisk { throw said(.thatIsTheStick) }
         return path
     }
 
-    private func line(_ disk: BlockDevice) -> String {
+    private func line(_ disk: BlockDevice, smallest: UInt64?) -> String {
         let serial = disk.serial.isEmpty ? "-" : Text.safe(disk.serial)
         let use = disk.uses().first.map { Text.safe($0.description) }
         return "\(disk.path)  \(Text.size(disk.size))  \(Text.safe(disk.model))  "
             + MenuWord.serialNumber.text(terminal.language, [serial])
             + (use.map { "  (\($0))" } ?? "")
+            + (smallest.map { $0 > disk.size } == true
+                ? "  (\(MenuWord.tooSmallDisk.text(terminal.language, [Text.size(smallest ?? 0)])))" : "")
     }
 }

@@ -27,9 +27,9 @@ extension Menu {
     ///   - allowsFile: not what is one file already.
     func chooseTarget(allowsStick: Bool = true, allowsFile: Bool = true) throws -> MenuTarget {
         let offersStick = allowsStick && stick != nil
-        let words = (offersStick ? [MenuWord.onStick] : []) + (allowsFile ? [.intoFolder] : []) + [.inStore]
+        let words = (offersStick ? [MenuWord.toStick] : []) + (allowsFile ? [.intoFolder] : []) + [.intoStore]
         switch words[try terminal.choose(.backupWhere, words)] {
-        case .onStick: return try chooseOnStick(allowsFile: allowsFile)
+        case .toStick: return try chooseOnStick(allowsFile: allowsFile)
         case .intoFolder: return .folder(try terminal.askPath(.typeFolder, mustExist: true))
         default: return .store(try terminal.ask(.typeStore))
         }

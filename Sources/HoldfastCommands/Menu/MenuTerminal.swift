@@ -177,6 +177,40 @@ final class MenuTerminal {
         return typed.isEmpty ? nil : typed.withUnsafeBytes { Secret(copying: $0) }
     }
 
+    /// Counts seconds down, on one line.
+    /// - Parameter isOver: whether there is nothing to wait for any more.
+    /// - Returns: whether a key was pressed, whichever it is.
+    func countDown(_ seconds: Int, _ word: MenuWord, isOver: () -> Bool) throws -> Bool {
+        var settings = termios()
+        guard tcgetattr(0, &settings) == 0 else { throw Ended() }
+        var bare = settings
+        bare.c_lflag &= ~tcflag_t(ECHO | ICANON | ISIG)
+        guard tcsetattr(0, TCSAFLUSH, &bare) == 0 else { throw Ended() }
+        defer {
+            tcsetattr(0, TCSAFLUSH, &settings)
+            put("\n")
+        }
+        let end = ContinuousClock.now + .seconds(seconds)
+        var shown = Int.max
+        while true {
+            let left = end - ContinuousClock.now
+            if left <= .zero || isOver() { return false }
+            let rest = Int(left.components.seconds) + 1
+            if rest != shown {
+                shown = rest
+                put("\r" + Text.safe(word.text(language, ["\(rest)"])) + " ")
+            }
+            try stop.checkStop()
+            var ready = pollfd(fd: 0, events: Int16(POLLIN), revents: 0)
+            guard poll(&ready, 1, 200) > 0 else { continue }
+            var byte: UInt8 = 0
+            let count = Glibc.read(0, &byte, 1)
+            if count < 0 && (errno == EINTR || errno == EAGAIN) { continue }
+            guard count > 0 else { throw Ended() }
+            return true
+        }
+    }
+
     func waitForEnter() throws {
         forgetTyped()
         _ = try read(MenuWord.enterGoesOn.text(language))

@@ -60,12 +60,17 @@ enum MenuWord: CaseIterable {
     case typeKeyFile, howToTypeKey, typeKey, restoreWhat, toDisk, toFolder, showNeeds, justCheck
     case ontoWhichDisk, fits, doesNotFit, restoreDiskWill, restoreFolderWill, serialIsAsked, otherHardware
     case refuseOtherHardware, takeOtherHardware, checkFirst, checkFirstYes, checkFirstNo, damagedGoOn
-    case whatToDo, verifyImage, copyImage, asFile, typeImage, copyWill, pointsNotLive
+    case whatToDo, verifyImage, copyImage, asFile, typeImage, copyWill, noMachineFound, whichMachine
     case pointsStatus, pointsRollback, pointsUndo, pointsReset, filterStatus, filterDisable, pointsLog
     case asksOnceMore, wipeWhich, noDevice, wipeHow, wipeClear, wipePurge, wipeWill, certificateGoes
     case noCertificate, whichKeyboard, keyboardIsSet, shellEnds, endWill, noInterface, whichInterface
     case networkHow, networkAutomatic, networkByHand, networkWill, noNetworkClient, typeAddress, typeGateway
     case typeNameServer, noAddress, nameServerGoes, machineNotUp, typePassword, wrongPassword, noPassword
+    case toStick, intoStore, typePassphrase, passphraseAgain, newPassphrase, sameAgain, passphrasesDiffer, tooSmallDisk
+    case chooseOtherDisk, tryAllTheSame, newestChange, copyFirst, copyFirstYes, copyFirstNo, copyStoreFirstYes,
+        inMemoryNow
+    case seriesHeading, seriesWill, seriesNewIdentity, seriesSameIdentity, seriesCountdown, seriesStopped
+    case seriesReport, seriesDone, seriesNotDone, seriesNoReport
 
     /// The text with what is put in.
     func text(_ language: MenuLanguage, _ arguments: [String] = []) -> String {

@@ -20,6 +20,9 @@ final class Session: Sendable {
     /// What was shown as the result, in sentences.
     var summary: [String] { shown.monitor.withLock { shown.lines } }
 
+    /// The same as a document, in one line.
+    var document: String { shown.monitor.withLock { shown.document }.encoded }
+
     let loaded = Loaded()
 
     /// What is opened once a command.
@@ -53,6 +56,7 @@ final class Session: Sendable {
         var lines: [String] = []
         var remembered: [String] = []
         var approver: String?
+        var document = JSON.object([])
     }
 
     /// The options that matter below, apart from ArgumentParser's wrappers.
@@ -229,6 +233,11 @@ final class Session: Sendable {
         _ options: RecipientOptions, of subject: String, isAsked: Bool = false
     ) throws -> [StoreRecipient] {
         var result = options.recipients.map { StoreRecipient.age($0.recipient) }
+        if !options.passphrase, let file = global.passphraseFile {
+            console.warning(
+                "the passphrase in \(file) will not open \(subject): with `--passphrase` beside --passphrase-file it does"
+            )
+        }
         if options.passphrase { result.append(.passphrase(try newPassphrase())) }
         if !result.isEmpty { return Self.withoutDoubles(result) }
         let known = try identities()
@@ -319,9 +328,13 @@ final class Session: Sendable {
 
     /// Shows the result: a document for programs, or a summary that `--quiet` leaves out.
     func show(_ members: [(String, JSON?)], summary: [String], outputIsData: Bool = false) {
-        shown.monitor.withLock { shown.lines = summary }
+        let document = JSON.object(members)
+        shown.monitor.withLock {
+            shown.lines = summary
+            shown.document = document
+        }
         if console.isJSON {
-            console.document(.object(members))
+            console.document(document)
         } else if !console.isQuiet {
             if outputIsData {
                 summary.forEach(console.note)

@@ -100,7 +100,13 @@ final class SingleFileSink {
 
     private func addPart() throws -> Descriptor {
         guard case .folder(let folder, _) = place else { throw FormatError("standard output has no parts") }
-        let part = Part(file: try PartialFile(in: folder, names), name: name(of: parts.count + 1))
+        let file: PartialFile
+        do { file = try PartialFile(in: folder, names) } catch let error as SystemError where error.code == EMFILE {
+            throw ImageError.library(
+                "\(subject) has \(parts.count) parts already, and the system lets no more files be open: give a larger --part-size"
+            )
+        }
+        let part = Part(file: file, name: name(of: parts.count + 1))
         parts.append(part)
         written = 0
         return part.file.file
