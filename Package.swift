@@ -29,7 +29,7 @@ var targets: [Target] = [
     .target(
         name: "Cryptography", dependencies: ["Reporting", "CCrypto", "CSodium", "CLinux"], swiftSettings: swiftSettings),
     .target(name: "Machine", dependencies: ["Platform", "Cryptography", "Reporting"], swiftSettings: small),
-    .target(name: "AuditLog", dependencies: ["Platform", "Cryptography"], swiftSettings: small),
+    .target(name: "AuditLog", dependencies: ["Platform", "Cryptography", "Reporting"], swiftSettings: small),
     .target(
         name: "Stores", dependencies: ["Platform", "Cryptography", "Reporting", "CCurl"], swiftSettings: swiftSettings),
     .target(
@@ -55,7 +55,7 @@ var targets: [Target] = [
         name: "Stewardship",
         dependencies: [
             "WriteFilter", "RestorePoints", "Disks", "Boot", "Images", "Stores", "AuditLog", "Machine", "Platform",
-            "Reporting",
+            "Cryptography", "Reporting",
         ],
         swiftSettings: small),
     .target(
@@ -112,7 +112,8 @@ var targets: [Target] = [
     .testTarget(
         name: "StewardshipTests",
         dependencies: [
-            "TestSupport", "Stewardship", "RestorePoints", "Boot", "Images", "Stores", "Machine", "Platform",
+            "TestSupport", "Stewardship", "RestorePoints", "Boot", "Images", "Stores", "AuditLog", "Machine",
+            "Platform",
             "Cryptography",
             "Reporting",
         ],

@@ -24,6 +24,18 @@ extension Timestamp {
             + "T\(Self.padded(second / 3600)):\(Self.padded(second / 60 % 60)):\(Self.padded(second % 60))Z"
     }
 
+    /// Reads `2026-11-20T08:56:14Z`; nil for what is no such time.
+    public init?(text: String) {
+        let digits = text.split(whereSeparator: { "-T:Z".contains($0) }).map { Int64($0) }
+        guard text.utf8.count == 20, text.hasSuffix("Z"), digits.count == 6, let year = digits[0],
+            let month = digits[1], let day = digits[2], let hour = digits[3], let minute = digits[4],
+            let second = digits[5],
+            let seconds = calendarSeconds(
+                year: year, month: month, day: day, hour: hour, minute: minute, second: second)
+        else { return nil }
+        self.init(seconds: seconds, nanoseconds: 0)
+    }
+
     /// `2026-11-26 13:39:02 CET`: as the clock on the wall shows it.
     public var localText: String { local("%Y-%m-%d %H:%M:%S %Z") }
 

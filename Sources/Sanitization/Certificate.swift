@@ -1,6 +1,7 @@
 // The certificate of a sanitization: what was done to which medium, how it was checked, and by whom (NIST SP 800-88 Rev. 2, 4.6 and
 // Appendix C), as data that is signed and as a page of the same data.
 
+internal import AuditLog
 public import Cryptography
 internal import FoundationEssentials
 internal import Glibc
@@ -194,103 +195,58 @@ public struct Certificate: Codable, Sendable, Hashable {
     // MARK: Writing and checking
 
     public var bytes: [UInt8] {
-        get throws {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-            return Array(try encoder.encode(self)) + [UInt8(ascii: "\n")]
-        }
+        get throws { try SignedDocument.canonical(self) }
     }
+
+    private static let document = SignedDocument(namespace: namespace, words: "a certificate")
 
     /// Refuses a place at which a certificate could not be written, or where one is: that shows before hours of work, not after.
     /// - Throws: `WipeError.certificateExists`, or `SystemError`.
     public static func checkPlace(_ file: BytePath) throws {
-        if try kind(of: file) != nil { throw WipeError.certificateExists(file: file) }
-        // Without a certificate they mean nothing, and were left by one that was cut off.
-        for part in parts(of: file) {
-            if let kind = try kind(of: part), kind != .file { throw WipeError.certificateExists(file: part) }
-        }
-        // What the folder says of itself is not all: a read-only or full medium shows when something is written.
-        try replaceFile(new(file), Array("a certificate is to be made here\n".utf8), mode: 0o600)
-        try removeFile(new(file))
+        do { try document.checkPlace(file) } catch { throw WipeError(ofCertificate: error) }
     }
-
-    private static func kind(of file: BytePath) throws -> FileKind? {
-        do throws(SystemError) {
-            return try Descriptor.open(file.parent, .directory).status(of: file.lastComponent).kind
-        } catch {
-            if error.isAbsent { return nil }
-            throw error
-        }
-    }
-
-    private static func parts(of file: BytePath) -> [BytePath] { [page(of: file), signature(of: file), new(file)] }
-    /// What it is called until it is whole.
-    private static func new(_ file: BytePath) -> BytePath { BytePath(file.bytes + Array(".new".utf8)) }
 
     /// Writes FILE, FILE.sig and FILE.html. The certificate comes last, and replaces nothing: without it the others mean nothing.
     /// - Throws: `WipeError.certificateExists` where somebody else made one meanwhile.
     public func write(_ file: BytePath, key: SigningKey) throws {
-        try Self.checkPlace(file)
         let bytes = try bytes
-        let signature = try SSHSignature(of: bytes, for: Self.namespace, by: key)
-        try replaceFile(Self.page(of: file), Array(page(signedBy: key.verifyingKey, of: bytes).utf8), mode: 0o644)
-        try replaceFile(Self.signature(of: file), Array(signature.armored.utf8), mode: 0o644)
-        try replaceFile(Self.new(file), bytes, mode: 0o644)
-        let folder = try Descriptor.open(file.parent, .directory)
-        do throws(SystemError) {
-            try folder.move(Self.new(file).lastComponent, to: file.lastComponent, in: folder)
-        } catch {
-            // A file system that knows no such step (NTFS): it was looked at just now.
-            guard error.code == EINVAL else {
-                throw error.isPresent ? WipeError.certificateExists(file: file) : WipeError.system(error)
-            }
-            try folder.rename(Self.new(file).lastComponent, to: file.lastComponent)
-        }
-        try folder.synchronize()
+        do {
+            try Self.document.write(bytes, to: file, key: key, page: page(signedBy: key.verifyingKey, of: bytes))
+        } catch { throw WipeError(ofCertificate: error) }
     }
-
-    static func signature(of file: BytePath) -> BytePath { BytePath(file.bytes + Array(".sig".utf8)) }
-    static func page(of file: BytePath) -> BytePath { BytePath(file.bytes + Array(".html".utf8)) }
 
     /// Reads a certificate and checks its signature, and the page where there is one.
     /// - Returns: the certificate, and who signed it: whether that key is to be trusted is for the caller to know.
     /// - Throws: `WipeError.badCertificate`, which names what fails.
     public static func check(_ file: BytePath) throws -> (certificate: Certificate, signer: VerifyingKey) {
-        func bad(_ reason: String, _ what: BytePath? = nil) -> WipeError {
-            .badCertificate(file: what ?? file, reason: reason)
-        }
-        let bytes = try readWhole(file, limit: 1 << 24)
-        let sigFile = signature(of: file)
-        guard exists(sigFile) else { throw bad("there is no signature \(sigFile)") }
-        let signature: SSHSignature
         do {
-            signature = try SSHSignature(armored: String(decoding: readWhole(sigFile, limit: 1 << 16), as: UTF8.self))
-        } catch let error as CryptographyError { throw bad("\(error)", sigFile) }
-        guard signature.namespace == namespace else { throw bad("it signs something else than a certificate", sigFile) }
-        guard signature.isValid(for: bytes) else { throw bad("it or its signature was changed") }
-        guard let certificate = try? JSONDecoder().decode(Certificate.self, from: Data(bytes)), certificate.version == 1
-        else { throw bad("it does not read like a certificate of this version") }
-        let pageFile = page(of: file)
-        if exists(pageFile),
-            try readWhole(pageFile, limit: 1 << 24) != Array(certificate.page(signedBy: signature.key, of: bytes).utf8)
-        {
-            throw bad("the page says something else than the certificate", pageFile)
-        }
-        return (certificate, signature.key)
+            let checked = try document.check(file)
+            guard let certificate = try? JSONDecoder().decode(Certificate.self, from: Data(checked.bytes)),
+                certificate.version == 1
+            else {
+                throw WipeError.badCertificate(
+                    file: file, reason: "it does not read like a certificate of this version")
+            }
+            try document.checkPage(of: file, is: certificate.page(signedBy: checked.signer, of: checked.bytes))
+            return (certificate, checked.signer)
+        } catch { throw WipeError(ofCertificate: error) }
     }
 
     /// The machine's own key for certificates, made when it is first needed.
-    public static func key(state: BytePath) throws -> SigningKey {
-        let file = state.appending("certificate").appending("key")
-        if !exists(file) {
-            try makeFolders(file.parent, mode: 0o755)
-            try replaceFile(file, SigningKey.generate().seed.withUnsafeBytes { Array($0) })
+    public static func key(state: BytePath) throws -> SigningKey { try SignedDocument.key(state: state) }
+}
+
+extension WipeError {
+    /// The same in the words of certificates.
+    fileprivate init(ofCertificate error: any Error) {
+        switch error {
+        case let error as WipeError: self = error
+        case SignedDocumentError.exists(let file): self = .certificateExists(file: file)
+        case SignedDocumentError.bad(let file, let reason): self = .badCertificate(file: file, reason: reason)
+        case SignedDocumentError.system(let error): self = .system(error)
+        case let error as SystemError: self = .system(error)
+        default: self = .system(SystemError(EIO, "write", "the certificate", detail: "\(error)"))
         }
-        let key = try SigningKey(seed: Secret(readRegular(file, limit: 64)))
-        let line = "\(SSHSignature.line(of: key.verifyingKey)) holdfast@\(HostFacts.hostName)\n"
-        let publicFile = BytePath(file.bytes + Array(".pub".utf8))
-        if !exists(publicFile) { try replaceFile(publicFile, Array(line.utf8), mode: 0o644) }
-        return key
     }
 }
 

@@ -163,12 +163,7 @@ struct TimeArgument: ExpressibleByArgument {
 
     init?(argument: String) {
         let text = argument.count == 10 ? argument + "T00:00:00Z" : argument
-        let digits = text.split(whereSeparator: { "-T:Z".contains($0) }).map { Int64($0) }
-        guard text.count == 20, text.hasSuffix("Z"), digits.count == 6, let year = digits[0], let month = digits[1],
-            let day = digits[2], let hour = digits[3], let minute = digits[4], let second = digits[5],
-            let seconds = calendarSeconds(
-                year: year, month: month, day: day, hour: hour, minute: minute, second: second)
-        else { return nil }
-        self.seconds = seconds
+        guard let time = Timestamp(text: text) else { return nil }
+        seconds = time.seconds
     }
 }
