@@ -204,6 +204,7 @@ enum JobSettingTable {
             else { throw source.problem(value.place, "verify wants a share from \"1%\" to \"100%\" as a string") }
             result.job.verify = share
         },
+        JobDrillSetting.setting,
     ]
 
     /// Images have no tags to keep them by.
@@ -218,7 +219,7 @@ enum JobSettingTable {
         return stores
     }
 
-    private static func span(_ value: TOMLValue, _ key: String, _ source: SettingSource) throws -> Int64 {
+    static func span(_ value: TOMLValue, _ key: String, _ source: SettingSource) throws -> Int64 {
         guard let span = value.string.flatMap(SpanArgument.init) else {
             throw source.problem(value.place, "\(key) wants a span as a string, such as \"4h\", \"1d\" or \"1w\"")
         }
@@ -252,6 +253,9 @@ struct ConfiguredJob {
     var reread: Int64?
     var keep: KeepRules?
     var verify: UInt64?
+    var drill: DrillSettings?
+    /// The store that its drills read, and where that stands.
+    var drillStore: TOMLText?
 
     /// The job, once all that stands of it was read.
     /// - Parameter table: where it stands.
@@ -294,6 +298,7 @@ struct ConfiguredJob {
         job.priority = priority
         job.keep = keep
         job.verify = verify
+        job.drill = drill
         job.hooks = hooks
         return job
     }

@@ -39,7 +39,9 @@ struct RootCommand: ParsableCommand {
             CommandGroup(name: "Store and key", subcommands: [StoreCommand.self, KeyCommand.self]),
             CommandGroup(
                 name: "Keeping",
-                subcommands: [ScheduleCommand.self, CheckCommand.self, PruneCommand.self, RetireCommand.self]),
+                subcommands: [
+                    ScheduleCommand.self, CheckCommand.self, DrillCommand.self, PruneCommand.self, RetireCommand.self,
+                ]),
             CommandGroup(name: "Rescue stick", subcommands: [StickCommand.self]),
             CommandGroup(
                 name: "Disposal",
