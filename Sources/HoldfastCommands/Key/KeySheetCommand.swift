@@ -17,7 +17,7 @@ struct KeySheetCommand: StatefulCommand {
             With --from the store is opened with the identity, and its fingerprint stands on the page.
             """,
             examples: "holdfast key sheet --identity it.txt --output /dev/shm/sheet.html",
-            "holdfast key sheet --identity it.txt --from nas --place \"safe, room 12\" --output /dev/shm/sheet.html"))
+            "holdfast key sheet --identity it.txt --from nas --output /dev/shm/sheet.html"))
 
     @Option(help: ArgumentHelp("The new page.", valueName: "file")) var output: PathArgument
 

@@ -14,8 +14,8 @@ struct DrillCommand: ParsableCommand {
         commandName: "drill", abstract: "Restore to prove that it works; record what was restored by hand.",
         discussion: discussion(
             "Without the word of another command it is `holdfast drill run`.",
-            examples: "holdfast drill plant # some files of the job's newest image",
-            "holdfast drill latest --from nas --kind full # the whole of it",
+            examples: "holdfast drill plant # some files",
+            "holdfast drill latest --from nas --kind full # all of it",
             "holdfast drill verify drill.json"),
         subcommands: [DrillRunCommand.self, DrillRecordCommand.self, DrillVerifyCommand.self],
         defaultSubcommand: DrillRunCommand.self)
@@ -43,9 +43,9 @@ struct DrillRunCommand: StatefulCommand {
             a new folder and is gone afterwards. Whatever comes of it there is a signed report: 0 passed, 3 with findings or failed. A time of the whole \
             that a sample tells is projected, never measured.
             """,
-            examples: "holdfast drill plant # some files of the job's newest image",
-            "holdfast drill latest --from nas --kind full --rto 4h # the whole, within 4 hours",
-            "holdfast drill 3f9a --from nas --paper-key # with the key from its sheet"))
+            examples: "holdfast drill plant # some files",
+            "holdfast drill latest --from nas --kind full --rto 4h # all, in 4 h",
+            "holdfast drill 3f9a --from nas --paper-key # key from paper"))
 
     @Argument(
         help: "A job of the configuration; with --from an image (default: the newest).", completion: .pointsOrImages)
@@ -145,11 +145,7 @@ struct DrillRunCommand: StatefulCommand {
     }
 
     private func place(of places: Places) throws -> BytePath {
-        if let report { return try report.absolute }
-        try makeFolders(places.drills, mode: 0o755)
-        let time = Timestamp.now().text.filter(\.isNumber)
-        let random = hexadecimal(try SecureRandom.bytes(4))
-        return places.drills.appending("drill-\(time)-\(random).json")
+        try report?.absolute ?? places.newDrillReport()
     }
 
     // MARK: The key
@@ -189,9 +185,10 @@ struct DrillRunCommand: StatefulCommand {
         if try !Store.exists(session.objects(place)) { throw session.absence(of: place) }
         let store = try session.open(pace.pacing(argument), for: .read)
         let image = from == nil ? "latest" : what?.text ?? "latest"
-        return DrillSource(
-            store: store, place: place.words,
-            reader: try store.imageReader(image, filter, findings: session.findings))
+        let told = ToldFindings(session.findings)
+        let reader = try store.imageReader(image, filter, findings: told.findings)
+        let findings = store.findings.filter { $0.kind != .note }.map(\.description) + told.all
+        return DrillSource(store: store, place: place.words, reader: reader, findings: findings)
     }
 
     private func store(_ job: Job?, _ places: Places) throws -> (StoreArgument, ImageFilter) {
@@ -215,7 +212,27 @@ struct DrillRunCommand: StatefulCommand {
             let problem = Problem(failure)
             throw Problem("\(problem.message); \(written)", hint: problem.hint, status: problem.status)
         }
-        session.show(JSON.drill(report, file, digest), summary: DrillDisplay.lines(report) + [written])
+        // The log has the beginning of it at least.
+        var lines = DrillDisplay.lines(report)
+        lines.insert(written, at: 1)
+        session.show(JSON.drill(report, file, digest), summary: lines)
         return report.verdict == .passed && session.findings.count == 0 ? .done : .findings
     }
+}
+
+/// Findings in words, and handed on.
+private final class ToldFindings: @unchecked Sendable {
+    private let monitor = Monitor()
+    private var words: [String] = []
+    private(set) var findings = Findings()
+
+    init(_ outer: Findings) {
+        findings = Findings { [weak self] finding in
+            if finding.kind != .note { self?.add(finding.description) }
+            outer.add(finding)
+        }
+    }
+
+    private func add(_ text: String) { monitor.withLock { words.append(text) } }
+    var all: [String] { monitor.withLock { words } }
 }

@@ -31,7 +31,8 @@ struct DrillRecordCommand: StatefulCommand {
             """,
             examples: """
                 holdfast drill record 3f9a --from nas --verdict passed --by "A. Berg" \\
-                    --began 2026-11-20T08:00:00Z --ended 2026-11-20T09:40:00Z --seen "line 3 ran"
+                    --began 2026-11-20T08:00:00Z --ended 2026-11-20T09:40:00Z \\
+                    --seen "line 3 ran"
                 """))
 
     @Argument(help: "The image that was restored.", completion: .images) var image: NameArgument
@@ -86,7 +87,7 @@ struct DrillRecordCommand: StatefulCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         let places = state.places(session)
-        let file = try report?.absolute ?? defaultPlace(places)
+        let file = try report?.absolute ?? places.newDrillReport()
         try DrillReport.checkPlace(file)
         var document = try DrillReport(.hands, tool: Version.tool)
         try describeImage(&document, session)
@@ -109,13 +110,8 @@ struct DrillRecordCommand: StatefulCommand {
         let digest = try document.write(file, key: DrillReport.key(state: places.drillState))
         session.show(
             JSON.drill(document, file, digest),
-            summary: DrillDisplay.lines(document) + ["report \(file), SHA-256 \(digest)"])
+            summary: ["report \(file), SHA-256 \(digest)"] + DrillDisplay.lines(document))
         return document.verdict == .passed ? .done : .findings
-    }
-
-    private func defaultPlace(_ places: Places) throws -> BytePath {
-        try makeFolders(places.drills, mode: 0o755)
-        return places.drills.appending("drill-\(Timestamp.now().text.filter(\.isNumber))-hands.json")
     }
 
     /// What the store says of the image, or else what was told.

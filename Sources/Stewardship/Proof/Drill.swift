@@ -110,6 +110,7 @@ public struct Drill {
     }
 
     private mutating func describe(_ source: DrillSource) {
+        for finding in source.findings { report.add(finding: finding) }
         report.store.place = source.place
         report.store.id = source.store.identifier
         report.store.fingerprint = "\(source.store.fingerprint)"
@@ -192,7 +193,7 @@ public struct Drill {
     private mutating func take(_ collected: CollectedFindings) {
         let (names, count, hasDamage) = collected.taken
         for name in names { report.add(finding: name) }
-        report.findingCount = max(report.findingCount, count)
+        report.findingCount.add(saturating: count.subtracting(saturating: UInt64(names.count)))
         self.hasDamage = self.hasDamage || hasDamage
     }
 

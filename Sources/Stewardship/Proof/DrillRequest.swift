@@ -38,11 +38,14 @@ public struct DrillSource {
     /// Its place, without what is secret of it.
     public var place: String
     public var reader: any ImageReader
+    /// What was found when they were opened, as images that are gone.
+    public var findings: [String]
 
-    public init(store: Store, place: String, reader: any ImageReader) {
+    public init(store: Store, place: String, reader: any ImageReader, findings: [String] = []) {
         self.store = store
         self.place = place
         self.reader = reader
+        self.findings = findings
     }
 }
 

@@ -1,5 +1,6 @@
 // What the configuration says of the drills of a job.
 
+internal import Cryptography
 internal import Glibc
 public import Machine
 public import Platform
@@ -70,6 +71,14 @@ extension DrillSettings.Key {
 extension Places {
     /// Where reports of drills go that are given no other place. As the jobs, they are with the keys before set-up.
     public var drills: BytePath { jobs.parent.appending("drills") }
+
+    /// A new place for one among them.
+    public func newDrillReport() throws -> BytePath {
+        try makeFolders(drills, mode: 0o755)
+        let time = Timestamp.now().text.filter(\.isNumber)
+        return drills.appending("drill-\(time)-\(hexadecimal(try SecureRandom.bytes(4))).json")
+    }
+
     /// Whose key signs them.
     public var drillState: BytePath { jobs.parent }
 }
