@@ -21,6 +21,8 @@ var targets: [Target] = [
     .target(name: "CArchive"),
     // The same for libcurl4-openssl-dev, where an object store is used.
     .target(name: "CCurl"),
+    // And for libqrencode-dev, where a key is put on paper.
+    .target(name: "CQRCode"),
     // Headers alone (libtomlplusplus-dev). The C++ library that this needs at run time is the one that Swift's own needs.
     .target(name: "CTOML"),
 
@@ -55,7 +57,7 @@ var targets: [Target] = [
         name: "Stewardship",
         dependencies: [
             "Sanitization", "WriteFilter", "RestorePoints", "Disks", "Boot", "Images", "Stores", "AuditLog", "Machine",
-            "Platform", "Cryptography", "Reporting",
+            "Platform", "Cryptography", "Reporting", "CQRCode",
         ],
         swiftSettings: small),
     .target(

@@ -60,6 +60,7 @@ public final class AgeIdentity: Sendable {
             if line.isEmpty || line.first == UInt8(ascii: "#") { continue }
             // From here on it is a secret, even if it is not quite an identity.
             let typed = TypedIdentity(line)
+            if let wrong = typed.wrongGroup { throw .malformed("line \(index + 1) of the identity file \(wrong)") }
             do throws(CryptographyError) {
                 identities.append(try AgeIdentity(text: typed.text))
             } catch .unsupported(let what) {

@@ -7,25 +7,57 @@ struct TypedIdentity {
     private static let length = 74
     private static let alphabet = [UInt8]("QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L".utf8)
 
-    /// In capitals, without blanks.
+    /// In capitals, without blanks and checks.
     let text: Secret
+    /// The checks of its groups as they were typed, each with the place behind its group.
+    private let checks: [(end: Int, check: [UInt8])]
 
     init(_ line: Slice<UnsafeRawBufferPointer>) {
         let blanks: [UInt8] = [0x20, 0x09, 0x0d]
-        let count = line.count { !blanks.contains($0) }
-        text = Secret(count: count) { output in
-            var position = 0
+        var checks: [(end: Int, check: [UInt8])] = []
+        func walk(_ body: (_ position: Int, _ character: UInt8) -> Void) {
+            var (position, left) = (0, 0)
             for character in line where !blanks.contains(character) {
                 let isSmall = (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(character)
-                output[position] = isSmall ? character & ~0x20 : character
-                position += 1
+                let capital = isSmall ? character & ~0x20 : character
+                if capital == UInt8(ascii: "/") {
+                    left = PaperGroups.checkLength
+                    checks.append((position, []))
+                } else if left > 0 {
+                    left -= 1
+                    checks[checks.count - 1].check.append(capital)
+                } else {
+                    body(position, capital)
+                    position += 1
+                }
             }
+        }
+        var count = 0
+        walk { position, _ in count = position + 1 }
+        checks = []
+        text = Secret(count: count) { output in walk { output[$0] = $1 } }
+        self.checks = checks
+    }
+
+    /// The first group whose check does not fit, as it stands after `line 3 of the identity file`; nil where none does not, or none was typed.
+    var wrongGroup: String? {
+        text.withUnsafeBytes { text in
+            var start = 0
+            for (number, (end, check)) in checks.enumerated() {
+                if PaperGroups.checkBytes(text[start..<end], at: start) != check {
+                    return
+                        "does not fit its check in group \(number + 1), the places \(start + 1) to \(end): it is mistyped there"
+                }
+                start = end
+            }
+            return nil
         }
     }
 
     /// What is wrong with it, as it stands after `line 3 of the identity file`.
     var problem: String {
-        text.withUnsafeBytes { text in
+        if let wrongGroup { return wrongGroup }
+        return text.withUnsafeBytes { text in
             guard text.count >= Self.prefix.count, text.prefix(Self.prefix.count).elementsEqual(Self.prefix) else {
                 return "is no age identity: one begins with AGE-SECRET-KEY-1"
             }

@@ -140,7 +140,7 @@ public struct Places: Sendable, Hashable {
     /// Folders and files that a backup leaves out: the state, writer keys, caches, and what is secret of the configuration. Of the
     /// machine's configuration the rest belongs to an image of `/`.
     public func ownFiles() -> [BytePath] {
-        var own = ["stores", "known-stores", "log", "jobs"].map(keys.appending) + [cache]
+        var own = ["stores", "known-stores", "log", "jobs", "drills", "certificate"].map(keys.appending) + [cache]
         if let home {
             own += [".local/state", ".cache", ".config"].map { home.appending($0).appending("holdfast") }
         }

@@ -79,7 +79,7 @@ extension Descriptor {
     }
 
     /// Removes what has a name in this folder, with all that is in it; what is mounted in it, and what is not there, is left.
-    /// - Parameter liftsProtection: whether files go that are immutable or can only be added to.
+    /// - Parameter liftsProtection: whether files and folders go that are immutable or can only be added to, or that their owner cannot write.
     /// - Throws: at the first that stays.
     public func removeTree(_ name: [UInt8], liftsProtection: Bool = false) throws(SystemError) {
         let status: FileStatus
@@ -100,19 +100,27 @@ extension Descriptor {
             switch step {
             case .entry(let entry):
                 if liftsProtection, entry.status.kind == .file {
-                    let file = try entry.folder.open(entry.name, .nonBlocking)
-                    if let flags = file.flags, flags & Self.protectingFlags != 0 {
-                        try file.setFlags(flags & ~Self.protectingFlags)
-                    }
+                    // Without the right to read it none of ours is protected so, and what is will be told below.
+                    try? entry.folder.open(entry.name, .nonBlocking).liftProtection()
                 }
                 // A folder here is one that something is mounted on, or that cannot be opened.
                 try entry.folder.remove(entry.name, directory: entry.status.kind == .directory)
-            case .enter(let entry, _): names.append(entry.name)
+            case .enter(let entry, let folder):
+                names.append(entry.name)
+                if liftsProtection {
+                    try folder.liftProtection()
+                    if entry.status.mode & 0o300 != 0o300 { try folder.setMode(0o700) }
+                }
             case .leave: if let name = names.popLast() { try walk.current?.remove(name, directory: true) }
             case .unreadable(_, let error): throw error
             }
         }
         try remove(name, directory: true)
+    }
+
+    /// Takes away what keeps a file or a folder, or its names, from being changed.
+    private func liftProtection() throws(SystemError) {
+        if let flags, flags & Self.protectingFlags != 0 { try setFlags(flags & ~Self.protectingFlags) }
     }
 
     // MARK: Places

@@ -75,13 +75,13 @@ import Testing
         for part in ["", ".sig", ".html"] {
             let path = BytePath("\(file)\(part)")
             let whole = try readWhole(path, limit: 1 << 20)
-            for index in whole.indices {
+            for index in stride(from: 0, to: whole.count, by: runsAll ? 1 : part == ".html" ? 29 : 3) {
                 var bytes = whole
                 bytes[index] ^= 1 << UInt8(index % 8)
                 try write(path, bytes)
                 #expect(throws: SignedDocumentError.self, "\(part) \(index)") { try DrillReport.check(file) }
             }
-            for length in stride(from: 0, to: whole.count, by: 31) {
+            for length in stride(from: 0, to: whole.count, by: 97) {
                 try write(path, Array(whole[..<length]))
                 #expect(throws: SignedDocumentError.self, "\(part) cut at \(length)") { try DrillReport.check(file) }
             }

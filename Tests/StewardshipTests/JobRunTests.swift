@@ -145,6 +145,29 @@ import Testing
         #expect(calls == ["", "", " with content", "", " with content", ""].map { "verify nas\($0)" })
     }
 
+    @Test("Each store has its own share of the proof, and what is due of it stays due until its content was read")
+    func verifyStaysDue() throws {
+        let job = job {
+            $0.to = ["nas", "other"]
+            $0.verify = 50
+        }
+        func proofs(_ number: Int64) throws -> [String] {
+            stores.calls = []
+            try run(job, .all, at: monday + number * hour)
+            return stores.calls.filter { $0.hasPrefix("verify") }
+        }
+        #expect(try proofs(0) == ["verify nas", "verify other"])
+        try stores.take("other")
+        #expect(try proofs(1) == ["verify nas with content"])
+        try stores.bring("other")
+        // What cannot be proven once is proven the next time.
+        stores.before = { if $0.hasPrefix("verify other") { throw KeepError.noRules } }
+        #expect(try proofs(2) == ["verify nas", "verify other with content"])
+        stores.before = { _ in }
+        #expect(try proofs(3) == ["verify nas with content", "verify other with content"])
+        #expect(try proofs(4) == ["verify nas", "verify other"])
+    }
+
     @Test("Who asks for a job gets all of it, due or not")
     func named() throws {
         try run(job(), at: monday)

@@ -119,7 +119,7 @@ struct BackupCommand: StatefulCommand {
         job.rereads = reread
         job.tool = Version.tool
         job.hooks = session.configuration.hooks
-        job.secrets = session.configuration.identities + session.global.identities
+        job.secrets = session.keyFilePaths
         // Of a disk that is in use nobody knows beforehand what its files come to.
         job.countsAhead = session.console.showsProgress && survey?.trees.isEmpty != false
         let asked = job

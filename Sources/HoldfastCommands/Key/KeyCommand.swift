@@ -9,6 +9,6 @@ struct KeyCommand: ParsableCommand {
             examples: "holdfast key generate --output it.txt > it.pub", "holdfast key list --from nas"),
         subcommands: [
             KeyGenerateCommand.self, KeyListCommand.self, KeyAddCommand.self, KeyRemoveCommand.self,
-            KeyStewardCommand.self,
+            KeyStewardCommand.self, KeySheetCommand.self,
         ])
 }

@@ -127,7 +127,7 @@ struct Configuration {
             job = ConfiguredJob()
             for value in values { try read(value, of: JobSettingTable.table, source) }
             jobs.append(try job.job(table, source))
-            named += job.to + job.copies
+            named += job.to + job.copies + (job.drillStore.map { [$0] } ?? [])
         }
         return named
     }

@@ -28,6 +28,11 @@ enum IdentityFile {
             throw Problem.usage("cannot read the identity \(path): \(error.reason)")
         }
         defer { erase(&bytes) }
+        return try keys(&bytes, named: path.description)
+    }
+
+    /// What bytes hold that were read from somewhere. Their caller erases them.
+    static func keys(_ bytes: inout [UInt8], named path: String) throws -> Keys {
         dropByteOrderMark(&bytes)
         if Age.isPassphraseEncrypted(bytes) {
             throw Problem.usage(

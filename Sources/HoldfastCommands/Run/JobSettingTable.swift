@@ -226,6 +226,7 @@ enum JobSettingTable {
                 return Array(element.text.utf8)
             }
         },
+        JobDrillSetting.setting,
     ]
 
     /// Images have no tags to keep them by.
@@ -240,7 +241,7 @@ enum JobSettingTable {
         return stores
     }
 
-    private static func span(_ value: TOMLValue, _ key: String, _ source: SettingSource) throws -> Int64 {
+    static func span(_ value: TOMLValue, _ key: String, _ source: SettingSource) throws -> Int64 {
         guard let span = value.string.flatMap(SpanArgument.init) else {
             throw source.problem(value.place, "\(key) wants a span as a string, such as \"4h\", \"1d\" or \"1w\"")
         }
@@ -293,6 +294,9 @@ struct ConfiguredJob {
     var integrity: Job.Integrity?
     var expected: [[UInt8]] = []
     var expectedPlace: TOMLPlace?
+    var drill: DrillSettings?
+    /// The store that its drills read, and where that stands.
+    var drillStore: TOMLText?
 
     /// The job, once all that stands of it was read.
     /// - Parameter table: where it stands.
@@ -343,6 +347,7 @@ struct ConfiguredJob {
         job.verify = verify
         job.integrity = integrity
         job.expected = expected
+        job.drill = drill
         job.hooks = hooks
         return job
     }

@@ -40,7 +40,8 @@ struct RootCommand: ParsableCommand {
             CommandGroup(
                 name: "Keeping",
                 subcommands: [
-                    ScheduleCommand.self, CheckCommand.self, PruneCommand.self, RetireCommand.self, PolicyCommand.self,
+                    ScheduleCommand.self, CheckCommand.self, DrillCommand.self, PruneCommand.self, RetireCommand.self,
+                    PolicyCommand.self,
                     ReportCommand.self,
                 ]),
             CommandGroup(name: "Rescue stick", subcommands: [StickCommand.self]),

@@ -107,6 +107,12 @@ final class Session: Sendable {
     /// The identities that were given, or configured, or else the user's own where there is one.
     func identities() throws -> [AgeIdentity] { try keyFiles().flatMap(\.identities) }
 
+    /// Files of keys that the configuration and the command line name: no backup takes them along.
+    var keyFilePaths: [BytePath] {
+        configuration.identities + global.identities
+            + configuration.jobs.compactMap { if case .file(let path)? = $0.drill?.key { path } else { nil } }
+    }
+
     private func identityPaths() -> [BytePath] {
         let paths = global.identities.isEmpty ? configuration.identities : global.identities
         return paths.isEmpty && exists(places.identity) ? [places.identity] : paths
@@ -119,6 +125,26 @@ final class Session: Sendable {
             let keys = try identityPaths().map { try IdentityFile.read($0, on: console) }
             loaded.keys = keys
             return keys
+        }
+    }
+
+    /// Has nothing but these keys at hand from now on.
+    func use(_ keys: IdentityFile.Keys) { loaded.monitor.withLock { loaded.keys = [keys] } }
+
+    /// A key that somebody types from its sheet of paper, until it is one or nothing is typed.
+    func typedIdentities() throws -> IdentityFile.Keys {
+        let question = "The key, AGE-SECRET-KEY-1 with it; blanks and small letters do no harm"
+        while true {
+            guard let typed = try ask({ try $0.passphrase(question, patience: Terminal.patienceForKeys) })
+            else {
+                throw Problem.refused(
+                    "a key is to be typed, and there is no terminal to ask on", hint: "give it with `--identity FILE`")
+            }
+            guard let typed else { throw Problem.refused("no key was typed; nothing was done") }
+            do {
+                return IdentityFile.Keys(
+                    identities: try typed.withUnsafeBytes { try AgeIdentity.identities(inFile: $0) })
+            } catch let error as CryptographyError { console.warning("\(error)") }
         }
     }
 

@@ -22,9 +22,9 @@ struct Terminal {
     }
 
     /// One line without its end; nil where none came in time, or the end of the input.
-    private func line(_ question: String) throws -> [UInt8]? {
+    private func line(_ question: String, patience: Duration = Self.patience) throws -> [UInt8]? {
         try device.write(Array(Text.safe(question).utf8))
-        let deadline = ContinuousClock.now + Self.patience
+        let deadline = ContinuousClock.now + patience
         var ready = pollfd(fd: device.raw, events: Int16(POLLIN), revents: 0)
         while ContinuousClock.now < deadline {
             let status = poll(&ready, 1, 200)
@@ -73,8 +73,11 @@ struct Terminal {
         return nil
     }
 
+    /// Who copies a key from paper types 74 letters that are not shown.
+    static let patienceForKeys = Duration.seconds(600)
+
     /// A passphrase, typed without echo; nil where none came.
-    func passphrase(_ question: String) throws -> Secret? {
+    func passphrase(_ question: String, patience: Duration = Self.patience) throws -> Secret? {
         var settings = termios()
         guard tcgetattr(device.raw, &settings) == 0 else { return nil }
         var silent = settings
@@ -84,7 +87,7 @@ struct Terminal {
             tcsetattr(device.raw, TCSAFLUSH, &settings)
             try? device.write(Array("\n".utf8))
         }
-        guard var answer = try line(question + ": "), !answer.isEmpty else { return nil }
+        guard var answer = try line(question + ": ", patience: patience), !answer.isEmpty else { return nil }
         defer { erase(&answer) }
         return Secret(answer)
     }

@@ -111,7 +111,7 @@ struct ScheduleRunCommand: StatefulCommand {
         if job.hooks == nil { job.hooks = session.configuration.hooks }
         var run = JobRun(
             job, SessionStores(session: session), state.places(session), tool: Version.tool,
-            secrets: session.configuration.identities + session.global.identities, session.reporter)
+            secrets: session.keyFilePaths, session.reporter)
         let line = ProgressLine(session.progress, on: session.console)
         defer {
             line.finish()

@@ -37,20 +37,11 @@ struct CertificateCommand: ParsableCommand {
         func perform(_ session: Session) throws -> Outcome {
             let (certificate, key) = try Certificate.check(file.absolute)
             let own = state.places(session).state.appending("certificate").appending("key.pub")
-            let trusted = try signer?.absolute ?? (exists(own) ? own : nil)
-            var isTrusted = false
-            if let trusted {
-                let text = String(decoding: try readWhole(trusted, limit: 1 << 20), as: UTF8.self)
-                isTrusted = text.split(separator: "\n").contains {
-                    (try? SSHSignature.key(fromLine: String($0))) == key
-                }
-                if !isTrusted {
-                    throw WipeError.badCertificate(
-                        file: file.path, reason: "it was signed with another key than \(trusted) has")
-                }
-            } else {
-                session.console.warning(
-                    "nobody knows whose key signed it; give the one that it ought to be with --signer")
+            let isTrusted: Bool
+            do {
+                isTrusted = try session.isTrusted(key, signer, own: own, file.path)
+            } catch SignedDocumentError.bad(let file, let reason) {
+                throw WipeError.badCertificate(file: file, reason: reason)
             }
             session.show(
                 [

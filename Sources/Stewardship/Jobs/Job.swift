@@ -47,6 +47,8 @@ public struct Job: Sendable {
     public var keep: KeepRules?
     /// Hundredths of what a store holds of the job that are read and proven after a run.
     public var verify: UInt64?
+    /// How it is proven that its images can be restored.
+    public var drill: DrillSettings?
     /// In place of those of the configuration.
     public var hooks: Hooks?
 

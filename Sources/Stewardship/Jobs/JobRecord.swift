@@ -31,7 +31,7 @@ public struct JobRecord: Codable, Hashable, Sendable {
     public internal(set) var stores: [String: StoreRecord] = [:]
     /// When the job is due next, in seconds since 1970, as it was reckoned after the last run; nil: as soon as somebody looks.
     public internal(set) var nextDue: Int64?
-    /// Runs since a share of a store was proven, and which share comes next.
+    /// Of an older program, which counted for all stores together.
     public internal(set) var verify: VerifyRecord?
     /// What the last comparison of the machine with its past came to.
     public internal(set) var integrity: IntegrityRecord?
@@ -93,6 +93,8 @@ public struct JobRecord: Codable, Hashable, Sendable {
         public internal(set) var verifyStatus: Int32?
         /// Why what was wanted could not be proven, until it has been.
         public internal(set) var verifyObstacle: String?
+        /// Hundredths of a whole that have come together since its content was read last; nil in a record of an older program.
+        public internal(set) var collected: UInt64?
         /// When it was thinned out last, and what came of that.
         public internal(set) var lastPruned: Int64?
         public internal(set) var pruneStatus: Int32?
@@ -166,7 +168,8 @@ extension JobRecord {
             [since, begun, lastAttempt?.began, lastAttempt?.ended, lastSuccess, nextDue, integrity?.time] + ofStores
         let counts = [failuresInARow] + stores.values.map(\.failuresInARow)
         return times.allSatisfy { $0.map(calendarRange.contains) ?? true }
-            && counts.allSatisfy { (0...1_000_000_000).contains($0) } && verify.map { $0.collected <= 100_000 } ?? true
+            && counts.allSatisfy { (0...1_000_000_000).contains($0) }
+            && ([verify?.collected] + stores.values.map(\.collected)).allSatisfy { $0.map { $0 <= 100_000 } ?? true }
     }
 
     /// Notes since when jobs are known of which there is no record yet. A record that cannot be read stays as it is, and is told elsewhere.

@@ -219,24 +219,32 @@ public struct JobRun {
     /// Proves the newest image of each store: that everything of it is there, and each time that a whole has come together, its content.
     private mutating func verify(_ targets: [String], _ start: Moment) throws {
         guard let share = job.verify else { return }
-        let collected = (record.verify?.collected ?? 0) + share
-        let readsData = collected >= 100
-        record.verify = JobRecord.VerifyRecord(collected: collected % 100)
+        let before = record.verify?.collected ?? 0
+        record.verify = nil
         for store in targets {
             guard var known = record.stores[store], known.exitStatus == 0 || known.exitStatus == 3,
                 known.lastAttempt == start.now,
                 let series = known.series
             else { continue }
+            // Each has its own: one that was away when a whole had come together is read when it is back. What is due stays due until it was
+            // read.
+            let due = known.collected ?? before
+            let collected = due + share
+            let readsData = collected >= 100
+            known.collected = min(collected, 100)
+            record.stores[store] = known
             let counted = counter()
             do {
                 let hasRead = try stores.verify(
                     series, in: store, readsData: readsData, rate: job.rate,
                     Reporter(progress: reporter.progress, findings: counted, warn: reporter.warn))
                 if counted.areCutShort { throw Interrupted() }
+                if hasRead { known.collected = due >= 100 ? 0 : collected % 100 }
                 if readsData && !hasRead {
-                    known.verifyObstacle =
-                        "its content was not proven: the key at hand opens none; it wants an identity, for which `identity` of the configuration is"
-                    noteObstacle(known.verifyObstacle, store)
+                    let isKnown = known.verifyObstacle == Self.noIdentity
+                    known.verifyObstacle = Self.noIdentity
+                    // It stays due; `check` goes on telling, and each run need not be one with a finding.
+                    if !isKnown { noteObstacle(Self.noIdentity, store) }
                 } else if hasRead || known.verifyStatus.map({ $0 != 0 && $0 != 3 }) ?? true {
                     known.verifyObstacle = nil
                 }
@@ -261,6 +269,9 @@ public struct JobRun {
             record.stores[store] = known
         }
     }
+
+    private static let noIdentity =
+        "its content was not proven: the key at hand opens none; it wants an identity, for which `identity` of the configuration is"
 
     private mutating func noteObstacle(_ obstacle: String?, _ store: String) {
         let sentence = "\(store): \(obstacle ?? "")"

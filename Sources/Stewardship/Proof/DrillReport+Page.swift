@@ -109,7 +109,6 @@ extension DrillReport.Kind {
         switch self {
         case .sample: "a sample of files"
         case .full: "the whole tree"
-        case .boot: "a start in a virtual machine"
         case .hands: "restored by hand"
         }
     }

@@ -19,8 +19,6 @@ public struct DrillReport: Codable, Sendable, Hashable {
         case sample
         /// The whole tree.
         case full
-        /// In a virtual machine, until a command in it answers.
-        case boot
         /// By a technician, who says what was seen.
         case hands
     }
