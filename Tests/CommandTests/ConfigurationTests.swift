@@ -68,6 +68,14 @@ import Testing
         #expect(outcome.output.contains(message), "\(outcome)")
     }
 
+    @Test(
+        "A store may be called as a setting of another table is",
+        arguments: ["offsite", "backup", "line", "media", "keep", "hold"])
+    func storesCalledAsSettings(name: String) throws {
+        let outcome = try run(Array("[stores]\n\(name) = '/srv/store'\n".utf8))
+        #expect(outcome.status == 1 && outcome.output.contains("nowhere"), "\(outcome)")
+    }
+
     @Test("What is right is taken")
     func right() throws {
         let place = Workplace()

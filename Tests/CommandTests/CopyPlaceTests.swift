@@ -36,7 +36,7 @@ import Testing
         place.shell("rm home/state/holdfast/known-stores; head -c 60000000 /dev/urandom > tree/big")
         place.shell("holdfast backup tree --to ks --quiet; rm -f home/state/holdfast/known-stores")
         let cut = place.shell(
-            "holdfast copy --from ks --to stick/off --quiet & while [ ! -e stick/off/HOLDFAST ]; do :; done; sleep 0.05; kill -INT $!; wait $!"
+            "holdfast copy --from ks --to stick/off --quiet & while [ ! -e stick/off/HOLDFAST ] && kill -0 $!; do :; done; sleep 0.05; kill -INT $!; wait $!"
         )
         #expect(cut.status == 130 || cut.status == 0, "\(cut)")
         #expect(place.shell("wc -l < home/state/holdfast/known-stores").output == "2\n")

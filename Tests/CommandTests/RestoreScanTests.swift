@@ -128,7 +128,7 @@ import Testing
         let dry = place.holdfast("\(restore) --dry-run")
         #expect(dry.status == 0 && place.shell("test -e asked").status == 1, "\(dry)")
         let stopped = place.shell(
-            "holdfast \(restore) & p=$!; while [ ! -e asked ]; do sleep 0.1; done; kill $p; wait $p; echo $?")
+            "holdfast \(restore) & p=$!; while [ ! -e asked ] && kill -0 $p; do sleep 0.1; done; kill $p; wait $p; echo $?")
         #expect(
             stopped.output.hasSuffix("130\n") && stopped.output.contains("repeated, `holdfast restore"), "\(stopped)")
         #expect(!stopped.output.contains("restored to"), "\(stopped)")
@@ -141,7 +141,7 @@ import Testing
         )
         let stopped = place.shell(
             """
-            holdfast \(restore) & p=$!; while [ ! -s inner ] || [ ! -s own ]; do sleep 0.1; done; kill $p; sleep 0.5; kill $p
+            holdfast \(restore) & p=$!; while { [ ! -s inner ] || [ ! -s own ]; } && kill -0 $p; do sleep 0.1; done; kill $p; sleep 0.5; kill $p
             wait $p; echo $?; sleep 0.1
             for n in $(cat inner own); do [ ! -e /proc/$n ] || grep -q '^State:.*Z' /proc/$n/status || echo "$n is at work"; done
             """)

@@ -163,7 +163,7 @@ import Testing
         let seen = place.shell(
             """
             holdfast schedule run \(config) --state $PWD/state > out 2>&1 & pid=$!
-            until grep -q begun state/jobs/plant.json 2>/dev/null; do sleep 0.05; done
+            for i in $(seq 6000); do grep -q begun state/jobs/plant.json 2>/dev/null && break; sleep 0.05; done
             as_user() { setpriv --reuid 65534 --regid 65534 --clear-groups ./hf $* \(config) --state $PWD/state; }
             as_user check; as_user schedule status; kill -KILL $pid; wait $pid; as_user check
             """)
@@ -274,7 +274,7 @@ import Testing
             holdfast schedule run \(config) > out 2>&1 & pid=$!
             read_so_far() { sed -n 's/^rchar: //p' /proc/$pid/io; }
             first=$(read_so_far)
-            until [ $(($(read_so_far) - first)) -gt 3000000 ]; do sleep 0.05; done
+            while kill -0 $pid && [ $(($(read_so_far) - first)) -le 3000000 ]; do sleep 0.05; done
             touch \(hold); sleep 1; a=$(read_so_far); sleep 2; b=$(read_so_far)
             echo read $((b - a)); rm \(hold); wait $pid; echo status $?; cat out
             """)

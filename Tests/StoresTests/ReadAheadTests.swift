@@ -91,7 +91,8 @@ import Testing
                 at: UInt64(part.range.lowerBound), count: part.range.count)
             #expect(Self.isEqual(read, content, part.range))
         }
-        #expect(calls.load(ordering: .relaxed) <= 12 * 6)
+        // Six of an object; where the machine is slow to come to it, what is waited for is read before its neighbours are asked for.
+        #expect(calls.load(ordering: .relaxed) <= 12 * 8)
         #expect(count.load(ordering: .relaxed) <= 12 * (length + (2 << 20)))
     }
 }

@@ -151,12 +151,8 @@ enum Settings {
         MediaSettingTable.table, ApprovalSettingTable.table,
     ]
 
-    /// Whether a word names a setting somewhere.
-    private static func isSetting(_ word: String) -> Bool {
-        tables.contains { table in
-            table.name != "stores" && !table.holds && table.settings.contains { $0.name == word }
-        }
-    }
+    /// Whether a word names a setting that stands before all tables. Those of other tables are good names for a store: `backup`, `offsite`.
+    private static func isSetting(_ word: String) -> Bool { tables[0].setting(word) != nil }
 
     /// `identity, state and [hooks]`: what can stand on its own, or in a table.
     static func names(in table: SettingTable) -> String {
