@@ -136,7 +136,7 @@ enum Settings {
                     standard: "none", example: #"nas = "/mnt/nas/line3""#
                 ) { value, source, result in
                     // TOML takes what stands below a table for the table's, wherever it was meant to be.
-                    if isSetting(value.key) {
+                    if isMisplaced(value) {
                         throw source.problem(
                             value.keyPlace,
                             "\(value.key) stands below [stores], and would be a store of that name; a setting stands above the first table, or below its own"
@@ -150,6 +150,11 @@ enum Settings {
         TellingSettingTables.status, PackageSettingTable.table, PolicySettingTable.shared, PolicySettingTable.table,
         MediaSettingTable.table,
     ]
+
+    /// Whether what stands below [stores] was meant for a setting. Many call a store offsite; the setting of that name is no place.
+    private static func isMisplaced(_ value: TOMLValue) -> Bool {
+        isSetting(value.key) && (value.key != "offsite" || value.boolean != nil)
+    }
 
     /// Whether a word names a setting somewhere.
     private static func isSetting(_ word: String) -> Bool {
