@@ -35,7 +35,7 @@ import Testing
             ("identity = true", "line 1, column 12: identity wants a path, or an array of paths"),
             (
                 "x = 1",
-                "there are identity, state, cache, series, [hooks], [stores], [stores.NAME], [jobs.NAME], [schedule], [notify], [status], [packages] and [approval]"
+                "there are identity, state, cache, series, [hooks], [stores], [stores.NAME], [jobs.NAME], [schedule], [notify], [status], [packages], [policy], [policy.NAME], [media.NAME] and [approval]"
             ),
             (
                 "[packages]\npoints = 1",
@@ -122,6 +122,12 @@ import Testing
         #expect(all.schedule.hold == .file("/run/plant/producing") && all.schedule.memory == 1 << 29)
         #expect(all.schedule.processors?.text == "0-1")
         #expect(all.packageBackup == PackageBackup(job: "NAME"))
+        let rules = try #require(all.policy.tables.first)
+        #expect(
+            rules.name == "NAME" && rules.stores == ["nas"] && rules.copies == 2
+                && rules.media?.least == 500_000_000_000)
+        #expect(all.policy.media.first?.custody == "safe of building 2, A. Berg" && all.policy.signers != nil)
+        #expect(store.isOffsite && job.integrity == .latest && job.expected.count == 2)
         #expect(lines.allSatisfy { $0.count <= 80 }, "\(text)")
         for setting in Settings.tables.flatMap(\.settings) { #expect(text.contains("\n#" + setting.example + "\n")) }
     }

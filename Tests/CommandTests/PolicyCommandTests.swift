@@ -1,6 +1,7 @@
 // `holdfast policy check` and `report` on real stores: two machines, a NAS, a copy offsite, and a steward's key in an office.
 
 import Platform
+import Stewardship
 import TestSupport
 import Testing
 
@@ -193,6 +194,15 @@ import Testing
         #expect(place.shell("holdfast diff --from store --content").output.contains("+ \(place.path)/tree/log/b"))
         #expect(place.shell("holdfast diff a b --from store").status == 2)
         #expect(place.shell("holdfast diff nobody --from store").status == 2)
+    }
+
+    @Test("A store may be called offsite, as many are; the setting of that name below [stores] is told")
+    func nameOfStore() throws {
+        let named = try Configuration("[stores]\noffsite = '/mnt/b'\n[policy.a]\nstores = ['offsite']", path: "/c")
+        #expect(named.stores["offsite"] != nil && named.policy.tables.map(\.stores) == [["offsite"]])
+        let own = try Configuration("[stores.offsite]\nurl = '/mnt/b'\noffsite = true", path: "/c")
+        #expect(own.stores["offsite"]?.isOffsite == true)
+        #expect(throws: Problem.self) { try Configuration("[stores]\nnas = '/mnt/a'\noffsite = true", path: "/c") }
     }
 
     private static let mistakes: [(String, String)] = [

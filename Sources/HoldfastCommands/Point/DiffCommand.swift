@@ -17,9 +17,8 @@ struct DiffCommand: StatefulCommand {
             image, and what it was made of is compared with what is there now; that wants an identity.
             """,
             examples: "holdfast diff # what has changed since",
-            "holdfast diff Commissioning # since that point",
             "holdfast diff Commissioning before-update # from the one to the other",
-            "holdfast diff --from nas --series press-01/system --content --expected /var/log # since the newest image"))
+            "holdfast diff --from nas --content # since the newest image"))
 
     @Argument(
         help:

@@ -17,7 +17,7 @@ struct ReportCommand: HoldfastCommand {
             fail are the page's to show, and `holdfast policy check`'s.
             """,
             examples: "holdfast report --from nas --identity steward.key --output plant.html",
-            "holdfast report --from nas --from offsite --identity steward.key --output plant.html"))
+            "holdfast report --from nas --from offsite --output plant.html # of two stores"))
 
     @Option(help: ArgumentHelp("A store; may be repeated.", valueName: "store"))
     var from: [StoreArgument]

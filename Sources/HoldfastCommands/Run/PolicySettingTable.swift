@@ -204,7 +204,7 @@ enum PolicySettingTable {
             ],
             standard: "not asked",
             example:
-                #"media = { kinds = ["usb", "network"], file_systems = ["exfat", "nfs4"], capacity = "500GB", age = "3y", custody = true, certificates = true }"#
+                #"media = { kinds = ["usb"], capacity = "500GB", age = "3y", custody = true }"#
         ) { value, source, result in result.rules.media = try media(value, source) },
     ]
 
