@@ -15,7 +15,7 @@ public struct MachineStatus: Sendable {
     public var underWay: [String] = []
     /// What starts when the machine's own system does not; nil where nobody can see it, too.
     public var recovery: RecoverySystem?
-    /// How far trials of `/` return by themselves: 2: whatever keeps the machine from starting; 1: what goes wrong once its initramfs has found
+    /// How far trials of `/` return by themselves: 2: also where kernel or initramfs do not start; 1: what goes wrong once its initramfs has found
     /// `/`. nil where they do not, or nobody can see it.
     public var trialLevel: Int?
     /// Why no more.
@@ -26,7 +26,7 @@ public struct MachineStatus: Sendable {
         guard let trialLevel else { return nil }
         let hang = TrialGuards.hasWatchdog ? "" : "; there is no watchdog, so a hang waits for a power cycle"
         return trialLevel > 1
-            ? "level 2: they return by themselves, whatever keeps the machine from starting\(hang)"
+            ? "level 2: they return by themselves, also where kernel or initramfs do not start\(hang)"
             : "level 1: they return by themselves once the initramfs has found /; no more, since \(trialLimit ?? "nobody knows why")\(hang)"
     }
 

@@ -159,7 +159,7 @@ struct SetupCommand: StatefulCommand {
             let limits = try tree.trialLimits().filter { $0.code != "trial-no-start" }
             lines +=
                 [
-                    "what is tried (`holdfast rollback NAME --trial`) returns by itself\(limits.isEmpty ? ", whatever keeps it from starting" : ", but:")"
+                    "what is tried (`holdfast rollback NAME --trial`) returns by itself\(limits.isEmpty ? ", also where kernel or initramfs do not start" : ", but:")"
                 ]
                 + limits.map { "  " + $0.sentence }
         }
