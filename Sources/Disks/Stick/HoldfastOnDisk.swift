@@ -1,13 +1,13 @@
 // Whether a disk holds the state of a protected machine: nobody overwrites that because a file said so beforehand.
 
 internal import Glibc
+internal import Machine
 public import Platform
 
 public enum HoldfastOnDisk {
     /// Where the state of a machine is in a file system: in `/`, or in a subvolume of its own.
-    private static let places = [
-        "var/lib/holdfast", "@rootfs/var/lib/holdfast", "@/var/lib/holdfast", "@holdfast-state",
-    ]
+    private static let places =
+        ["", "@rootfs", "@"].map { "\($0)\(Places.standardState)".drop { $0 == "/" } } + ["@holdfast-state"]
     /// What holds no system that could be protected.
     private static let harmless = ["vfat", "exfat", "swap", "ntfs", "iso9660", "udf"]
 

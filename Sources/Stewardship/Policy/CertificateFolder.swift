@@ -33,7 +33,7 @@ extension SignedFolder where Item == MediumCertificate {
                     }
                     items.append(
                         MediumCertificate(
-                            file: BytePath(name).description, serial: certificate.medium.serialNumber,
+                            file: printable(name), serial: certificate.medium.serialNumber,
                             achieved: certificate.sanitization.methodAchieved, ended: certificate.sanitization.ended))
                 } catch let error as WipeError { refused.append(error.sentence) }
             }

@@ -27,7 +27,7 @@ extension SignedFolder where Item == DrillEvidence {
                 }
                 items.append(
                     DrillEvidence(
-                        file: BytePath(one.file.lastComponent).description, series: report.image.series,
+                        file: printable(one.file.lastComponent), series: report.image.series,
                         image: report.image.id, time: time.seconds, kind: report.kind.rawValue,
                         hasPassed: report.verdict.isProof, verdict: report.verdict.rawValue))
             }
