@@ -178,7 +178,7 @@ struct MenuTests {
             ] + junk("Is it right") + ["Type one=>0"],
             ["to be done=>2"] + junk("the image") + ["Type one=>1"] + junk("Which one") + ["Type one=>1"]
                 + junk("opens it") + [
-                    "Type one=>1", "assphrase=>",
+                    "Type one=>1", "Passphrase (=>",
                 ] + junk("done with it") + ["Type one=>1"] + junk("will be gone") + [
                     "Type one=>1", "The path of=>new",
                 ] + junk("last byte") + ["Type one=>2"] + junk("Is it right") + ["Type one=>0"],
@@ -226,7 +226,7 @@ struct MenuTests {
         place.holdfast("backup --disk disk --output stick/n.hf --quiet")
         place.shell("truncate -s 21M new")
         let steps = [
-            "to be done=>2", "the image=>1", "Which one=>1", "opens it=>1", "assphrase=>", "done with it=>1",
+            "to be done=>2", "the image=>1", "Which one=>1", "opens it=>1", "Passphrase (=>", "done with it=>1",
             "will be gone=>1", "The path of=>new", "last byte=>2", "Is it right=>1",
         ]
         for (end, said) in [
@@ -276,7 +276,7 @@ struct MenuTests {
         defer { place.shell("losetup -d $(cat loop)") }
         let loop = String(place.shell("cat loop").output.dropLast())
         let outcome = menu(
-            place, "English=>1", "to be done=>2", "the image=>1", "Which one=>1", "opens it=>1", "assphrase=>",
+            place, "English=>1", "to be done=>2", "the image=>1", "Which one=>1", "opens it=>1", "Passphrase (=>",
             "done with it=>1", "will be gone=>1", "The path of=>\(loop)", "it does not fit", "Choose another disk=>1",
             "will be gone=>1", "The path of=>\(loop)", "Go on with this one=>2", "last byte=>2", "Is it right=>0",
             "to be done=>0")
@@ -342,7 +342,7 @@ struct MenuTests {
         let outcome = menu(
             place, "English=>!mv stick away", "3=>1", "to be done=>2", "the image=>1", "stick is not there",
             "Enter goes on=>", "to be done=>!mv away stick", "End=>2", "the image=>1", "Which one=>1", "opens it=>1",
-            "assphrase=>",
+            "Passphrase (=>",
             "done with it=>4", "no damage found", "Enter goes on=>", "done with it=>!mv stick away", "4=>2",
             "The path of=>out",
             "last byte=>2", "Is it right=>1", "It failed", "Enter goes on=>", "to be done=>0")

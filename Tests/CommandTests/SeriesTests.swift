@@ -14,7 +14,8 @@ extension MenuTests {
             printf '127.0.0.1 localhost\\n127.0.1.1 press-01\\n' >tree/etc/hosts; echo 'PRETTY_NAME="Debian 12"' >tree/usr/lib/os-release
             truncate -s 20M p; mkfs.ext4 -q -d tree p; truncate -s 21M disk; echo 'start=2048, type=83' | sfdisk -q disk
             dd if=p of=disk bs=1M seek=1 conv=notrunc status=none; rm p
-            printf 'one two' >word; holdfast backup --disk disk --output stick/press.hf --passphrase --passphrase-file word --quiet
+            holdfast key generate --output stick/key.txt --quiet | grep -o 'age1[a-z0-9]*' >public; printf 'one two' >word
+            holdfast backup --disk disk --output stick/press.hf --recipient $(cat public) --quiet
             for n in 1 2; do truncate -s 21M new$n; losetup -f --show new$n >loop$n; done
             """
         private static let plan = """
@@ -25,9 +26,23 @@ extension MenuTests {
             new-identity = true
             host = "press-%s"
             countdown = 5
-            passphrase = "one two"
+            identity = "key.txt"
 
             """
+
+        /// What is done to the stick or a disk, which disks count, and what is said.
+        private static let unclear: [(String, String, String)] = [
+            (":", "--among $(cat loop1) --among $(cat loop2)", "more than one disk fits"),
+            (
+                "mkdir -p h/var/lib/holdfast; touch h/var/lib/holdfast/protected.json; mkfs.ext4 -q -d h $(cat loop1)",
+                "$(cat loop1)", "holds the state of a machine that Holdfast protects"
+            ),
+            ("mv stick/press.hf stick/other.hf", "$(cat loop1)", "there is no image press.hf"),
+            ("mkdir m; mkfs.ext4 -q $(cat loop1); mount $(cat loop1) m", "$(cat loop1)", "is in use"),
+            ("sed -i 's/largest = .*/largest = \"21MB\"/' auto.toml", "$(cat loop1)", "no disk fits"),
+            ("sed -i 's/model = .*/model = \"Other\"/' auto.toml", "$(cat loop1)", "no disk fits"),
+            ("rm stick/key.txt", "$(cat loop1)", "there is no identity key.txt"),
+        ]
 
         private func makePlace() -> Workplace {
             let place = Workplace()
@@ -57,6 +72,10 @@ extension MenuTests {
         func made() {
             let place = makePlace()
             defer { end(place) }
+            // With a passphrase instead.
+            place.shell(
+                "rm stick/press.hf stick/key.txt; holdfast backup --disk disk --output stick/press.hf --passphrase --passphrase-file word --quiet; sed -i 's/^identity = .*/passphrase = \"one two\"/' auto.toml"
+            )
             let outcome = start(
                 place, "Series production", "press.hf will be written to /dev/loop", "It begins in", "no damage found",
                 "This machine is done", "Enter goes on=>", "English=>1", "to be done=>^D")
@@ -82,6 +101,22 @@ extension MenuTests {
             #expect(again.output.hasSuffix("\nstatus 0\n") && !again.output.contains("Series production\n"), "\(again)")
         }
 
+        @Test("Of two consoles one does it, and the other one shows what came of it")
+        func twoConsoles() {
+            let place = makePlace()
+            defer { end(place) }
+            let words = "holdfast menu --live --stick stick --auto auto.toml --among $(cat loop1)"
+            let steps = "'This machine is done' 'Enter goes on=>' 'English=>1' 'to be done=>^D'"
+            let helper = "python3 -B \(packageFolder)/Tests/CommandTests/type-at-menu.py"
+            let outcome = place.shell(
+                "for n in 1 2; do \(helper) \(words) -- \(steps) >said$n & done; wait; tail -qn 1 said1 said2; ls stick/reports | wc -l"
+            )
+            #expect(outcome.output == "status 0\nstatus 0\n1\n", "\(outcome)")
+            let said = place.shell("cat said1 said2; grep -l 'restore --input' said1 said2 | wc -l").output
+            #expect(
+                said.contains("The other console is at work (Series production)") && said.hasSuffix("1\n"), "\(said)")
+        }
+
         @Test("Any key stops it before anything was done, and leads into the menu")
         func stopped() {
             let place = makePlace()
@@ -89,27 +124,12 @@ extension MenuTests {
             place.shell("sed -i 's/countdown = 5/countdown = 600/' auto.toml")
             let outcome = start(place, "It begins in=>", "nothing was done", "English=>1", "to be done=>^D")
             #expect(outcome.output.hasSuffix("\nstatus 0\n"), "\(outcome)")
-            #expect(place.shell("ls stick; tr -d '\\0' <new1 | wc -c").output == "press.hf\n0\n")
+            #expect(place.shell("ls stick; tr -d '\\0' <new1 | wc -c").output == "key.txt\npress.hf\n0\n")
         }
 
         @Test(
             "What is not clear is refused, with a report, and nothing is overwritten",
-            arguments: [
-                (":", "--among $(cat loop1) --among $(cat loop2)", "more than one disk fits"),
-                ("sed -i 's/largest = .*/largest = \"21MB\"/' auto.toml", "$(cat loop1)", "no disk fits"),
-                ("sed -i 's/model = .*/model = \"Other\"/' auto.toml", "$(cat loop1)", "no disk fits"),
-                ("mv stick/press.hf stick/other.hf", "$(cat loop1)", "there is no image press.hf"),
-                ("mkdir m; mkfs.ext4 -q $(cat loop1); mount $(cat loop1) m", "$(cat loop1)", "is in use"),
-                (
-                    "mkdir -p h/var/lib/holdfast; touch h/var/lib/holdfast/protected.json; mkfs.ext4 -q -d h $(cat loop1)",
-                    "$(cat loop1)",
-                    "holds the state of a machine that Holdfast protects"
-                ),
-                (
-                    "sed -i '/passphrase/d' auto.toml; echo 'identity = \"key.txt\"' >>auto.toml", "$(cat loop1)",
-                    "there is no identity key.txt"
-                ),
-            ])
+            arguments: Self.unclear.prefix(runsAll ? 7 : 3))
         func refused(change: String, disks: String, said: String) {
             let place = makePlace()
             defer {
@@ -147,8 +167,8 @@ extension MenuTests {
                 ("/new-identity/d", "it does not say new-identity"), ("/countdown/d", "it does not say countdown"),
                 ("s/countdown = 5/countdown = 1/", "countdown wants seconds, 5 to 3600"),
                 ("s/press.hf/..\\/press.hf/", "image wants a path as the stick has it"),
-                ("$ a identity = \"k\"", "either identity or passphrase"),
-                ("/passphrase/d", "either identity or passphrase"),
+                ("$ a passphrase = \"k\"", "either identity or passphrase"),
+                ("/^identity/d", "either identity or passphrase"),
                 ("s/30MB/10MB/", "largest is less than smallest"), ("s/press-%s/a b/", "host is one word"),
                 ("s/= true/= 1/", "new-identity wants true or false"),
             ])

@@ -22,16 +22,15 @@ extension Menu {
             throw error
         } catch {
             report.result = .refused
-            guard try MenuSeries.take(mark) else { return }
-            return try end(report, series.plan, error)
+            guard try MenuSeries.take(mark) else { return tell(error) }
+            return try end(report, series.plan, mark, error)
         }
         let isStopped = try terminal.countDown(series.plan.countdown, .seriesCountdown) { exists(mark) }
-        guard try MenuSeries.take(mark) else {
-            return terminal.say(.otherConsole, MenuWord.seriesHeading.text(.english))
+        guard try MenuSeries.take(mark) else { return try watch(mark) }
+        if isStopped {
+            terminal.say(.seriesStopped)
+            return try MenuSeries.tell(MenuWord.seriesStopped.text(.english), mark)
         }
-        if isStopped { return terminal.say(.seriesStopped) }
-        let lock = try MenuLock(MenuWord.seriesHeading.text(.english))
-        defer { lock.release() }
         do {
             try withSeriesStick { root in
                 // Another disk may have come or gone meanwhile.
@@ -45,13 +44,34 @@ extension Menu {
             throw error
         } catch {
             if report.statuses.isEmpty { report.result = .refused }
-            return try end(report, series.plan, error)
+            return try end(report, series.plan, mark, error)
         }
-        try end(report, series.plan, nil)
+        try end(report, series.plan, mark, nil)
+    }
+
+    /// The other console does it: who sits here sees what came of it, too, unless he presses a key.
+    private func watch(_ mark: BytePath) throws {
+        terminal.say(.otherConsole, MenuWord.seriesHeading.text(.english))
+        if try terminal.isKeyPressed(until: { MenuSeries.outcome(mark) != nil }) { return }
+        terminal.say(MenuSeries.outcome(mark) ?? "")
+        try terminal.waitForEnter()
+    }
+
+    /// The other console looks at the same stick and the same disk, at the same moment.
+    private func patientLock() throws -> MenuLock {
+        for _ in 0..<600 {
+            do { return try MenuLock(MenuWord.seriesHeading.text(.english)) } catch is MenuLock.Taken {
+                try session.progress.stop.checkStop()
+                usleep(200_000)
+            }
+        }
+        return try MenuLock(MenuWord.seriesHeading.text(.english))
     }
 
     private func withSeriesStick(_ body: (BytePath) throws -> Void) throws {
         guard let stick else { throw Problem.refused("--auto wants a stick") }
+        let lock = try patientLock()
+        defer { lock.release() }
         try stick.use(writing: false, self, body)
     }
 
@@ -108,8 +128,16 @@ extension Menu {
         if status != 0 { report.reason = "restore ended with status \(status)" }
     }
 
+    private func write(_ report: MenuSeriesReport, _ plan: SeriesPlan, _ stick: MenuStick) throws -> BytePath {
+        let lock = try patientLock()
+        defer { lock.release() }
+        return try stick.use(writing: true, self) { try report.write(plan, below: $0) }
+    }
+
     /// Has the report written: without it nobody knows which machine was made. The stick may have been pulled; then it is asked for.
-    private func end(_ report: MenuSeriesReport, _ plan: SeriesPlan, _ error: (any Error)?) throws {
+    private func end(
+        _ report: MenuSeriesReport, _ plan: SeriesPlan, _ mark: BytePath, _ error: (any Error)?
+    ) throws {
         var report = report
         if let said = error as? Said {
             report.reason = said.text
@@ -121,9 +149,12 @@ extension Menu {
         guard let stick else { return }
         for _ in 0..<100 {
             do {
-                let path = try stick.use(writing: true, self) { try report.write(plan, below: $0) }
+                let path = try write(report, plan, stick)
                 terminal.say(.seriesReport, "\(path)")
-                terminal.say(report.result == .done ? .seriesDone : .seriesNotDone)
+                let verdict: MenuWord = report.result == .done ? .seriesDone : .seriesNotDone
+                terminal.say(verdict)
+                let lines = [report.reason, "\(path)", verdict.text(.english)].compactMap { $0 }
+                try MenuSeries.tell(lines.joined(separator: "\n"), mark)
                 return try terminal.waitForEnter()
             } catch let error as MenuTerminal.Ended {
                 throw error

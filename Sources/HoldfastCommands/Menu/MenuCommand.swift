@@ -80,7 +80,9 @@ struct MenuCommand: HoldfastCommand {
         let path = try auto.absolute
         let bytes = try readRegular(path, limit: SeriesPlan.longest)
         let series = MenuSeries(plan: try SeriesPlan(bytes, path: path), among: menu.among)
-        try menu.produce(series, mark: MenuSeries.mark(bytes, path))
+        do { try menu.produce(series, mark: MenuSeries.mark(bytes, path)) } catch let error as MenuTerminal.Ended {
+            throw error
+        } catch let error as Interrupted { throw error } catch { menu.tell(error) }
     }
 
     /// What was said to the menu and is meant for each command.

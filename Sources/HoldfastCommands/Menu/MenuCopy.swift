@@ -35,7 +35,9 @@ final class MenuCopy {
 extension Menu {
     /// Offers to copy an image that is on the stick, where there is room.
     func copyFirst(of source: MenuSource) throws -> MenuCopy? {
-        guard case .file(let path, let image?) = source, isOnStick(path), let copy = try MenuCopy(of: image) else {
+        guard case .file(let path, let image?) = source, isOnStick(path), exists(path),
+            let copy = try MenuCopy(of: image)
+        else {
             return nil
         }
         let yes = MenuWord.copyFirstYes.text(terminal.language, [Text.size(image.size)])

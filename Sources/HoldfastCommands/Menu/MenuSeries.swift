@@ -92,6 +92,16 @@ struct MenuSeries {
         }
     }
 
+    /// Says on the other console what came of it.
+    static func tell(_ outcome: String, _ mark: BytePath) throws { try replaceFile(mark, Array(outcome.utf8)) }
+
+    /// nil: nothing has yet.
+    static func outcome(_ mark: BytePath) -> String? {
+        // What cannot be read is waited for, until a key is pressed.
+        guard let bytes = try? readRegular(mark, limit: 1 << 16), !bytes.isEmpty else { return nil }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
     /// One for each file of each stick, until the next start.
     static func mark(_ bytes: [UInt8], _ path: BytePath) throws -> BytePath {
         var stream = try SHA256Stream()

@@ -181,25 +181,32 @@ final class MenuTerminal {
     /// - Parameter isOver: whether there is nothing to wait for any more.
     /// - Returns: whether a key was pressed, whichever it is.
     func countDown(_ seconds: Int, _ word: MenuWord, isOver: () -> Bool) throws -> Bool {
-        var settings = termios()
-        guard tcgetattr(0, &settings) == 0 else { throw Ended() }
-        var bare = settings
-        bare.c_lflag &= ~tcflag_t(ECHO | ICANON | ISIG)
-        guard tcsetattr(0, TCSAFLUSH, &bare) == 0 else { throw Ended() }
-        defer {
-            tcsetattr(0, TCSAFLUSH, &settings)
-            put("\n")
-        }
         let end = ContinuousClock.now + .seconds(seconds)
         var shown = Int.max
-        while true {
+        defer { put("\n") }
+        return try isKeyPressed {
             let left = end - ContinuousClock.now
-            if left <= .zero || isOver() { return false }
+            if left <= .zero || isOver() { return true }
             let rest = Int(left.components.seconds) + 1
             if rest != shown {
                 shown = rest
                 put("\r" + Text.safe(word.text(language, ["\(rest)"])) + " ")
             }
+            return false
+        }
+    }
+
+    /// Waits for any key.
+    /// - Parameter isOver: asked some times a second: whether there is nothing to wait for any more.
+    /// - Returns: whether there was one.
+    func isKeyPressed(until isOver: () -> Bool) throws -> Bool {
+        var settings = termios()
+        guard tcgetattr(0, &settings) == 0 else { throw Ended() }
+        var bare = settings
+        bare.c_lflag &= ~tcflag_t(ECHO | ICANON | ISIG)
+        guard tcsetattr(0, TCSAFLUSH, &bare) == 0 else { throw Ended() }
+        defer { tcsetattr(0, TCSAFLUSH, &settings) }
+        while !isOver() {
             try stop.checkStop()
             var ready = pollfd(fd: 0, events: Int16(POLLIN), revents: 0)
             guard poll(&ready, 1, 200) > 0 else { continue }
@@ -209,6 +216,7 @@ final class MenuTerminal {
             guard count > 0 else { throw Ended() }
             return true
         }
+        return false
     }
 
     func waitForEnter() throws {
