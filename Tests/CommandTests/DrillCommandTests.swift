@@ -162,7 +162,10 @@ import Testing
         let twice = place.holdfast("drill latest --from store --report a.json")
         #expect(twice.status == 4 && twice.output.contains("replaces nothing"), "\(twice)")
         #expect(place.holdfast("drill").status == 2)
-        #expect(place.holdfast("drill latest --from store --kind boot").status == 2)
+        #expect(place.holdfast("drill latest --from store --kind hands").status == 2)
+        let start = place.holdfast("drill latest --from store --kind boot --report e.json")
+        #expect(start.status == 1 && start.output.contains("the image is not of /"), "\(start)")
+        #expect(json(place, "e.json", #"r["verdict"], r["kind"]"#) == "not completed boot")
         let room = place.shell(
             "mkdir small; mount -t tmpfs -o size=1m small small; holdfast drill latest --from store --kind full --scratch small --report d.json; s=$?; umount small; exit $s"
         )

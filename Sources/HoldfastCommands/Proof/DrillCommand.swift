@@ -24,7 +24,7 @@ struct DrillCommand: ParsableCommand {
 struct DrillKindArgument: WordArgument {
     var kind: DrillReport.Kind
 
-    static var allValueStrings: [String] { [DrillReport.Kind.sample, .full].map(\.rawValue) }
+    static var allValueStrings: [String] { [DrillReport.Kind.sample, .full, .boot].map(\.rawValue) }
 
     init?(argument: String) {
         guard Self.allValueStrings.contains(argument), let kind = DrillReport.Kind(rawValue: argument) else {
@@ -39,7 +39,7 @@ struct DrillRunCommand: StatefulCommand {
         commandName: "run", abstract: "Restore an image, or a part of it, and compare it with its manifest.",
         discussion: discussion(
             """
-            A sample is some files that chance chooses and all that the start needs; full is the whole tree. What is restored goes to \
+            A sample is some files that chance chooses and all that the start needs; full is the whole tree; boot starts it, of an image of /, in a virtual machine without network. What is restored goes to \
             a new folder and is gone afterwards. Whatever comes of it there is a signed report: 0 passed, 3 with findings or failed. A time of the whole \
             that a sample tells is projected, never measured.
             """,
@@ -56,7 +56,7 @@ struct DrillRunCommand: StatefulCommand {
     @Option(help: ArgumentHelp("Only images of this series.", valueName: "series"), completion: .series)
     var series: NameArgument?
 
-    @Option(help: ArgumentHelp("sample or full (default: that of the job, or sample).", valueName: "kind"))
+    @Option(help: ArgumentHelp("sample, full or boot (default: that of the job, or sample).", valueName: "kind"))
     var kind: DrillKindArgument?
 
     @Option(
@@ -82,6 +82,15 @@ struct DrillRunCommand: StatefulCommand {
             "The folder in which a new one is made for what is restored (default: /var/tmp).", valueName: "dir"),
         completion: .directory)
     var scratch: PathArgument?
+
+    @Option(
+        help: ArgumentHelp(
+            "With boot: what a shell in it runs, for 0 (default: whether systemd is at its end).", valueName: "command")
+    )
+    var health: String?
+
+    @Option(help: ArgumentHelp("With boot: within which time it has to answer (default: 10m).", valueName: "span"))
+    var within: SpanArgument?
 
     @Flag(help: "The key is typed from its sheet.") var paperKey = false
 
@@ -139,6 +148,8 @@ struct DrillRunCommand: StatefulCommand {
         request.every = settings.every
         request.scratch = scratch?.path ?? settings.scratch
         request.job = job?.name
+        request.health = health ?? settings.health
+        request.within = within?.seconds
         request.scan = session.configuration.scan.map { RestoreScan($0) }
         request.isAllowedHere = settings.isAllowedHere
         return request

@@ -5,14 +5,14 @@ internal import Stewardship
 
 enum JobDrillSetting {
     private static let keys = [
-        "kind", "files", "every", "rto", "rpo", "from", "scratch", "identity", "credential", "here",
+        "kind", "files", "health", "every", "rto", "rpo", "from", "scratch", "identity", "credential", "here",
     ]
 
     static let setting = Setting(
         name: "drill", wants: "a table with \(keys.joined(separator: ", "))",
         explanation: [
             "What `holdfast drill NAME` restores and compares: kind sample (so many files that chance chooses, and all that the start needs)",
-            "or full; how often (every), the goals for the time of a restore (rto) and the age of an image (rpo), the store (from), the folder",
+            "full, or boot (health is what a shell in it runs, for 0); how often (every), the goals for the time of a restore (rto) and the age of an image (rpo), the store (from), the folder",
             "for what is restored (scratch). Where nobody is there to give a key: identity, a file that is its owner's alone, or credential,",
             "the name of one of systemd's. On the machine that was backed up such a key is taken with here = true only.",
         ],
@@ -35,7 +35,7 @@ enum JobDrillSetting {
         switch part.key {
         case "kind":
             guard let kind = part.string.flatMap(DrillKindArgument.init) else {
-                throw source.problem(part.place, "kind wants \"sample\" or \"full\"")
+                throw source.problem(part.place, "kind wants \"sample\", \"full\" or \"boot\"")
             }
             drill.kind = kind.kind
         case "files":
@@ -50,6 +50,7 @@ enum JobDrillSetting {
             let name = try source.text(part, "from", "the name of a store")
             drill.store = name
             job.drillStore = TOMLText(text: name, place: part.place)
+        case "health": drill.health = try source.text(part, "health", "a command")
         case "scratch": drill.scratch = try source.absolute(part, "scratch")
         case "identity":
             try isFirstKey()

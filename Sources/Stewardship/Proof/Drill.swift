@@ -13,6 +13,8 @@ public struct Drill {
     private let tell: (String) -> Void
     public private(set) var report: DrillReport
     private var hasDamage = false
+    /// What a start came to; nil: it answered, or none was asked for.
+    private var startFailure: String?
     private let began = Timestamp.now()
 
     /// - Parameters:
@@ -66,6 +68,7 @@ public struct Drill {
         describe(source)
         if let label = source.reader.label {
             if label.isOfDisk { throw DrillError.ofDisk(image: label.name) }
+            if request.kind == .boot { try BootDrill.check(label.sources) }
             if request.isUnattended, !request.isAllowedHere, label.isOf(host: HostFacts.hostName) {
                 throw DrillError.keyOnMachine(host: label.host)
             }
@@ -82,6 +85,24 @@ public struct Drill {
         try restore(source, chosen, to: target, tree, reporter)
         try compare(entries, chosen, with: tree, reporter)
         if let scan = request.scan { try look(scan, at: target) }
+        if request.kind == .boot {
+            try start(
+                BootDrill(
+                    scratch: scratch, tree: (target, tree), health: request.health ?? BootDrill.standardHealth,
+                    limit: Int(clamping: request.within ?? Int64(BootDrill.standardLimit)), content: report.image.bytes)
+            )
+        }
+    }
+
+    private mutating func start(_ boot: BootDrill) throws {
+        report.deviations.append(
+            "the copy was started with an empty fstab, without network, and with a unit that asked: \(boot.health)")
+        let answer = try step("start") { drill in try boot.run(drill.reporter.progress.stop) }
+        switch answer {
+        case .answers: break
+        case .isUnwell(let reason): startFailure = "it starts, and does not answer as it should: \(reason)"
+        case .neverStarts(let reason): startFailure = "it never starts: \(reason)"
+        }
     }
 
     // MARK: Steps
@@ -204,6 +225,9 @@ public struct Drill {
             report.verdict = .failed
             report.reason =
                 "of \(report.files.compared) entries \(different) are not what the image says, and \(unreadable) could not be read"
+        } else if let startFailure {
+            report.verdict = .failed
+            report.reason = startFailure
         } else if hasDamage {
             report.verdict = .failed
             report.reason = report.findings.first ?? "damage was found"
@@ -212,7 +236,9 @@ public struct Drill {
             report.reason = "\(report.files.compared) entries are what the image says; \(report.findings.first ?? "")"
         } else {
             report.verdict = .passed
-            report.reason = "\(report.files.compared) entries are what the image says"
+            report.reason =
+                "\(report.files.compared) entries are what the image says"
+                + (request.kind == .boot ? ", and it starts and answers" : "")
         }
     }
 
@@ -222,7 +248,7 @@ public struct Drill {
         guard let restore = report.steps.first(where: { $0.name == "restore" }) else { return }
         // What did not come back whole was not measured either.
         let isWhole = !hasDamage && report.files.different == 0 && report.files.unreadable == 0
-        if request.kind == .full, isWhole {
+        if request.kind != .sample, isWhole {
             report.recoveryTime.measured = Int64(
                 clamping: opening.adding(saturating: restore.milliseconds).adding(saturating: 999) / 1000)
         } else if request.kind == .sample, isWhole, report.scope.bytes > 0 {

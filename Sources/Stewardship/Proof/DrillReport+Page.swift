@@ -109,6 +109,7 @@ extension DrillReport.Kind {
         switch self {
         case .sample: "a sample of files"
         case .full: "the whole tree"
+        case .boot: "the whole tree, and a start in a virtual machine"
         case .hands: "restored by hand"
         }
     }

@@ -19,6 +19,8 @@ public struct DrillReport: Codable, Sendable, Hashable {
         case sample
         /// The whole tree.
         case full
+        /// The whole of a /, started in a virtual machine until a command in it has answered.
+        case boot
         /// By a technician, who says what was seen.
         case hands
     }

@@ -21,6 +21,10 @@ public struct DrillRequest: Sendable {
     public var job: String?
     /// What looks at what was restored.
     public var scan: RestoreScan?
+    /// What a machine that was started is asked; nil: whether systemd has come to its end.
+    public var health: String?
+    /// Seconds within which it has to answer; nil: ten minutes.
+    public var within: Int64?
     public var identity = DrillReport.Identity()
     /// Whether the key came from the configuration, with nobody there who has it.
     public var isUnattended = false
@@ -55,6 +59,8 @@ public enum DrillError: Explained, Hashable {
     /// The key that nobody has typed would lie on the machine whose images it opens.
     case keyOnMachine(host: String)
     case noImageOfJob(job: String, store: String)
+    /// Nothing of it could be started here.
+    case cannotStart(reason: String)
     /// What the job names for a drill to open images with cannot be taken.
     case badKey(job: String, reason: String)
 
@@ -64,6 +70,7 @@ public enum DrillError: Explained, Hashable {
         case .keyOnMachine(let host):
             "the image is of \(host), which is this machine, and a key that opens it is not to lie here"
         case .noImageOfJob(let job, let store): "\(store) has no image of the job \(job), as far as is known here"
+        case .cannotStart(let reason): "nothing can be started in a virtual machine: \(reason)"
         case .badKey(let job, let reason): "the key for drills of the job \(job) is not taken: \(reason)"
         }
     }
@@ -75,6 +82,8 @@ public enum DrillError: Explained, Hashable {
         case .keyOnMachine:
             "have another machine do the drill, give a key by hand with `--identity FILE`, or set here = true in the drill of the job"
         case .noImageOfJob: "`holdfast schedule run` makes one when it is due; `--series NAME` names another series"
+        case .cannotStart:
+            "as root, `apt-get install qemu-system-x86 e2fsprogs`, with an image of / and what is in /boot; `--kind full` needs none of it"
         case .badKey: "a file of keys has to be its owner's alone (`chmod 600`), and no link"
         }
     }
@@ -82,7 +91,7 @@ public enum DrillError: Explained, Hashable {
     public var exitStatus: Int32 {
         switch self {
         case .ofDisk, .keyOnMachine, .badKey: 4
-        case .noImageOfJob: 1
+        case .noImageOfJob, .cannotStart: 1
         }
     }
 }

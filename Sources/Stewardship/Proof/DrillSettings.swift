@@ -16,6 +16,8 @@ public struct DrillSettings: Sendable, Hashable {
     public var store: String?
     /// The folder below which what is restored is put.
     public var scratch: BytePath?
+    /// What a machine that was started is asked.
+    public var health: String?
     /// What opens the images where nobody is there to give a key.
     public var key: Key?
     /// Whether that may be on the machine that was backed up.
