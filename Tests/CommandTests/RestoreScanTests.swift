@@ -128,7 +128,8 @@ import Testing
         let dry = place.holdfast("\(restore) --dry-run")
         #expect(dry.status == 0 && place.shell("test -e asked").status == 1, "\(dry)")
         let stopped = place.shell(
-            "holdfast \(restore) & p=$!; while [ ! -e asked ] && kill -0 $p; do sleep 0.1; done; kill $p; wait $p; echo $?")
+            "holdfast \(restore) & p=$!; while [ ! -e asked ] && kill -0 $p; do sleep 0.1; done; kill $p; wait $p; echo $?"
+        )
         #expect(
             stopped.output.hasSuffix("130\n") && stopped.output.contains("repeated, `holdfast restore"), "\(stopped)")
         #expect(!stopped.output.contains("restored to"), "\(stopped)")
