@@ -53,7 +53,7 @@ extension Menu {
     private func watch(_ mark: BytePath) throws {
         terminal.say(.otherConsole, MenuWord.seriesHeading.text(.english))
         if try terminal.isKeyPressed(until: { MenuSeries.outcome(mark) != nil }) { return }
-        terminal.say(MenuSeries.outcome(mark) ?? "")
+        for line in (MenuSeries.outcome(mark) ?? "").split(separator: "\n") { terminal.say(String(line)) }
         try terminal.waitForEnter()
     }
 
@@ -80,7 +80,8 @@ extension Menu {
         let facts = [disk.model, Text.size(disk.size)].filter { !$0.isEmpty }.joined(separator: ", ")
         terminal.say(.seriesWill, plan.image, "\(disk.path)", facts, disk.serial.isEmpty ? "-" : disk.serial)
         terminal.say(
-            plan.isNewIdentity ? .seriesNewIdentity : .seriesSameIdentity, work.host ?? work.image.label?.host ?? "-")
+            plan.isNewIdentity ? .seriesNewIdentity : .seriesSameIdentity,
+            work.host ?? work.image.label?.host ?? plan.image)
     }
 
     private func carryOut(
