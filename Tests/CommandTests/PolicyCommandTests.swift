@@ -77,7 +77,7 @@ import Testing
         let page = place.shell("cat page.html; stat -c %a page.html").output
         #expect(page.contains("All 22 rules hold.") && page.hasSuffix("644\n") && !page.contains("<script"))
         let report = place.shell(
-            "holdfast report --config c.toml --from nas --from $PWD/bank --identity steward.key --output plant.html; cat plant.html"
+            "holdfast report --config c.toml --from $PWD/nas/ --from ./bank --identity steward.key --output plant.html; cat plant.html"
         )
         #expect(
             report.status == 0 && report.output.contains("Line &lt;3&gt;")

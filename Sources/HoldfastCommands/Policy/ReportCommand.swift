@@ -73,7 +73,10 @@ extension Session {
     fileprivate func configuredName(_ store: StoreArgument) throws -> String {
         let typed = String(decoding: store.bytes, as: UTF8.self)
         if configuration.stores[typed] != nil { return typed }
-        let location = try place(store).location
-        return configuration.stores.filter { $0.value.settings.location == location }.keys.min() ?? typed
+        // The same place has the same words, from whatever folder they were typed.
+        let folder = try HostFacts.workingFolder
+        let place = try place(store).location.name(from: folder)
+        return configuration.stores.filter { $0.value.settings.location.name(from: folder) == place }.keys.min()
+            ?? typed
     }
 }
