@@ -29,7 +29,7 @@ import Testing
         #expect(well.status == 0 && well.output.contains("and it starts and answers"), "\(well)")
         let unwell = place.holdfast(
             drill.replacing("NAME", with: "well") + " --health 'echo it is ill; exit 7' --report unwell.json")
-        #expect(unwell.status == 3 && unwell.output.contains("its health command ended with 7: it is ill"), "\(unwell)")
+        #expect(unwell.status == 3 && unwell.output.contains(" ended with 7: it is ill\n"), "\(unwell)")
         let broken = place.shell(
             "rm root/boot/initrd.img-*; echo none > root/boot/initrd.img-$(ls root/lib/modules); \(Self.backup("broken"))"
         )

@@ -173,8 +173,9 @@ struct BootDrill {
 
     private func answer(_ mark: String, _ status: Int32) throws -> Answer {
         let answers = try lines("answers")
-        if let end = answers.last(where: { $0.hasPrefix("\(mark) ended ") }) {
-            let said = answers.filter { !$0.hasPrefix(mark) }.suffix(3).joined(separator: "; ")
+        if let place = answers.lastIndex(where: { $0.hasPrefix("\(mark) ended ") }) {
+            let end = answers[place]
+            let said = answers[..<place].filter { !$0.hasPrefix(mark) }.suffix(3).joined(separator: "; ")
             return end == "\(mark) ended 0"
                 ? .answers
                 : .isUnwell(
@@ -183,7 +184,8 @@ struct BootDrill {
         }
         let time = status == -1 ? " within \(limit) s" : ""
         if answers.contains("\(mark) begins") { return .isUnwell("its health command did not answer\(time)") }
-        let last = try lines("console").last ?? "it has said nothing"
+        let console = try lines("console")
+        let last = console.last { $0.contains("Kernel panic") } ?? console.last ?? "it has said nothing"
         return .neverStarts("it did not come up\(time); its last words: \(last)")
     }
 

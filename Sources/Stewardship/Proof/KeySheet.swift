@@ -66,7 +66,7 @@ public struct KeySheet {
         .key { font: bold 15pt/1.2 monospace } .key span { display: inline-block; margin: .2em .8em .2em 0 } .key i { font-style: normal; font-weight: normal; color: #444 }
         .key small { display: block; font: 8pt sans-serif; color: #444 }
         table { border-collapse: collapse; width: 100% } th { text-align: left; width: 15em; font-weight: normal; color: #444; vertical-align: top }
-        td, th { padding: .1em .5em .1em 0 } .blank td { height: 2.2em; border-bottom: 1px solid #000 } td code { word-break: break-all } p code, li code { white-space: nowrap }
+        td, th { padding: .1em .5em .1em 0 } .blank td { height: 2.2em; border-bottom: 1px solid #000 } td code { word-break: break-all }
         @media print { body { margin: 0; font-size: 10pt } }
         </style></head><body>
         <h1>Key sheet</h1>
