@@ -130,6 +130,25 @@ import Testing
         #expect(place.shell("cat plant.html").output.contains("unknown machine"))
     }
 
+    @Test("An image that was read and found damaged is no copy, though all its volumes are there at their lengths")
+    func damaged() {
+        let place = plant()
+        place.shell(
+            """
+            python3 - <<'T'
+            import glob
+            for name in glob.glob("bank/v/*/*/*"):
+                data = bytearray(open(name, "rb").read())
+                if len(data) > 20000: data[len(data) // 2] ^= 1; open(name, "wb").write(data)
+            T
+            """)
+        #expect(lines(place, "fails").isEmpty)
+        let read = place.shell("holdfast verify --from bank --identity it.txt --read-data --share --mark")
+        #expect(read.status == 3, "\(read)")
+        let wrong = lines(place, "fails")
+        #expect(wrong.isSuperset(of: ["copies of press-01/plc", "offsite of press-02/plc"]), "\(wrong)")
+    }
+
     @Test("What a hostile writer puts into a store breaks neither the check nor a page")
     func hostile() {
         let place = plant()

@@ -47,6 +47,13 @@ import Testing
                 series.whole = series.images.last
             }
         },
+        Fault("a copy is behind where no age is named", ["copies of press-01/plc", "apart of press-01/plc"]) { yard in
+            (yard.policy.tables[0].age, yard.policy.tables[0].copyAge) = (nil, nil)
+            yard.change(series: "press-01/plc", in: "office") { series in
+                series.images.removeLast(1)
+                series.whole = series.images.last
+            }
+        },
         Fault("a copy lacks a volume", ["copies of press-02/plc", "apart of press-02/plc"]) { yard in
             yard.change(series: "press-02/plc", in: "office") { series in
                 series.broken = series.images.reversed()
@@ -235,6 +242,8 @@ import Testing
             found.series.append(data)
         }
         #expect(yard.wrong().isEmpty, "\(yard.wrong())")
+        yard.evidence.mounts[ExactText("press-01/plc")] = .silent(.zero)
+        #expect(yard.wrong(.unknown) == ["uncovered mounts of press-01/data", "uncovered mounts of press-01/plc"])
         yard.evidence.mounts[ExactText("press-01/plc")] = .failed("it opens with an identity")
         #expect(yard.wrong(.unknown) == ["uncovered mounts of press-01/plc"])
     }
@@ -321,7 +330,7 @@ import Testing
         #expect(
             items.first { $0.file == "good.json" }?.hasPassed == true
                 && items.first { $0.file == "bad.json" }?.hasPassed == false)
-        guard case .failed = SignedFolder.drills(in: folder.appending("none"), signers: nil) else {
+        guard case .failed = SignedFolder.drills(in: folder.appending("none"), signers: signers) else {
             return #expect(Bool(false), "a folder that is not there was taken for an empty one")
         }
     }
@@ -355,9 +364,14 @@ import Testing
         }
         #expect(items.map(\.serial) == ["good"])
         #expect(refused.count == 3, "\(refused)")
-        guard case .items(let any, _) = SignedFolder.certificates(in: folder, signers: nil) else { return }
-        #expect(any.map(\.serial) == ["foreign", "good"])
-        guard case .failed = SignedFolder.certificates(in: folder.appending("none"), signers: nil) else {
+        // Whoever could put one there could sign it, too.
+        guard case .failed = SignedFolder.certificates(in: folder, signers: nil) else {
+            return #expect(Bool(false), "certificates were believed that anybody may have signed")
+        }
+        guard
+            case .failed = SignedFolder.certificates(
+                in: folder.appending("none"), signers: folder.appending("signers"))
+        else {
             return #expect(Bool(false), "a folder that is not there was taken for an empty one")
         }
     }

@@ -27,7 +27,7 @@ enum PolicySettingTable {
                     "The public keys that may have signed certificates and reports, a key a line, as a machine has its own in",
                     "certificate/key.pub of its state.",
                 ],
-                standard: "any key whose signature holds", example: #"signers = "/etc/holdfast/signers""#
+                standard: "nobody; then none of them is believed", example: #"signers = "/etc/holdfast/signers""#
             ) { value, source, result in result.policy.signers = try source.absolute(value, "signers") },
         ])
 

@@ -53,7 +53,7 @@ struct StickCreateCommand: HoldfastCommand {
             of this machine's own files, its kernel and drivers among them, and takes neither keys nor configuration along. Make it \
             on the newest of your machines.
             """,
-            examples: "holdfast stick create /dev/sdb --dry-run # what is on it, and what would become of it",
+            examples: "holdfast stick create /dev/sdb --dry-run # only shows it",
             "holdfast stick create /dev/sdb",
             "holdfast stick create ./stick.img --store-size 8G # to be written to sticks"))
 

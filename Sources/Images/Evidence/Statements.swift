@@ -9,6 +9,8 @@ struct Statements {
     var pinned: Set<Tombstone.Removed> = []
     /// Of each image the newest verdict.
     var proofs: [Tombstone.Removed: Verdict] = [:]
+    /// When each volume was called damaged that still is; the later of several groups.
+    var damaged: [ObjectID: Int64] = [:]
     var stones: [GroupReading.Stone] = []
 }
 
@@ -16,13 +18,18 @@ extension Store {
     func statements(_ progress: Progress) throws -> Statements {
         var result = Statements()
         var verdicts: [Verdict] = []
+        var ofVolumes: [Verdict] = []
         try inOrder(listedForReading(.verdict), threads: objects.smallCalls) { object in
             Result { try self.unlessUnreadable { try self.verdict(object.name) } }
         } _: { _, verdict in
             try progress.checkStop()
-            if let verdict = try verdict.get(), verdict.kind == .image { verdicts.append(verdict) }
+            if let verdict = try verdict.get() {
+                if verdict.kind == .image { verdicts.append(verdict) } else { ofVolumes.append(verdict) }
+            }
             return true
         }
+        result.damaged = Dictionary(
+            Self.standing(ofVolumes).map { ($0.target.id, $0.time) }, uniquingKeysWith: max)
         result.pinned = Set(Self.pins(verdicts).map { Tombstone.Removed(writer: $0.writer, root: $0.target) })
         result.proofs = Self.proofs(verdicts)
         try inOrder(listedForReading(.tombstone), threads: objects.smallCalls) { object in

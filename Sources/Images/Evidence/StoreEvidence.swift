@@ -10,7 +10,7 @@ public struct SeriesEvidence: Sendable {
     public var name: String
     /// Those that count, in the order of their sequence: the newest last.
     public var images: [PruneImage] = []
-    /// The newest one of which all that it names is there at its length.
+    /// The newest one of which all that it names is there at its length, and that nobody has found damaged.
     public var whole: PruneImage?
     /// What that one is of.
     public var sources: [BytePath] = []
@@ -70,6 +70,7 @@ extension Store {
             let statements = try statements(progress)
             let all = judged(summaries, listed, statements)
             sort(all, into: &result)
+            try noteDamage(&result.series, statements.damaged, progress)
             try findWhole(&result.series, progress)
             result.readers = chain.newest.recipients
             result.lostReaders = try readersWithoutKey()
@@ -117,13 +118,34 @@ extension Store {
         }
     }
 
+    /// An image is damaged, whatever was stated of it before, where a volume of it was found so since. Those are looked at that anything is judged by.
+    private func noteDamage(
+        _ series: inout [SeriesEvidence], _ damaged: [ObjectID: Int64], _ progress: Progress
+    ) throws {
+        if damaged.isEmpty { return }
+        for index in series.indices {
+            let newest = series[index].images.indices.suffix(SeriesEvidence.mostLookedAt)
+            for place in series[index].images.indices
+            where newest.contains(place) || series[index].images[place].proof != nil {
+                try progress.checkStop()
+                // One that cannot be read is told of where the whole ones are looked for.
+                guard let root = try unlessDamaged({ try image(series[index].images[place].objectName) }),
+                    let time = root.named.volumes.compactMap({ damaged[$0.id] }).max()
+                else { continue }
+                series[index].images[place].proof = PruneImage.Proof(
+                    result: .damaged, isOfEveryChunk: false, time: time)
+            }
+        }
+    }
+
     /// Of each series the newest image that lacks nothing. What a listing does not show is asked for once more: some show it a minute late.
     private func findWhole(_ series: inout [SeriesEvidence], _ progress: Progress) throws {
         let volumes = try listedForReading(.volume)
         for index in series.indices {
             try progress.checkStop()
             for image in series[index].images.reversed().prefix(SeriesEvidence.mostLookedAt) {
-                if let label = try labelIfWhole(image, volumes) {
+                // What somebody has read and found damaged is not whole, however long its volumes are.
+                if image.proof?.result != .damaged, let label = try labelIfWhole(image, volumes) {
                     series[index].whole = image
                     series[index].sources = label.sources
                     break

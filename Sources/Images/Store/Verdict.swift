@@ -226,7 +226,7 @@ extension Store {
     static func damaged(_ verdicts: [Verdict]) -> Set<ObjectID> { Set(standing(verdicts).map(\.target.id)) }
 
     /// Of each volume that is called damaged, the verdict that counts.
-    private static func standing(_ verdicts: [Verdict]) -> [Verdict] {
+    static func standing(_ verdicts: [Verdict]) -> [Verdict] {
         var newest: [ObjectID: Verdict] = [:]
         for verdict in verdicts where verdict.kind == .volume {
             if let other = newest[verdict.target.id],

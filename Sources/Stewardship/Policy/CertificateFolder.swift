@@ -9,10 +9,13 @@ extension SignedFolder where Item == MediumCertificate {
     /// More than a plant ever wipes; who puts a million files there keeps nobody busy.
     private static var most: Int { 10_000 }
 
-    /// - Parameter signers: the file of the public keys that may have signed them; nil: any key.
+    /// - Parameter signers: the file of the public keys that may have signed them; nil: nobody has said, and nothing is believed.
     public static func certificates(in folder: BytePath, signers: BytePath?) -> SignedFolder {
         do {
-            let known = try signers.map { try signingKeys(in: $0) }
+            guard let signers else {
+                return .failed("nobody has said who may sign them: signers in [policy] names the file of their keys")
+            }
+            let known = try signingKeys(in: signers)
             let opened = try Descriptor.open(folder, .directory)
             let names = try DirectoryListing(of: opened).filter {
                 BytePath($0).bytes.suffix(5).elementsEqual(".json".utf8)
@@ -26,9 +29,9 @@ extension SignedFolder where Item == MediumCertificate {
                 guard try opened.status(of: name).kind == .file else { continue }
                 do {
                     let (certificate, signer) = try Certificate.check(file)
-                    guard known?.contains(signer) != false else {
+                    guard known.contains(signer) else {
                         refused.append(
-                            "\(file): it is signed with a key that \(signers?.description ?? "") does not have")
+                            "\(file): it is signed with a key that \(signers) does not have")
                         continue
                     }
                     items.append(

@@ -5,19 +5,22 @@ public import Platform
 internal import Reporting
 
 extension SignedFolder where Item == DrillEvidence {
-    /// - Parameter signers: the file of the public keys that may have signed them; nil: any key.
+    /// - Parameter signers: the file of the public keys that may have signed them; nil: nobody has said, and nothing is believed.
     public static func drills(in folder: BytePath, signers: BytePath?) -> SignedFolder {
         do {
-            let known = try signers.map { try signingKeys(in: $0) }
+            guard let signers else {
+                return .failed("nobody has said who may sign them: signers in [policy] names the file of their keys")
+            }
+            let known = try signingKeys(in: signers)
             // To whoever reads reports one that is not there holds none; here nobody could look.
             _ = try Descriptor.open(folder, .directory)
             let found = try DrillReportFolder(folder)
             var refused = found.findings.map { "\($0.subject): \($0.reason)" }
             var items: [DrillEvidence] = []
             for one in found.reports {
-                guard known?.contains(one.signer) != false else {
+                guard known.contains(one.signer) else {
                     refused.append(
-                        "\(one.file): it is signed with a key that \(signers?.description ?? "") does not have")
+                        "\(one.file): it is signed with a key that \(signers) does not have")
                     continue
                 }
                 let report = one.report

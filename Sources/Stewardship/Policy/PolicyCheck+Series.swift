@@ -88,7 +88,7 @@ extension PolicyCheck {
     /// Whether a store has a copy that is up to date: of the newest image that there is, or one that is not too old.
     private func isCopy(_ store: Int, _ look: SeriesLook, _ limit: Int64?) -> Bool {
         guard let whole = look.whole(in: store) else { return false }
-        return limit.map { isFresh(whole.time, $0) || whole.sequence >= look.lastSequence } ?? true
+        return whole.sequence >= look.lastSequence || limit.map { isFresh(whole.time, $0) } ?? false
     }
 
     /// `offsite: the newest is 5 d old`
@@ -237,10 +237,13 @@ extension PolicyCheck {
         let required = "what is mounted is in an image"
         let line = [evidence(newest.store, newest.image)]
         switch evidence.mounts[ExactText(look.series)] {
-        case nil: break
         case .failed(let reason): add(.uncoveredMounts, look, required: required, found: reason, line, .unknown)
         // One of a folder says nothing of mounts; another series of its machine may.
-        case .silent: break
+        case .silent, nil:
+            if isToldOfMounts(PolicyRules.machine(of: look.series)) { return }
+            add(
+                .uncoveredMounts, look, required: required, found: "no image of this machine says what was mounted",
+                line, .unknown)
         case .missing(let mounts, _):
             let covered = sources(of: PolicyRules.machine(of: look.series))
             let open = mounts.filter { mount in
@@ -251,6 +254,17 @@ extension PolicyCheck {
             add(
                 .uncoveredMounts, look, required: required, found: open.isEmpty ? "nothing is left out" : words, line,
                 open.isEmpty ? .holds : .fails)
+        }
+    }
+
+    /// Whether an image of a machine says what was mounted there, or could not be asked.
+    private func isToldOfMounts(_ machine: String) -> Bool {
+        series.contains { view in
+            guard PolicyRules.machine(of: view.name).utf8.elementsEqual(machine.utf8) else { return false }
+            switch evidence.mounts[ExactText(view.name)] {
+            case .missing, .failed: return true
+            case .silent, nil: return false
+            }
         }
     }
 

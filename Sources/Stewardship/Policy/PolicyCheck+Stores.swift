@@ -157,6 +157,17 @@ extension PolicyCheck {
         if let least = rules.least, let capacity = facts.capacity, capacity < least {
             wrong.append("\(capacity) bytes")
         }
+        // A server's are its own; of a medium that is carried about, what was asked for and could not be measured is not so.
+        let isServer = ["s3", "sftp", "network"].contains(facts.kind)
+        let unmeasured = [
+            rules.fileSystems.isEmpty || facts.fileSystem != nil ? nil : "file system",
+            rules.least == nil || facts.capacity != nil ? nil : "capacity",
+        ].compactMap { $0 }
+        if !isServer, wrong.isEmpty, !unmeasured.isEmpty {
+            return add(
+                .media, table, name(store), required: required,
+                found: "\(unmeasured.joined(separator: " and ")) could not be measured", .unknown)
+        }
         let all = [
             "kind \(facts.kind)", facts.fileSystem.map { "file system \($0)" }, facts.capacity.map { "\($0) bytes" },
             facts.serials.isEmpty ? nil : "serial number \(facts.serials.joined(separator: ", "))", known?.name,
