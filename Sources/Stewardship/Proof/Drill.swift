@@ -220,6 +220,7 @@ public struct Drill {
 
     private mutating func conclude() {
         reckonTimes()
+        if report.files.compared == 0 { report.add(finding: "the image has nothing that could be compared") }
         let (different, unreadable) = (report.files.different, report.files.unreadable)
         if different > 0 || unreadable > 0 {
             report.verdict = .failed
