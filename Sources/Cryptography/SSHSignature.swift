@@ -122,6 +122,18 @@ public struct SSHSignature: Sendable, Hashable {
         return try key(of: blob)
     }
 
+    /// The keys of a list of signers: lines of a public key, or of a name and a public key, as allowed signers have them. What is commented out, and
+    /// a line with options (an end, a purpose, an authority), names none: who limits a key does not mean all of it.
+    public static func keys(ofSigners text: String) -> [VerifyingKey] {
+        text.split(whereSeparator: \.isNewline).compactMap { line in
+            let words = line.split { $0 == " " || $0 == "\t" }
+            guard let place = words.firstIndex(of: algorithm[...]), place <= 1, words.first?.hasPrefix("#") == false,
+                place == 0 || !words[0].contains(where: { $0 == "=" || $0 == "\"" }) && words[0] != "cert-authority"
+            else { return nil }
+            return try? key(fromLine: words[place...].joined(separator: " "))
+        }
+    }
+
     private static func keyBlob(_ key: VerifyingKey) -> [UInt8] {
         string(Array(algorithm.utf8)) + string(key.rawBytes)
     }

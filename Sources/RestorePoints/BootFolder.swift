@@ -114,6 +114,10 @@ final class BootFolder {
         own = Self.loader(in: self.place)
         store = LocalStore(
             root: self.place, area: area, own: own, progress: progress, findings: findings, state: area.parent)
+        // FAT has neither owners nor permissions: those that are seen are of the mount, which the recovery system makes otherwise. What cannot be told
+        // is compared as strictly as ever.
+        let mount = try? Mount.holding(Descriptor.open(self.place, .directory))
+        store.hasOwnersOfMount = mount?.type == "vfat"
     }
 
     var name: String { hexadecimal(folder.bytes) }
@@ -179,8 +183,9 @@ final class BootFolder {
         for entry in try FolderListing(Descriptor.open(place, .directory), isThorough: false, own: own).entries {
             // A folder's time changes with names that come and go, as while a file is replaced.
             let time = entry.kind == .directory ? "" : "\(entry.modified.seconds).\(entry.modified.nanoseconds)"
+            let rights = store.hasOwnersOfMount ? "" : "\(entry.mode) \(entry.user) \(entry.group) "
             text +=
-                "\(hexadecimal(entry.path.bytes)) \(entry.kind) \(entry.mode) \(entry.user) \(entry.group) "
+                "\(hexadecimal(entry.path.bytes)) \(entry.kind) \(rights)"
                 + "\(entry.size) \(time) \(hexadecimal(entry.target))\n"
         }
         return try Array(text.utf8).withUnsafeBytes { try SHA256.digest(of: $0) }.hex

@@ -25,6 +25,8 @@ public struct Certificate: Codable, Sendable, Hashable {
     public var host = HostFacts.hostName
     /// The order that it was done for; nil: none was named.
     public var ticket: String?
+    /// Whose signature over the plan was verified before; nil: nobody was asked.
+    public var approvedBy: String?
     /// Whose command it was, as the machine knows it.
     public var account: String?
     /// Where the machine's audit log ended.

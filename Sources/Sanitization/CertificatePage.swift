@@ -35,7 +35,8 @@ extension Certificate {
                         ("Interruptions", "\(sanitization.interruptions)"),
                         ("Not reached", ranges(sanitization.unreachable)), ("Witness", sanitization.witness),
                         ("Remarks", sanitization.remarks),
-                    ] + (ticket.map { [("Ticket", $0)] } ?? [])),
+                    ] + (ticket.map { [("Ticket", $0)] } ?? [])
+                        + (approvedBy.map { [("Plan signed by, and verified", $0)] } ?? [])),
                 SignedPage.section(
                     "Verification",
                     [

@@ -59,8 +59,8 @@ public enum StewardError: Explained, Hashable {
         case .storeIsGone(let place, _) where place.folder == nil:
             "is it the right place? Where its server keeps versions, `--at TIME` shows what was there; if it was given up, `holdfast store init` makes a new one"
         case .nothingThere: "is that its address, to the last letter? A new store is made by `holdfast store init`"
-        case .storeIsGone(let place, _):
-            "mount it; if the store was given up, `holdfast store init \(place.typed)` makes a new one, and a new copy goes to another folder"
+        case .storeIsGone:
+            "mount it; a new store or copy goes to another folder: where this one is expected, a second one would be in its way"
         case .otherStore(let place) where place.folder == nil:
             "somebody may have put it there. Compare the fingerprint with the paper, and give it with `--store-fingerprint`; to write there, `holdfast store join \(place.typed)`"
         case .otherStore(let place): "mount the right one; if this one is meant, `holdfast store join \(place.typed)`"

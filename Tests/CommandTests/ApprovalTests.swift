@@ -76,7 +76,9 @@ import Testing
             ("yesterday", "was signed for something else: another day"),
             ("tomorrow", "was signed for something else: another day"),
             ("machine", "was signed for something else: the machine"),
-            ("edited", "does not count"),
+            ("edited", "does not say what would be done now"),
+            ("other words", "does not say what would be done now"),
+            ("other name", "does not say what would be done now"),
             ("flipped", "does not count"),
             ("garbage", "does not count"),
             ("two names", "is by operator@plant, who asks for it"),
@@ -100,6 +102,8 @@ import Testing
                 "t=$(( $(date +%s) \(how == "yesterday" ? "-" : "+") 86400 )); sed -i \"s/^made .*/made $t $(date -u -d @$t +%Y-%m-%dT%H:%M:%SZ)/\" plan"
             )
         case "machine": place.shell("sed -i 's/^machine [0-9a-f]* /machine 0123456789abcdef /' plan")
+        case "other words": place.shell("sed -i 's/victim: 1 entry/harmless: 1 entry/' plan")
+        case "other name": place.shell("sed -i 's/^\\(machine [0-9a-f]*\\) .*/\\1 testrig/' plan")
         case "two names": place.shell("echo \"operator@plant $(cut -d' ' -f1,2 anna.pub)\" >>signers")
         case "writable": place.shell("chmod 777 signers")
         case "expired":
@@ -175,6 +179,24 @@ import Testing
         #expect(!isThere(place))
         let mark = run(place, "wipe bystander --ticket $'a\\nb' --dry-run")
         #expect(mark.status == 2, "\(mark)")
+    }
+
+    @Test("A point that wants a second person to go is not destroyed by another name either")
+    func otherNames() {
+        let place = plant(#""destroy""#)
+        place.shell(
+            """
+            ln -s $(command -v holdfast) restorepoint
+            holdfast setup --root $PWD/tree --state $PWD/st --yes; holdfast create P1 --state $PWD/st
+            """)
+        let config = "HOLDFAST_CONFIG=home/config/holdfast/config.toml"
+        for words in ["holdfast destroy P1", "./restorepoint destroy P1", "holdfast setup --remove --points destroy"] {
+            let refused = place.shell("\(config) setsid -w \(words) --state $PWD/st --yes")
+            #expect(refused.status == 4 && refused.output.contains("destroy wants the signature"), "\(refused)")
+        }
+        #expect(place.shell("holdfast status --state $PWD/st").output.contains("P1"))
+        #expect(
+            place.shell("\(config) setsid -w holdfast setup --remove --points keep --state $PWD/st --yes").status == 0)
     }
 
     @Test("What nobody has to sign for goes on as before, and a mistake in the configuration is told with its place")

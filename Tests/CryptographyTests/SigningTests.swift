@@ -80,4 +80,20 @@ import Testing
         #expect(throws: CryptographyError.self) { _ = try SigningKey(seed: Secret(pattern(count))) }
         #expect(throws: CryptographyError.self) { _ = try VerifyingKey(rawBytes: pattern(count)) }
     }
+
+    @Test("Of a list of signers those keys count that nobody has commented out or limited")
+    func signers() throws {
+        let line = SSHSignature.line(of: try SigningKey.generate().verifyingKey)
+        for good in [line, "\(line) anna@plant", "anna@plant \(line)", "anna,berta\t\(line) comment"] {
+            #expect(SSHSignature.keys(ofSigners: "x\n\(good)\n").count == 1, "\(good)")
+        }
+        for bad in [
+            "# \(line)", "# revoked: \(line)", "#\(line)", "x valid-before=\"20200101\" \(line)",
+            "x namespaces=\"git\" \(line)",
+            "x cert-authority \(line)", "cert-authority \(line)", "x ssh-rsa AAAA # was \(line)",
+            "command=\"x\" \(line)",
+        ] {
+            #expect(SSHSignature.keys(ofSigners: bad).isEmpty, "\(bad)")
+        }
+    }
 }

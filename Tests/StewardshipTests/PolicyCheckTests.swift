@@ -201,6 +201,29 @@ import Testing
         #expect(yard.run().verdict == .unknown)
     }
 
+    @Test(
+        "A table that is for nothing, reports that nobody can believe and drills of other stores are no reason to hold")
+    func nothing() {
+        var yard = PolicyYard()
+        yard.policy.tables.append(PolicyRules(name: "typing error"))
+        yard.policy.tables[1].series = [NamePattern("pres-*/plc")]
+        yard.policy.tables[1].stores = yard.policy.tables[0].stores
+        #expect(yard.wrong() == ["missing machine of typing error"])
+        yard = PolicyYard()
+        guard case .items(var items, _) = yard.evidence.drills else { return #expect(Bool(false)) }
+        yard.evidence.drills = .items(items, refused: ["bad.json: its signature is gone"])
+        #expect(yard.wrong(.unknown) == ["drilled of reports"])
+        let last = items[0]
+        items.append(last)
+        (items[items.count - 1].verdict, items[items.count - 1].hasPassed) = ("not completed", false)
+        items[items.count - 1].time += 60
+        yard.evidence.drills = .items(items, refused: [])
+        #expect(yard.wrong().isEmpty && yard.wrong(.unknown).isEmpty)
+        for index in items.indices { items[index].store = "of another plant" }
+        yard.evidence.drills = .items(items, refused: [])
+        #expect(yard.wrong() == ["drilled of press-01/plc", "drilled of press-02/plc"])
+    }
+
     @Test("Where enough copies are seen, one that is away is named once, and the rule holds")
     func oneAway() {
         var yard = PolicyYard()

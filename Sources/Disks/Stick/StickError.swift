@@ -27,7 +27,7 @@ public enum StickError: Explained, Hashable {
 
     public var mend: String? {
         switch self {
-        case .tooSmall: "take a stick of 2 GB or more; of a file, --store-size is 67M or more"
+        case .tooSmall: "take a stick of 2 GB or more; of a file, --store-size is 70M or more"
         case .sectors: "take another stick"
         case .noStick: "`holdfast stick create DEVICE` makes one, and all that is on the device will be gone"
         case .bootTooLarge, .program: nil

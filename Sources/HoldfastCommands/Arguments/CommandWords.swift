@@ -41,7 +41,7 @@ enum CommandWords {
         let words = arguments.first == "help" ? Array(arguments.dropFirst()) : arguments
         let found = find(words, in: root)
         let inner = names(below: found, in: root)
-        guard !inner.isEmpty, found.count < words.count else { return nil }
+        guard !inner.isEmpty, found.count < words.count, !hasDefault(found, in: root) else { return nil }
         let word = words[found.count]
         if word.hasPrefix("-") || word == "help" { return nil }
         let meant = found.isEmpty ? foreign[word] ?? mostLike(word, among: inner) : mostLike(word, among: inner)
@@ -66,6 +66,16 @@ enum CommandWords {
             command = next
         }
         return command.configuration.subcommands.map { $0._commandName }
+    }
+
+    /// Whether what these words name does something also without a further command: what follows may be meant for that.
+    private static func hasDefault(_ words: [String], in root: any ParsableCommand.Type) -> Bool {
+        var command = root
+        for word in words {
+            guard let next = command.configuration.subcommands.first(where: { isNamed($0, word) }) else { return false }
+            command = next
+        }
+        return command.configuration.defaultSubcommand != nil
     }
 
     private static func isNamed(_ command: any ParsableCommand.Type, _ word: String) -> Bool {

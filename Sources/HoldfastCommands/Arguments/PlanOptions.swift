@@ -41,7 +41,7 @@ struct TicketArgument: ExpressibleByArgument {
 
     init?(argument: String) {
         guard !argument.isEmpty, argument.utf8.count <= 200, ArgumentText.isText(argument),
-            printable(argument.utf8) == argument
+            printable(argument.utf8) == argument, argument.contains(where: { !$0.isWhitespace })
         else { return nil }
         text = argument
     }
@@ -55,16 +55,17 @@ extension Session {
     ///   - members: the same for programs.
     ///   - question: nil: nobody has to be asked.
     ///   - guarded: what a second person agrees to; by default what the plan's verb names.
+    ///   - signed: what that person reads, the same each time; by default the lines.
     /// - Returns: whether it is to be done; not after a dry run.
     func agree(
         to plan: some Plan, _ options: PlanOptions?, lines: [String], members: [(String, JSON?)] = [],
-        question: String?, guarded: ApprovedVerb? = nil
+        question: String?, guarded: ApprovedVerb? = nil, signed: [String]? = nil
     ) throws -> Bool {
         try plan.require(options?.plan)
         let guarded = guarded ?? ApprovedVerb(rawValue: plan.verb)
         for finding in plan.findings where !finding.isRefusal { console.warning(finding.sentence) }
         if let options, options.dryRun {
-            if let file = options.planFile { try write(plan.id, guarded, options.ticket, lines, to: file) }
+            if let file = options.planFile { try write(plan.id, guarded, options.ticket, signed ?? lines, to: file) }
             show(
                 members + [
                     ("plan", .text(plan.id)), ("verb", .text(plan.verb)),
@@ -75,7 +76,7 @@ extension Session {
             }
             return false
         }
-        try requireApproval(of: plan.id, guarded, options)
+        try requireApproval(of: plan.id, guarded, options, signed ?? lines)
         if !console.isJSON { lines.forEach(console.note) }
         if let question {
             let hint = options?.plan.map { _ in
@@ -98,6 +99,9 @@ extension Session {
                 hint: "leave out --plan-file; [approval] of the configuration knows "
                     + ApprovedVerb.allCases.map(\.rawValue).joined(separator: ", "))
         }
+        if try approvalRules().tickets.contains(guarded), ticket == nil {
+            throw ApprovalError.noTicket(verb: guarded)
+        }
         let paper = try PlanPaper(plan: plan, verb: guarded, ticket: ticket?.text, lines: lines)
         let place = try file.absolute
         do throws(SystemError) { try writeNew(place, paper.bytes, mode: 0o644) } catch {
@@ -107,20 +111,36 @@ extension Session {
         }
     }
 
+    /// What the configuration at hand wants and, of root, what the machine's own does: another one that was given loosens nothing.
+    private func approvalRules() throws -> ApprovalRules {
+        var rules = configuration.approval
+        guard HostFacts.isRoot, exists(Places.standardConfigurationFile) else { return rules }
+        let own = try Configuration.load(Places.standardConfigurationFile).approval
+        rules.verbs.formUnion(own.verbs)
+        rules.tickets.formUnion(own.tickets)
+        rules.signers = own.signers ?? rules.signers
+        return rules
+    }
+
     /// Refuses what wants somebody else's word, and puts on record whose it has.
-    private func requireApproval(of plan: String, _ guarded: ApprovedVerb?, _ options: PlanOptions?) throws {
-        let rules = configuration.approval
+    private func requireApproval(
+        of plan: String, _ guarded: ApprovedVerb?, _ options: PlanOptions?, _ lines: [String]
+    ) throws {
+        let rules = try approvalRules()
         if let guarded, rules.tickets.contains(guarded), options?.ticket == nil {
             throw ApprovalError.noTicket(verb: guarded)
         }
         if let ticket = options?.ticket { remember("ticket \(ticket.text)") }
-        guard let guarded else { return }
+        guard let guarded else {
+            if options?.approvedBy == nil { return }
+            throw Problem.usage("nobody has to sign for this command", hint: "leave out --approved-by")
+        }
         guard let signature = options?.approvedBy else {
             if rules.verbs.contains(guarded) { throw ApprovalError.missing(verb: guarded) }
             return
         }
         let approval = try rules.check(
-            signature.absolute, of: plan, verb: guarded, ticket: options?.ticket?.text)
+            signature.absolute, of: plan, verb: guarded, ticket: options?.ticket?.text, lines: lines)
         remember("the plan \(plan) was approved by \(Text.safe(approval.signer))")
         approve(by: approval.signer)
     }

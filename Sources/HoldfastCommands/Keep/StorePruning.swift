@@ -49,7 +49,9 @@ extension Session {
             }
         }
         guard
-            try agree(to: plan, options, lines: shown.sums, members: members, question: question, guarded: pruning.verb)
+            try agree(
+                to: plan, options, lines: shown.sums, members: members, question: question, guarded: pruning.verb,
+                signed: ["of the store \(store.identifier)"] + shown.goingLines + shown.sums)
         else {
             return outcome(0)
         }
@@ -110,6 +112,9 @@ struct PruneDisplay {
         }
         for image in going { body(line(image, stays: false)) }
     }
+
+    /// Image by image, those that go: what somebody signs for.
+    var goingLines: [String] { plan.going.map { line($0, stays: false) } }
 
     private func line(_ image: PruneImage, stays: Bool) -> String {
         let time = image.time.map { Text.time(Timestamp(seconds: $0, nanoseconds: 0)) } ?? "an unknown time"

@@ -69,6 +69,7 @@ struct KeySheetCommand: StatefulCommand {
 
     /// Refuses what a job takes along, a restore point included.
     private func refuseSources(_ place: KeySheetPlace, _ session: Session) throws {
+        try place.refuseStores()
         let folder = state.places(session).state
         let root = Places.isSetUp(folder) ? try ProtectedTree.facts(state: folder).root : nil
         for job in session.configuration.jobs {

@@ -76,7 +76,10 @@ struct RestorepointCommand: ParsableCommand {
         func perform(_ session: Session) throws -> Outcome {
             let tree = try state.open(session)
             let plan = try tree.planDestroy([name], factory: false)
-            try session.confirm("Destroy \(name)? All live data stays.")
+            guard
+                try session.agree(
+                    to: plan, nil, lines: [], question: "Destroy \(name)? All live data stays.")
+            else { return .done }
             let lock = try tree.lock()
             try session.working { try tree.destroy(plan, holding: lock) }
             return .done

@@ -204,7 +204,8 @@ struct SetupCommand: StatefulCommand {
                 to: plan, self.plan, lines: ["points: " + (names.isEmpty ? "none" : names.joined(separator: ", "))],
                 members: [("points", .list(names.map(JSON.text))), ("kept", .flag(plan.keepsPoints))],
                 question: "Take back the protection of \(tree.root), and "
-                    + (plan.keepsPoints ? "keep these points?" : "destroy these points for good?"))
+                    + (plan.keepsPoints ? "keep these points?" : "destroy these points for good?"),
+                guarded: plan.keepsPoints || plan.points.isEmpty ? nil : .destroy)
         else { return .done }
         let lock = try tree.lock()
         try session.working { try tree.endProtection(plan, holding: lock) }

@@ -13,6 +13,7 @@ extension Session {
         var evidence = PolicyEvidence(time: Timestamp.now().seconds)
         var opened: [String: Store] = [:]
         var known: [BytePath: String] = [:]
+        var folders: [FileIdentity: String] = [:]
         for name in stores {
             // Two names of one place are one copy.
             if let place = try normalized(name) {
@@ -21,6 +22,13 @@ extension Session {
                     continue
                 }
                 known[place] = name
+            }
+            if let folder = try identity(name) {
+                if let other = folders[folder] {
+                    console.warning("\(name) and \(other) are one folder, which counts once")
+                    continue
+                }
+                folders[folder] = name
             }
             let (view, store) = try look(
                 at: name, wantsMedium: policy.tables.contains { $0.media != nil && $0.stores.contains(name) })
@@ -40,6 +48,14 @@ extension Session {
     private func normalized(_ name: String) throws -> BytePath? {
         guard let argument = StoreArgument(argument: name) else { return nil }
         return try place(argument).location.name(from: HostFacts.workingFolder)
+    }
+
+    /// Of the folder of a store; nil where it is none, or not there, which the look at it tells.
+    private func identity(_ name: String) throws -> FileIdentity? {
+        guard let argument = StoreArgument(argument: name), let folder = try place(argument).location.folder,
+            let status = try? Descriptor.open(folder, .directory).status()
+        else { return nil }
+        return FileIdentity(status)
     }
 
     private func look(at name: String, wantsMedium: Bool) throws -> (StoreView, Store?) {

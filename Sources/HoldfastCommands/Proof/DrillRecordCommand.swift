@@ -122,6 +122,14 @@ struct DrillRecordCommand: StatefulCommand {
         let store = try session.open(from, for: .list)
         let found = try store.find(image.text, ImageFilter(series: series?.text), forContent: false)
         guard let label = found.label else { throw Problem.usage("nothing is known of the image \(image.text)") }
+        let made = min(label.storeTime ?? label.time.seconds, label.time.seconds)
+        guard began.seconds >= made - 300 else {
+            throw Problem.usage(
+                "the image \(found.id.description.prefix(8)) was not there yet at \(Text.time(Timestamp(seconds: began.seconds, nanoseconds: 0)))",
+                hint:
+                    "it was made at \(Text.time(Timestamp(seconds: made, nanoseconds: 0))); name the image that was restored, and when"
+            )
+        }
         document.image = DrillReport.Image(label, id: found.id.description)
         document.store.place = try session.place(from).words
         document.store.id = store.identifier

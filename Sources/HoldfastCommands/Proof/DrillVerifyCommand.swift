@@ -51,8 +51,7 @@ extension Session {
             return false
         }
         let text = String(decoding: try readGiven(trusted, limit: 1 << 20), as: UTF8.self)
-        let isOne = text.split(separator: "\n").contains { (try? SSHSignature.key(fromLine: String($0))) == key }
-        if !isOne {
+        if !SSHSignature.keys(ofSigners: text).contains(key) {
             throw SignedDocumentError.bad(file: file, reason: "it was signed with another key than \(trusted) has")
         }
         return true

@@ -1,5 +1,6 @@
 // What no single person does: [approval].
 
+internal import Machine
 internal import Stewardship
 
 enum ApprovalSettingTable {
@@ -25,7 +26,7 @@ enum ApprovalSettingTable {
                     "Whose signatures count: allowed signers, as ssh-keygen(1) has them. Each is called as they log in here, or so and @ something.",
                     "Only root may be able to write it.",
                 ],
-                standard: "nobody", example: #"signers = "/etc/holdfast/signers""#
+                standard: "nobody", example: "signers = \"\(Places.standardConfiguration)/signers\""
             ) { value, source, result in result.approval.signers = try source.absolute(value, "signers") },
             Setting(
                 name: "tickets", wants: "an array of \(words)",

@@ -1,6 +1,7 @@
 // What can be set of the policy: [policy], and [policy.NAME] for the machines of a line.
 
 internal import Images
+internal import Machine
 internal import Platform
 internal import Stewardship
 
@@ -27,7 +28,8 @@ enum PolicySettingTable {
                     "The public keys that may have signed certificates and reports, a key a line, as a machine has its own in",
                     "certificate/key.pub of its state.",
                 ],
-                standard: "nobody; then none of them is believed", example: #"signers = "/etc/holdfast/signers""#
+                standard: "nobody; then none of them is believed",
+                example: "signers = \"\(Places.standardConfiguration)/signers\""
             ) { value, source, result in result.policy.signers = try source.absolute(value, "signers") },
         ])
 

@@ -35,7 +35,8 @@ extension WipeCommand {
                 members: JSON.path(wipe.path, key: "path") + [
                     ("entries", .number(wipe.files)), ("bytes", .number(wipe.bytes)),
                     ("reasons", .list((wipe.reach.reasons + holders).map(JSON.text))),
-                ], question: "Wipe \(device.path)?")
+                ], question: "Wipe \(device.path)?",
+                signed: ["\(wipe.path): \(Text.counted(wipe.files, "entry", "entries")), \(Text.size(wipe.bytes))"])
         else { return .done }
         var report = try session.working { try wipe.run(session.progress) }
         report.reasons += holders
@@ -59,7 +60,7 @@ extension WipeCommand {
                 members: JSON.path(wipe.path, key: "path") + [
                     ("free", .number(wipe.free)), ("leftover", .number(wipe.leftover)),
                     ("reasons", .list(wipe.reach.reasons.map(JSON.text))),
-                ], question: "Fill and wipe what is free there?")
+                ], question: "Fill and wipe what is free there?", signed: ["what is free on \(wipe.path)"])
         else { return .done }
         let report = try session.working { try wipe.run(session.progress) }
         return show(report, "wiped what is free on \(device.path)", session)

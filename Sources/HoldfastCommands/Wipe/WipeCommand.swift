@@ -175,8 +175,7 @@ struct WipeCommand: StatefulCommand {
         let head = (try? AuditLog(folder: state.places(session).log).head())?.description
         var document = Certificate(report, tool: Version.tool, logHead: head)
         document.ticket = plan.ticket?.text
-        // Who signed the plan concurred with it.
-        if let approver = session.approver { _ = document.state("concurrence.name", as: approver) }
+        document.approvedBy = session.approver
         for field in fields { _ = document.state(field.key, as: field.value) }
         var lines = [document.verdict, "verified: " + document.verification.method + ", " + Text.size(report.verified)]
         if let certificate {
@@ -241,7 +240,11 @@ struct WipeCommand: StatefulCommand {
             ("device", .text(device.name)), ("serial", .text(device.serial)), ("model", .text(device.model)),
             ("bytes", .number(device.size)), ("confirmation", .text(device.confirmation)),
         ]
-        guard try session.agree(to: wipe, plan, lines: lines(wipe), members: members, question: nil) else {
+        guard
+            try session.agree(
+                to: wipe, plan, lines: lines(wipe), members: members, question: nil,
+                signed: lines(wipe, forSigning: true))
+        else {
             return false
         }
         let given = try confirm ?? session.typed("Everything on it will be gone. Its serial number, or else its name")
@@ -251,7 +254,8 @@ struct WipeCommand: StatefulCommand {
         return true
     }
 
-    private func lines(_ wipe: Wipe) throws -> [String] {
+    /// - Parameter forSigning: without what is another each time that it is measured.
+    private func lines(_ wipe: Wipe, forSigning: Bool = false) throws -> [String] {
         let device = wipe.device
         let facts = [device.kind.rawValue, device.model].filter { !$0.isEmpty }.joined(separator: " ")
         let serial = device.serial.isEmpty ? "none" : Text.safe(device.serial)
@@ -260,7 +264,8 @@ struct WipeCommand: StatefulCommand {
         case .overwrite:
             lines.append(
                 "\(Text.counted(UInt64(passes), "pass", "passes")) of \(wipe.request.pattern), then \(wipe.request.verification.rawValue) verification"
-                    + (wipe.estimate.map { ", \(Text.duration(UInt64($0.rounded(.up)))) or more" } ?? ""))
+                    + (forSigning
+                        ? "" : wipe.estimate.map { ", \(Text.duration(UInt64($0.rounded(.up)))) or more" } ?? ""))
         case .firmware(let ability):
             let time = ability.seconds.map { ", some \(max(1, $0 / 60)) min as the drive says" } ?? ""
             lines.append("\(ability.technique.rawValue) by the drive's firmware (\(ability.level.rawValue))\(time)")

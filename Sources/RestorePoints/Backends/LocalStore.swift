@@ -19,6 +19,8 @@ final class LocalStore {
     private let state: StateArea
     private let progress: Progress
     private let findings: Findings
+    /// Owners and permissions of what it restores to are those of its mount, and nobody misses others.
+    var hasOwnersOfMount = false
 
     /// - Parameters:
     ///   - root: the folder of which it holds images.
@@ -161,6 +163,7 @@ final class LocalStore {
         request.otherHardware = true
         request.own = own
         request.parts = parts
+        request.hasOwnersOfMount = hasOwnersOfMount
         if let known { request.known = try store.knownEntries(of: known) }
         let before = findings.count
         _ = try Images.restore(store.imageReader(handle), request, progress: progress, findings: findings)

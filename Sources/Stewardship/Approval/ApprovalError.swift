@@ -14,6 +14,8 @@ public enum ApprovalError: Explained, Hashable {
     case badPlan(file: BytePath, reason: String)
     /// It was signed for something else.
     case another(file: BytePath, what: String)
+    /// What stands in it is not what would be done.
+    case otherWords(file: BytePath)
     case badSignature(BytePath, reason: String)
     case ownSignature(BytePath, name: String)
     /// Its plans could be those of any other.
@@ -28,6 +30,8 @@ public enum ApprovalError: Explained, Hashable {
         case .notBesidePlan(let path): "\(path) is not called as the signature of a plan is, FILE.sig beside FILE"
         case .badPlan(let file, let reason): "\(file) is no plan: \(reason)"
         case .another(let file, let what): "\(file) was signed for something else: \(what)"
+        case .otherWords(let file):
+            "\(file) does not say what would be done now, word for word: it was changed, or something else has"
         case .badSignature(let path, let reason): "the signature \(path) does not count: \(reason)"
         case .ownSignature(let path, let name):
             "the signature \(path) is by \(printable(name.utf8)), who asks for it: it wants somebody else's"

@@ -37,9 +37,11 @@ public struct ApprovalRules: Sendable, Hashable {
     /// - Parameters:
     ///   - signature: `FILE.sig`, as `ssh-keygen -Y sign` puts it beside FILE.
     ///   - plan: the plan that is about to be carried out.
+    ///   - lines: what it does, as its file has to say it.
     /// - Throws: `ApprovalError`, or `SystemError` where something cannot be read.
     public func check(
-        _ signature: BytePath, of plan: String, verb: ApprovedVerb, ticket: String?, now: Timestamp = .now()
+        _ signature: BytePath, of plan: String, verb: ApprovedVerb, ticket: String?, lines: [String],
+        now: Timestamp = .now()
     ) throws -> Approval {
         guard let signers else { throw ApprovalError.noSigners }
         // Who can write it says who may sign.
@@ -53,6 +55,10 @@ public struct ApprovalRules: Sendable, Hashable {
         let text = try readGiven(file, limit: Self.limit)
         let paper = try PlanPaper(text, file: file)
         try check(paper, is: plan, verb: verb, ticket: ticket, now: now, file: file)
+        // Whoever asks could have written anything there: what was read has to be what is done, to the byte.
+        var wanted = try PlanPaper(plan: plan, verb: verb, ticket: paper.ticket, lines: lines)
+        (wanted.made, wanted.author) = (paper.made, paper.author)
+        guard text == wanted.bytes else { throw ApprovalError.otherWords(file: file) }
         let signer = try signer(
             of: text, by: readGiven(signature, limit: Self.limit), among: signers,
             apartFrom: Self.people + [paper.author],
@@ -78,8 +84,9 @@ public struct ApprovalRules: Sendable, Hashable {
         guard paper.made.local(day) == now.local(day), paper.made.seconds <= now.seconds + 60 else {
             throw ApprovalError.another(file: file, what: "another day, \(paper.made.local(day))")
         }
-        if let asked = paper.ticket, asked != ticket {
-            throw ApprovalError.another(file: file, what: "the ticket \(printable(asked.utf8))")
+        guard paper.ticket == ticket else {
+            throw ApprovalError.another(
+                file: file, what: paper.ticket.map { "the ticket \(printable($0.utf8))" } ?? "no ticket")
         }
     }
 

@@ -48,6 +48,5 @@ extension SignedFolder where Item == MediumCertificate {
 /// The public keys in a file, a key a line, as OpenSSH's allowed signers and authorized keys have them.
 func signingKeys(in file: BytePath) throws -> Set<VerifyingKey> {
     let text = String(decoding: try readRegular(file, limit: 1 << 20), as: UTF8.self)
-    // A line that is no key names no signer.
-    return Set(text.split(separator: "\n").compactMap { try? SSHSignature.key(fromLine: String($0)) })
+    return Set(SSHSignature.keys(ofSigners: text))
 }

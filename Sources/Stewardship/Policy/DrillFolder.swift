@@ -32,7 +32,7 @@ extension SignedFolder where Item == DrillEvidence {
                     DrillEvidence(
                         file: printable(one.file.lastComponent), series: report.image.series,
                         image: report.image.id, time: time.seconds, kind: report.kind.rawValue,
-                        hasPassed: report.verdict.isProof, verdict: report.verdict.rawValue))
+                        hasPassed: report.verdict.isProof, verdict: report.verdict.rawValue, store: report.store.id))
             }
             return .items(items, refused: refused)
         } catch { return .failed(explained(error).sentence) }

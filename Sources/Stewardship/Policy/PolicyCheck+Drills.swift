@@ -8,7 +8,13 @@ extension PolicyCheck {
     static func newestDrills(_ evidence: PolicyEvidence) -> [ExactText: DrillEvidence] {
         guard case .items(let items, _) = evidence.drills else { return [:] }
         var result: [ExactText: DrillEvidence] = [:]
+        // A series of the same name in another plant's store is another one. Where a store is away, it may be that one's.
+        let stores = Set(evidence.stores.compactMap { $0.evidence?.store })
+        let areAllSeen = evidence.stores.allSatisfy { $0.evidence != nil }
         for drill in items where drill.time <= evidence.time.adding(saturating: slack) {
+            // What never came to its end says nothing, for or against.
+            if drill.verdict == DrillReport.Verdict.notCompleted.rawValue { continue }
+            if let store = drill.store, areAllSeen, !stores.contains(store) { continue }
             let series = ExactText(drill.series)
             if result[series].map({ $0.time <= drill.time }) ?? true { result[series] = drill }
         }

@@ -13,6 +13,21 @@ extension PolicyCheck {
                 rule, table.name, subject, required: required, found: found, evidence: evidence, verdict, since: since))
     }
 
+    /// A table that nothing fits keeps no rule, and would seem to hold.
+    mutating func missSeries(_ table: PolicyRules, _ stores: [Int]) {
+        let isForSome = series.contains { view in
+            table.isFor(series: view.name) && view.places.contains { stores.contains($0.store) }
+        }
+        if isForSome || !table.machines.isEmpty || table.series.contains(where: \.isName) { return }
+        let unseen = stores.filter { !isSeen($0) }
+        add(
+            .missingMachine, table, table.name, required: "there is something that it is for",
+            found: unseen.isEmpty
+                ? "no series in its stores fits it"
+                : "none in those that could be looked at; \(list(unseen)) could not",
+            unseen.isEmpty ? .fails : .unknown)
+    }
+
     /// Machines and series that are named, and of which no store has anything.
     mutating func missMachines(_ table: PolicyRules, _ stores: [Int]) {
         let own = series.filter { view in

@@ -46,12 +46,14 @@ public struct PolicyCheck {
             for series in check.series where table.isFor(series: series.name) {
                 check.judge(series, table, stores)
             }
+            check.missSeries(table, stores)
             check.missMachines(table, stores)
             check.countRecipients(table, stores)
             check.judgeMedia(table, stores)
             check.findOverdue(table, stores)
         }
         check.nameStrangers()
+        check.nameDoubts()
         check.nameDeviations()
         return PolicyResult(lines: check.lines, time: evidence.time)
     }
@@ -155,6 +157,19 @@ extension PolicyCheck {
                 found:
                     "\(image.id.image.description.prefix(8)) counts for nothing: \(image.problem ?? "it cannot be read")",
                 evidence: [PolicyLine.Evidence(store: store, image: image.id.image, time: image.time)], .fails))
+    }
+
+    /// Reports and certificates that nobody can believe: what they would say is not known.
+    fileprivate mutating func nameDoubts() {
+        var doubts: [(PolicyLine.Rule, String, String)] = []
+        if case .items(_, let refused) = evidence.drills { doubts += refused.map { (.drilled, "reports", $0) } }
+        if case .items(_, let refused) = evidence.certificates {
+            doubts += refused.map { (.media, "certificates", $0) }
+        }
+        for (rule, subject, reason) in doubts.prefix(Self.mostNamed) {
+            lines.append(
+                PolicyLine(rule, nil, subject, required: "each is signed by whom it may be", found: reason, .unknown))
+        }
     }
 
     /// What this machine's own jobs have found of it.

@@ -73,10 +73,14 @@ public struct DrillEvidence: Sendable {
     public var hasPassed: Bool
     /// In the report's own words.
     public var verdict: String
+    /// The id of the store; nil: any.
+    public var store: String?
 
     public init(
-        file: String, series: String, image: String, time: Int64, kind: String, hasPassed: Bool, verdict: String
+        file: String, series: String, image: String, time: Int64, kind: String, hasPassed: Bool, verdict: String,
+        store: String? = nil
     ) {
+        self.store = store
         (self.file, self.series, self.image, self.time) = (file, series, image, time)
         (self.kind, self.hasPassed, self.verdict) = (kind, hasPassed, verdict)
     }

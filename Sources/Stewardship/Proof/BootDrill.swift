@@ -87,7 +87,7 @@ struct BootDrill {
     private func addQuestion(_ mark: String) throws {
         try replace("fstab", in: "etc", "# emptied for a drill\n")
         try replace(
-            "holdfast-drill.sh", in: "etc",
+            "drill.sh", in: "etc",
             """
             exec >/dev/ttyS1 2>&1
             echo "\(mark) begins"
@@ -105,7 +105,7 @@ struct BootDrill {
             [Service]
             Type=oneshot
             TimeoutStartSec=infinity
-            ExecStart=/bin/sh /etc/holdfast-drill.sh
+            ExecStart=/bin/sh /etc/drill.sh
 
             """
         // In the folder of the target itself no link is needed.

@@ -42,9 +42,32 @@ public struct KeySheetPlace {
             throw error
         }
         let real = BytePath(try opened.pathNow())
-        guard path.isBelow(real) || real == "/" else { return }
+        guard try path.isBelow(real) || real == "/" || isBelow(FileIdentity(opened.status())) else { return }
         guard try opened.status().device == folder.status().device else { return }
         throw KeySheetError.inSource(place: "\(path)", source: "\(source)", by: by)
+    }
+
+    /// Whether a folder on the way to it is that very one, by whatever name.
+    private func isBelow(_ other: FileIdentity) throws -> Bool {
+        var place = path.parent
+        while true {
+            if try FileIdentity(Descriptor.open(place, .directory).status()) == other { return true }
+            if place == "/" { return false }
+            place = place.parent
+        }
+    }
+
+    /// Refuses the folder of a store: its images may lie where others read, and are copied with all that is there.
+    /// - Throws: `KeySheetError.inSource`
+    public func refuseStores() throws {
+        var place = path.parent
+        while true {
+            if exists(place.appending("HOLDFAST")) {
+                throw KeySheetError.inSource(place: "\(path)", source: "\(place)", by: "the store there")
+            }
+            if place == "/" { return }
+            place = place.parent
+        }
     }
 
     /// Writes the page, for its owner alone. What was there is replaced, and was to be asked about.
