@@ -20,6 +20,8 @@ public enum StewardError: Explained, Hashable {
     case noRecord(job: String, reason: String)
     /// The store that a job copies from has no image of it.
     case nothingToCopy(job: String, store: String)
+    /// The image by which deviations were told, and are to be told on, was removed.
+    case comparedImageIsGone(job: String, image: String, store: String)
     /// The plant has asked for rest.
     case held(by: String)
     /// Nobody would run the jobs.
@@ -45,6 +47,8 @@ public enum StewardError: Explained, Hashable {
         case .rollbackUnderWay(let target): "the rollback to \(target) is not at its end"
         case .noRecord(let job, let reason): "what comes of the job \(job) cannot be put on record: \(reason)"
         case .nothingToCopy(let job, let store): "\(store) has no image of the job \(job) that could be copied"
+        case .comparedImageIsGone(_, let image, let store):
+            "the image \(image.prefix(8)) that it is compared with is in \(store) no more"
         case .held(let what): "the plant holds work: \(what)"
         case .noTimers: "this machine is not run by systemd, whose timer would run the jobs"
         case .units(let reason): "systemd did not take the timer: \(reason)"
@@ -72,6 +76,8 @@ public enum StewardError: Explained, Hashable {
         case .noRecord: "make room where the state is, or mend its file system"
         case .nothingToCopy:
             "it is copied once an image was made there; `holdfast schedule run` makes one when it is due"
+        case .comparedImageIsGone(let job, _, _):
+            "look at what was told last; `holdfast schedule run \(job) --accept` takes what is there as right, and the newest image is compared from then on"
         case .held: "it goes on when that is over; `holdfast schedule run` begins what is due then"
         case .noTimers:
             "have cron do it, with a line in /etc/cron.d: `*/15 * * * * root /usr/bin/holdfast schedule run --quiet`"

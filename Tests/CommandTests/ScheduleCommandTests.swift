@@ -135,6 +135,67 @@ import Testing
         #expect(images.output.components(of: "\"host\"") == 2, "\(images)")
     }
 
+    @Test("What is found stays critical until it is accepted, which wants a job that is compared with images")
+    func accepted() {
+        let place = plant("integrity = 'latest'\n[jobs.bare]\nsources = ['/etc/hostname']\nto = ['local']")
+        place.shell("mkdir line")
+        let run = "schedule run plant \(config)"
+        #expect(place.holdfast(run).status == 0 && place.holdfast("schedule run bare \(config)").status == 0)
+        place.shell("echo evil > tree/file")
+        for _ in 0..<2 {
+            let found = place.holdfast(run)
+            #expect(found.status == 3 && found.output.contains("run plant --accept`"), "\(found)")
+            let check = place.holdfast("check \(config)")
+            #expect(check.status == 2 && check.output.contains("tree/file"), "\(check)")
+            #expect(check.output.contains("`holdfast schedule run plant --accept`"), "\(check)")
+        }
+        // The image by which it was found goes.
+        #expect(place.shell("holdfast prune --from local --keep-last 1 --yes").status == 0)
+        let gone = place.holdfast(run)
+        #expect(gone.status == 3 && gone.output.contains("in local no more"), "\(gone)")
+        #expect(place.holdfast("check \(config)").status == 2)
+        let accepted = place.holdfast("\(run) --accept")
+        #expect(accepted.status == 0, "\(accepted)")
+        #expect(place.holdfast(run).status == 0 && place.holdfast("check \(config)").status == 0)
+        #expect(place.holdfast("log").output.contains("--accept"), "\(place.holdfast("log"))")
+        #expect(place.holdfast("schedule run --accept \(config)").status == 2)
+        let bare = place.holdfast("schedule run bare --accept \(config)")
+        #expect(bare.status == 2 && bare.output.contains("compared with nothing"), "\(bare)")
+        place.shell("sed -i \"s/'latest'/'Commissioning'/\" config.toml")
+        let point = place.holdfast("\(run) --accept")
+        #expect(point.status == 2 && point.output.contains("the point Commissioning"), "\(point)")
+    }
+
+    @Test("A file system that is mounted over what an image has hides nothing from a job, or from `diff --from`")
+    func mountedOver() {
+        let place = plant("integrity = 'latest'")
+        place.shell(
+            """
+            mkdir -p line tree/plc/sub empty; echo good | tee tree/plc/prog > tree/plc/sub/other; cat > inside <<'END'
+            mount --make-rprivate /; mount -t tmpfs none tree/plc; echo EVIL > tree/plc/prog
+            for round in 1 2; do holdfast schedule run plant \(config); echo "run $?"; done
+            holdfast check \(config); echo "check $?"
+            holdfast diff "$(cat first)" --from local --content | sed 's/^/diff /'
+            holdfast diff "$(cat first)" --from local --expected plc | sed 's/^/expected /'
+            sed -i "s/^integrity.*/&\\nexpected = ['plc']/" config.toml
+            holdfast schedule run plant \(config); echo "expected $?"
+            END
+            """)
+        if place.shell("unshare -m true").status != 0 { return }
+        #expect(place.holdfast("schedule run plant \(config)").status == 0)
+        place.shell(
+            "holdfast images --from local --json | grep -o '\"image\":\"[0-9a-f]*' | head -n 1 | cut -d'\"' -f4 > first"
+        )
+        let outcome = place.shell("unshare -m sh inside")
+        let lines = outcome.output.split(separator: "\n").map(String.init)
+        #expect(lines.filter { $0 == "run 3" }.count == 2 && lines.contains("check 2"), "\(outcome)")
+        #expect(lines.contains { $0.contains("another file system is mounted over it") }, "\(outcome)")
+        #expect(
+            lines.filter { $0.hasPrefix("diff ? ") }
+                == ["prog", "sub", "sub/other"].map { "diff ? \(place.file("tree/plc"))/\($0)" }, "\(outcome)")
+        #expect(!lines.contains { $0.hasPrefix("expected ?") } && lines.contains("expected 0"), "\(outcome)")
+    }
+
     @Test("Who asks for a job that is not there hears which are")
     func unknown() {
         let outcome = plant().holdfast("schedule run plnt \(config)")

@@ -29,10 +29,11 @@ import Testing
         return job
     }
 
-    private func run(_ job: Job, day number: Int64) throws -> JobRecord {
+    private func run(_ job: Job, day number: Int64, accepts: Bool = false) throws -> JobRecord {
         guard let lock = try ScheduleLock(scratch.places) else { throw Interrupted(mend: "somebody has the lock") }
         let reporter = Reporter(progress: Progress(), findings: Findings(), warn: { _ in })
         var run = JobRun(job, stores, scratch.places, tool: "test", moment: { moment(monday + number * day) }, reporter)
+        run.accepts = accepts
         return try run.run(.all, holding: lock)
     }
 
@@ -65,12 +66,115 @@ import Testing
         evidence.integrity = [("plant", record.integrity)]
         let lines = PolicyCheck.run(Policy(), evidence).lines
         #expect(lines.map(\.verdict) == [.fails] && lines[0].found.contains("bin/plc"), "\(lines)")
-        // The image of that run has it: the next one finds nothing.
-        let next = try run(job(), day: 2)
-        #expect(
-            next.integrity?.deviations == 0 && next.lastAttempt?.exitStatus == 0,
-            "\(String(describing: next.integrity))")
-        #expect(self.health(job(), day: 2).verdict == .fine)
+        #expect(health.reasons.contains { $0.contains("`expected`") && $0.contains("schedule run plant --accept`") })
+    }
+
+    @Test(
+        "What was found stays critical though newer images have it, until it is put right; then the newest is compared")
+    func standing() throws {
+        _ = try run(job(), day: 0)
+        shell("cd \(scratch.path)/tree/bin; cp -p plc ../../plc; echo evil >>plc")
+        let first = try run(job(), day: 1)
+        for number in 2...3 {
+            let again = try run(job(), day: Int64(number))
+            #expect(again.integrity?.deviations == 1 && again.lastAttempt?.exitStatus == 3)
+            #expect(again.integrity?.base == first.integrity?.base)
+            #expect(health(job(), day: Int64(number)).verdict == .critical)
+        }
+        shell("echo more >\(scratch.path)/second/plc")
+        #expect(try run(job(), day: 4).integrity?.deviations == 2)
+        shell("cd \(scratch.path); mv plc tree/bin/plc; echo x >second/plc")
+        // No image is made of that: what was gone by is gone by once more, not the newest one, which is not as it was.
+        try stores.take("nas")
+        let away = try run(job(), day: 5)
+        #expect(away.integrity?.obstacle != nil && away.integrity?.deviations == 2, "\(away)")
+        try stores.bring("nas")
+        stores.before = { if $0.hasPrefix("write") { throw StewardError.noTimers } }
+        #expect(try run(job(), day: 6).integrity?.deviations == 0)
+        stores.before = { _ in }
+        let right = try run(job(), day: 7)
+        #expect(right.integrity?.deviations == 0 && right.integrity?.base == first.integrity?.base, "\(right)")
+        #expect(right.lastAttempt?.exitStatus == 0 && health(job(), day: 7).verdict == .fine)
+        let last = try run(job(), day: 8)
+        #expect(last.integrity?.deviations == 0 && last.integrity?.base != first.integrity?.base, "\(last)")
+    }
+
+    @Test("What somebody accepts is right from then on, and named; what comes after that is told again")
+    func accepted() throws {
+        _ = try run(job(), day: 0)
+        shell("echo evil >>\(scratch.path)/tree/bin/plc")
+        _ = try run(job(), day: 1)
+        let record = try run(job(), day: 2, accepts: true)
+        #expect(record.integrity?.deviations == 0 && record.lastAttempt?.exitStatus == 0, "\(record)")
+        #expect(record.lastAttempt?.sentence.contains("accepted 1 deviation") == true, "\(record)")
+        #expect(record.lastAttempt?.sentence.contains("* \(tree)/bin/plc") == true, "\(record)")
+        #expect(health(job(), day: 2).verdict == .fine)
+        #expect(try run(job(), day: 3).integrity?.deviations == 0)
+        shell("echo worse >>\(scratch.path)/tree/bin/plc")
+        #expect(try run(job(), day: 4).integrity?.deviations == 1)
+    }
+
+    @Test(
+        "Where the image that is gone by cannot be opened, or is gone, the alarm stays, which policy and metrics tell")
+    func gone() throws {
+        _ = try run(job(), day: 0)
+        shell("echo evil >>\(scratch.path)/tree/bin/plc")
+        let found = try run(job(), day: 1)
+        stores.opening = { throw StewardError.noTimers }
+        let closed = try run(job(), day: 2)
+        #expect(closed.integrity?.obstacle != nil && closed.integrity?.image == found.integrity?.image, "\(closed)")
+        stores.opening = {}
+        #expect(try run(job(), day: 3).integrity?.obstacle == nil)
+        stores.removed = found.integrity.flatMap(\.image).map { [$0.image] } ?? []
+        for number in Int64(4)...5 {
+            let record = try run(job(), day: number)
+            #expect(record.integrity?.deviations == 1 && record.integrity?.names == found.integrity?.names)
+            #expect(record.integrity?.obstacle?.contains("in nas no more") == true, "\(record)")
+            let health = health(job(), day: number)
+            #expect(health.verdict == .critical && health.reasons.contains { $0.contains("in nas no more") })
+            #expect(Metrics.text([health], version: "1", host: "h", failedNotices: 0).contains("integrity_deviations{"))
+            var evidence = PolicyEvidence(time: monday + number * day)
+            evidence.integrity = [("plant", record.integrity)]
+            #expect(PolicyCheck.run(Policy(), evidence).lines.map(\.verdict) == [.fails])
+        }
+        #expect(try run(job(), day: 6, accepts: true).integrity?.obstacle == nil)
+        #expect(try run(job(), day: 7).integrity?.deviations == 0 && health(job(), day: 7).verdict == .fine)
+    }
+
+    @Test("What images took up while nothing could be compared is told by the first run that can")
+    func blind() throws {
+        _ = try run(job(), day: 0)
+        _ = try run(job(), day: 1)
+        stores.opening = { throw StewardError.noTimers }
+        shell("echo evil >>\(scratch.path)/tree/bin/plc")
+        #expect(try run(job(), day: 2).integrity?.obstacle != nil)
+        #expect(try run(job(), day: 3).integrity?.obstacle != nil)
+        stores.opening = {}
+        #expect(try run(job(), day: 4).integrity?.names == ["* \(tree)/bin/plc"])
+    }
+
+    @Test("What the image has, and an exclude of now selects, is no less looked at; what is new there may come")
+    func excluded() throws {
+        _ = try run(job(), day: 0)
+        var other = job()
+        other.excludes = [Array("bin".utf8)]
+        shell("cd \(scratch.path)/tree/bin; echo evil >>plc; echo new >new")
+        #expect(try run(other, day: 1).integrity?.names == ["* \(tree)/bin/plc"])
+    }
+
+    @Test("A record of an older program is read, and has no image to go by")
+    func older() throws {
+        try makeFolders(scratch.places.jobs, mode: 0o755)
+        shell(
+            """
+            cat >\(scratch.places.jobs)/plant.json <<'END'
+            {"version": 1, "job": "plant", "failuresInARow": 0, "stores": {},
+             "integrity": {"time": 1767571200, "base": "image 3f9a01bc", "deviations": 1, "names": ["* /a"]}}
+            END
+            """)
+        let known = JobRecord.read("plant", scratch.places)
+        #expect(known.damage == nil && known.record.integrity?.deviations == 1, "\(known)")
+        #expect(known.record.integrity?.image == nil)
     }
 
     @Test("Added and removed files and other modes are deviations, also in a second source; another time alone is none")

@@ -90,11 +90,28 @@ final class FolderStores: JobStores {
         return readsData && opensContent
     }
 
+    /// Images that the store has no more.
+    var removed: Set<String> = []
+    /// Called before an image is opened that something is compared with.
+    var opening: () throws -> Void = {}
+
     func newest(of series: String, in store: String, rate: UInt64?) throws -> (id: ObjectID, listing: ImageListing) {
+        try opening()
         let opened = try Store.open(
             folder(store), for: .read, credentials: Credentials(identities: [identity]), machine: machine)
         let image = try opened.find("latest", ImageFilter(series: series))
         return (image.id, try opened.listing(of: image))
+    }
+
+    func image(_ id: String, in store: String, rate: UInt64?) throws -> (id: ObjectID, listing: ImageListing)? {
+        try opening()
+        let opened = try Store.open(
+            folder(store), for: .read, credentials: Credentials(identities: [identity]), machine: machine)
+        do {
+            if removed.contains(id) { return nil }
+            let image = try opened.find(id)
+            return (image.id, try opened.listing(of: image))
+        } catch ImageError.noSuchImage { return nil }
     }
 
     /// Whether the key at hand is more than a steward's.

@@ -14,7 +14,8 @@ struct DiffCommand: StatefulCommand {
         discussion: discussion(
             """
             Each line: + added, - removed, * changed, m only owner, mode, time, attributes or flags. With --from STORE the first word is an \
-            image, and what it was made of is compared with what is there now; that wants an identity.
+            image, and what it was made of is compared with what is there now; that wants an identity. A line with ? is what the image has and \
+            nobody looked at, since another file system is mounted over it.
             """,
             examples: "holdfast diff # what has changed since",
             "holdfast diff Commissioning before-update # from the one to the other",
@@ -122,12 +123,19 @@ extension Text {
 }
 
 extension [Difference] {
-    /// How many there are of each kind.
+    /// How many there are of each kind; of what was not compared only where there is some.
     var counts: [(kind: Difference.Kind, count: UInt64)] {
         Difference.Kind.allCases.map { kind in (kind, UInt64(clamping: count { $0.kind == kind })) }
+            .filter { $0.kind != .uncompared || $0.count > 0 }
     }
 }
 
 extension Difference.Kind {
-    var word: String { self == .metadata ? "in metadata only" : rawValue }
+    var word: String {
+        switch self {
+        case .added, .removed, .changed: rawValue
+        case .metadata: "in metadata only"
+        case .uncompared: "not compared, since another file system is mounted over it"
+        }
+    }
 }

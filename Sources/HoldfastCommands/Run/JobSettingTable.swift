@@ -200,7 +200,8 @@ enum JobSettingTable {
             explanation: [
                 "Before each run every file of the sources is read and compared with the newest image, or of the protected tree with that",
                 "point: a changed byte is told though size and time are the same. Against an image it wants an identity. What differs and is",
-                "not expected is critical until a comparison finds nothing.",
+                "not expected, or could not be looked at, is critical until a comparison finds nothing: while it stands the runs go by the same",
+                "image, not by newer ones that have it. `holdfast schedule run JOB --accept` takes it as right.",
             ],
             standard: "nothing is compared", example: #"integrity = "latest""#
         ) { value, source, result in

@@ -13,15 +13,24 @@ struct ScheduleRunCommand: StatefulCommand {
             """
             Without a job it does what is due and gives way to everything else on the machine; a timer or cron may call it as often \
             as it likes. A store that is away stops no other, and gets what it has missed once it is back. With a job it does all of \
-            that job at once and at full speed. Nothing begins while the plant holds work; see hold in holdfast.toml(5).
+            that job at once and at full speed. Nothing begins while the plant holds work; see hold in holdfast.toml(5). What a job with \
+            integrity has found stays critical until a comparison finds nothing, or --accept takes it as right.
             """,
-            examples: "holdfast schedule run # what is due", "holdfast schedule run plant # this job, now"))
+            examples: "holdfast schedule run # what is due", "holdfast schedule run plant # this job, now",
+            "holdfast schedule run plant --accept # what differs from the image is right"))
 
     @Argument(help: "The job; without one all that is due.", completion: .jobs)
     var job: NameArgument?
 
+    @Flag(help: "Take what differs from the image as right from now on; the newest image is compared after that.")
+    var accept = false
+
     @OptionGroup var state: StateOptions
     @OptionGroup(title: "Everywhere") var global: GlobalOptions
+
+    func check() throws {
+        if accept, job == nil { throw ValidationError("--accept wants the name of a job.") }
+    }
 
     /// That nothing was due, every quarter of an hour, is nothing to be on record.
     func isRecorded(in session: Session) -> Bool {
@@ -46,6 +55,7 @@ struct ScheduleRunCommand: StatefulCommand {
     private func work(_ session: Session, _ places: Places) throws -> Outcome {
         let configuration = session.configuration
         let named = try job.map { try configuration.job(named: $0.text) }
+        if accept, let named { try checkAcceptance(named) }
         // A timer that comes to nothing, and nobody is told, looks like backups that are made.
         if configuration.jobs.isEmpty { throw withoutJobs() }
         guard let lock = try ScheduleLock(places) else {
@@ -93,6 +103,20 @@ struct ScheduleRunCommand: StatefulCommand {
         return show(records, places, session)
     }
 
+    private func checkAcceptance(_ job: Job) throws {
+        switch job.integrity {
+        case .latest: return
+        case .point(let name):
+            throw Problem.usage(
+                "\(job.name) is compared with the point \(name), which stays as it is",
+                hint: "name another point with `integrity`, or what may differ with `expected`")
+        case nil:
+            throw Problem.usage(
+                "\(job.name) is compared with nothing, so there is nothing to accept",
+                hint: "`integrity = \"latest\"` in its table has it compared")
+        }
+    }
+
     private func withoutJobs() -> Problem {
         let file = Configuration.file(global.config?.path)
         return .usage(
@@ -112,6 +136,7 @@ struct ScheduleRunCommand: StatefulCommand {
         var run = JobRun(
             job, SessionStores(session: session), state.places(session), tool: Version.tool,
             secrets: session.keyFilePaths, session.reporter)
+        run.accepts = accept
         let line = ProgressLine(session.progress, on: session.console)
         defer {
             line.finish()

@@ -37,6 +37,14 @@ struct SessionStores: JobStores {
         return (image.id, try opened.listing(of: image))
     }
 
+    func image(_ id: String, in store: String, rate: UInt64?) throws -> (id: ObjectID, listing: ImageListing)? {
+        let opened = try session.open(argument(store, rate), for: .read)
+        do {
+            let image = try opened.find(id)
+            return (image.id, try opened.listing(of: image))
+        } catch ImageError.noSuchImage { return nil }
+    }
+
     func prune(
         _ series: String, in store: String, _ rules: KeepRules, rate: UInt64?, _ reporter: Reporter
     ) throws -> String? {

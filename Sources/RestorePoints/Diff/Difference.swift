@@ -11,6 +11,8 @@ public struct Difference: Sendable, Hashable {
         case added, removed, changed
         /// The content is the same; owner, mode, time, attributes or flags are not.
         case metadata
+        /// It is in the old tree, below a folder over which another file system is mounted now: nobody looked at what is there.
+        case uncompared
     }
     public var kind: Kind
     public var path: BytePath
@@ -23,6 +25,8 @@ public struct Difference: Sendable, Hashable {
         var ignoresTimes = false
         /// Whether the new tree is in use: a file that goes away while it is looked at is another than it was.
         var isLive = false
+        /// Whether what the old tree has below a border of the new one is told.
+        var tellsUncompared = false
     }
 
     /// Compares two trees by kinds, owners, modes, sizes and times.
@@ -56,7 +60,12 @@ public struct Difference: Sendable, Hashable {
                 right += 1
                 if a.isBorder || b.isBorder || a.isUnseen || b.isUnseen {
                     // What lies below is not seen in one of them: something is mounted there, or nobody could look.
-                    while left < before.count, before[left].path.isBelow(a.path) { left += 1 }
+                    while left < before.count, before[left].path.isBelow(a.path) {
+                        if b.isBorder, comparison.tellsUncompared {
+                            result.append(Difference(kind: .uncompared, path: before[left].path))
+                        }
+                        left += 1
+                    }
                     while right < after.count, after[right].path.isBelow(a.path) { right += 1 }
                 }
             }

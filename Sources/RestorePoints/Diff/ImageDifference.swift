@@ -20,7 +20,8 @@ private final class ImagePart: TreeListing {
 }
 
 extension Difference {
-    /// Compares each source of an image with what is there now. Paths are absolute.
+    /// Compares each source of an image with what is there now. Paths are absolute. What the image has below a folder over which another file system
+    /// is mounted now is told, too: it was not compared.
     /// - Parameters:
     ///   - own: what Holdfast keeps, which no image holds.
     ///   - content: reads every file: size and time are not trusted.
@@ -37,7 +38,7 @@ extension Difference {
             let now = try FolderListing(Descriptor.open(source, .directory), isThorough: true, own: own)
             let found = try between(
                 ImagePart(image, range), now,
-                Comparison(content: content, ignoresTimes: ignoresTimes, isLive: true), progress)
+                Comparison(content: content, ignoresTimes: ignoresTimes, isLive: true, tellsUncompared: true), progress)
             result += found.map { difference in
                 Difference(
                     kind: difference.kind,

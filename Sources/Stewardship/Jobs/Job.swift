@@ -54,7 +54,7 @@ public struct Job: Sendable {
 
     /// What the machine is compared with, by content.
     public enum Integrity: Hashable, Sendable {
-        /// The newest image of the job's series, as it was before the run.
+        /// The newest image of the job's series, as it was before the run; while deviations stand, the one by which they were found.
         case latest
         case point(String)
     }
@@ -104,6 +104,11 @@ public protocol JobStores {
 
     /// What the newest image of a series holds. That wants an identity.
     func newest(of series: String, in store: String, rate: UInt64?) throws -> (id: ObjectID, listing: ImageListing)
+
+    /// What an image holds. That wants an identity.
+    /// - Parameter id: all of it.
+    /// - Returns: nil where the store has no such image any more.
+    func image(_ id: String, in store: String, rate: UInt64?) throws -> (id: ObjectID, listing: ImageListing)?
 
     /// Removes the images of a series that no rule keeps, and frees what has waited for it.
     /// - Returns: what was done, in words; nil where there is no key here that may do it.

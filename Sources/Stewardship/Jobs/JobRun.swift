@@ -22,6 +22,8 @@ public struct JobRun {
     var sentences: [String] = []
     private var image: JobRecord.ImageCounts?
     private var hasReread = false
+    /// Whether what differs from the past is taken as right from now on.
+    public var accepts = false
 
     /// - Parameters:
     ///   - secrets: files of keys that are somewhere else than in the places.

@@ -176,7 +176,7 @@ extension PolicyCheck {
     fileprivate mutating func nameDeviations() {
         for (job, record) in evidence.integrity {
             let required = "the machine is as in its past"
-            guard let record, record.obstacle == nil else {
+            guard let record, record.tells else {
                 lines.append(
                     PolicyLine(
                         .integrity, nil, job, required: required,

@@ -115,7 +115,7 @@ public struct JobHealth: Sendable {
                 ? objections(to: record.lastSuccess, of: "it", never: "", isDue: true, limits, now)
                 : late.flatMap { $0 }
         }
-        if job.integrity != nil, let compared = record.integrity { found += objections(compared) }
+        if job.integrity != nil, let compared = record.integrity { found += objections(compared, job) }
         if let reason = held?.objection(every: job.timing?.every, now: now) { add(.warning, reason) }
         if let unended {
             let time = Timestamp(seconds: unended, nanoseconds: 0).text
@@ -146,17 +146,23 @@ public struct JobHealth: Sendable {
         return found
     }
 
-    private static func objections(_ compared: JobRecord.IntegrityRecord) -> [Objection] {
-        if let obstacle = compared.obstacle {
-            return [Objection(verdict: .warning, reason: "the machine was not compared with its past: \(obstacle)")]
+    private static func objections(_ compared: JobRecord.IntegrityRecord, _ job: Job) -> [Objection] {
+        let obstacle = compared.obstacle.map {
+            Objection(verdict: .warning, reason: "the machine was not compared with its past: \($0)")
         }
+        // What was found stays until a comparison finds nothing: one that came to nothing is none.
+        return deviations(compared, job) + [obstacle].compactMap { $0 }
+    }
+
+    private static func deviations(_ compared: JobRecord.IntegrityRecord, _ job: Job) -> [Objection] {
         guard compared.deviations > 0, let base = compared.base else { return [] }
         let names = compared.names.prefix(3).joined(separator: ", ")
         let more = compared.deviations > 3 ? " and \(compared.deviations - 3) more" : ""
         return [
             Objection(
                 verdict: .critical,
-                reason: "\(compared.deviations == 1 ? "a file is" : "files are") not as in the \(base): \(names)\(more)"
+                reason:
+                    "\(compared.deviations == 1 ? "a file is" : "files are") not as in the \(base): \(names)\(more); \(JobRecord.IntegrityRecord.mend(of: job))"
             )
         ]
     }

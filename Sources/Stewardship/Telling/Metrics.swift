@@ -59,7 +59,7 @@ public enum Metrics {
             each { $0.record.integrity.flatMap { $0.obstacle == nil ? $0.time : nil } })
         add(
             "integrity_deviations", "What was then not as it was, and is not expected.",
-            each { $0.record.integrity.flatMap { $0.obstacle == nil ? Int64(clamping: $0.deviations) : nil } })
+            each { $0.record.integrity.flatMap { $0.tells ? Int64(clamping: $0.deviations) : nil } })
         add("backup_due_timestamp_seconds", "When the job is due next.", each { $0.record.nextDue })
         let counts: [(String, String, (JobRecord.ImageCounts) -> UInt64)] = [
             ("backup_files", "Files of the newest image.", \.files),
