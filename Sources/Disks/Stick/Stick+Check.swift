@@ -42,7 +42,8 @@ extension Stick {
         let scratch = try ScratchFolder()
         let device = try target.loop(StickLayout.boot, isWritten: false)
         func damaged(_ name: String, _ reason: String) {
-            findings.add(Finding(.damaged, subject: name, "\(reason); `holdfast stick update \(target.path)` writes it anew"))
+            findings.add(
+                Finding(.damaged, subject: name, "\(reason); `holdfast stick update \(target.path)` writes it anew"))
         }
         var digests: [String: String] = [:]
         do {
