@@ -29,6 +29,29 @@ struct PolicyDisplay {
             }
         }
         session.show([], summary: summary + [result.sentence])
+        for rule in PolicyLine.Rule.allCases
+        where result.lines.contains(where: { $0.rule == rule && $0.verdict == .fails }) {
+            if let mend = Self.mend(rule) { session.console.note("\(rule.rawValue): \(mend)") }
+        }
+        if evidence.stores.contains(where: { $0.evidence == nil }) {
+            session.console.note(
+                "a store is opened with --identity FILE, a steward's key or an identity, once it is there")
+        }
+    }
+
+    /// What brings a rule back that fails; nil where its line says it.
+    private static func mend(_ rule: PolicyLine.Rule) -> String? {
+        switch rule {
+        case .copies, .apart, .offsite: "`holdfast copy --from STORE --to STORE` brings copies up to date"
+        case .age: "`holdfast schedule status` on the machine says when it backs up, and what keeps it from it"
+        case .proven: "`holdfast verify --from STORE --identity FILE --read-data --share` reads images, and notes it"
+        case .drilled:
+            "`holdfast drill IMAGE --from STORE --report FILE` proves that one restores; FILE goes into the folder of drills"
+        case .recipients: "`holdfast key add age1… --to STORE` lets another identity open it"
+        case .missingMachine, .unknownMachine:
+            "machines and series stand in [policy.NAME]; `holdfast images --from STORE` lists what is there"
+        case .store, .retention, .media, .integrity, .uncoveredMounts: nil
+        }
     }
 
     /// `fails: age of press-01/plc (line3): required an image not older than 26 h; the newest is 3 d old, in nas [nas: 4f2a01bc, 2026-11-20 08:56 UTC]`
