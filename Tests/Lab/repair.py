@@ -64,7 +64,10 @@ class Watched:
 
 def through_menu(console, watched):
     """The way back to Good, until the machine goes off to restart."""
-    console.answer("English", "1")
+    console.until("English")
+    # The first question: the menu may still be looking at its terminal, and throws away what comes before.
+    time.sleep(3)
+    console.line.sendall(b"1\r")
     print(f"   the recovery menu: {time.monotonic() - watched.began:.0f} s after power-on", flush=True)
     # What is the owner's wants his password.
     console.through("to be done=>8", "Password of root=>wrong")
