@@ -60,22 +60,23 @@ enum CommandWords {
 
     /// The names of the commands below these words.
     private static func names(below words: [String], in root: any ParsableCommand.Type) -> [String] {
-        var command = root
-        for word in words {
-            guard let next = command.configuration.subcommands.first(where: { isNamed($0, word) }) else { return [] }
-            command = next
-        }
-        return command.configuration.subcommands.map { $0._commandName }
+        command(words, in: root)?.configuration.subcommands.map { $0._commandName } ?? []
     }
 
     /// Whether what these words name does something also without a further command: what follows may be meant for that.
     private static func hasDefault(_ words: [String], in root: any ParsableCommand.Type) -> Bool {
+        command(words, in: root)?.configuration.defaultSubcommand != nil
+    }
+
+    private static func command(
+        _ words: [String], in root: any ParsableCommand.Type
+    ) -> (any ParsableCommand.Type)? {
         var command = root
         for word in words {
-            guard let next = command.configuration.subcommands.first(where: { isNamed($0, word) }) else { return false }
+            guard let next = command.configuration.subcommands.first(where: { isNamed($0, word) }) else { return nil }
             command = next
         }
-        return command.configuration.defaultSubcommand != nil
+        return command
     }
 
     private static func isNamed(_ command: any ParsableCommand.Type, _ word: String) -> Bool {

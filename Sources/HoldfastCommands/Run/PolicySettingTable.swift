@@ -103,7 +103,7 @@ enum PolicySettingTable {
         Setting(
             name: "copy_age", wants: "a span, such as 26h or 8d",
             explanation: ["How old the newest image of a copy may be, where it is not the newest that there is."],
-            standard: "what age says; without that any age", example: #"copy_age = "8d""#
+            standard: "what age says; without that only the newest", example: #"copy_age = "8d""#
         ) { value, source, result in result.rules.copyAge = try source.span(value, "copy_age") },
         Setting(
             name: "sites", wants: "a number",

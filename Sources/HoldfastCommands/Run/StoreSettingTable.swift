@@ -99,12 +99,7 @@ enum StoreSettingTable {
                 name: "site", wants: "a name",
                 explanation: ["Where the store stands: copies at one site burn down together."],
                 standard: "none", example: #"site = "head office""#
-            ) { value, source, result in
-                guard let text = value.string, !text.isEmpty else {
-                    throw source.problem(value.place, "site wants a name as a string")
-                }
-                result.store.site = text
-            },
+            ) { value, source, result in result.store.site = try source.text(value, "site", "a name") },
             Setting(
                 name: "offsite", wants: "true or false",
                 explanation: [

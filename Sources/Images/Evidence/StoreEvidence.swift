@@ -154,16 +154,18 @@ extension Store {
                 image.isComplete = false
                 series[index].broken.append(image)
             }
-            try dropLostProofs(&series[index].images, volumes)
+            try dropLostProofs(&series[index].images, whole: series[index].whole, volumes)
             progress.add(items: 1)
         }
     }
 
     /// What was read whole and is not there any more proves nothing. The newest proof that holds is looked for, since that is what counts.
-    private func dropLostProofs(_ images: inout [PruneImage], _ volumes: [ListedObject]) throws {
+    /// - Parameter whole: one that was looked at already.
+    private func dropLostProofs(_ images: inout [PruneImage], whole: PruneImage?, _ volumes: [ListedObject]) throws {
         let proven = images.indices.filter { images[$0].proof.map { $0.result != .damaged } ?? false }
             .sorted { (images[$0].proof?.time ?? 0) > (images[$1].proof?.time ?? 0) }
         for (number, place) in proven.enumerated() {
+            if images[place].id == whole?.id { return }
             // Of the many that nobody looks at none is believed.
             if number < SeriesEvidence.mostLookedAt, try labelIfWhole(images[place], volumes) != nil { return }
             images[place].proof = nil

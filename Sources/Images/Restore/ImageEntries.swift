@@ -1,7 +1,6 @@
 // What an image holds, one entry after the other, with its content: for whoever compares a restored tree with it. Where a part of the manifest is
 // lost it goes on behind that, as a restore does.
 
-internal import Cryptography
 internal import Glibc
 public import Platform
 public import Reporting
@@ -27,8 +26,7 @@ public struct ImageEntry: Sendable {
 /// Reads the entries of an image in their order, as often as it is asked to.
 public final class ImageEntries {
     private let reader: any BatchedImageReader
-    private let workspace: ChunkWorkspace
-    private var opened: Digest?
+    private var content: SliceContent
     private var chunks: (any ChunkProvider)?
     private let isSingleSource: Bool
 
@@ -45,7 +43,7 @@ public final class ImageEntries {
         }
         self.reader = reader
         isSingleSource = (reader.label?.sources.count ?? 1) <= 1
-        workspace = try ChunkWorkspace()
+        content = try SliceContent()
     }
 
     /// Goes through all entries from the first on.
@@ -57,7 +55,8 @@ public final class ImageEntries {
     ) throws {
         _ = reader.rewind()
         defer { _ = reader.rewind() }
-        (source, below, pending, isLost, opened) = ("", [], nil, false, nil)
+        (source, below, pending, isLost) = ("", [], nil, false)
+        content.forget()
         while let batch = try reader.nextBatch() {
             try progress.checkStop()
             reader.problems().forEach(losses)
@@ -165,22 +164,7 @@ public final class ImageEntries {
     func readContent(
         of entry: ImageEntry, _ body: (_ bytes: UnsafeRawBufferPointer?, _ length: UInt64) throws -> Bool
     ) throws {
-        for slice in entry.slices {
-            guard let id = slice.chunk else {
-                guard try body(nil, slice.length) else { return }
-                continue
-            }
-            guard let chunks else { throw ImageError.damaged(subject: reader.restoredSubject, detail: "it is empty") }
-            if opened != id {
-                opened = nil
-                try chunks.read(id, into: workspace)
-                opened = id
-            }
-            let range: Range<Int>
-            do throws(FormatError) { range = try slice.range(in: workspace.content) } catch {
-                throw ImageError.damaged(subject: entry.place.description, detail: error.description)
-            }
-            guard try body(UnsafeRawBufferPointer(rebasing: workspace.content[range]), slice.length) else { return }
-        }
+        try content.read(
+            entry.slices, from: chunks, of: reader.restoredSubject, at: entry.place.description, body)
     }
 }

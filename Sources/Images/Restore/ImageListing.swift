@@ -55,15 +55,14 @@ public final class ImageListing {
     /// The sources, and which of the entries are theirs.
     public private(set) var parts: [(source: BytePath, entries: Range<Int>)] = []
     private let reader: any BatchedImageReader
-    private let workspace: ChunkWorkspace
+    private var content: SliceContent
     private var chunks: (any ChunkProvider)?
-    private var opened: Digest?
     /// The first names of files with several.
     private var firsts: [[UInt8]: Int] = [:]
 
     init(_ reader: any BatchedImageReader) throws {
         self.reader = reader
-        workspace = try ChunkWorkspace()
+        content = try SliceContent()
         var below: [[UInt8]] = []
         func path(_ name: [UInt8]? = nil) -> BytePath {
             // The source's own name is the first on the way down.
@@ -121,22 +120,9 @@ public final class ImageListing {
     public func readContent(
         of entry: ListedEntry, _ body: (_ bytes: UnsafeRawBufferPointer?, _ length: UInt64) throws -> Void
     ) throws {
-        for slice in entry.slices {
-            guard let id = slice.chunk else {
-                try body(nil, slice.length)
-                continue
-            }
-            guard let chunks else { throw ImageError.damaged(subject: reader.restoredSubject, detail: "it is empty") }
-            if opened != id {
-                opened = nil
-                try chunks.read(id, into: workspace)
-                opened = id
-            }
-            let range: Range<Int>
-            do throws(FormatError) { range = try slice.range(in: workspace.content) } catch {
-                throw ImageError.damaged(subject: entry.path.description, detail: error.description)
-            }
-            try body(UnsafeRawBufferPointer(rebasing: workspace.content[range]), slice.length)
+        try content.read(entry.slices, from: chunks, of: reader.restoredSubject, at: entry.path.description) {
+            try body($0, $1)
+            return true
         }
     }
 }

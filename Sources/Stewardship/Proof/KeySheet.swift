@@ -1,6 +1,7 @@
 // A key on paper: the identity as text, in groups that can be checked one by one, and as a QR code; whose it is, what to do with it, and where it
 // is kept. The text is what the menu takes that asks for a key, and what a file of keys may hold.
 
+internal import AuditLog
 public import Cryptography
 internal import Platform
 
@@ -49,9 +50,7 @@ public struct KeySheet {
         "<tr><th>\(escaped(name))</th><td><code>\(escaped(value))</code></td></tr>\n"
     }
 
-    private func escaped(_ text: String) -> String {
-        text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
-    }
+    private func escaped(_ text: String) -> String { SignedPage.escaped(text) }
 
     private var beginning: String {
         """

@@ -49,25 +49,21 @@ public struct KeySheetPlace {
 
     /// Whether a folder on the way to it is that very one, by whatever name.
     private func isBelow(_ other: FileIdentity) throws -> Bool {
-        var place = path.parent
-        while true {
-            if try FileIdentity(Descriptor.open(place, .directory).status()) == other { return true }
-            if place == "/" { return false }
-            place = place.parent
-        }
+        try foldersAbove.contains { try FileIdentity(Descriptor.open($0, .directory).status()) == other }
     }
 
     /// Refuses the folder of a store: its images may lie where others read, and are copied with all that is there.
     /// - Throws: `KeySheetError.inSource`
     public func refuseStores() throws {
-        var place = path.parent
-        while true {
-            if exists(place.appending("HOLDFAST")) {
-                throw KeySheetError.inSource(place: "\(path)", source: "\(place)", by: "the store there")
-            }
-            if place == "/" { return }
-            place = place.parent
-        }
+        guard let store = foldersAbove.first(where: { exists($0.appending("HOLDFAST")) }) else { return }
+        throw KeySheetError.inSource(place: "\(path)", source: "\(store)", by: "the store there")
+    }
+
+    /// From the innermost to `/`.
+    private var foldersAbove: [BytePath] {
+        var folders = [path.parent]
+        while let last = folders.last, last != "/" { folders.append(last.parent) }
+        return folders
     }
 
     /// Writes the page, for its owner alone. What was there is replaced, and was to be asked about.
