@@ -25,7 +25,7 @@ import Testing
         let again = place.shell("holdfast copy --from ks --to stick/off --quiet")
         #expect(again.status == 4, "\(again)")
         #expect(again.output.contains("its disk or share is not mounted; it was on stick2 (tmpfs)"), "\(again)")
-        #expect(again.output.contains("a new copy goes to another folder"), "\(again)")
+        #expect(again.output.contains("a new store or copy goes to another folder"), "\(again)")
         #expect(place.shell("ls -A stick").output == "")
         #expect(place.shell("holdfast copy --from ks --to stick/other --quiet").status == 0)
     }
