@@ -286,9 +286,10 @@ private final class FolderUpload: ObjectUpload, @unchecked Sendable {
     private let subject: String
     private var position: Int64 = 0
     private var written: Int64 = 0
-    /// A disk is given so much at once. Whoever gives way has it finish what it has before it gets more: whatever else is to be made durable
-    /// waits behind that.
-    private let step: (length: Int64, isAwaited: Bool) = HostFacts.givesWay ? (1 << 20, true) : (8 << 20, false)
+    /// The kernel and a disk are given so much at once. Whoever gives way hands over small pieces, as many kernels finish a call before anybody
+    /// else comes, and has the disk finish what it has before it gets more: whatever else is to be made durable waits behind that.
+    private let pace: (piece: Int, step: Int64, isAwaited: Bool) =
+        HostFacts.givesWay ? (64 << 10, 256 << 10, true) : (.max, 8 << 20, false)
     /// What could not be written whole is never committed. A sync that failed is not repeated: the kernel may have dropped what it could not
     /// write, and says yes the second time.
     private var failure: StoreError?
@@ -302,19 +303,27 @@ private final class FolderUpload: ObjectUpload, @unchecked Sendable {
     }
 
     func append(_ bytes: UnsafeRawBufferPointer) throws(StoreError) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            try append(piece: UnsafeRawBufferPointer(rebasing: rest.prefix(pace.piece)))
+            rest = rest.dropFirst(pace.piece)
+        }
+    }
+
+    private func append(piece: UnsafeRawBufferPointer) throws(StoreError) {
         if let failure { throw failure }
         do throws(SystemError) {
-            try descriptor.write(bytes)
+            try descriptor.write(piece)
         } catch {
-            let error = StoreError(error, on: subject, at: (descriptor, store), wanted: bytes.count)
+            let error = StoreError(error, on: subject, at: (descriptor, store), wanted: piece.count)
             failure = error
             throw error
         }
-        position += Int64(bytes.count)
+        position += Int64(piece.count)
         // Writing begins while the next chunks are computed, so that the fsync at the end is short.
-        if position - written >= step.length {
+        if position - written >= pace.step {
             descriptor.startWriteback(offset: written, length: position - written)
-            if step.isAwaited { descriptor.finishWriteback(offset: 0, length: written) }
+            if pace.isAwaited { descriptor.finishWriteback(offset: 0, length: written) }
             written = position
         }
     }
