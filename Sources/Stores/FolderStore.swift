@@ -303,22 +303,20 @@ private final class FolderUpload: ObjectUpload, @unchecked Sendable {
     }
 
     func append(_ bytes: UnsafeRawBufferPointer) throws(StoreError) {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            try append(piece: UnsafeRawBufferPointer(rebasing: rest.prefix(pace.piece)))
-            rest = rest.dropFirst(pace.piece)
-        }
-    }
-
-    private func append(piece: UnsafeRawBufferPointer) throws(StoreError) {
         if let failure { throw failure }
         do throws(SystemError) {
-            try descriptor.write(piece)
+            for start in stride(from: 0, to: bytes.count, by: pace.piece) {
+                try write(UnsafeRawBufferPointer(rebasing: bytes[start...].prefix(pace.piece)))
+            }
         } catch {
-            let error = StoreError(error, on: subject, at: (descriptor, store), wanted: piece.count)
+            let error = StoreError(error, on: subject, at: (descriptor, store), wanted: bytes.count)
             failure = error
             throw error
         }
+    }
+
+    private func write(_ piece: UnsafeRawBufferPointer) throws(SystemError) {
+        try descriptor.write(piece)
         position += Int64(piece.count)
         // Writing begins while the next chunks are computed, so that the fsync at the end is short.
         if position - written >= pace.step {
