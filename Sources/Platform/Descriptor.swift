@@ -99,7 +99,9 @@ public final class Descriptor: Sendable {
         while total < buffer.count {
             let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[total...])
             let count = try check("read", "the file") {
-                pread(raw, rest.baseAddress, isGentle ? min(rest.count, Self.gentleLength) : rest.count, off_t(offset) + total)
+                pread(
+                    raw, rest.baseAddress, isGentle ? min(rest.count, Self.gentleLength) : rest.count,
+                    off_t(offset) + total)
             }
             if count == 0 { break }
             total += count
