@@ -81,7 +81,8 @@ var targets: [Target] = [
         swiftSettings: swiftSettings),
     .testTarget(name: "CryptographyTests", dependencies: ["Cryptography", "Platform"], swiftSettings: swiftSettings),
     .testTarget(
-        name: "AuditLogTests", dependencies: ["AuditLog", "Platform", "Cryptography"], swiftSettings: swiftSettings),
+        name: "AuditLogTests", dependencies: ["TestSupport", "AuditLog", "Platform", "Cryptography"],
+        swiftSettings: swiftSettings),
     .testTarget(
         name: "StoresTests", dependencies: ["TestSupport", "Stores", "Platform", "Cryptography", "Reporting"],
         exclude: ["slow-folder.py", "sftp-faults.py"], swiftSettings: swiftSettings),

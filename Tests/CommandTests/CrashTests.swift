@@ -125,7 +125,7 @@ import Testing
             diff -r --no-dereference \(place.path)/tree $work/third
             END
             """)
-        let limit = runsAll ? "--mixtures 5" : "--mixtures 1 --limit 40"
+        let limit = runsAll ? "--mixtures 5" : "--mixtures 1 --limit 24"
         let checked = place.shell(
             "\(replay) check --record rec \(limit) --jobs 2 --command 'bash \(place.path)/check.sh {0} {1}'")
         #expect(checked.status == 0, "\(checked)")
@@ -189,8 +189,8 @@ import Testing
             #expect(outcome.output == "", "\(code) at \(call) \(number): \(outcome)")
             return false
         }
-        #expect(forEachPlace(of: ["fsync"], step: 1, place) > 5)
-        #expect(forEachPlace(of: ["write", "unlink"], step: 5, place) > 4)
+        #expect(forEachPlace(of: ["fsync"], step: 3, place) > 4)
+        #expect(forEachPlace(of: ["write", "unlink"], step: 8, place) > 4)
     }
 
     @Test("First backups at once into a new folder make one store; each that says 0 restores")

@@ -206,7 +206,7 @@ import Testing
             ( ulimit -Hn 200; ulimit -n 200; holdfast backup tree --to store ) || exit 11
             holdfast diff --state $PWD/state > diff.txt; cut -c1-100 diff.txt | tail -n 3
             test $(grep -c deep diff.txt) = 3031 || exit 12
-            python3 chain.py tree/deeper 12000 1
+            python3 chain.py tree/deeper \(runsAll ? 12000 : 6000) 1
             holdfast diff --state $PWD/state > diff.txt || test $? = 3 || exit 13
             test $(grep -c deeper diff.txt) -gt 4000 || exit 14
             """)
