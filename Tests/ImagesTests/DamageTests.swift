@@ -66,7 +66,7 @@ import Testing
     func flippedBytes() throws {
         let fixture = try Fixture()
         #expect((16_000...48_000).contains(fixture.bytes.count))
-        for offset in stride(from: 0, to: fixture.bytes.count, by: runsAll ? 1 : 37) {
+        for offset in stride(from: 0, to: fixture.bytes.count, by: runsAll ? 1 : 97) {
             var bytes = fixture.bytes
             bytes[offset] ^= 0x41
             try fixture.check(bytes, "byte \(offset)")
@@ -76,7 +76,7 @@ import Testing
     @Test("An image cut short anywhere restores what came, and says that its end is missing")
     func truncations() throws {
         let fixture = try Fixture()
-        for length in stride(from: 0, to: fixture.bytes.count, by: runsAll ? 1 : 41) {
+        for length in stride(from: 0, to: fixture.bytes.count, by: runsAll ? 1 : 97) {
             try fixture.check(Array(fixture.bytes[..<length]), "length \(length)")
         }
     }

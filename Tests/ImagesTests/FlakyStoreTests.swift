@@ -48,7 +48,7 @@ import Testing
             do { try work(flaky) } catch { hasThrown = true }
             guard flaky.hasFailed else { return call - 1 }
             try check(call, hasThrown)
-            call += runsAll || call < 8 ? 1 : 5
+            call += runsAll || call < 6 ? 1 : 9
         }
     }
 
