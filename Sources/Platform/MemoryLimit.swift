@@ -3,10 +3,16 @@
 extension HostFacts {
     /// Bytes of memory that this process may have together with what it starts; nil: no limit is known.
     public static var memoryLimit: UInt64? {
-        let top: BytePath = "/sys/fs/cgroup"
-        guard let bytes = try? readWhole("/proc/self/cgroup", limit: 1 << 16) else { return nil }
+        guard let groups = try? readWhole("/proc/self/cgroup", limit: 1 << 16) else { return nil }
+        return memoryLimit(of: groups, top: "/sys/fs/cgroup")
+    }
+
+    /// - Parameters:
+    ///   - groups: the groups of a process, as the kernel lists them.
+    ///   - top: the folder of all groups.
+    static func memoryLimit(of groups: [UInt8], top: BytePath) -> UInt64? {
         // 0::/system.slice/holdfast-schedule.service
-        let own = bytes.split(separator: UInt8(ascii: "\n")).first { $0.starts(with: Array("0::/".utf8)) }
+        let own = groups.split(separator: UInt8(ascii: "\n")).first { $0.starts(with: Array("0::/".utf8)) }
         guard let own else { return nil }
         var group = BytePath(top.bytes + own.dropFirst(3))
         var least: UInt64?
