@@ -75,13 +75,32 @@ public struct SignedDocument: Sendable {
     /// - Throws: `SignedDocumentError.exists`, or `SystemError`.
     public func checkPlace(_ file: BytePath) throws {
         if try kind(of: file) != nil { throw SignedDocumentError.exists(file: file) }
-        // Without a document they mean nothing, and were left by one that was cut off.
+        // Without a document they mean nothing, and were left by one that was cut off. What is something else is somebody's.
         for part in Self.parts(of: file) {
-            if let kind = try kind(of: part), kind != .file { throw SignedDocumentError.exists(file: part) }
+            guard let kind = try kind(of: part) else { continue }
+            guard kind == .file, try isLeft(part, of: file) else { throw SignedDocumentError.exists(file: part) }
         }
         // What the folder says of itself is not all: a read-only or full medium shows when something is written.
         try replaceFile(Self.new(file), Array("\(words) is to be made here\n".utf8), mode: 0o600)
         try removeFile(Self.new(file))
+    }
+
+    /// Whether a part is what a document of this kind has left that was cut off.
+    private func isLeft(_ part: BytePath, of file: BytePath) throws -> Bool {
+        // Its name alone says that it is not at its end.
+        if part == Self.new(file) { return true }
+        let bytes: [UInt8]
+        do throws(SystemError) { bytes = try readRegular(part, limit: Self.limit) } catch {
+            if error.isAbsent { return true }
+            // Longer than any part, for one.
+            return false
+        }
+        // Nobody has anything in it.
+        if bytes.isEmpty { return true }
+        if part == Self.page(of: file) { return SignedPage.isPage(bytes) }
+        // What does not read like a signature is none.
+        let signature = try? SSHSignature(armored: String(decoding: bytes, as: UTF8.self))
+        return signature?.namespace == namespace
     }
 
     private func kind(of file: BytePath) throws -> FileKind? {

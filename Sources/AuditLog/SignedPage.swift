@@ -19,10 +19,18 @@ public struct SignedPage: Sendable {
         self.sections = sections
     }
 
+    private static let beginning = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+    private static let mark = "\n<p class=\"standard\">"
+
+    /// Whether bytes are a page of this kind, of whatever document.
+    static func isPage(_ bytes: [UInt8]) -> Bool {
+        let text = String(decoding: bytes, as: UTF8.self)
+        return text.hasPrefix(beginning) && text.contains(mark)
+    }
+
     public var html: String {
         """
-        <!DOCTYPE html>
-        <html lang="en"><head><meta charset="utf-8"><title>\(title)</title>
+        \(Self.beginning)<title>\(title)</title>
         <style>
         body { font: 11pt/1.4 sans-serif; max-width: 46em; margin: 2em auto; padding: 0 1em }
         h1 { font-size: 18pt; margin-bottom: 0 } .standard { margin-top: 0 } section { break-inside: avoid } .sign td { height: 3em; border-bottom: 1px solid #000 }

@@ -124,6 +124,7 @@ import Testing
             json(
                 place, "r.json", #"r["verdict"], r["files"]["unreadable"] > 0, len(r["files"]["unreadableNames"]) > 0"#)
                 == "failed True True")
+        #expect(json(place, "r.json", #"0 < r["scope"]["share"] < 1000"#) == "True")
         #expect(json(place, "r.json", #"r["recoveryTime"].get("measured")"#) == "None")
         #expect(place.holdfast("drill verify r.json").status == 0)
     }
@@ -162,6 +163,16 @@ import Testing
         // Never over anything.
         let twice = place.holdfast("drill latest --from store --report a.json")
         #expect(twice.status == 4 && twice.output.contains("replaces nothing"), "\(twice)")
+        // Nor over what only looks like a part of one; what one that was cut off has left is in nobody's way.
+        for part in ["html", "sig"] {
+            place.shell("echo mine > s.json.\(part)")
+            let stray = place.holdfast("drill latest --from store --report s.json")
+            #expect(stray.status == 4 && stray.output.contains("s.json.\(part)"), "\(stray)")
+            #expect(place.shell("cat s.json.\(part); rm s.json.\(part); ls s.json* | wc -l").output.hasPrefix("mine\n"))
+        }
+        place.shell("rm a.json; : > a.json.new")
+        #expect(place.holdfast("drill latest --from store --report a.json").status == 0)
+        #expect(place.holdfast("drill verify a.json").status == 0)
         #expect(place.holdfast("drill").status == 2)
         #expect(place.holdfast("drill latest --from store --kind hands").status == 2)
         let start = place.holdfast("drill latest --from store --kind boot --report e.json")
@@ -226,6 +237,8 @@ import Testing
         let refused = drill(file)
         #expect(refused.0.status == 4 && refused.0.output.contains("is not to lie here"), "\(refused)")
         #expect(refused.1.hasPrefix("not completed / the file "), "\(refused)")
+        #expect(json(place, "u1.json", #"r["identity"]["isOnMachine"]"#) == "True")
+        #expect(place.shell("grep -c 'Key was on the machine' u1.json.html").output == "1\n")
         let taken = drill(file + ", here = true")
         #expect(taken.0.status == 0 && taken.1.hasPrefix("passed / the file "), "\(taken)")
         let handed = drill("credential = \"drill-key\", here = true", "CREDENTIALS_DIRECTORY=$PWD/credentials")

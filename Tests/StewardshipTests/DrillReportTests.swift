@@ -91,6 +91,13 @@ import Testing
         #expect(throws: SignedDocumentError.self) { try written.write(file, key: DrillReport.key(state: folder)) }
     }
 
+    @Test("What an older program wrote still holds, with its page, and says nothing of where the key was")
+    func older() throws {
+        let file = BytePath("\(packageFolder)/Testdata/released/issue-18/drill.json")
+        let report = try DrillReport.check(file).report
+        #expect(report.identity.isOnMachine == nil && report.verdict == .passed)
+    }
+
     @Test("A measured time of the whole is on the page of what measured it alone, and no name gets out of its place")
     func page() throws {
         let key = try SigningKey.generate()

@@ -72,7 +72,9 @@ struct PolicyYard {
                     file: "\($0).json", series: "\($0)/plc", image: "0123456789", time: Self.now - 30 * Self.day,
                     kind: "full",
                     hasPassed: true,
-                    verdict: "passed")
+                    verdict: "passed",
+                    unattendedKey: DrillEvidence.UnattendedKey(
+                        from: "the file /root/key", host: "office", isOnMachine: false))
             }, refused: [])
         for machine in Self.machines {
             evidence.mounts[ExactText("\(machine)/plc")] = .missing(

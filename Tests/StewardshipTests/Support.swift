@@ -126,6 +126,30 @@ final class FolderStores: JobStores {
         return try pruned()
     }
 
+    /// Why no key for drills can be had; nil: it is there.
+    var noDrillKey: DrillError?
+
+    func drillKeys(_ key: DrillSettings.Key, of job: String) throws -> any DrillKeys {
+        try note("drill key")
+        if let noDrillKey { throw noDrillKey }
+        return Keys(stores: self)
+    }
+
+    private struct Keys: DrillKeys {
+        let stores: FolderStores
+        var recipients: [String] { ["\(stores.identity.recipient)"] }
+
+        func newest(of series: String, in store: String, rate: UInt64?) throws -> DrillSource {
+            try stores.note("drill \(store)")
+            let opened = try Store.open(
+                stores.folder(store), for: .read, credentials: Credentials(identities: [stores.identity]),
+                machine: stores.machine)
+            return DrillSource(
+                store: opened, place: "\(stores.folder(store))",
+                reader: try opened.imageReader("latest", ImageFilter(series: series)))
+        }
+    }
+
     /// How many images a store has.
     func images(_ name: String) throws -> Int {
         try Store.open(folder(name), for: .read, credentials: Credentials(identities: [identity]), machine: machine)

@@ -14,7 +14,7 @@ struct StatusCommand: StatefulCommand {
         discussion: discussion(
             """
             `here` is the point in whose state the tree was last: it was made or gone back to. Of a job it shows when each of its stores \
-            got its last image, and when the next is due. `failed` is a state that did not hold on trial.
+            got its last image, when its last drill passed, and when the next is due. `failed` is a state that did not hold on trial.
             """,
             examples: "holdfast status", "holdfast status --space # what each point would free"))
 

@@ -33,6 +33,12 @@ struct PolicyDisplay {
         where result.lines.contains(where: { $0.rule == rule && $0.verdict == .fails }) {
             if let mend = Self.mend(rule) { session.console.note("\(rule.rawValue): \(mend)") }
         }
+        // What the policy allows is said all the same.
+        if !session.console.isVerbose {
+            for line in result.lines where line.required == PolicyLine.keyIsAllowed {
+                session.console.note("a key that opens \(line.subject) is on the machine: \(line.found)")
+            }
+        }
         if evidence.stores.contains(where: { $0.evidence == nil }) {
             session.console.note(
                 "a store is opened with --identity FILE, a steward's key or an identity, once it is there")
@@ -47,6 +53,8 @@ struct PolicyDisplay {
         case .proven: "`holdfast verify --from STORE --identity FILE --read-data --share` reads images, and notes it"
         case .drilled:
             "`holdfast drill IMAGE --from STORE --report FILE` proves that one restores; FILE goes into the folder of drills"
+        case .keyOnMachine:
+            "have another machine make the drills, or allow it with `key_on_machine = true` in [policy.NAME]"
         case .recipients: "`holdfast key add age1… --to STORE` lets another identity open it"
         case .missingMachine, .unknownMachine:
             "machines and series stand in [policy.NAME]; `holdfast images --from STORE` lists what is there"

@@ -1,7 +1,6 @@
 // `holdfast drill`: restores to prove that it works, and says in a report what came of it.
 
 internal import ArgumentParser
-internal import AuditLog
 internal import Cryptography
 internal import Images
 internal import Machine
@@ -41,7 +40,8 @@ struct DrillRunCommand: StatefulCommand {
             """
             A sample is some files that chance chooses and all that the start needs; full is the whole tree; boot starts it, of an image of /, in a virtual machine without network. What is restored goes to \
             a new folder and is gone afterwards. Whatever comes of it there is a signed report: 0 passed, 3 with findings or failed. A time of the whole \
-            that a sample tells is projected, never measured.
+            that a sample tells is projected, never measured. Of a job it counts as the one that was due, where it is of the job's kind or of more; \
+            `holdfast schedule run` makes it by itself where the job names a key.
             """,
             examples: "holdfast drill plant # some files",
             "holdfast drill latest --from nas --kind full --rto 4h # all, in 4 h",
@@ -114,136 +114,103 @@ struct DrillRunCommand: StatefulCommand {
     func perform(_ session: Session) throws -> Outcome {
         let job = from == nil ? try what.map { try session.configuration.job(named: $0.text) } : nil
         let places = state.places(session)
-        var request = request(job, session)
-        let file = try place(of: places)
-        try DrillReport.checkPlace(file)
-        let key = try DrillReport.key(state: places.drillState)
-        let head = (try? AuditLog(folder: places.log).head())?.description
-        // A key that cannot be had is what the report says, too.
-        var failure: (any Error)?
-        do { try takeKey(job, &request, session) } catch { failure = error }
-        let kindOfKey = request.identity
-        var drill = try Drill(request, tool: Version.tool, logHead: head, session.reporter, tell: session.console.note)
-        let open = { () throws -> DrillSource in
-            if let failure { throw failure }
-            return try source(job, places, session)
-        }
+        let (work, began) = (
+            DrillWork(places, tool: Version.tool, session.reporter, tell: session.console.note),
+            Timestamp.now().seconds
+        )
+        var done: DrillWork.Done?
         do {
-            failure = try session.working { drill.run(open) }
-        } catch { failure = failure ?? error }
-        var report = drill.report
-        report.identity = recipients(kindOfKey, session)
-        let digest = try report.write(file, key: key)
-        return try conclude(report, file, digest, failure, session)
+            try session.working {
+                done = try work.run(
+                    request(job, session), to: report?.absolute,
+                    takeKey: { try takeKey(job, &$0, session) }, open: { _ in try source(job, places, session) })
+            }
+        } catch { if done == nil { throw error } }
+        guard let done else { throw Interrupted() }
+        if let job { note(done, of: job, places, since: began, session) }
+        return try conclude(done, session)
     }
 
     private func request(_ job: Job?, _ session: Session) -> DrillRequest {
-        let settings = job?.drill ?? DrillSettings()
-        var request = DrillRequest()
-        request.kind = kind?.kind ?? settings.kind
-        request.files = files ?? settings.files
+        var request = DrillRequest(job)
+        if let kind { request.kind = kind.kind }
+        if let files { request.files = files }
+        if let rto { request.recoveryTime = rto.seconds }
+        if let rpo { request.recoveryPoint = rpo.seconds }
+        if let scratch { request.scratch = scratch.path }
+        if let health { request.health = health }
         request.repeated = repeating
-        request.recoveryTime = rto?.seconds ?? settings.recoveryTime
-        request.recoveryPoint = rpo?.seconds ?? settings.recoveryPoint
-        request.every = settings.every
-        request.scratch = scratch?.path ?? settings.scratch
-        request.job = job?.name
-        request.health = health ?? settings.health
         request.within = within?.seconds
         request.scan = session.configuration.scan.map { RestoreScan($0) }
-        request.isAllowedHere = settings.isAllowedHere
         return request
-    }
-
-    private func place(of places: Places) throws -> BytePath {
-        try report?.absolute ?? places.newDrillReport()
     }
 
     // MARK: The key
 
     /// Has the key at hand with which the drill is made.
     private func takeKey(_ job: Job?, _ request: inout DrillRequest, _ session: Session) throws {
+        // Or that it was a passphrase.
+        request.identity.recipients = ["passphrase, or none"]
         if paperKey {
-            session.use(try session.typedIdentities())
             request.identity.from = "its sheet of paper, typed"
+            session.use(try session.typedIdentities())
         } else if !global.identities.isEmpty {
             request.identity.from = "--identity"
         } else if let job, let key = job.drill?.key {
-            var bytes = try key.read(job: job.name)
-            defer { erase(&bytes) }
-            session.use(try IdentityFile.keys(&bytes, named: key.words))
             request.identity.from = key.words
             request.isUnattended = true
+            session.use(try session.keys(of: key, for: job.name))
         } else {
             request.identity.from = "the user's own or the configuration's"
         }
-    }
-
-    /// Its public half, or that it was a passphrase.
-    private func recipients(_ identity: DrillReport.Identity, _ session: Session) -> DrillReport.Identity {
-        var identity = identity
-        // What could not be read is what the drill failed with.
-        let known = (try? session.identities().map(\.recipient.string)) ?? []
-        identity.recipients = known.isEmpty ? ["passphrase, or none"] : known
-        return identity
+        let known = try session.identities().map(\.recipient.string)
+        if !known.isEmpty { request.identity.recipients = known }
     }
 
     // MARK: The image
 
     private func source(_ job: Job?, _ places: Places, _ session: Session) throws -> DrillSource {
         let (argument, filter) = try store(job, places)
-        let place = try session.place(pace.pacing(argument))
-        if try !Store.exists(session.objects(place)) { throw session.absence(of: place) }
-        let store = try session.open(pace.pacing(argument), for: .read)
-        let image = from == nil ? "latest" : what?.text ?? "latest"
-        let told = ToldFindings(session.findings)
-        let reader = try store.imageReader(image, filter, findings: told.findings)
-        let findings = store.findings.filter { $0.kind != .note }.map(\.description) + told.all
-        return DrillSource(store: store, place: place.words, reader: reader, findings: findings)
+        return try session.drillSource(
+            from == nil ? "latest" : what?.text ?? "latest", filter, in: pace.pacing(argument))
     }
 
     private func store(_ job: Job?, _ places: Places) throws -> (StoreArgument, ImageFilter) {
         if let from { return (from, ImageFilter(series: series?.text)) }
-        guard let job, let name = job.drill?.store ?? job.to.first, let argument = StoreArgument(argument: name) else {
-            throw Problem.usage("give a job, or --from STORE")
-        }
-        let known = JobRecord.read(job.name, places).record.stores
-        let series = series?.text ?? job.series ?? known[name]?.series ?? job.to.compactMap { known[$0]?.series }.first
-        guard let series else { throw DrillError.noImageOfJob(job: job.name, store: name) }
-        return (argument, ImageFilter(series: series))
+        guard var job else { throw Problem.usage("give a job, or --from STORE") }
+        if let series { job.series = series.text }
+        let image = try job.drillImage(JobRecord.read(job.name, places).record)
+        guard let argument = StoreArgument(argument: image.store) else { throw Problem.usage("a store has no name") }
+        return (argument, ImageFilter(series: image.series))
     }
 
     // MARK: The end
 
-    private func conclude(
-        _ report: DrillReport, _ file: BytePath, _ digest: String, _ failure: (any Error)?, _ session: Session
-    ) throws -> Outcome {
-        let written = "report \(file), SHA-256 \(digest)"
-        if let failure {
+    /// Has it count for the job, whose next one is due so much later.
+    private func note(
+        _ done: DrillWork.Done, of job: Job, _ places: Places, since began: Int64, _ session: Session
+    ) {
+        // One of another series says nothing of this job.
+        if let series, let own = try? job.drillImage(JobRecord.read(job.name, places).record).series,
+            ExactText(own) != ExactText(series.text)
+        {
+            return
+        }
+        do {
+            let remark = try DrillRecord.note(done, of: job, places, began: began, ended: Timestamp.now().seconds)
+            if let remark { session.console.note(remark) }
+        } catch { session.console.warning("\(Problem(error).message)") }
+    }
+
+    private func conclude(_ done: DrillWork.Done, _ session: Session) throws -> Outcome {
+        if let failure = done.failure {
             let problem = Problem(failure)
-            throw Problem("\(problem.message); \(written)", hint: problem.hint, status: problem.status)
+            throw Problem("\(problem.message); \(done.place)", hint: problem.hint, status: problem.status)
         }
         // The log has the beginning of it at least.
-        var lines = DrillDisplay.lines(report)
-        lines.insert(written, at: 1)
-        session.show(JSON.drill(report, file, digest), summary: lines)
-        return report.verdict == .passed && session.findings.count == 0 ? .done : .findings
+        var lines = DrillDisplay.lines(done.report)
+        lines.insert(done.place, at: 1)
+        session.show(JSON.drill(done.report, done.file, done.digest), summary: lines)
+        return done.report.verdict == .passed && session.findings.count == 0 ? .done : .findings
     }
-}
-
-/// Findings in words, and handed on.
-private final class ToldFindings: @unchecked Sendable {
-    private let monitor = Monitor()
-    private var words: [String] = []
-    private(set) var findings = Findings()
-
-    init(_ outer: Findings) {
-        findings = Findings { [weak self] finding in
-            if finding.kind != .note { self?.add(finding.description) }
-            outer.add(finding)
-        }
-    }
-
-    private func add(_ text: String) { monitor.withLock { words.append(text) } }
-    var all: [String] { monitor.withLock { words } }
 }

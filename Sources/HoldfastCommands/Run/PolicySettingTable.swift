@@ -198,6 +198,14 @@ enum PolicySettingTable {
             }
         },
         Setting(
+            name: "key_on_machine", wants: "true or false",
+            explanation: [
+                "Whether a key that opens a machine's images may be on it, with nobody there: so with here = true in the drill of a job.",
+                "Reports of drills show it; allowed or not, it is told.",
+            ],
+            standard: "false", example: "key_on_machine = true"
+        ) { value, source, result in result.rules.allowsKeyOnMachine = try source.flag(value, "key_on_machine") },
+        Setting(
             name: "media", wants: "a table with \(mediaWords.joined(separator: ", "))",
             explanation: [
                 "What the media of the stores are: kinds and file_systems are lists of words, capacity is the least, age the longest time in",

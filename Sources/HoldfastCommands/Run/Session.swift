@@ -131,6 +131,14 @@ final class Session: Sendable {
     /// Has nothing but these keys at hand from now on.
     func use(_ keys: IdentityFile.Keys) { loaded.monitor.withLock { loaded.keys = [keys] } }
 
+    /// Has nothing but these keys at hand for as long as `body` lasts.
+    func using<R>(_ keys: IdentityFile.Keys, _ body: () throws -> R) rethrows -> R {
+        let before = loaded.monitor.withLock { loaded.keys }
+        use(keys)
+        defer { loaded.monitor.withLock { loaded.keys = before } }
+        return try body()
+    }
+
     /// A key that somebody types from its sheet of paper, until it is one or nothing is typed.
     func typedIdentities() throws -> IdentityFile.Keys {
         let question = "The key, AGE-SECRET-KEY-1 with it; blanks and small letters do no harm"

@@ -12,7 +12,7 @@ struct CheckCommand: StatefulCommand {
             For Nagios, Icinga, Checkmk and Zabbix: one line with numbers behind it, and their exit statuses: 0 all is well, 1 a \
             warning, 2 critical, 3 unknown. It looks at what this machine has noted, and asks no store; it needs no key and no privilege. \
             Without limits a job is told that was due some hours ago (1), and one that has been missed twice (2); a new one, counted \
-            from when it was due for the first time. A state that is on trial, or did not hold, is a warning. With --json it is one document, with each job as `holdfast status` has it.
+            from when it was due for the first time. A drill that failed is critical; one that is overdue or could not be made is a warning. A state that is on trial, or did not hold, is a warning. With --json it is one document, with each job as `holdfast status` has it.
             """,
             examples: "holdfast check", "holdfast check --warn 26h --crit 50h"))
 
@@ -37,9 +37,10 @@ struct CheckCommand: StatefulCommand {
             states.map { ($0.job, $0.known) }, places, limits: limits, configured: session.configuration.written,
             at: moment)
         let trial = TrialHealth(state.places(session))
-        let answer = PluginAnswer(health, trial: trial)
+        let answer = PluginAnswer(health, trial: trial, completing: session.console.completing)
         if session.console.isJSON {
-            session.console.document(document(states, health, trial, answer.verdict))
+            session.console.document(
+                document(states, health, trial, answer.verdict, session.console.completing))
         } else {
             session.console.result(answer.text)
         }
@@ -47,13 +48,14 @@ struct CheckCommand: StatefulCommand {
     }
 
     private func document(
-        _ states: [JobState], _ health: [JobHealth], _ trial: TrialHealth?, _ verdict: Verdict
+        _ states: [JobState], _ health: [JobHealth], _ trial: TrialHealth?, _ verdict: Verdict,
+        _ completing: (String) -> String
     ) -> JSON {
         let findings = health.flatMap { job in
             job.objections.map { objection in
                 JSON.object([
                     ("job", .text(job.job)), ("state", .text(objection.verdict.word)),
-                    ("reason", .text(objection.reason)),
+                    ("reason", .text(completing(objection.reason))),
                 ])
             }
         }

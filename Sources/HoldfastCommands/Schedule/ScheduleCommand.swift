@@ -28,10 +28,13 @@ struct JobState {
     let known: JobRecord.Known
     /// nil: it is done when somebody asks for it.
     var dueness: Dueness?
+    /// nil: nobody makes one by itself, or there is nothing to restore yet.
+    var drill: DrillDueness?
 
     init(_ job: Job, _ places: Places, at moment: Moment) {
         known = JobRecord.read(job.name, places)
         dueness = job.dueness(known.record, at: moment)
+        drill = job.drillDueness(known.record, at: moment)
         self.job = job
     }
 
@@ -45,11 +48,21 @@ struct JobState {
 
     /// In the order in which they are done: by class, then what its interval is over for longest.
     static func due(_ jobs: [Job], _ places: Places, at moment: Moment) -> [JobState] {
-        jobs.map { JobState($0, places, at: moment) }.filter(\.isDue).enumerated()
+        inOrder(jobs.map { JobState($0, places, at: moment) }.filter(\.isDue)) { $0.isOver }
+    }
+
+    /// Those whose drill is due, in the same order.
+    static func drillsDue(_ jobs: [Job], _ places: Places, at moment: Moment) -> [JobState] {
+        let due = jobs.map { JobState($0, places, at: moment) }.filter { $0.drill?.isDue ?? false }
+        return inOrder(due) { $0.record.drill?.lastSuccess ?? .min }
+    }
+
+    private static func inOrder(_ states: [JobState], by time: (JobState) -> Int64) -> [JobState] {
+        states.enumerated()
             .sorted { a, b in
                 let (first, second) = (a.element, b.element)
                 if first.job.priority != second.job.priority { return first.job.priority < second.job.priority }
-                let (one, other) = (first.isOver, second.isOver)
+                let (one, other) = (time(first), time(second))
                 return one == other ? a.offset < b.offset : one < other
             }
             .map(\.element)
@@ -114,7 +127,8 @@ extension JSON {
                         ])
                     })
             ),
-            ("integrity", record.integrity.map(integrity)), ("damage", state.damage.map(JSON.text)),
+            ("integrity", record.integrity.map(integrity)), ("drill", drill(state)),
+            ("damage", state.damage.map(JSON.text)),
         ]
     }
 

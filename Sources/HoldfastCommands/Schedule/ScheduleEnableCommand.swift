@@ -35,7 +35,7 @@ struct ScheduleEnableCommand: StatefulCommand {
             configuration: global.config?.absolute ?? HostFacts.environment("HOLDFAST_CONFIG"),
             processors: configuration.schedule.processors,
             memory: configuration.schedule.memory ?? Schedule.standardMemory)
-        let timed = configuration.jobs.filter { $0.timing != nil }
+        let timed = configuration.jobs.filter { $0.timing != nil || $0.drill?.isUnattended == true }
         if timed.isEmpty { session.console.warning("no job of the configuration is ever due: none has `every`") }
         session.show(
             [("enabled", .flag(true)), ("jobs", .list(timed.map { .text($0.name) }))],

@@ -12,8 +12,9 @@ struct ScheduleRunCommand: StatefulCommand {
         discussion: discussion(
             """
             Without a job it does what is due and gives way to everything else on the machine; a timer or cron may call it as often \
-            as it likes. A store that is away stops no other, and gets what it has missed once it is back. With a job it does all of \
-            that job at once and at full speed. Nothing begins while the plant holds work; see hold in holdfast.toml(5). What a job with \
+            as it likes. A store that is away stops no other, and gets what it has missed once it is back. Drills that are due come after \
+            the images, where the job names a key for them. With a job it does all of \
+            that job's images at once and at full speed. Nothing begins while the plant holds work; see hold in holdfast.toml(5). What a job with \
             integrity has found stays critical until a comparison finds nothing, or --accept takes it as right.
             """,
             examples: "holdfast schedule run # what is due", "holdfast schedule run plant # this job, now",
@@ -35,7 +36,12 @@ struct ScheduleRunCommand: StatefulCommand {
     /// That nothing was due, every quarter of an hour, is nothing to be on record.
     func isRecorded(in session: Session) -> Bool {
         if job != nil { return true }
-        return !JobState.due(session.configuration.jobs, state.places(session), at: .current()).isEmpty
+        return !isNothingDue(session.configuration.jobs, state.places(session))
+    }
+
+    private func isNothingDue(_ jobs: [Job], _ places: Places) -> Bool {
+        let moment = Moment.current()
+        return JobState.due(jobs, places, at: moment).isEmpty && JobState.drillsDue(jobs, places, at: moment).isEmpty
     }
 
     func perform(_ session: Session) throws -> Outcome {
@@ -70,7 +76,7 @@ struct ScheduleRunCommand: StatefulCommand {
             // No work waits for that.
             session.console.warning("since when new jobs are known is not on record: \(Problem(error).message)")
         }
-        if named == nil, JobState.due(configuration.jobs, places, at: .current()).isEmpty {
+        if named == nil, isNothingDue(configuration.jobs, places) {
             HeldWork.review(configuration.schedule.hold, places)
             return done(session, "nothing is due")
         }
@@ -88,6 +94,7 @@ struct ScheduleRunCommand: StatefulCommand {
             giveWay(on: configuration.schedule.processors ?? .housekeeping).forEach(session.console.warning)
         }
         var records: [(job: Job, record: JobRecord)] = []
+        var drills: [(job: Job, outcome: DrillRun.Outcome)] = []
         if let named {
             records.append((named, try run(named, .all, session, lock)))
         } else {
@@ -99,8 +106,9 @@ struct ScheduleRunCommand: StatefulCommand {
                 done.insert(next.job.name)
                 records.append((next.job, try run(next.job, .due, session, lock)))
             }
+            drills = try ScheduledDrills(session: session, places: places).makeDue(holding: lock)
         }
-        return show(records, places, session)
+        return show(records, drills, places, session)
     }
 
     private func checkAcceptance(_ job: Job) throws {
@@ -158,13 +166,19 @@ struct ScheduleRunCommand: StatefulCommand {
         return .done
     }
 
-    private func show(_ records: [(job: Job, record: JobRecord)], _ places: Places, _ session: Session) -> Outcome {
+    private func show(
+        _ records: [(job: Job, record: JobRecord)], _ drills: [(job: Job, outcome: DrillRun.Outcome)],
+        _ places: Places, _ session: Session
+    ) -> Outcome {
         let moment = Moment.current()
         let states = records.map { JobState($0.job, places, at: moment) }
         session.show(
-            [("jobs", .list(states.map(JSON.job)))] + session.console.findingMembers,
-            summary: records.map { "\($0.job.name): \($0.record.lastAttempt?.sentence ?? "nothing was to be done")" })
-        let statuses = records.compactMap(\.record.lastAttempt?.exitStatus)
+            [("jobs", .list(states.map(JSON.job))), ("drills", .list(drills.map(ScheduledDrills.document)))]
+                + session.console.findingMembers,
+            summary: records.map { "\($0.job.name): \($0.record.lastAttempt?.sentence ?? "nothing was to be done")" }
+                + drills.map { "\($0.job.name): \($0.outcome.attempt.sentence)" })
+        let statuses =
+            records.compactMap(\.record.lastAttempt?.exitStatus) + drills.map(\.outcome.attempt.exitStatus)
         if let failed = statuses.first(where: { $0 != 0 && $0 != 3 }) {
             return statuses.allSatisfy { [0, 3, 4].contains($0) } && failed == 4 ? .refused : .failed
         }

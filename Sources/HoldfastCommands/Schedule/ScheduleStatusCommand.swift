@@ -41,20 +41,25 @@ struct ScheduleStatusCommand: StatefulCommand {
             session.console.warning("the plant holds work: \(hold.words)")
         }
         states.compactMap(\.damage).forEach(session.console.warning)
+        states.compactMap(\.known.drillDamage).forEach(session.console.warning)
         for state in states {
             for due in state.dueness?.stores ?? [] where due.reason == .clockWasSet {
                 session.console.warning(
                     "\(state.job.name): \(due.store): its last success lies in the future, so a clock was set; it is due now"
                 )
             }
+            if state.drill?.reason == .clockWasSet {
+                session.console.warning(
+                    "\(state.job.name): its last drill lies in the future, so a clock was set; the next one is due now")
+            }
         }
-        return states.allSatisfy { $0.damage == nil } ? .done : .findings
+        return states.allSatisfy { $0.damage == nil && $0.known.drillDamage == nil } ? .done : .findings
     }
 
 }
 
 extension JobState {
-    /// A line for each store of each job.
+    /// A line for each store of each job, and for its drills.
     static func table(_ states: [JobState], at moment: Moment) -> String {
         var table = Table(
             [
@@ -85,6 +90,7 @@ extension JobState {
                     success.map { Text.age(moment.now - $0) } ?? "", next, Text.safe(failure ?? ""),
                 ])
             }
+            if let cells = state.drillCells(at: moment) { table.add(cells) }
         }
         return table.text
     }

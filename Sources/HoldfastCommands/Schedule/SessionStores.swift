@@ -70,6 +70,10 @@ struct SessionStores: JobStores {
         return PruneDisplay.lines(report).joined(separator: ", ")
     }
 
+    func drillKeys(_ key: DrillSettings.Key, of job: String) throws -> any DrillKeys {
+        SessionDrillKeys(session: session, keys: try session.keys(of: key, for: job))
+    }
+
     func verify(
         _ series: String, in store: String, readsData: Bool, rate: UInt64?, _ reporter: Reporter
     ) throws -> Bool {

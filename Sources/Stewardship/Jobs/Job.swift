@@ -115,4 +115,17 @@ public protocol JobStores {
     func prune(
         _ series: String, in store: String, _ rules: KeepRules, rate: UInt64?, _ reporter: Reporter
     ) throws -> String?
+
+    /// Reads the keys with which the drills of a job are made where nobody is there.
+    /// - Throws: `DrillError.badKey`
+    func drillKeys(_ key: DrillSettings.Key, of job: String) throws -> any DrillKeys
+}
+
+/// The keys of a drill, and what they open.
+public protocol DrillKeys {
+    /// Their public halves.
+    var recipients: [String] { get }
+
+    /// The newest image of a series, opened with these keys and with no others.
+    func newest(of series: String, in store: String, rate: UInt64?) throws -> DrillSource
 }

@@ -2,6 +2,7 @@
 // comes from here, never from a timer's stamp or from a store.
 //
 //     <state>/jobs/<name>.json     replaced whole and durably, so that a crash leaves the record of before or the new one
+//     <state>/jobs/<name>.drill    what is known of its drills (`DrillRecord`)
 //
 // A record that cannot be read is worth as much as none: the job is due.
 
@@ -35,6 +36,8 @@ public struct JobRecord: Codable, Hashable, Sendable {
     public internal(set) var verify: VerifyRecord?
     /// What the last comparison of the machine with its past came to.
     public internal(set) var integrity: IntegrityRecord?
+    /// What is known of its drills, which has a file of its own; nil: there was none.
+    public internal(set) var drill: DrillRecord?
 
     /// Of a job of which nothing is known.
     public init(job: String) { self.job = job }
@@ -110,13 +113,8 @@ public struct JobRecord: Codable, Hashable, Sendable {
 }
 
 extension JobRecord {
-    /// When a run began whose program was ended before it was done, unless it is still at work; nil where there is none, or the machine was off
-    /// since, which is nobody's fault.
-    func ended(at moment: Moment) -> Int64? {
-        begun.flatMap { begun in
-            moment.isAhead(begun) || moment.started.map { begun < $0 } ?? false ? nil : begun
-        }
-    }
+    /// When a run began that did not come to its end though nothing stopped the machine.
+    func ended(at moment: Moment) -> Int64? { moment.ended(begun) }
 }
 
 // MARK: Where it lies
@@ -127,12 +125,21 @@ extension JobRecord {
         public var record: JobRecord
         /// Why nothing is known although there is something, in a sentence.
         public var damage: String?
+        /// The same of its drills.
+        public var drillDamage: String?
     }
 
     static func path(_ job: String, _ places: Places) -> BytePath { places.jobs.appending("\(job).json") }
 
     /// Never fails: what cannot be read is not known, and that is said.
     public static func read(_ job: String, _ places: Places) -> Known {
+        var known = readRuns(job, places)
+        let drills = DrillRecord.read(job, places)
+        (known.record.drill, known.drillDamage) = (drills.record, drills.damage)
+        return known
+    }
+
+    private static func readRuns(_ job: String, _ places: Places) -> Known {
         let path = path(job, places)
         let nothing = JobRecord(job: job)
         let bytes: [UInt8]
@@ -189,6 +196,9 @@ extension JobRecord {
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
         let path = Self.path(job, places)
         try makeFolders(path.parent, mode: 0o755)
-        try replaceFile(path, Array(try encoder.encode(self)) + Array("\n".utf8), mode: 0o644)
+        var runs = self
+        // A drill by hand may have been noted since this was read.
+        runs.drill = nil
+        try replaceFile(path, Array(try encoder.encode(runs)) + Array("\n".utf8), mode: 0o644)
     }
 }

@@ -32,7 +32,11 @@ extension SignedFolder where Item == DrillEvidence {
                     DrillEvidence(
                         file: printable(one.file.lastComponent), series: report.image.series,
                         image: report.image.id, time: time.seconds, kind: report.kind.rawValue,
-                        hasPassed: report.verdict.isProof, verdict: report.verdict.rawValue, store: report.store.id))
+                        hasPassed: report.verdict.isProof, verdict: report.verdict.rawValue, store: report.store.id,
+                        unattendedKey: report.identity.isOnMachine.map {
+                            DrillEvidence.UnattendedKey(
+                                from: report.identity.from, host: report.machine.host, isOnMachine: $0)
+                        }))
             }
             return .items(items, refused: refused)
         } catch { return .failed(explained(error).sentence) }

@@ -11,6 +11,7 @@ extension PolicyCheck {
         judgeAge(look)
         judgeProof(look)
         judgeDrill(look)
+        judgeKeyPlace(look)
         judgeKept(look)
         judgeKeptAtMost(look)
         judgeMounts(look)

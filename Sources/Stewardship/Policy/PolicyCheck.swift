@@ -10,8 +10,9 @@ public struct PolicyCheck {
     let evidence: PolicyEvidence
     /// Each series with the stores that have an image of it.
     let series: [SeriesView]
-    /// Of each series the newest drill.
+    /// Of each series the newest drill, and the newest that nobody gave a key for.
     let drills: [ExactText: DrillEvidence]
+    let unattendedDrills: [ExactText: DrillEvidence]
     var lines: [PolicyLine] = []
 
     /// A series in all the stores that were looked at.
@@ -33,7 +34,9 @@ public struct PolicyCheck {
                 all[ExactText(found.name), default: SeriesView(name: found.name)].places.append((number, found))
             }
         }
-        drills = Self.newestDrills(evidence)
+        // What never came to its end says nothing, for or against.
+        drills = Self.newestDrills(evidence) { $0.verdict != DrillReport.Verdict.notCompleted.rawValue }
+        unattendedDrills = Self.newestDrills(evidence) { $0.unattendedKey != nil }
         series = all.sorted { $0.key < $1.key }.map(\.value)
     }
 

@@ -75,11 +75,24 @@ public struct DrillEvidence: Sendable {
     public var verdict: String
     /// The id of the store; nil: any.
     public var store: String?
+    /// Of a key that nobody gave: where it came from, and whether that was on the machine that was backed up; nil: somebody gave it, or nobody knows.
+    public var unattendedKey: UnattendedKey?
+
+    public struct UnattendedKey: Sendable, Hashable {
+        public var from: String
+        public var host: String
+        public var isOnMachine: Bool
+
+        public init(from: String, host: String, isOnMachine: Bool) {
+            (self.from, self.host, self.isOnMachine) = (from, host, isOnMachine)
+        }
+    }
 
     public init(
         file: String, series: String, image: String, time: Int64, kind: String, hasPassed: Bool, verdict: String,
-        store: String? = nil
+        store: String? = nil, unattendedKey: UnattendedKey? = nil
     ) {
+        self.unattendedKey = unattendedKey
         self.store = store
         (self.file, self.series, self.image, self.time) = (file, series, image, time)
         (self.kind, self.hasPassed, self.verdict) = (kind, hasPassed, verdict)

@@ -6,6 +6,7 @@ public import Images
 public struct PolicyLine: Sendable {
     public enum Rule: String, Sendable, CaseIterable {
         case store, copies, apart, offsite, age, proven, drilled, retention, recipients, media, integrity
+        case keyOnMachine = "key on the machine"
         case unknownMachine = "unknown machine"
         case missingMachine = "missing machine"
         case uncoveredMounts = "uncovered mounts"
@@ -29,6 +30,9 @@ public struct PolicyLine: Sendable {
             (self.store, self.image, self.time, self.text) = (store, image, time, text)
         }
     }
+
+    /// What is required where a key that opens a machine's images may be on it, which is told all the same.
+    public static let keyIsAllowed = "a key that opens its images may be on the machine"
 
     public var rule: Rule
     /// The table that asks for it; nil where none has to.

@@ -40,6 +40,8 @@ public struct PolicyRules: Sendable {
     public var recipients: Int?
     /// Recipients whose identity is lost, or known to somebody else.
     public var lostRecipients: [String] = []
+    /// Whether a key that opens a machine's images may be on it, as with `here = true` in the drill of a job.
+    public var allowsKeyOnMachine = false
     public var media: MediaRules?
     /// Whether an image has to hold all that is mounted, but for these.
     public var wantsMounts = false

@@ -27,7 +27,9 @@ struct BootDrill {
     static let standardHealth = "systemctl is-active --quiet multi-user.target"
     static let standardLimit = 600
     private static let programs = ["qemu-system-x86_64", "mkfs.ext4"]
+    /// MiB.
     private static let memory = "1024"
+    private static let leastMemory: UInt64 = 1280 << 20
 
     /// Refuses what cannot be started here, before anything is restored.
     static func check(_ sources: [BytePath]) throws {
@@ -37,6 +39,12 @@ struct BootDrill {
         }
         for program in programs where programPath(program) == nil {
             throw DrillError.cannotStart(reason: "there is no program \(program)")
+        }
+        if let limit = HostFacts.memoryLimit, limit < leastMemory {
+            throw DrillError.cannotStart(
+                reason:
+                    "what runs here may have \(limit >> 20) MiB of memory, and the virtual machine alone wants \(memory) MiB: `memory = \"3GiB\"` in [schedule], then `holdfast schedule enable`"
+            )
         }
     }
 

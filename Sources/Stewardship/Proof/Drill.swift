@@ -68,10 +68,12 @@ public struct Drill {
         describe(source)
         if let label = source.reader.label {
             if label.isOfDisk { throw DrillError.ofDisk(image: label.name) }
-            if request.kind == .boot { try BootDrill.check(label.sources) }
-            if request.isUnattended, !request.isAllowedHere, label.isOf(host: HostFacts.hostName) {
-                throw DrillError.keyOnMachine(host: label.host)
+            if request.isUnattended {
+                let isOnMachine = label.isOf(host: HostFacts.hostName)
+                report.identity.isOnMachine = isOnMachine
+                if isOnMachine, !request.isAllowedHere { throw DrillError.keyOnMachine(host: label.host) }
             }
+            if request.kind == .boot { try BootDrill.check(label.sources) }
         }
         let entries = try ImageEntries(source.reader)
         let chosen = request.kind == .sample ? try choose(from: entries, reporter) : nil
@@ -173,9 +175,17 @@ public struct Drill {
         }
         report.scope.entries = restored.restored
         report.scope.files = restored.filesWritten
-        report.scope.bytes = restored.contentBytes
-        let whole = Double(source.reader.label?.contentBytes ?? 0)
-        report.scope.share = whole > 0 ? UInt64(min(1000, Double(restored.contentBytes) / whole * 1000)) : 1000
+        reckonScope(restored.contentBytes)
+    }
+
+    /// What is not as the image says was not restored.
+    private mutating func reckonScope(_ bytes: UInt64, lost: UInt64 = 0) {
+        report.scope.bytes = bytes.subtracting(saturating: lost)
+        let whole = Double(report.image.bytes)
+        let none: UInt64 = report.image.entries > 0 ? 1000 : 0
+        let share = whole > 0 ? UInt64(min(1000, Double(report.scope.bytes) / whole * 1000)) : none
+        // Of much, a little is less than a thousandth.
+        report.scope.share = lost > 0 ? min(share, 999) : share
     }
 
     private mutating func compare(
@@ -184,19 +194,23 @@ public struct Drill {
     ) throws {
         if !HostFacts.isRoot { report.deviations.append("owners were not compared, which only root can restore") }
         let restored = RestoredTree(tree, of: entries)
+        var lost: UInt64 = 0
         try step("compare with the manifest") { drill in
             // What is lost of the manifest was told by the restore.
             try entries.forEach(reporter.progress, losses: { _ in }) { entry in
                 if let chosen, chosen[entry.place] == nil { return }
                 drill.report.files.compared.add(saturating: 1)
                 let name = entry.place.bytes.isEmpty ? "the folder itself" : entry.place.description
-                switch try restored.state(of: entry) {
+                let state = try restored.state(of: entry)
+                if state != .same, entry.kind == .file { lost.add(saturating: entry.size) }
+                switch state {
                 case .same: break
                 case .different(let reason): drill.report.add(different: "\(name): \(reason)")
                 case .unreadable(let reason): drill.report.add(unreadable: "\(name): \(reason)")
                 }
             }
         }
+        if lost > 0 { reckonScope(report.scope.bytes, lost: lost) }
     }
 
     private mutating func look(_ scan: RestoreScan, at target: BytePath) throws {

@@ -43,8 +43,14 @@ extension DrillReport {
             ("At", who.origin ?? "nobody was there"), ("Machine", "\(machine.host), \(machine.hardware)"),
             ("Machine id", machine.identifier), ("Place", machine.place ?? Self.notRecorded),
             ("Clock", machine.isClockSynchronized ? "follows a time source" : "is not known to follow a time source"),
-            ("Key", identity.recipients.joined(separator: ", ")), ("Key from", identity.from), ("Tool", tool),
-        ]
+            ("Key", identity.recipients.joined(separator: ", ")), ("Key from", identity.from),
+        ] + keyRows + [("Tool", tool)]
+    }
+
+    /// Nothing where nothing is known of it, so that the page of an older report stays what it is.
+    private var keyRows: [(String, String)] {
+        guard let isOnMachine = identity.isOnMachine else { return [] }
+        return [("Key was on the machine that was backed up", isOnMachine ? "yes, with nobody there" : "no")]
     }
 
     private var scopeRows: [(String, String)] {

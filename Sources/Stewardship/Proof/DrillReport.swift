@@ -201,6 +201,9 @@ public struct DrillReport: Codable, Sendable, Hashable {
         /// The public halves of the identities at hand, or `passphrase`.
         public var recipients: [String] = []
         public var from = notRecorded
+        /// Of a key that nobody gave: whether it was on the machine that was backed up, which is said wherever the policy is checked. nil: somebody
+        /// gave it, or the report is of an older program.
+        public var isOnMachine: Bool?
 
         public init() {}
     }

@@ -84,7 +84,8 @@ public enum DrillError: Explained, Hashable {
         case .noImageOfJob: "`holdfast schedule run` makes one when it is due; `--series NAME` names another series"
         case .cannotStart:
             "as root, `apt-get install qemu-system-x86 e2fsprogs`, with an image of / and what is in /boot; `--kind full` needs none of it"
-        case .badKey: "a file of keys has to be its owner's alone (`chmod 600`), and no link"
+        case .badKey:
+            "a file of keys has to be its owner's alone (`chmod 600`), and no link; the timer gets a credential by LoadCredential= in `systemctl edit holdfast-schedule.service`"
         }
     }
 

@@ -67,10 +67,11 @@ public struct JobHealth: Sendable {
     ///   - firstDue: when a job that was never done was due for the first time; nil: nobody knows.
     ///   - unended: since when a run goes on that is not at work any more, in seconds since 1970; nil where there is none.
     ///   - held: that the plant holds work, where it does.
+    ///   - since: when the job became known, in seconds since 1970; nil: nobody can tell.
     ///   - now: seconds since 1970.
     public init(
         _ job: Job, _ known: JobRecord.Known, limits: AgeLimits = AgeLimits(), firstDue: Int64? = nil,
-        unended: Int64? = nil, held: HeldWork? = nil, now: Int64
+        unended: Int64? = nil, held: HeldWork? = nil, since: Int64? = nil, now: Int64
     ) {
         self.job = job.name
         record = known.record
@@ -78,8 +79,9 @@ public struct JobHealth: Sendable {
         self.limits = job.timing.map { limits.filled(every: $0.every) } ?? limits
         age = record.lastSuccess.map { max(0, now - $0) }
         let found =
-            known.damage.map { [Objection(verdict: .critical, reason: $0)] }
-            ?? Self.objections(job, record, self.limits, firstDue: firstDue, unended: unended, held, now)
+            (known.damage.map { [Objection(verdict: .critical, reason: $0)] }
+                ?? Self.objections(job, record, self.limits, firstDue: firstDue, unended: unended, held, now))
+            + Self.drillObjections(job, known, since: since, now)
         // The order in which they were found is kept among those of one verdict.
         objections = found.enumerated().sorted { ($1.element.verdict, $0.offset) < ($0.element.verdict, $1.offset) }
             .map(\.element)
@@ -169,7 +171,7 @@ public struct JobHealth: Sendable {
 
     /// Of a job that was never done: as if it had been done an interval before it was due for the first time. Until then nothing is late.
     private static func neverDone(_ job: Job, _ limits: AgeLimits, _ firstDue: Int64?, _ now: Int64) -> Verdict {
-        guard let timing = job.timing else { return .warning }
+        guard let timing = job.timing else { return job.isForDrillsAlone ? .fine : .warning }
         guard let firstDue else { return .critical }
         if now < firstDue { return .fine }
         let age = (now - firstDue).adding(saturating: timing.every)
@@ -229,10 +231,10 @@ public struct JobHealth: Sendable {
         let isRunning = ended.contains { $0 != nil } && ScheduleLock.isHeld(places)
         let held = HeldWork.read(places)
         return zip(jobs, ended).map { entry, ended in
-            JobHealth(
-                entry.job, entry.known, limits: limits,
-                firstDue: Dueness.first(entry.job, since: entry.known.record.since ?? configured, at: moment),
-                unended: isRunning ? nil : ended, held: held, now: moment.now)
+            let since = entry.known.record.since ?? configured
+            return JobHealth(
+                entry.job, entry.known, limits: limits, firstDue: Dueness.first(entry.job, since: since, at: moment),
+                unended: isRunning ? nil : ended, held: held, since: since, now: moment.now)
         }
     }
 }

@@ -29,6 +29,14 @@ public enum Metrics {
                 }
             }
         }
+        func restoreTimes() -> [(labels: [(String, String)], value: Int64?)] {
+            jobs.flatMap { job in
+                [
+                    ("measured", job.record.drill?.last?.measuredSeconds),
+                    ("projected", job.record.drill?.last?.projectedSeconds),
+                ].map { ([("job", job.job), ("series", series(job)), ("way", $0.0)], $0.1) }
+            }
+        }
         add("info", "The program and the machine that it runs on.", [([("version", version), ("host", host)], 1)])
         add("job_health", "How a job stands: 0 right, 1 a warning, 2 critical.", each { Int64($0.verdict.rawValue) })
         add(
@@ -60,6 +68,16 @@ public enum Metrics {
         add(
             "integrity_deviations", "What was then not as it was, and is not expected.",
             each { $0.record.integrity.flatMap { $0.tells ? Int64(clamping: $0.deviations) : nil } })
+        add(
+            "drill_last_success_timestamp_seconds", "When the last drill began that passed.",
+            each { $0.record.drill?.lastSuccess })
+        add(
+            "drill_duration_seconds", "How long the last drill took that came to its end.",
+            each { $0.record.drill?.last?.durationSeconds })
+        add(
+            "drill_rto_seconds",
+            "What a restore of the whole took in that drill (measured), or would take (projected).",
+            restoreTimes())
         add("backup_due_timestamp_seconds", "When the job is due next.", each { $0.record.nextDue })
         let counts: [(String, String, (JobRecord.ImageCounts) -> UInt64)] = [
             ("backup_files", "Files of the newest image.", \.files),

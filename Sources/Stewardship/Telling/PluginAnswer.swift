@@ -11,7 +11,10 @@ public struct PluginAnswer: Sendable {
     /// - Parameters:
     ///   - jobs: all that there are.
     ///   - trial: nil: nothing is on trial.
-    public init(_ jobs: [JobHealth], trial: TrialHealth? = nil) {
+    ///   - completing: has the commands that a text names typed as they stand.
+    public init(
+        _ jobs: [JobHealth], trial: TrialHealth? = nil, completing: (String) -> String = { $0 }
+    ) {
         // Who has no jobs is told of a trial as of anything.
         verdict = trial.map { jobs.isEmpty ? $0.verdict : max($0.verdict, jobs.verdict) } ?? jobs.verdict
         let bad = jobs.filter { $0.verdict > .fine }.sorted { ($1.verdict, $0.job) < ($0.verdict, $1.job) }
@@ -24,16 +27,17 @@ public struct PluginAnswer: Sendable {
             let notYet = waiting.isEmpty ? "" : ", not done yet: " + waiting.joined(separator: ", ")
             first = "\(jobs.count) \(jobs.count == 1 ? "job" : "jobs")\(oldest)\(notYet)"
         } else {
-            first = bad.map { "\($0.job): \($0.reasons.first ?? "")" }.joined(separator: "; ")
+            first = bad.map { "\($0.job): \(completing($0.reasons.first ?? ""))" }.joined(separator: "; ")
         }
         let numbers = jobs.flatMap(Self.numbers).joined(separator: " ")
         let more = jobs.map { job in
             "\(Self.word(job.verdict)) \(job.job)"
-                + (job.reasons.isEmpty ? Self.notYet(job) : ": " + job.reasons.joined(separator: "; "))
+                + (job.reasons.isEmpty
+                    ? Self.notYet(job) : ": " + job.reasons.map(completing).joined(separator: "; "))
         }
         let lines = [first] + (jobs.count > 1 || bad.contains { $0.reasons.count > 1 } ? more : [])
         var shown = lines.map(Self.plain)
-        if let trial { shown[0] = Self.plain(trial.reason) + "; " + shown[0] }
+        if let trial { shown[0] = Self.plain(completing(trial.reason)) + "; " + shown[0] }
         shown[0] = "\(Self.word(verdict)) - \(shown[0])" + (numbers.isEmpty ? "" : " | \(numbers)")
         text = shown.joined(separator: "\n") + "\n"
     }
