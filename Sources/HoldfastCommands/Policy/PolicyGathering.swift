@@ -39,7 +39,7 @@ extension Session {
         evidence.certificates = policy.certificates.map { .certificates(in: $0, signers: policy.signers) }
         evidence.drills = policy.drills.map { .drills(in: $0, signers: policy.signers) }
         evidence.integrity = configuration.jobs.filter { $0.integrity != nil }.map {
-            ($0.name, JobRecord.read($0.name, places).record.integrity)
+            IntegrityLook($0, JobRecord.read($0.name, places).record.integrity)
         }
         return evidence
     }
