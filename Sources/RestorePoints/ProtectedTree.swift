@@ -172,7 +172,10 @@ public final class ProtectedTree {
             try Difference.between(
                 backend.listing(of: point.handle), backend.listing(of: nil),
                 Difference.Comparison(content: true, ignoresTimes: true, isLive: true, tellsUncompared: true), progress
-            ).map { Difference(kind: $0.kind, path: $0.path.bytes.isEmpty ? root : root.appending($0.path.bytes)) }
+            ).map {
+                Difference(
+                    kind: $0.kind, path: $0.path.bytes.isEmpty ? root : root.appending($0.path.bytes), source: root)
+            }
         }
     }
 

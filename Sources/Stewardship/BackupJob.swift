@@ -83,7 +83,7 @@ public struct BackupJob {
         lookBelowFilters(&request, reporter)
         request.series = series
         request.name = name ?? Self.defaultName(disks.isEmpty ? request.sources : disks.map(\.path))
-        let patterns = excludes.map { Self.patterns($0, below: request.sources) }
+        let patterns = excludes.map { PathPattern.typed($0, below: request.sources) }
         request.excludes = patterns.flatMap { $0 }
         request.level = level
         request.tool = tool
@@ -173,12 +173,5 @@ public struct BackupJob {
         let names = sources.map { $0.lastComponent.isEmpty ? "root" : printable($0.lastComponent) }
         let joined = names.joined(separator: "+")
         return names.count == 1 || joined.utf8.count <= 64 ? joined : HostFacts.hostName
-    }
-
-    /// Patterns are compared below the sources. Who types the whole path of something in one of them means that.
-    private static func patterns(_ bytes: [UInt8], below sources: [BytePath]) -> [PathPattern] {
-        let own = sources.filter { BytePath(bytes).isBelow($0) }
-        if own.isEmpty { return [PathPattern(bytes)] }
-        return own.map { PathPattern([UInt8(ascii: "/")] + $0.remainder(of: BytePath(bytes)), in: $0) }
     }
 }

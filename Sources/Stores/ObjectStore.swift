@@ -77,6 +77,9 @@ public protocol ObjectStore: AnyObject, Sendable {
     /// The store's own clock, in seconds since 1970: what it would date an object in this folder with now. nil where it has none to tell.
     /// Only for who may create something there.
     func time(in folder: String) throws(StoreError) -> Int64?
+
+    /// The bytes of the file system that it is on, free or not; nil where there is none, or the store does not tell.
+    func capacity() throws(StoreError) -> UInt64?
 }
 
 public struct StoredObject: Hashable, Sendable {
@@ -180,6 +183,8 @@ extension ObjectStore {
     public func expect(_ name: String, length: UInt64, _ range: Range<UInt64>) {}
 
     public func time(in folder: String) throws(StoreError) -> Int64? { nil }
+
+    public func capacity() throws(StoreError) -> UInt64? { nil }
 
     public func makeFolder(_ folder: String) throws(StoreError) {}
 

@@ -196,6 +196,25 @@ import Testing
     }
 
     @Test(
+        "`report` looks at all stores of the configuration where none is given, and says what to do where there is none"
+    )
+    func reportOfAll() {
+        let place = plant()
+        let report = place.shell("holdfast report --config c.toml --identity steward.key --output plant.html")
+        #expect(report.status == 0 && report.output.contains("2 stores"), "\(report)")
+        #expect(place.shell("cat plant.html").output.contains("<td data-l=\"In\">bank, nas</td>"))
+        place.shell("printf '[stores.again]\nurl = \"%s/nas/\"\n' $PWD >>c.toml")
+        let twice = place.shell("holdfast report --config c.toml --identity steward.key --output plant.html")
+        #expect(twice.status == 0 && twice.output.contains("which counts once"), "\(twice)")
+        place.shell("mv bank elsewhere")
+        let away = place.shell("holdfast report --config c.toml --identity steward.key --output plant.html")
+        #expect(away.status == 1 && away.output.contains("bank could not be looked at"), "\(away)")
+        let bare = place.shell("holdfast report --identity steward.key --output plant.html")
+        #expect(bare.status == 2 && bare.output.contains("the configuration names none"), "\(bare)")
+        #expect(bare.output.contains("--from STORE"), "\(bare)")
+    }
+
+    @Test(
         "`diff --from` tells a byte that was changed with size and time kept, where content is read, and not what is expected"
     )
     func diff() {

@@ -38,6 +38,26 @@ import Testing
         #expect(broken.series[0].broken.map(\.id.image) == [second.id])
     }
 
+    @Test("Who reads an image again proves it anew: the newest of its series, and not each time")
+    func provenAnew() throws {
+        let yard = try PruneYard()
+        let first = try yard.backup(1), second = try yard.backup(2)
+        for root in [first, second] {
+            var old = Verdict(
+                .image, writer: root.name.writer, target: root.reference, result: .seed, extent: .everyChunk,
+                tool: "test", indexes: root.named.indexes)
+            old.time -= 10 * 86_400
+            try yard.plant.owned().state([old], group: root.name.group)
+        }
+        let before = Timestamp.now().seconds
+        func statements() -> String { shell("find \(yard.plant.path)/a -type f | wc -l") }
+        #expect(try yard.plant.owned().share(yard.plant.verify(), tool: "test") == 0)
+        let images = try #require(try look(yard).series.first?.images)
+        #expect((images[1].proof?.time ?? 0) >= before && (images[0].proof?.time ?? .max) < before)
+        let count = statements()
+        #expect(try yard.plant.owned().share(yard.plant.verify(), tool: "test") == 0 && statements() == count)
+    }
+
     @Test("What was condemned is late a month after, and not before; what a prune has removed is not")
     func overdue() throws {
         let yard = try PruneYard()

@@ -63,7 +63,7 @@ import Testing
             Metrics.text([health], version: "1", host: "h", failedNotices: 0).contains(
                 "holdfast_integrity_deviations{job=\"plant\""))
         var evidence = PolicyEvidence(time: monday + day)
-        evidence.integrity = [("plant", record.integrity)]
+        evidence.integrity = [IntegrityLook(job(), record.integrity)]
         let lines = PolicyCheck.run(Policy(), evidence).lines
         #expect(lines.map(\.verdict) == [.fails] && lines[0].found.contains("bin/plc"), "\(lines)")
         #expect(health.reasons.contains { $0.contains("`expected`") && $0.contains("schedule run plant --accept`") })
@@ -134,7 +134,7 @@ import Testing
             #expect(health.verdict == .critical && health.reasons.contains { $0.contains("in nas no more") })
             #expect(Metrics.text([health], version: "1", host: "h", failedNotices: 0).contains("integrity_deviations{"))
             var evidence = PolicyEvidence(time: monday + number * day)
-            evidence.integrity = [("plant", record.integrity)]
+            evidence.integrity = [IntegrityLook(job(), record.integrity)]
             #expect(PolicyCheck.run(Policy(), evidence).lines.map(\.verdict) == [.fails])
         }
         #expect(try run(job(), day: 6, accepts: true).integrity?.obstacle == nil)
@@ -160,6 +160,91 @@ import Testing
         other.excludes = [Array("bin".utf8)]
         shell("cd \(scratch.path)/tree/bin; echo evil >>plc; echo new >new")
         #expect(try run(other, day: 1).integrity?.names == ["* \(tree)/bin/plc"])
+    }
+
+    @Test(
+        "What excludes keeps out of the image is no deviation, however it is written; what the image has elsewhere is",
+        arguments: ["cache", "log/cache", "/log/cache/", "l*/c?che", "SCRATCH/tree/log/cache", "log/cache/*"])
+    func excludedAsInImages(pattern: String) throws {
+        var excluding = job(expected: [])
+        excluding.excludes = [Array(pattern.replacing("SCRATCH", with: "\(scratch.path)").utf8)]
+        shell("cd \(scratch.path)/tree; mkdir log/cache; echo 1 >log/cache/a")
+        _ = try run(excluding, day: 0)
+        shell("cd \(scratch.path)/tree; echo 2 >log/cache/a; echo new >log/cache/b")
+        let record = try run(excluding, day: 1)
+        #expect(record.integrity?.deviations == 0, "\(record)")
+        let (_, listing) = try stores.newest(of: #require(record.stores["nas"]?.series), in: "nas", rate: nil)
+        #expect(!listing.entries.contains { $0.path.components.contains(Array("a".utf8)[...]) })
+        shell(
+            "cd \(scratch.path); mkdir -p tree/bin/log/kept second/other; echo evil >tree/bin/log/kept/a; echo evil >second/other/a"
+        )
+        let names = try run(excluding, day: 2).integrity?.names ?? []
+        #expect(
+            names.contains("+ \(tree)/bin/log/kept/a") && names.contains("+ \(scratch.path)/second/other/a"), "\(names)"
+        )
+    }
+
+    @Test("A pattern with a slash excludes at its place alone, in the image as in the comparison")
+    func excludedAtItsPlace() throws {
+        var excluding = job(expected: [])
+        excluding.excludes = [Array("log/cache".utf8)]
+        shell("cd \(scratch.path); mkdir -p tree/bin/log/cache")
+        _ = try run(excluding, day: 0)
+        shell("cd \(scratch.path); echo evil >tree/bin/log/cache/a")
+        #expect(try run(excluding, day: 1).integrity?.names == ["+ \(tree)/bin/log/cache/a"])
+    }
+
+    @Test("What is expected is a name, a path of the machine, or one below a source")
+    func expectedPaths() throws {
+        _ = try run(job(), day: 0)
+        shell("echo more >>\(scratch.path)/tree/log/today")
+        for (number, pattern) in ["log/today", "\(tree)/log", "today", "log"].enumerated() {
+            let record = try run(job(expected: [pattern]), day: Int64(number + 1))
+            #expect(record.integrity?.deviations == 0, "\(pattern): \(record)")
+            shell("echo more >>\(scratch.path)/tree/log/today")
+        }
+        #expect(try run(job(expected: ["/log/today", "bin/today"]), day: 9).integrity?.deviations == 1)
+    }
+
+    @Test(
+        "The policy's line says when was compared and since when something differs, and believes no comparison of long ago"
+    )
+    func dates() throws {
+        func line(_ record: JobRecord, day number: Int64) throws -> PolicyLine {
+            var evidence = PolicyEvidence(time: monday + number * day)
+            evidence.integrity = [IntegrityLook(job(), record.integrity)]
+            return try #require(PolicyCheck.run(Policy(), evidence).lines.first)
+        }
+        _ = try run(job(), day: 0)
+        let right = try run(job(), day: 1)
+        let holds = try line(right, day: 2)
+        #expect(holds.verdict == .holds && holds.found.contains("compared 24 h ago"), "\(holds)")
+        #expect(holds.evidence.map(\.time) == [monday + day] && holds.since == nil)
+        let old = try line(right, day: 10)
+        #expect(old.verdict == .unknown && old.found.contains("compared 9 d ago, and it is to be no older"), "\(old)")
+        shell("echo evil >>\(scratch.path)/tree/bin/plc")
+        for number in Int64(3)...4 {
+            let fails = try line(run(job(), day: number), day: number)
+            #expect(fails.verdict == .fails && fails.since == monday + 3 * day, "\(fails)")
+            #expect(fails.evidence.map(\.time) == [monday + number * day], "\(fails)")
+        }
+        stores.opening = { throw StewardError.noTimers }
+        let closed = try line(run(job(), day: 5), day: 5)
+        #expect(closed.verdict == .fails && closed.since == monday + 3 * day, "\(closed)")
+        #expect(closed.found.contains("compared 24 h ago") && closed.found.contains("came to nothing"), "\(closed)")
+        #expect(closed.evidence.map(\.time) == [monday + 4 * day], "\(closed)")
+    }
+
+    @Test("A comparison that came to nothing says when that was, and when the last one did")
+    func datesOfNothing() throws {
+        _ = try run(job(), day: 0)
+        _ = try run(job(), day: 1)
+        stores.opening = { throw StewardError.noTimers }
+        var evidence = PolicyEvidence(time: monday + 3 * day)
+        evidence.integrity = [IntegrityLook(job(), try run(job(), day: 3).integrity)]
+        let line = try #require(PolicyCheck.run(Policy(), evidence).lines.first)
+        #expect(line.verdict == .unknown && line.evidence.map(\.time) == [monday + 3 * day], "\(line)")
+        #expect(line.found.contains("the last that did was 2 d ago"), "\(line)")
     }
 
     @Test("A record of an older program is read, and has no image to go by")

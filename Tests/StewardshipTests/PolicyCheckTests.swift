@@ -250,6 +250,7 @@ import Testing
         let copies = yard.run().lines.first { $0.rule == .copies && $0.verdict == .fails }
         #expect(copies?.since == Self.now - 7200 - 3 * Self.day + 26 * 3600)
         #expect(copies?.evidence.map(\.store) == ["nas", "office", "bank"])
+        #expect(yard.run().lines.first { $0.rule == .apart && $0.verdict == .fails }?.evidence.count == 3)
     }
 
     @Test(

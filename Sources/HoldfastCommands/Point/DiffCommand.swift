@@ -75,7 +75,7 @@ struct DiffCommand: StatefulCommand {
     private func show(_ differences: [Difference], from old: String, to new: String?, _ session: Session) {
         let patterns = expected.map(\.pattern)
         let differences =
-            patterns.isEmpty ? differences : differences.filter { one in !patterns.contains { $0.selects(one.path) } }
+            patterns.isEmpty ? differences : differences.filter { !$0.isExpected(by: patterns) }
         if session.console.isJSON {
             session.console.document(
                 .object([

@@ -39,7 +39,7 @@ extension Session {
         evidence.certificates = policy.certificates.map { .certificates(in: $0, signers: policy.signers) }
         evidence.drills = policy.drills.map { .drills(in: $0, signers: policy.signers) }
         evidence.integrity = configuration.jobs.filter { $0.integrity != nil }.map {
-            ($0.name, JobRecord.read($0.name, places).record.integrity)
+            IntegrityLook($0, JobRecord.read($0.name, places).record.integrity)
         }
         return evidence
     }
@@ -68,7 +68,7 @@ extension Session {
             let place = try place(argument)
             let store = try open(argument, for: .verify)
             view.look = .found(try store.evidence(progress))
-            if wantsMedium { view.medium = medium(at: place.location) }
+            if wantsMedium { view.medium = try medium(at: place) }
             return (view, store)
         } catch {
             if error is Interrupted { throw error }
@@ -77,8 +77,13 @@ extension Session {
         }
     }
 
-    private func medium(at place: StoreLocation) -> StoreView.MediumLook {
-        do throws(SystemError) { return .facts(try MediumFacts(of: place)) } catch { return .failed(error.reason) }
+    private func medium(at place: StorePlace) throws -> StoreView.MediumLook {
+        do { return .facts(try MediumFacts(of: place.location, objects(place))) } catch let error as SystemError {
+            return .failed(error.reason)
+        } catch {
+            try progress.checkStop()
+            return .failed(explained(error).sentence)
+        }
     }
 
     /// What the newest image of each series says of mounts, where a table asks for it.

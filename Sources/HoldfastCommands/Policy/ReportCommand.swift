@@ -16,11 +16,12 @@ struct ReportCommand: HoldfastCommand {
             steward's key suffices. A store that cannot be looked at is named on the page, and ends with status 1; rules that \
             fail are the page's to show, and `holdfast policy check`'s.
             """,
-            examples: "holdfast report --from nas --identity steward.key --output plant.html",
+            examples: "holdfast report --identity steward.key --output plant.html # all stores",
             "holdfast report --from nas --from offsite --output plant.html # of two stores"))
 
-    @Option(help: ArgumentHelp("A store; may be repeated.", valueName: "store"))
-    var from: [StoreArgument]
+    @Option(
+        help: ArgumentHelp("A store; may be repeated (default: all that the configuration names).", valueName: "store"))
+    var from: [StoreArgument] = []
 
     @Option(help: ArgumentHelp("Where the page goes.", valueName: "file"))
     var output: PathArgument
@@ -31,11 +32,7 @@ struct ReportCommand: HoldfastCommand {
 
     func perform(_ session: Session) throws -> Outcome {
         let policy = session.configuration.policy
-        var names: [String] = []
-        for store in from {
-            let name = try session.configuredName(store)
-            if !names.contains(name) { names.append(name) }
-        }
+        let names = try names(session)
         var evidence = try session.working { try session.gather(policy, stores: names) }
         // What a rule asks of a store that nobody gave is not known.
         for name in policy.stores where !names.contains(name) {
@@ -48,8 +45,10 @@ struct ReportCommand: HoldfastCommand {
         let report = PlantReport(policy, evidence)
         let page = report.page(tool: Version.tool)
         try session.write(page, to: output)
-        let seen = evidence.stores.filter { names.contains($0.name) && $0.evidence != nil }
-        for store in evidence.stores where names.contains(store.name) {
+        // Two names of one place are one store.
+        let given = evidence.stores.filter { names.contains($0.name) }
+        let seen = given.filter { $0.evidence != nil }
+        for store in given {
             if case .failed(let reason) = store.look {
                 session.console.warning("\(store.name) could not be looked at: \(reason)")
             }
@@ -59,12 +58,30 @@ struct ReportCommand: HoldfastCommand {
             JSON.path(try output.absolute, key: "page") + [
                 ("bytes", .number(UInt64(page.count))), ("verdict", .text(result.verdict.rawValue)),
                 ("fails", .number(UInt64(result.count(.fails)))), ("unknown", .number(UInt64(result.count(.unknown)))),
-                ("stores", .number(UInt64(names.count))), ("lookedAt", .number(UInt64(seen.count))),
+                ("stores", .number(UInt64(given.count))), ("lookedAt", .number(UInt64(seen.count))),
             ],
             summary: [
                 "\(output.path): \(Text.counted(UInt64(seen.count), "store", "stores")), \(result.sentence)"
             ])
-        return seen.count == names.count ? .done : .failed
+        return seen.count == given.count ? .done : .failed
+    }
+}
+
+extension ReportCommand {
+    /// The stores that are looked at, each once.
+    private func names(_ session: Session) throws -> [String] {
+        var names: [String] = []
+        for store in from {
+            let name = try session.configuredName(store)
+            if !names.contains(name) { names.append(name) }
+        }
+        if from.isEmpty { names = session.configuration.stores.keys.sorted() }
+        guard !names.isEmpty else {
+            throw Problem.usage(
+                "no store is given, and the configuration names none",
+                hint: "give one with `--from STORE`, or name them in [stores]; see holdfast.toml(5)")
+        }
+        return names
     }
 }
 

@@ -215,7 +215,8 @@ enum JobSettingTable {
         Setting(
             name: "expected", wants: "an array of patterns",
             explanation: [
-                "What may differ from then: names (*.log), or with a slash paths; a folder stands for all that is in it."
+                "What may differ from then: names (*.log), paths of the machine, or with a slash that is not in front paths below the sources; a",
+                "folder stands for all that is in it.",
             ],
             standard: "nothing but what excludes leaves out", example: #"expected = ["/var/log", "/opt/plc/retain"]"#
         ) { value, source, result in

@@ -134,7 +134,8 @@ extension JSON {
 
     private static func integrity(_ compared: JobRecord.IntegrityRecord) -> JSON {
         .object([
-            ("time", instant(compared.time)), ("base", compared.base.map(JSON.text)),
+            ("time", instant(compared.time)), ("compared", instant(compared.compared)),
+            ("since", instant(compared.since)), ("base", compared.base.map(JSON.text)),
             ("deviations", .number(compared.deviations)), ("names", .list(compared.names.map(JSON.text))),
             ("obstacle", compared.obstacle.map(JSON.text)),
         ])

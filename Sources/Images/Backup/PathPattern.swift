@@ -9,7 +9,7 @@ public struct PathPattern: Sendable, Hashable, CustomStringConvertible {
     let bytes: [UInt8]
     private let isPath: Bool
     /// Whether it begins with a slash: then it may be meant from the root of the machine on.
-    let isAbsolute: Bool
+    public let isAbsolute: Bool
     /// The only source that it is meant for; nil: each.
     let source: BytePath?
 
@@ -21,6 +21,13 @@ public struct PathPattern: Sendable, Hashable, CustomStringConvertible {
         while trimmed.first == UInt8(ascii: "/") { trimmed.removeFirst() }
         while trimmed.last == UInt8(ascii: "/") { trimmed.removeLast() }
         bytes = Array(trimmed)
+    }
+
+    /// Patterns are compared below the sources of an image. Who types the whole path of something in one of them means that.
+    public static func typed(_ bytes: [UInt8], below sources: [BytePath]) -> [PathPattern] {
+        let own = sources.filter { BytePath(bytes).isBelow($0) }
+        if own.isEmpty { return [PathPattern(bytes)] }
+        return own.map { PathPattern([UInt8(ascii: "/")] + $0.remainder(of: BytePath(bytes)), in: $0) }
     }
 
     public var description: String { printable(bytes) }
@@ -36,7 +43,12 @@ public struct PathPattern: Sendable, Hashable, CustomStringConvertible {
         return false
     }
 
-    /// The same, of an entry of this source.
+    /// Whether it selects what this source has at a path on the machine: what a backup of the source leaves out for it.
+    public func selects(_ path: BytePath, of source: BytePath) -> Bool {
+        (self.source == nil || self.source == source) && selects(BytePath(Array(source.remainder(of: path))))
+    }
+
+    /// Whether it selects this very entry of a source.
     func matches(path: [UInt8], name: [UInt8], in source: BytePath) -> Bool {
         (self.source == nil || self.source == source) && matches(path: path, name: name)
     }

@@ -138,25 +138,37 @@ extension Store {
         }
     }
 
-    /// Of each series the newest image that lacks nothing. What a listing does not show is asked for once more: some show it a minute late.
+    /// Of each series the newest image that lacks nothing. A look costs round trips where the store is far away: several are made at once.
     private func findWhole(_ series: inout [SeriesEvidence], _ progress: Progress) throws {
         let volumes = try listedForReading(.volume)
-        for index in series.indices {
+        var looked: [SeriesEvidence] = []
+        try inOrder(series, threads: objects.smallCalls) { one in
+            Result { try self.looked(at: one, volumes) }
+        } _: { _, found in
             try progress.checkStop()
-            for image in series[index].images.reversed().prefix(SeriesEvidence.mostLookedAt) {
-                // What somebody has read and found damaged is not whole, however long its volumes are.
-                if image.proof?.result != .damaged, let label = try labelIfWhole(image, volumes) {
-                    series[index].whole = image
-                    series[index].sources = label.sources
-                    break
-                }
-                var image = image
-                image.isComplete = false
-                series[index].broken.append(image)
-            }
-            try dropLostProofs(&series[index].images, whole: series[index].whole, volumes)
+            looked.append(try found.get())
             progress.add(items: 1)
+            return true
         }
+        series = looked
+    }
+
+    /// What a listing does not show is asked for once more: some show it a minute late.
+    private func looked(at series: SeriesEvidence, _ volumes: [ListedObject]) throws -> SeriesEvidence {
+        var series = series
+        for image in series.images.reversed().prefix(SeriesEvidence.mostLookedAt) {
+            // What somebody has read and found damaged is not whole, however long its volumes are.
+            if image.proof?.result != .damaged, let label = try labelIfWhole(image, volumes) {
+                series.whole = image
+                series.sources = label.sources
+                break
+            }
+            var image = image
+            image.isComplete = false
+            series.broken.append(image)
+        }
+        try dropLostProofs(&series.images, whole: series.whole, volumes)
+        return series
     }
 
     /// What was read whole and is not there any more proves nothing. The newest proof that holds is looked for, since that is what counts.

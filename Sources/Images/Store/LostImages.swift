@@ -32,7 +32,8 @@ extension MachineState {
         let names = Set(memory.seen.values.keys).union(memory.series.values.keys)
         for series in names.sorted().map(\.text) where isMeant(ExactText(series)) {
             let last = memory.series[series]
-            let missing = memory.seen[series, default: []].union(last.map { [$0.root.id] } ?? []).subtracting(there)
+            let newest = last.map(\.root.id).flatMap { memory.isAwaited($0, of: series) ? $0 : nil }
+            let missing = memory.seen[series, default: []].union(newest.map { [$0] } ?? []).subtracting(there)
             if missing.isEmpty { continue }
             var (lost, unsure, elsewhere): ([ObjectID], [ObjectID], Behind) = ([], [], Behind(series: series))
             for image in missing {
@@ -55,8 +56,8 @@ extension MachineState {
                 Finding(
                     .damaged, subject: "the store",
                     "\(unread.count == 1 ? "an image" : "\(unread.count) images") that this machine copied here, \(unread.map(\.short).abridged), "
-                        + "\(unread.count == 1 ? "is" : "are") not there: removed, or the store was put back; "
-                        + "`holdfast verify --forget --from STORE` forgets them"))
+                        + "\(unread.count == 1 ? "is" : "are") not there: removed, or the store was put back; \(mendOfLost)"
+                ))
         }
         result.lost += older.lost
         result.unsure += older.unsure
@@ -93,9 +94,14 @@ extension MachineState {
             : "or this is a copy that is behind, which `holdfast copy` brings up to date, or one of chosen images: this machine looks here for the first time"
         return Finding(
             .damaged, subject: "series \(printable(series.utf8))",
-            "\(what), \(doubt); `holdfast verify --forget --from STORE` forgets them")
+            "\(what), \(doubt); \(mendOfLost)")
     }
 }
+
+/// What somebody can do about images that are gone: first look for them, and only then let them go.
+let mendOfLost =
+    "look for a copy of the store that has them: `holdfast copy --from COPY --to STORE` brings them back; "
+    + "what is gone for good `holdfast verify --forget --from STORE` forgets"
 
 extension BytePath {
     /// A place as people type it: without what tells the file system.

@@ -51,8 +51,7 @@ extension Store {
         return Finding(
             .damaged, subject: subject,
             "\(lost.count == 1 ? "an image" : "\(lost.count) images") that this machine wrote, \(lost.map(\.short).abridged), "
-                + "\(lost.count == 1 ? "is" : "are") not there: removed, or the store was put back; "
-                + "`holdfast verify --forget --from STORE` forgets them")
+                + "\(lost.count == 1 ? "is" : "are") not there: removed, or the store was put back; \(mendOfLost)")
     }
 
     /// Forgets the images that this machine has seen and that are not there any more: somebody knows of it.

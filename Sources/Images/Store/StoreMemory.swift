@@ -243,6 +243,12 @@ struct StoreMemory: Sendable, Equatable {
         case unknown
     }
 
+    /// Whether the newest image of a series is one that anybody can miss: how far a series has come is remembered of one that a steward has removed
+    /// as well, from the only place that had it.
+    func isAwaited(_ image: ObjectID, of series: String) -> Bool {
+        visits.isEmpty || seen[series, default: []].contains(image) || visits.contains { $0.images.contains(image) }
+    }
+
     /// What it means that an image that this machine has seen is not here.
     func absence(of image: ObjectID) -> Absence {
         guard here != nil, visit?.images.contains(image) != true,

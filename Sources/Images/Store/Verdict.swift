@@ -202,16 +202,24 @@ extension Store {
         } catch { throw ImageError.wrapping(error, subject: subject) }
     }
 
-    /// Lets other machines of the group build on the images that a verification has read whole.
+    /// How old, in seconds, what was stated of an image has to be before it is stated anew.
+    private static let renewal: Int64 = 43_200
+
+    /// Lets other machines of the group build on the images that a verification has read whole. Of each series the newest of these is stated anew where it
+    /// is a seed already: a policy asks when something of it was read last.
     /// - Returns: how many became seeds.
     public func share(_ report: VerifyReport, tool: String) throws -> Int {
         do {
             var count = 0
             for (group, roots) in Dictionary(grouping: report.whole, by: \.name.group) {
-                let seeds = Set(try verdicts(group: group).filter { $0.result == .seed }.map(\.target))
-                let new = roots.filter { !seeds.contains($0.reference) }
+                let seeds = Dictionary(
+                    try verdicts(group: group).filter { $0.result == .seed }.map { ($0.target, $0.time) },
+                    uniquingKeysWith: max)
+                let new = roots.filter { seeds[$0.reference] == nil }
+                let bound = Timestamp.now().seconds.subtracting(saturating: Self.renewal)
+                let old = Self.newestOfSeries(roots).filter { seeds[$0.reference].map { $0 < bound } ?? false }
                 try state(
-                    new.map {
+                    (new + old).map {
                         Verdict(
                             .image, writer: $0.name.writer, target: $0.reference, result: .seed, extent: .everyChunk,
                             tool: tool, indexes: $0.named.indexes)
@@ -220,6 +228,12 @@ extension Store {
             }
             return count
         } catch { throw ImageError.wrapping(error, subject: subject) }
+    }
+
+    private static func newestOfSeries(_ roots: [ImageRoot]) -> [ImageRoot] {
+        Dictionary(grouping: roots) { ExactText($0.label.series) }.values.compactMap { own in
+            own.max { $0.label.sequence < $1.label.sequence }
+        }
     }
 
     /// The volumes that are to be cited no more: damaged outweighs whole, and a newer whole ends it.

@@ -1,7 +1,7 @@
 // What differs between two trees.
 
 internal import Cryptography
-internal import Images
+public import Images
 public import Platform
 internal import Reporting
 
@@ -16,6 +16,15 @@ public struct Difference: Sendable, Hashable {
     }
     public var kind: Kind
     public var path: BytePath
+    /// The folder on this machine that was compared, where the path is absolute; nil where that is below the tree.
+    public internal(set) var source: BytePath?
+
+    /// Whether one of these selects it, by a name or by a path: below the folder that was compared, and with a slash in front also on the machine.
+    public func isExpected(by patterns: [PathPattern]) -> Bool {
+        patterns.contains { pattern in
+            pattern.selects(path) || !pattern.isAbsolute && (source.map { pattern.selects(path, of: $0) } ?? false)
+        }
+    }
 
     /// How trees are compared.
     struct Comparison {

@@ -32,7 +32,7 @@ extension Difference {
         var result: [Difference] = []
         for (source, range) in image.parts {
             guard exists(source) else {
-                result.append(Difference(kind: .removed, path: source))
+                result.append(Difference(kind: .removed, path: source, source: source))
                 continue
             }
             let now = try FolderListing(Descriptor.open(source, .directory), isThorough: true, own: own)
@@ -42,7 +42,8 @@ extension Difference {
             result += found.map { difference in
                 Difference(
                     kind: difference.kind,
-                    path: difference.path.bytes.isEmpty ? source : source.appending(difference.path.bytes))
+                    path: difference.path.bytes.isEmpty ? source : source.appending(difference.path.bytes),
+                    source: source)
             }
         }
         return result

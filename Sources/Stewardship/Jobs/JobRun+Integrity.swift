@@ -11,8 +11,12 @@ public import RestorePoints
 extension JobRecord {
     /// What a comparison of the machine with its past came to.
     public struct IntegrityRecord: Codable, Hashable, Sendable {
-        /// When it was made, in seconds since 1970.
+        /// When it was made or tried, in seconds since 1970.
         public internal(set) var time: Int64
+        /// When the last one was made that came to something; nil: none did, or a program wrote it that was older.
+        public internal(set) var compared: Int64?
+        /// When what deviates was found first, at the latest; nil: nothing does, or nobody can tell.
+        public internal(set) var since: Int64?
         /// What it was compared with: `image 3f9a01bc`, `point Commissioning`; nil: nothing, for the reason that `obstacle` gives.
         public internal(set) var base: String?
         public internal(set) var deviations: UInt64 = 0
@@ -25,6 +29,16 @@ extension JobRecord {
         public internal(set) var image: ComparedImage?
 
         init(time: Int64) { self.time = time }
+
+        /// Notes since when it is as it is: nothing of that is lost where a comparison came to nothing.
+        fileprivate mutating func date(after before: IntegrityRecord?) {
+            compared = obstacle == nil ? time : before?.lastCompared
+            guard deviations > 0 else { return }
+            since = before.flatMap { $0.deviations > 0 ? $0.since ?? $0.time : nil } ?? time
+        }
+
+        /// A record of an older program tells it where its comparison came to something.
+        var lastCompared: Int64? { compared ?? (obstacle == nil ? time : nil) }
 
         /// Whether it says how the machine stands: it was compared, or what was found before stands.
         public var tells: Bool { obstacle == nil || deviations > 0 }
@@ -67,6 +81,8 @@ extension JobRun {
     private struct Compared {
         var base: String
         var image: JobRecord.ComparedImage?
+        /// The folders of this machine that were looked at.
+        var sources: [BytePath]
         var differences: [Difference]
     }
 
@@ -75,7 +91,7 @@ extension JobRun {
         var result = JobRecord.IntegrityRecord(time: start.now)
         do {
             guard let compared = try compared(with: wanted) else { return }
-            let found = compared.differences.filter { isDeviation($0, wanted) }
+            let found = deviations(of: compared, wanted)
             result.base = compared.base
             if accepts {
                 accept(found, in: &result)
@@ -91,13 +107,21 @@ extension JobRun {
             // The image is made all the same.
             note(explained(error), in: &result, wanted)
         }
+        result.date(after: record.integrity)
         record.integrity = result
     }
 
-    /// Whether it is not expected. An exclude lets come what no image has; what the image has is looked at all the same.
-    private func isDeviation(_ one: Difference, _ wanted: Job.Integrity) -> Bool {
-        let mayBeExcluded = one.kind == .added || wanted != .latest && one.kind != .uncompared
-        return !(job.expected + (mayBeExcluded ? job.excludes : [])).contains { PathPattern($0).selects(one.path) }
+    /// What is not expected. An exclude means what it means to a backup, and lets come what no image has; what the image has is looked at all the same.
+    private func deviations(of compared: Compared, _ wanted: Job.Integrity) -> [Difference] {
+        let expected = job.expected.map { PathPattern($0) }
+        let excludes = job.excludes.flatMap { PathPattern.typed($0, below: compared.sources) }
+        return compared.differences.filter { one in
+            if one.isExpected(by: expected) { return false }
+            guard one.kind == .added || wanted != .latest && one.kind != .uncompared, let source = one.source else {
+                return true
+            }
+            return !excludes.contains { $0.selects(one.path, of: source) }
+        }
     }
 
     private mutating func tell(_ found: [Difference], from base: String) {
@@ -151,7 +175,9 @@ extension JobRun {
         case .point(let name):
             let tree = try ProtectedTree.open(
                 state: places.state, progress: reporter.progress, findings: reporter.findings)
-            return Compared(base: "point \(name)", differences: try tree.deviations(from: tree.point(named: name)))
+            return Compared(
+                base: "point \(name)", sources: [tree.root],
+                differences: try tree.deviations(from: tree.point(named: name)))
         case .latest:
             guard let (store, id, listing) = try comparedImage() else { return nil }
             let found = try Difference.ofMachine(
@@ -159,7 +185,8 @@ extension JobRun {
                 progress: reporter.progress)
             return Compared(
                 base: "image \(id.description.prefix(8))",
-                image: JobRecord.ComparedImage(store: store, image: id.description), differences: found)
+                image: JobRecord.ComparedImage(store: store, image: id.description),
+                sources: listing.parts.map { $0.source }, differences: found)
         }
     }
 

@@ -1,14 +1,14 @@
 // What can be measured of the medium that a store is on. Age and custody nobody can measure: those are said in the configuration.
 
-public import Platform
+internal import Platform
 public import Stores
 
 public struct MediumFacts: Sendable, Hashable {
     /// `usb`, `sata`, `nvme`, `scsi`, `sd`, `emmc`, `virtual`, `loop`, `network`, `s3`, `sftp`; `other` where nobody can tell.
     public var kind: String
-    /// As the kernel calls it; nil on a server.
+    /// As the kernel calls it; nil on a server that is not mounted.
     public var fileSystem: String?
-    /// Bytes; of the file system.
+    /// Bytes; of the file system. Of a server that is not mounted, as it says.
     public var capacity: UInt64?
     /// Of the disks below, those that have one.
     public var serials: [String] = []
@@ -19,12 +19,23 @@ public struct MediumFacts: Sendable, Hashable {
 
     public init(kind: String) { self.kind = kind }
 
+    /// Whether it is a server: no medium that anybody carries about.
+    public var isServer: Bool { ["s3", "sftp", "network"].contains(kind) }
+
+    /// What such a medium does not have, or nobody can see from here: no rule can be about it. A file system that is mounted is seen, a server's own
+    /// is not; and objects lie in no file system at all.
+    var hasNoFileSystem: Bool { kind == "s3" || kind == "sftp" }
+    var hasNoCapacity: Bool { kind == "s3" }
+
     /// Looks at the medium that a place is on.
-    /// - Throws: `SystemError` where it cannot be asked.
-    public init(of place: StoreLocation) throws(SystemError) {
+    /// - Parameter store: what is there, which a server is asked through.
+    /// - Throws: `SystemError` or `StoreError` where it cannot be asked.
+    public init(of place: StoreLocation, _ store: any ObjectStore) throws {
         switch place {
         case .s3: self.init(kind: "s3")
-        case .sftp: self.init(kind: "sftp")
+        case .sftp:
+            self.init(kind: "sftp")
+            capacity = try store.capacity()
         case .folder(let path): try self.init(ofFolder: path)
         case .medium(let location):
             let found = try Medium.all().labelled(location.label)

@@ -72,17 +72,20 @@ extension PolicyCheck {
             add(
                 .apart, look, required: "copies at \(counted(wanted, "site", "sites"))\(fresh)",
                 found: (sites.isEmpty ? "none" : "\(sites.count) (\(sites.joined(separator: ", ")))") + nowhere,
-                good.map { self.evidence($0, look.whole(in: $0)) }, verdict(sites.count, wanted, more))
+                sites.count >= wanted ? good.map { self.evidence($0, look.whole(in: $0)) } : evidence,
+                verdict(sites.count, wanted, more))
         }
         if look.table.wantsOffsite {
             let away = good.filter { self.evidence.stores[$0].isOffsite }
             let more = unseen.filter { self.evidence.stores[$0].isOffsite }
-            let reasons = look.stores.filter { self.evidence.stores[$0].isOffsite && !away.contains($0) }
-                .map { whyNone($0, look) }
+            // Those that are away and not as they should be are what a failure rests on.
+            let late = look.stores.filter { self.evidence.stores[$0].isOffsite && !away.contains($0) }
+            let reasons = late.map { whyNone($0, look) }
+            let shown = away.isEmpty ? late.filter { look.whole(in: $0) != nil } : away
             let none = reasons.isEmpty ? "no store of the table is offsite" : reasons.joined(separator: "; ")
             add(
                 .offsite, look, required: "a copy offsite\(fresh)", found: away.isEmpty ? none : list(away),
-                away.map { self.evidence($0, look.whole(in: $0)) }, verdict(away.count, 1, more.count))
+                shown.map { self.evidence($0, look.whole(in: $0)) }, verdict(away.count, 1, more.count))
         }
     }
 

@@ -175,29 +175,6 @@ extension PolicyCheck {
         }
     }
 
-    /// What this machine's own jobs have found of it.
-    fileprivate mutating func nameDeviations() {
-        for (job, record) in evidence.integrity {
-            let required = "the machine is as in its past"
-            guard let record, record.tells else {
-                lines.append(
-                    PolicyLine(
-                        .integrity, nil, job, required: required,
-                        found: record?.obstacle ?? "it was not compared yet", .unknown))
-                continue
-            }
-            let names = record.names.prefix(5).joined(separator: ", ")
-            lines.append(
-                PolicyLine(
-                    .integrity, nil, job, required: required,
-                    found: record.deviations == 0
-                        ? "as in the \(record.base ?? "past")"
-                        : "\(counted(Int(clamping: record.deviations), "deviation", "deviations")) from the \(record.base ?? "past"): \(names)",
-                    evidence: [PolicyLine.Evidence(time: record.time, text: "as this machine has noted")],
-                    record.deviations == 0 ? .holds : .fails, since: record.time))
-        }
-    }
-
     /// Series that no table is for, machine by machine.
     fileprivate mutating func nameStrangers() {
         if policy.tables.isEmpty { return }

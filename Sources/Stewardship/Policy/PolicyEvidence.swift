@@ -99,6 +99,20 @@ public struct DrillEvidence: Sendable {
     }
 }
 
+/// What a job of this machine has noted of its last comparison.
+public struct IntegrityLook: Sendable {
+    public var job: String
+    public var record: JobRecord.IntegrityRecord?
+    /// How old a comparison may be, in seconds, before it says nothing of the machine any more; nil: as old as any, of a job that is done by hand.
+    public var limit: Int64?
+
+    /// - Parameter record: nil: there is none yet.
+    public init(_ job: Job, _ record: JobRecord.IntegrityRecord?) {
+        (self.job, self.record) = (job.name, record)
+        limit = job.timing.flatMap { AgeLimits().filled(every: $0.every).critical }
+    }
+}
+
 public struct PolicyEvidence: Sendable {
     public var stores: [StoreView] = []
     /// By series.
@@ -106,8 +120,8 @@ public struct PolicyEvidence: Sendable {
     /// nil: no folder is named.
     public var certificates: SignedFolder<MediumCertificate>?
     public var drills: SignedFolder<DrillEvidence>?
-    /// Jobs of this machine that compare it with its past, and what the last comparison came to.
-    public var integrity: [(job: String, record: JobRecord.IntegrityRecord?)] = []
+    /// Jobs of this machine that compare it with its past.
+    public var integrity: [IntegrityLook] = []
     /// By whom it is looked, in seconds since 1970.
     public var time: Int64
 

@@ -125,7 +125,7 @@ public final class MediumStore: ForwardingStore, @unchecked Sendable {
             if !mount.answers {
                 throw pulled(call.verb.rawValue, call.name.isEmpty ? subject : "\(subject)/\(call.name)")
             }
-        case .open, .read, .create, .append, .commit, .abandon, .put, .lock, .time: break
+        case .open, .read, .create, .append, .commit, .abandon, .put, .lock, .time, .capacity: break
         }
         return result
     }

@@ -44,7 +44,7 @@ extension SFTPChannel {
         return names
     }
 
-    /// What is left on the medium; nil where the server does not tell.
+    /// The room on the medium; nil where the server does not tell.
     func space(at path: [UInt8]) throws(SFTPFailure) -> SFTPSpace? {
         guard has(.space) else { return nil }
         let reply = try ask(.extended(.space, path))

@@ -1,6 +1,8 @@
 // What an SFTP server says. Nothing of it is believed: every length is held against what is there before anything is made of it, and what
 // does not add up is `SFTPGarbage`, which ends the connection.
 
+internal import Platform
+
 /// What is no SFTP, or none that a server may send.
 struct SFTPGarbage: Error, Equatable {
     var what: String
@@ -62,8 +64,10 @@ struct SFTPLimits: Equatable, Sendable {
     var handles: UInt64
 }
 
-/// What is left on the medium of a server.
+/// The room on the medium of a server.
 struct SFTPSpace: Equatable, Sendable {
+    /// 0 where the server does not know.
+    var total: UInt64
     var free: UInt64
     var hasNames: Bool
     var isReadOnly: Bool
@@ -191,10 +195,9 @@ struct SFTPReader {
         var numbers: [UInt64] = []
         for _ in 0..<11 { numbers.append(try number()) }
         // f_bsize, f_frsize, f_blocks, f_bfree, f_bavail, f_files, f_ffree, f_favail, f_fsid, f_flag, f_namemax.
-        let free = numbers[4].multipliedReportingOverflow(by: numbers[1])
         return SFTPSpace(
-            free: free.overflow ? .max : free.partialValue, hasNames: numbers[5] == 0 || numbers[7] > 0,
-            isReadOnly: numbers[9] & 1 != 0)
+            total: numbers[2].multiplied(saturating: numbers[1]), free: numbers[4].multiplied(saturating: numbers[1]),
+            hasNames: numbers[5] == 0 || numbers[7] > 0, isReadOnly: numbers[9] & 1 != 0)
     }
 }
 

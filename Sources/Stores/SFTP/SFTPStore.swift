@@ -150,6 +150,14 @@ public final class SFTPStore: ObjectStore {
             return attributes.modified.map { Int64($0) }
         }
     }
+
+    public func capacity() throws(StoreError) -> UInt64? {
+        let space = try server.calling("look at", "", isSmall: true) { (channel) throws(SFTPFailure) in
+            try channel.space(at: server.path([]))
+        }
+        // Some that do not know it say nothing else.
+        return space.flatMap { $0.total > 0 ? $0.total : nil }
+    }
 }
 
 extension ObjectName {

@@ -5,7 +5,7 @@ public import Platform
 /// One call on a store.
 public struct StoreCall: Sendable {
     public enum Verb: String, Sendable {
-        case list, open, read, create, append, commit, abandon, put, remove, lock, time
+        case list, open, read, create, append, commit, abandon, put, remove, lock, time, capacity
     }
     public var verb: Verb
     /// The object or the folder; empty for the store as a whole.
@@ -105,6 +105,10 @@ open class ForwardingStore: ObjectStore, @unchecked Sendable {
 
     open func time(in folder: String) throws(StoreError) -> Int64? {
         try around(StoreCall(verb: .time, name: folder)) { () throws(StoreError) in try store.time(in: folder) }
+    }
+
+    public func capacity() throws(StoreError) -> UInt64? {
+        try around(StoreCall(verb: .capacity, name: "")) { () throws(StoreError) in try store.capacity() }
     }
 }
 

@@ -17,7 +17,7 @@ public final class StoppingStore: ForwardingStore, @unchecked Sendable {
         _ call: StoreCall, _ body: () throws(StoreError) -> R
     ) throws(StoreError) -> R {
         switch call.verb {
-        case .list, .open, .read, .create, .put, .lock, .time:
+        case .list, .open, .read, .create, .put, .lock, .time, .capacity:
             stop.rest()
             guard stop.isStopRequested else { break }
             stop.noteInterruption()
