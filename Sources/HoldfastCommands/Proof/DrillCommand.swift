@@ -39,7 +39,8 @@ struct DrillRunCommand: StatefulCommand {
         commandName: "run", abstract: "Restore an image, or a part of it, and compare it with its manifest.",
         discussion: discussion(
             """
-            A sample is some files that chance chooses and all that the start needs; full is the whole tree; boot starts it, of an image of /, in a virtual machine without network. What is restored goes to \
+            A sample is some files that chance chooses and all that the start needs; full is the whole tree, or the whole disk; boot starts it, of an image of / or of a disk, in a virtual machine without network. A disk is restored to a file as by \
+            `holdfast restore --disk ./FILE`, and starts by its own loader; a sample of it is one of the files that were taken as files. What is restored goes to \
             a new folder and is gone afterwards. Whatever comes of it there is a signed report: 0 passed, 3 with findings or failed. A time of the whole \
             that a sample tells is projected, never measured.
             """,
