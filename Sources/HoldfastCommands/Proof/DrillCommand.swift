@@ -115,7 +115,7 @@ struct DrillRunCommand: StatefulCommand {
     func perform(_ session: Session) throws -> Outcome {
         let job = from == nil ? try what.map { try session.configuration.job(named: $0.text) } : nil
         let places = state.places(session)
-        var request = request(job, session)
+        var request = try request(job, session)
         let file = try place(of: places)
         try DrillReport.checkPlace(file)
         let key = try DrillReport.key(state: places.drillState)
@@ -138,7 +138,7 @@ struct DrillRunCommand: StatefulCommand {
         return try conclude(report, file, digest, failure, session)
     }
 
-    private func request(_ job: Job?, _ session: Session) -> DrillRequest {
+    private func request(_ job: Job?, _ session: Session) throws -> DrillRequest {
         let settings = job?.drill ?? DrillSettings()
         var request = DrillRequest()
         request.kind = kind?.kind ?? settings.kind
@@ -147,7 +147,8 @@ struct DrillRunCommand: StatefulCommand {
         request.recoveryTime = rto?.seconds ?? settings.recoveryTime
         request.recoveryPoint = rpo?.seconds ?? settings.recoveryPoint
         request.every = settings.every
-        request.scratch = scratch?.path ?? settings.scratch
+        // Programs that are called for it work in /.
+        request.scratch = try scratch?.absolute ?? settings.scratch
         request.job = job?.name
         request.health = health ?? settings.health
         request.within = within?.seconds
