@@ -76,11 +76,12 @@ extension SystemError {
 ///   - grace: the seconds that they have for that; then they are ended.
 ///   - outputLimit: how many bytes it may print, its complaints among them; it holds where there is a limit of seconds, too.
 ///   - stop: ends it, too.
+///   - isEnough: with a limit: ends it, too, once that is so, with the status that it then has.
 /// - Throws: where it is not there or cannot be started, took longer than the limit (ETIMEDOUT), or printed more than it may (EFBIG); a status
 ///   other than 0 is for the caller to judge.
 public func runProgram(
     _ words: [ProgramWord], input: [UInt8]? = nil, variables: [String] = [], isHook: Bool = false, limit: Int? = nil,
-    grace: Int = 5, outputLimit: UInt64 = .max, stop: Stop? = nil
+    grace: Int = 5, outputLimit: UInt64 = .max, stop: Stop? = nil, isEnough: (() -> Bool)? = nil
 ) throws(SystemError) -> ProgramResult {
     let name = words.first?.shown ?? ""
     // Files rather than pipes: nothing waits for anything, however much either stream holds.
@@ -103,7 +104,8 @@ public func runProgram(
             // What cannot be looked at is looked at once more when it is read.
             [output, errors].reduce(UInt64(0)) { $0 &+ ((try? $1.status().size) ?? 0) } > outputLimit
         }
-        status = try wait(for: child, name, limit, grace, isTooLong: outputLimit == .max ? nil : isTooLong, stop)
+        status = try wait(
+            for: child, name, limit, grace, isTooLong: outputLimit == .max ? nil : isTooLong, stop, isEnough)
     } else {
         try check("wait for", name) { waitpid(child, &status, 0) }
     }
@@ -119,7 +121,8 @@ func exitStatus(_ status: CInt) -> Int32 { status & 0x7f == 0 ? status >> 8 & 0x
 /// has started. What prints too much is ended at once: it is held in memory.
 /// - Returns: how it ended, as `waitpid` says it.
 private func wait(
-    for child: pid_t, _ name: String, _ limit: Int, _ grace: Int, isTooLong: (() -> Bool)?, _ stop: Stop?
+    for child: pid_t, _ name: String, _ limit: Int, _ grace: Int, isTooLong: (() -> Bool)?, _ stop: Stop?,
+    _ isEnough: (() -> Bool)?
 ) throws(SystemError) -> CInt {
     func ends(within seconds: Int, or isStopped: () -> Bool) throws(SystemError) -> Bool {
         var pause: UInt32 = 1000
@@ -136,7 +139,11 @@ private func wait(
         _ = try ends(within: 5, or: { false })
         return try RunningGroups.collect(child, name, options: WNOHANG) ?? SIGKILL
     }
-    let isDone = try ends(within: limit) { (stop?.isStopRequested ?? false) || (isTooLong?() ?? false) }
+    var hasEnough = false
+    let isDone = try ends(within: limit) {
+        hasEnough = isEnough?() ?? false
+        return hasEnough || (stop?.isStopRequested ?? false) || (isTooLong?() ?? false)
+    }
     if isTooLong?() ?? false {
         RunningGroups.end(child, grace: 0)
         _ = try collect()
@@ -144,7 +151,7 @@ private func wait(
     }
     // What it has left at work is its own matter: it has come to its end in time.
     if isDone { return try collect() }
-    let isStopped = stop?.isStopRequested ?? false
+    let isStopped = hasEnough || stop?.isStopRequested ?? false
     RunningGroups.end(child, grace: grace)
     let status = try collect()
     if !isStopped {

@@ -102,17 +102,8 @@ extension DiskRestoration {
         _ report: inout Report, _ body: (inout SystemRoot) -> Void
     ) {
         do {
-            // safe: the plan has put it within the disk
-            var range = volume.start..<volume.start + plan.size(of: volume)
-            if let inner {
-                let start = volume.start.adding(saturating: inner.offset)
-                range = (start..<start.adding(saturating: inner.size)).clamped(to: range)
-            }
-            let mount = try plan.target.mount(range, type: inner?.type ?? volume.content ?? "", isWritten: true)
-            guard let place = SystemOnDisk.root(of: mount.folder, folder ?? "") else {
-                throw DiskFormatError("\(printable((folder ?? "").utf8)) is not there")
-            }
-            var root = SystemRoot(place)
+            let place = try mount(volume, in: folder, within: inner, plan)
+            var root = SystemRoot(place.folder)
             body(&root)
             report.changes += root.done
             for sentence in root.failed {
@@ -126,6 +117,23 @@ extension DiskRestoration {
                     kind, path.appending(volume.stream),
                     "\(what) could not be looked at, and is as it was: \(explained(error).sentence)"))
         }
+    }
+
+    /// Mounts a volume for writing: a folder of it, and what is gone with the last who uses it.
+    func mount(
+        _ volume: DiskDescription.Volume, in folder: String?, within inner: SystemOnDisk.Inner?, _ plan: DiskRestorePlan
+    ) throws -> (folder: Descriptor, mount: VolumeMount) {
+        // safe: the plan has put it within the disk
+        var range = volume.start..<volume.start + plan.size(of: volume)
+        if let inner {
+            let start = volume.start.adding(saturating: inner.offset)
+            range = (start..<start.adding(saturating: inner.size)).clamped(to: range)
+        }
+        let mount = try plan.target.mount(range, type: inner?.type ?? volume.content ?? "", isWritten: true)
+        guard let place = SystemOnDisk.root(of: mount.folder, folder ?? "") else {
+            throw DiskFormatError("\(printable((folder ?? "").utf8)) is not there")
+        }
+        return (place, mount)
     }
 
     /// Has a UEFI firmware start from the disk, where this machine has one and the entry is not there: failure costs nothing, as there is a

@@ -50,6 +50,8 @@ public final class DiskRestoration: DiskTarget {
     /// Whether the disk is not any more what it was.
     public private(set) var hasBegun = false
     private var volumes: [VolumeTarget] = []
+    /// Streams of which something could not be had, beside what their targets know of.
+    private var lost: Set<String> = []
 
     /// - Parameters:
     ///   - image: its id, so that an interrupted restore of the same one is known; empty where nobody knows it yet.
@@ -198,12 +200,15 @@ public final class DiskRestoration: DiskTarget {
         else { throw DiskError.damagedDescription("\(printable(subvolume.utf8)) is the name of no subvolume") }
         let path = BytePath(subvolume)
         let above = try mount.folder.makeFolders(path.parent.bytes)
+        let modified = try above.status().modified
         do throws(SystemError) { try above.makeSubvolume(path.lastComponent) } catch {
             guard error.isPresent else { throw error }
             // The empty folder that stands for it in the subvolume around it.
             try above.remove(path.lastComponent, directory: true)
             try above.makeSubvolume(path.lastComponent)
         }
+        // It was restored before, as it was.
+        try above.setModificationTime(seconds: modified.seconds, nanoseconds: modified.nanoseconds)
         return try above.openBeneath(path.lastComponent, .directory)
     }
 
@@ -213,6 +218,7 @@ public final class DiskRestoration: DiskTarget {
     }
 
     public func unread(_ range: Range<UInt64>, of stream: String) {
+        lost.insert(stream)
         findings.add(
             Finding(
                 .notRestored, path.appending(stream),
@@ -227,6 +233,8 @@ public final class DiskRestoration: DiskTarget {
         public var unchanged: UInt64 = 0
         /// Read back and compared.
         public var compared: UInt64 = 0
+        /// Streams that are not, wholly, what they were on the disk in the image.
+        public var lost: Set<String> = []
         /// What was changed so that it starts here, or is another machine, in sentences.
         public var changes: [String] = []
         /// File systems that were mounted as a last test, and those that the kernel refused, with its words.
@@ -238,16 +246,22 @@ public final class DiskRestoration: DiskTarget {
 
     /// All of the image has come: makes it a disk again.
     /// - Throws: `DiskError` where the disk does not hold what was written; `SystemError`.
-    public func finish() throws -> Report {
+    public func finish() throws -> Report { try finish(check()) }
+
+    /// The first half of that: reads back what was written, and mounts the file systems as a test. They are what the image has, and nothing starts
+    /// from the disk yet.
+    public func check() throws -> Report {
         guard let plan else { throw DiskError.damagedDescription("it has no disk in it") }
         var report = Report()
         for missing in plan.description.volumes where !hasCome(missing) && !plan.dropped.contains(missing) {
             findings.add(Finding(.damaged, path.appending(missing.stream), "it is not in the image"))
+            lost.insert(missing.stream)
             try clear(missing, plan)
         }
         // Unmounted with the last who uses them.
         made = [:]
         try plan.target.synchronize()
+        report.lost = lost
         for volume in volumes { volume.add(to: &report) }
         if options.readsBack {
             progress.expect(
@@ -260,6 +274,13 @@ public final class DiskRestoration: DiskTarget {
         // Of a disk without a table the first sector was kept back: it is its volume's own.
         if plan.table == nil { for volume in volumes { try volume.writeFirstSector() } }
         test(plan, &report)
+        return report
+    }
+
+    /// The second half: changes what has to be other on this disk, and writes its table.
+    public func finish(_ checked: Report) throws -> Report {
+        guard let plan else { throw DiskError.damagedDescription("it has no disk in it") }
+        var report = checked
         try change(plan, &report)
         try setDefaultSubvolumes(plan, besides: Set(report.notMounted.map(\.stream)))
         try writeTable(plan)

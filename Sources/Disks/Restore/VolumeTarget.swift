@@ -24,6 +24,7 @@ final class VolumeTarget: DiskStreamTarget, @unchecked Sendable {
     private let monitor = Monitor()
     private var written: UInt64 = 0
     private var unchanged: UInt64 = 0
+    private var hasLost = false
     /// By block: what has to be read back, 8 bytes of its digest; 0: nothing.
     private var pages: [Int: [UInt64]] = [:]
     /// What is no whole block.
@@ -111,6 +112,7 @@ final class VolumeTarget: DiskStreamTarget, @unchecked Sendable {
             Finding(
                 .notRestored, target.path.appending(volume.stream),
                 "bytes \(range.lowerBound) to \(range.upperBound - 1) are zeros now: \(reason)"))
+        monitor.withLock { hasLost = true }
         let range = range.clamped(to: 0..<volume.size)
         if !range.isEmpty { try clear(range) }
     }
@@ -197,5 +199,6 @@ final class VolumeTarget: DiskStreamTarget, @unchecked Sendable {
 
     func add(to report: inout DiskRestoration.Report) {
         report.unchanged.add(saturating: unchanged)
+        if hasLost { report.lost.insert(volume.stream) }
     }
 }

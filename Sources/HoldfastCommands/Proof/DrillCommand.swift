@@ -38,7 +38,8 @@ struct DrillRunCommand: StatefulCommand {
         commandName: "run", abstract: "Restore an image, or a part of it, and compare it with its manifest.",
         discussion: discussion(
             """
-            A sample is some files that chance chooses and all that the start needs; full is the whole tree; boot starts it, of an image of /, in a virtual machine without network. What is restored goes to \
+            A sample is some files that chance chooses and all that the start needs; full is the whole tree, or the whole disk; boot starts it, of an image of / or of a disk, in a virtual machine without network. A disk is restored to a file as by \
+            `holdfast restore --disk ./FILE`, and starts by its own loader; a sample of it is one of the files that were taken as files. What is restored goes to \
             a new folder and is gone afterwards. Whatever comes of it there is a signed report: 0 passed, 3 with findings or failed. A time of the whole \
             that a sample tells is projected, never measured. Of a job it counts as the one that was due, where it is of the job's kind or of more; \
             `holdfast schedule run` makes it by itself where the job names a key.
@@ -131,13 +132,14 @@ struct DrillRunCommand: StatefulCommand {
         return try conclude(done, session)
     }
 
-    private func request(_ job: Job?, _ session: Session) -> DrillRequest {
+    private func request(_ job: Job?, _ session: Session) throws -> DrillRequest {
         var request = DrillRequest(job)
         if let kind { request.kind = kind.kind }
         if let files { request.files = files }
         if let rto { request.recoveryTime = rto.seconds }
         if let rpo { request.recoveryPoint = rpo.seconds }
-        if let scratch { request.scratch = scratch.path }
+        // Programs that are called for it work in /.
+        if let scratch { request.scratch = try scratch.absolute }
         if let health { request.health = health }
         request.repeated = repeating
         request.within = within?.seconds

@@ -10,7 +10,10 @@ enum DrillDisplay {
     static func lines(_ report: DrillReport) -> [String] {
         var lines = [report.sentence]
         let (scope, time) = (report.scope, report.recoveryTime)
-        if scope.entries > 0 {
+        if let volumes = report.volumes {
+            lines += volumes.map { "\($0.name): \($0.content), taken as \($0.way): \($0.result)" }
+            if scope.files > 0 { lines.append("compared \(Text.counted(scope.files, "file", "files"))") }
+        } else if scope.entries > 0 {
             lines.append(
                 "restored \(Text.counted(scope.files, "file", "files")), \(Text.size(scope.bytes)), "
                     + "\(scope.share / 10).\(scope.share % 10) % of the image"
@@ -43,6 +46,18 @@ extension JSON {
             ("measuredSeconds", report.recoveryTime.measured.map(JSON.seconds)),
             ("projectedSeconds", report.recoveryTime.projected.map(JSON.seconds)),
             ("ageSeconds", report.recoveryPoint.age.map(JSON.seconds)), ("nextDue", report.nextDue.map(JSON.text)),
+            (
+                "volumes",
+                report.volumes.map {
+                    .list(
+                        $0.map {
+                            .object([
+                                ("name", .text($0.name)), ("content", .text($0.content)), ("way", .text($0.way)),
+                                ("bytes", .number($0.bytes)), ("result", .text($0.result)),
+                            ])
+                        })
+                }
+            ),
             ("findings", .list(report.findings.map(JSON.text))), ("sha256", digest.map(JSON.text)),
         ] + JSON.path(file, key: "report")
     }

@@ -11,8 +11,8 @@ enum JobDrillSetting {
     static let setting = Setting(
         name: "drill", wants: "a table with \(keys.joined(separator: ", "))",
         explanation: [
-            "What `holdfast drill NAME` restores and compares: kind sample (so many files that chance chooses, and all that the start needs)",
-            "full, or boot (health is what a shell in it runs, for 0); how often (every), the goals for the time of a restore (rto) and the age of an image (rpo), the store (from), the folder",
+            "What `holdfast drill NAME` restores and compares: kind sample (so many files that chance chooses, and all that the start needs),",
+            "full, or boot, of trees and of disks (health is what a shell in it runs, for 0); how often (every), the goals for the time of a restore (rto) and the age of an image (rpo), the store (from), the folder",
             "for what is restored (scratch). Where nobody is there to give a key: identity, a file that is its owner's alone, or credential,",
             "the name of one of systemd's: with every and one of them `holdfast schedule run` makes the drill when it is due. On the machine that",
             "was backed up such a key is taken with here = true only, which `holdfast policy check` tells.",

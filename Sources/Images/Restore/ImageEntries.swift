@@ -11,6 +11,7 @@ public struct ImageEntry: Sendable {
     public var place: BytePath
     /// Below its source.
     public var path: BytePath
+    public var source: BytePath
     /// Where it was on the machine.
     public var origin: BytePath
     public var kind: FileKind { entry.kind }
@@ -19,6 +20,8 @@ public struct ImageEntry: Sendable {
     public var first: BytePath?
     /// Its content is not whole in the image: it could not be read when it was backed up, or a part of the manifest is lost.
     public var isBroken = false
+    /// Whether it is a volume of a disk, and no file of a tree.
+    public var isVolumeOfDisk = false
     var entry: Entry
     var slices: [Slice] = []
 }
@@ -29,6 +32,8 @@ public final class ImageEntries {
     private var content: SliceContent
     private var chunks: (any ChunkProvider)?
     private let isSingleSource: Bool
+    /// The source whose files are the volumes of a disk.
+    private let disk: BytePath?
 
     // The walk's own state.
     private var source: BytePath = ""
@@ -36,13 +41,15 @@ public final class ImageEntries {
     private var pending: ImageEntry?
     private var isLost = false
 
+    /// - Parameter areSourcesApart: each source was restored to a folder of its own, and places are below that.
     /// - Throws: where the image can be read only once.
-    public init(_ reader: any ImageReader) throws {
+    public init(_ reader: any ImageReader, areSourcesApart: Bool = false) throws {
         guard let reader = reader as? any BatchedImageReader, reader.rewind() else {
             throw ImageError.library("an image that can be read only once cannot be compared")
         }
         self.reader = reader
-        isSingleSource = (reader.label?.sources.count ?? 1) <= 1
+        isSingleSource = areSourcesApart || (reader.label?.sources.count ?? 1) <= 1
+        disk = reader.label.flatMap { $0.isOfDisk ? $0.sources.first : nil }
         content = try SliceContent()
     }
 
@@ -150,7 +157,9 @@ public final class ImageEntries {
         let path = joined(inSource)
         let origin = below.isEmpty ? source : inSource.reduce(source) { $0.appending($1) }
         var made = ImageEntry(
-            place: joined(above + inSource), path: path, origin: origin, entry: entry, slices: entry.slices)
+            place: joined(above + inSource), path: path, source: source, origin: origin, entry: entry,
+            slices: entry.slices)
+        made.isVolumeOfDisk = source == disk
         if entry.kind == .hardLink {
             made.first = joined(above + entry.target.split(separator: UInt8(ascii: "/")).map(Array.init))
         }

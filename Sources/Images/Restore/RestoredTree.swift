@@ -18,13 +18,19 @@ public final class RestoredTree {
     private let image: ImageEntries
     /// Without being root nobody gives files away.
     private let comparesOwners: Bool
+    /// Its file system has owners, modes and attributes of its mount alone, as FAT has.
+    private let hasOwnersOfMount: Bool
     private var opened: [(name: [UInt8], folder: Descriptor)] = []
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
 
-    public init(_ root: Descriptor, of image: ImageEntries, comparesOwners: Bool = HostFacts.isRoot) {
+    public init(
+        _ root: Descriptor, of image: ImageEntries, comparesOwners: Bool = HostFacts.isRoot,
+        hasOwnersOfMount: Bool = false
+    ) {
         self.root = root
         self.image = image
         self.comparesOwners = comparesOwners
+        self.hasOwnersOfMount = hasOwnersOfMount
     }
 
     deinit { buffer.deallocate() }
@@ -77,7 +83,10 @@ public final class RestoredTree {
             let file = try folder.open(name, .nonBlocking)
             if let difference = try contentDiffers(listed, file) { return .different(difference) }
             return attributesDiffer(listed.entry, status, { try file.extendedAttributes() })
-        case .directory, .hardLink, .fifo, .socket: break
+        case .directory:
+            // A subvolume has a source of its own, which says what its folder is.
+            if status.device != (try root.status().device) { return .same }
+        case .hardLink, .fifo, .socket: break
         }
         let isFolder = listed.kind == .directory
         return attributesDiffer(listed.entry, status) {
@@ -98,6 +107,11 @@ public final class RestoredTree {
         _ entry: Entry, _ status: FileStatus, _ attributes: () throws -> [ExtendedAttribute]
     ) -> RestoredState {
         var differing: [String] = []
+        if hasOwnersOfMount {
+            // FAT has none of its root.
+            let isSame = entry.kind == .directory || status.modified == entry.modified.possible
+            return isSame ? .same : .different("its time differs")
+        }
         if entry.kind != .symbolicLink, status.mode & 0o7777 != entry.mode & 0o7777,
             comparesOwners || status.mode & 0o777 != entry.mode & 0o777
         {

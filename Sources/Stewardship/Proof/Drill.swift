@@ -8,13 +8,13 @@ internal import Platform
 internal import Reporting
 
 public struct Drill {
-    private let request: DrillRequest
-    private let reporter: Reporter
+    let request: DrillRequest
+    let reporter: Reporter
     private let tell: (String) -> Void
-    public private(set) var report: DrillReport
-    private var hasDamage = false
-    /// What a start came to; nil: it answered, or none was asked for.
-    private var startFailure: String?
+    public internal(set) var report: DrillReport
+    var hasDamage = false
+    /// What of a disk did not come back, or what its start came to; nil: it is whole, and answered, or none was asked for.
+    var failure: String?
     private let began = Timestamp.now()
 
     /// - Parameters:
@@ -67,13 +67,19 @@ public struct Drill {
         let source = try step("open the store and the image") { _ in try open() }
         describe(source)
         if let label = source.reader.label {
-            if label.isOfDisk { throw DrillError.ofDisk(image: label.name) }
             if request.isUnattended {
                 let isOnMachine = label.isOf(host: HostFacts.hostName)
                 report.identity.isOnMachine = isOnMachine
                 if isOnMachine, !request.isAllowedHere { throw DrillError.keyOnMachine(host: label.host) }
             }
-            if request.kind == .boot { try BootDrill.check(label.sources) }
+            if request.kind == .boot, !label.isOfDisk { try BootDrill.check(label.sources) }
+            if label.isOfDisk, request.kind != .sample { return try workOnDisk(source, reporter) }
+            // Beside the disk itself.
+            if label.isOfDisk, label.sources.count < 2 { throw DrillError.noFiles(image: label.name) }
+            if label.isOfDisk {
+                report.deviations.append(
+                    "files were restored, and neither the disk's table nor what was taken by blocks or raw")
+            }
         }
         let entries = try ImageEntries(source.reader)
         let chosen = request.kind == .sample ? try choose(from: entries, reporter) : nil
@@ -90,26 +96,29 @@ public struct Drill {
         if request.kind == .boot {
             try start(
                 BootDrill(
-                    scratch: scratch, tree: (target, tree), health: request.health ?? BootDrill.standardHealth,
-                    limit: Int(clamping: request.within ?? Int64(BootDrill.standardLimit)), content: report.image.bytes)
-            )
+                    machine: StartedMachine(scratch, health: request.health, limit: request.within),
+                    tree: (target, tree), content: report.image.bytes))
         }
     }
 
     private mutating func start(_ boot: BootDrill) throws {
         report.deviations.append(
-            "the copy was started with an empty fstab, without network, and with a unit that asked: \(boot.health)")
-        let answer = try step("start") { drill in try boot.run(drill.reporter.progress.stop) }
+            "the copy was started with an empty fstab, without network, and with a unit that asked: \(boot.machine.health)"
+        )
+        take(try step("start") { drill in try boot.run(drill.reporter.progress.stop) })
+    }
+
+    mutating func take(_ answer: StartedMachine.Answer) {
         switch answer {
         case .answers: break
-        case .isUnwell(let reason): startFailure = "it starts, and does not answer as it should: \(reason)"
-        case .neverStarts(let reason): startFailure = "it never starts: \(reason)"
+        case .isUnwell(let reason): failure = "it starts, and does not answer as it should: \(reason)"
+        case .neverStarts(let reason): failure = "it never starts: \(reason)"
         }
     }
 
     // MARK: Steps
 
-    private mutating func step<R>(
+    mutating func step<R>(
         _ name: String, bytes: (R) -> UInt64? = { _ in nil }, _ body: (inout Drill) throws -> R
     ) throws -> R {
         tell(name)
@@ -151,7 +160,9 @@ public struct Drill {
         report.seed = seed
         return try step("choose from the manifest") { drill in
             var choice = DrillChoice(seed: seed, limit: drill.request.files)
-            try entries.forEach(reporter.progress, losses: reporter.findings.add) { try choice.offer($0) }
+            try entries.forEach(reporter.progress, losses: reporter.findings.add) { entry in
+                if !entry.isVolumeOfDisk { try choice.offer(entry) }
+            }
             drill.report.scope.bootFiles = UInt64(choice.bootFiles.count)
             return Dictionary(choice.all.map { ($0.place, $0) }) { first, _ in first }
         }
@@ -199,18 +210,22 @@ public struct Drill {
             // What is lost of the manifest was told by the restore.
             try entries.forEach(reporter.progress, losses: { _ in }) { entry in
                 if let chosen, chosen[entry.place] == nil { return }
-                drill.report.files.compared.add(saturating: 1)
                 let name = entry.place.bytes.isEmpty ? "the folder itself" : entry.place.description
                 let state = try restored.state(of: entry)
                 if state != .same, entry.kind == .file { lost.add(saturating: entry.size) }
-                switch state {
-                case .same: break
-                case .different(let reason): drill.report.add(different: "\(name): \(reason)")
-                case .unreadable(let reason): drill.report.add(unreadable: "\(name): \(reason)")
-                }
+                drill.take(state, name)
             }
         }
         if lost > 0 { reckonScope(report.scope.bytes, lost: lost) }
+    }
+
+    mutating func take(_ state: RestoredState, _ name: String) {
+        report.files.compared.add(saturating: 1)
+        switch state {
+        case .same: break
+        case .different(let reason): report.add(different: "\(name): \(reason)")
+        case .unreadable(let reason): report.add(unreadable: "\(name): \(reason)")
+        }
     }
 
     private mutating func look(_ scan: RestoreScan, at target: BytePath) throws {
@@ -234,25 +249,29 @@ public struct Drill {
 
     private mutating func conclude() {
         reckonTimes()
-        if report.files.compared == 0 { report.add(finding: "the image has nothing that could be compared") }
+        if report.files.compared == 0, report.volumes?.isEmpty != false {
+            report.add(finding: "the image has nothing that could be compared")
+        }
+        let what =
+            report.volumes.map { "\($0.count) volumes of the disk" } ?? "\(report.files.compared) entries"
         let (different, unreadable) = (report.files.different, report.files.unreadable)
         if different > 0 || unreadable > 0 {
             report.verdict = .failed
             report.reason =
                 "of \(report.files.compared) entries \(different) are not what the image says, and \(unreadable) could not be read"
-        } else if let startFailure {
+        } else if let failure {
             report.verdict = .failed
-            report.reason = startFailure
+            report.reason = failure
         } else if hasDamage {
             report.verdict = .failed
             report.reason = report.findings.first ?? "damage was found"
         } else if report.findingCount > 0 {
             report.verdict = .findings
-            report.reason = "\(report.files.compared) entries are what the image says; \(report.findings.first ?? "")"
+            report.reason = "\(what) are what the image says; \(report.findings.first ?? "")"
         } else {
             report.verdict = .passed
             report.reason =
-                "\(report.files.compared) entries are what the image says"
+                "\(what) are what the image says"
                 + (request.kind == .boot ? ", and it starts and answers" : "")
         }
     }
@@ -261,11 +280,13 @@ public struct Drill {
     private mutating func reckonTimes() {
         let opening = report.steps.first?.milliseconds ?? 0
         guard let restore = report.steps.first(where: { $0.name == "restore" }) else { return }
+        // A disk is one once it was read back and has its table.
+        let whole = report.steps.filter { ["restore", Self.diskCheck, Self.diskEnd].contains($0.name) }
         // What did not come back whole was not measured either.
         let isWhole = !hasDamage && report.files.different == 0 && report.files.unreadable == 0
         if request.kind != .sample, isWhole {
-            report.recoveryTime.measured = Int64(
-                clamping: opening.adding(saturating: restore.milliseconds).adding(saturating: 999) / 1000)
+            let milliseconds = whole.reduce(opening) { $0.adding(saturating: $1.milliseconds) }
+            report.recoveryTime.measured = Int64(clamping: milliseconds.adding(saturating: 999) / 1000)
         } else if request.kind == .sample, isWhole, report.scope.bytes > 0 {
             let rate = Double(report.scope.bytes) / Double(max(1, restore.milliseconds))
             let milliseconds = min(1e15, Double(opening) + Double(report.image.bytes) / rate)

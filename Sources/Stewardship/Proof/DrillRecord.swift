@@ -99,7 +99,7 @@ public struct DrillRecord: Codable, Hashable, Sendable {
     /// A store that is away may be back in an hour; a rule that refuses it, or a program that is missing, is the same until somebody acts.
     private static func isLasting(_ error: any Error) -> Bool {
         switch error as? DrillError {
-        case .ofDisk, .keyOnMachine, .badKey, .cannotStart: return true
+        case .noFiles, .noRight, .keyOnMachine, .badKey, .cannotStart, .cannotAsk: return true
         case .noImageOfJob: return false
         case nil:
             if case .noScan? = error as? StewardError { return true }

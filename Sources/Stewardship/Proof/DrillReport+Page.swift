@@ -8,7 +8,7 @@ extension DrillReport {
     func page(signedBy key: VerifyingKey, of bytes: [UInt8]) -> String {
         SignedPage(
             title: "Report of a restore drill",
-            subtitle: "\(kind.words) · number \(SignedPage.escaped(id))",
+            subtitle: "\(kind.words(isOfDisk: volumes != nil)) · number \(SignedPage.escaped(id))",
             verdict: sentence,
             sections: [
                 SignedPage.section("What was restored", imageRows),
@@ -16,6 +16,7 @@ extension DrillReport {
                 SignedPage.section("How much", scopeRows),
                 SignedPage.section("Times", timeRows),
                 SignedPage.section("Steps", steps.map { ($0.name, $0.words) }),
+            ] + volumeSections + [
                 SignedPage.section("Compared with the image", comparedRows),
                 SignedPage.section("Findings and deviations", remarkRows),
                 SignedPage.section(
@@ -77,6 +78,13 @@ extension DrillReport {
         ]
     }
 
+    /// Of trees there is none.
+    private var volumeSections: [String] {
+        guard let volumes, !volumes.isEmpty else { return [] }
+        let rows = volumes.map { ($0.name, "\($0.content), \($0.bytes) bytes, taken as \($0.way): \($0.result)") }
+        return [SignedPage.section("Volumes of the disk", rows)]
+    }
+
     private var comparedRows: [(String, String)] {
         [
             ("Compared", "\(files.compared)"), ("Different", Self.names(files.different, files.differentNames)),
@@ -111,11 +119,11 @@ extension DrillReport.Step {
 
 extension DrillReport.Kind {
     /// What is done, in words.
-    public var words: String {
+    public func words(isOfDisk: Bool) -> String {
         switch self {
         case .sample: "a sample of files"
-        case .full: "the whole tree"
-        case .boot: "the whole tree, and a start in a virtual machine"
+        case .full: isOfDisk ? "the whole disk" : "the whole tree"
+        case .boot: (isOfDisk ? "the whole disk" : "the whole tree") + ", and a start in a virtual machine"
         case .hands: "restored by hand"
         }
     }

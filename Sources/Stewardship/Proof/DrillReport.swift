@@ -58,6 +58,8 @@ public struct DrillReport: Codable, Sendable, Hashable {
     public var recoveryTime = RecoveryTime()
     public var recoveryPoint = RecoveryPoint()
     public var files = Files()
+    /// Of a disk that was restored as one: what lies on it, and what became of that; nil of trees.
+    public var volumes: [Volume]?
     public var findings: [String] = []
     public var findingCount: UInt64 = 0
     public var identity = Identity()
@@ -162,6 +164,26 @@ public struct DrillReport: Codable, Sendable, Hashable {
             self.milliseconds = milliseconds
             self.bytes = bytes
             self.bytesPerSecond = bytesPerSecond
+        }
+    }
+
+    public struct Volume: Codable, Sendable, Hashable {
+        /// As the image calls it: `part1`.
+        public var name: String
+        /// Its file system, or what else it is.
+        public var content: String
+        /// By what it was taken: blocks, files, raw, swap.
+        public var way: String
+        public var bytes: UInt64
+        /// What became of it, in words.
+        public var result: String
+
+        public init(_ name: String, content: String, way: String, bytes: UInt64, result: String) {
+            self.name = name
+            self.content = content
+            self.way = way
+            self.bytes = bytes
+            self.result = result
         }
     }
 

@@ -54,36 +54,45 @@ public struct DrillSource {
 }
 
 public enum DrillError: Explained, Hashable {
-    /// Its volumes are streams, which no manifest compares file by file.
-    case ofDisk(image: String)
+    /// All of a disk was taken by its blocks: there are no files to choose from.
+    case noFiles(image: String)
+    /// What is on a disk is mounted to be looked at.
+    case noRight
     /// The key that nobody has typed would lie on the machine whose images it opens.
     case keyOnMachine(host: String)
     case noImageOfJob(job: String, store: String)
     /// Nothing of it could be started here.
     case cannotStart(reason: String)
+    /// It was started, and nobody can tell what came of it.
+    case cannotAsk(reason: String)
     /// What the job names for a drill to open images with cannot be taken.
     case badKey(job: String, reason: String)
 
     public var description: String {
         switch self {
-        case .ofDisk(let image): "\(image) is the image of a disk, and a drill compares trees"
+        case .noFiles(let image):
+            "\(image) is the image of a disk that was taken by its blocks, and a sample is one of files"
+        case .noRight: "the image is of a disk, and only root mounts what is on it"
         case .keyOnMachine(let host):
             "the image is of \(host), which is this machine, and a key that opens it is not to lie here"
         case .noImageOfJob(let job, let store): "\(store) has no image of the job \(job), as far as is known here"
         case .cannotStart(let reason): "nothing can be started in a virtual machine: \(reason)"
+        case .cannotAsk(let reason): "nobody can tell what came of the start: \(reason)"
         case .badKey(let job, let reason): "the key for drills of the job \(job) is not taken: \(reason)"
         }
     }
 
     public var mend: String? {
         switch self {
-        case .ofDisk:
-            "write it to a file with `holdfast restore --disk ./NAME`, which reads it back, and put that on record with `holdfast drill record`"
+        case .noFiles: "`--kind full` restores all of it, `--kind boot` starts it, too"
+        case .noRight: "run it as root"
         case .keyOnMachine:
             "have another machine do the drill, give a key by hand with `--identity FILE`, or set here = true in the drill of the job"
         case .noImageOfJob: "`holdfast schedule run` makes one when it is due; `--series NAME` names another series"
         case .cannotStart:
-            "as root, `apt-get install qemu-system-x86 e2fsprogs`, with an image of / and what is in /boot; `--kind full` needs none of it"
+            "as root, `apt-get install qemu-system-x86 e2fsprogs ovmf`, with an image of / and what is in /boot, or of a disk; `--kind full` needs none of it"
+        case .cannotAsk:
+            "`--kind full` proves the rest; a system that has its console on the serial line (console=ttyS0) shows there that it came up"
         case .badKey:
             "a file of keys has to be its owner's alone (`chmod 600`), and no link; the timer gets a credential by LoadCredential= in `systemctl edit holdfast-schedule.service`"
         }
@@ -91,8 +100,8 @@ public enum DrillError: Explained, Hashable {
 
     public var exitStatus: Int32 {
         switch self {
-        case .ofDisk, .keyOnMachine, .badKey: 4
-        case .noImageOfJob, .cannotStart: 1
+        case .noFiles, .noRight, .keyOnMachine, .badKey: 4
+        case .noImageOfJob, .cannotStart, .cannotAsk: 1
         }
     }
 }
