@@ -18,7 +18,7 @@ public struct ProgramResult: Sendable {
 
     /// The first line of what it complained of.
     public var complaint: String {
-        printable(errors.split(separator: UInt8(ascii: "\n")).first ?? [])
+        printable((errors.split(separator: UInt8(ascii: "\n")).first ?? []).prefix(2000))
     }
 }
 

@@ -38,6 +38,8 @@ public struct Hooks: Sendable {
 
     /// One that is still not done then is ended.
     private static let limit = 600
+    /// Bytes. What it prints is held in memory; one that prints more is ended.
+    private static let outputLimit: UInt64 = 4 << 20
 
     private static func run(_ program: BytePath, _ verb: String, _ root: BytePath, _ progress: Progress) throws {
         if let problem = ProgramOwner.problem(program) {
@@ -47,7 +49,7 @@ public struct Hooks: Sendable {
         do throws(SystemError) {
             result = try runProgram(
                 [ProgramWord(program), ProgramWord(verb), ProgramWord(root)], isHook: true, limit: limit,
-                stop: progress.stop)
+                outputLimit: outputLimit, stop: progress.stop)
         } catch {
             throw PointError.hookFailed(program: program, verb: verb, reason: error.reason)
         }

@@ -75,4 +75,18 @@ import Testing
         }
         #expect(place.shell("stat -c %s store/HOLDFAST; ls store/i").output.hasPrefix("0\n"))
     }
+
+    @Test(
+        "What somebody put beside the records of a store, or behind a copy of one, hides no image",
+        arguments: [
+            "truncate -s 2G store/e/junk", "truncate -s 8M store/e/00000000-0000000000000000",
+            "truncate -s 8M $(ls store/e/0* | grep -v '[.]2$')", "mkdir store/e/folder; mkfifo store/e/fifo",
+        ])
+    func records(_ beside: String) {
+        place.shell("mkdir tree; echo content > tree/file; holdfast store init store; holdfast backup tree --to store")
+        #expect(place.shell("\(beside); holdfast images --from store --quiet").status == 0)
+        let restored = place.shell("holdfast restore latest --from store --to back --quiet; diff -r tree back")
+        #expect(restored.status == 0, "\(restored)")
+        #expect(place.holdfast("backup tree --to store --quiet").status == 0)
+    }
 }

@@ -165,6 +165,27 @@ import Testing
             _ = try Configuration(text, path: "c.toml")
         } throws: { "\($0)".contains(said) || Problem($0).message.contains(said) }
     }
+
+    @Test(
+        "A status takes the place of nothing that is none, and of one it does", arguments: ["json", "value", "metrics"])
+    func mistyped(kind: String) {
+        let place = plant()
+        let status = "[status]\n\(kind) = \"\(place.file("out.prom"))\"\n"
+        place.shell("cp config.toml mistyped.toml; printf '%s' '\(status)' >> mistyped.toml")
+        place.shell("cp store/HOLDFAST before")
+        for file in ["store/HOLDFAST", "config.toml", "tree/file"] {
+            place.shell("cp \(file) out.prom; cp \(file) was")
+            let run = place.holdfast("schedule run plant --config mistyped.toml")
+            #expect(run.output.contains("was not written as a status of jobs"), "\(file): \(run)")
+            #expect(place.shell("cmp out.prom was").status == 0, "\(file)")
+        }
+        place.shell(": > out.prom")
+        for _ in 0..<2 {
+            let run = place.holdfast("schedule run plant --config mistyped.toml")
+            #expect(run.status == 0 && !run.output.contains("was not written"), "\(run)")
+        }
+        #expect(place.shell("test -s out.prom").status == 0)
+    }
 }
 
 extension Outcome {

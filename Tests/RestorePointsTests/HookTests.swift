@@ -96,4 +96,16 @@ struct HookTests {
         #expect(said == "130\n0\n", "\(said)")
         #expect(shell("\(builtProgram) create two --state \(place.state) >/dev/null 2>&1; echo $?") == "0\n")
     }
+
+    @Test("A hook that prints without end is ended, and little of it is kept")
+    func flood() throws {
+        let place = try Place(.tree)
+        let tree = try place.setUp()
+        tree.hooks = Hooks(before: hook(place, "flood", "yes >&2"))
+        let refused = #expect(throws: PointError.self) { try tree.create(PointRequest(name: "one"), user: "test") }
+        #expect(refused?.description.contains("printed more than it may") == true, "\(refused.map { "\($0)" } ?? "")")
+        tree.hooks = Hooks(before: hook(place, "long", "head -c 1000000 /dev/zero >&2; exit 1"))
+        let long = #expect(throws: PointError.self) { try tree.create(PointRequest(name: "one"), user: "test") }
+        #expect((long?.description.utf8.count ?? .max) < 20_000)
+    }
 }

@@ -5,8 +5,12 @@ public import Platform
 
 /// Writes a file or replaces one. A reader sees the file of before or this one. Its folder may belong to another user: nothing on the way is a
 /// link, so that it is written there and nowhere else.
-/// - Parameter isDurable: whether it is on the disk on return; a crash leaves the old file or the new one.
-public func replaceWithoutLinks(_ path: BytePath, _ bytes: [UInt8], isDurable: Bool = true) throws(SystemError) {
+/// - Parameters:
+///   - isDurable: whether it is on the disk on return; a crash leaves the old file or the new one.
+///   - isOurs: whether what begins so may be replaced; nil: any file may. A mistyped path is that of a key or a store, too.
+public func replaceWithoutLinks(
+    _ path: BytePath, _ bytes: [UInt8], isDurable: Bool = true, isOurs: (([UInt8]) -> Bool)? = nil
+) throws(SystemError) {
     let folder: Descriptor
     do throws(SystemError) { folder = try Descriptor.openWithoutLinks(path.parent, .directory) } catch {
         if error.code == ELOOP {
@@ -20,6 +24,15 @@ public func replaceWithoutLinks(_ path: BytePath, _ bytes: [UInt8], isDurable: B
     do throws(SystemError) {
         guard try folder.status(of: name).kind == .file else {
             throw SystemError(EEXIST, "write", path.description, detail: "something that is no file is there")
+        }
+        if let isOurs {
+            var start = [UInt8](repeating: 0, count: 64)
+            let count = try folder.open(name, [.noFollow, .nonBlocking]).read(intoArray: &start)
+            guard isOurs(Array(start[..<count])) else {
+                throw SystemError(
+                    EEXIST, "write", path.description,
+                    detail: "what is there was not written as a status of jobs: give another path, or remove it")
+            }
         }
     } catch { if !error.isAbsent { throw error } }
     let temporary = Array(".holdfast-\(String(UInt64.random(in: .min ... .max), radix: 16))".utf8)

@@ -33,6 +33,17 @@ public struct StatusFiles: Sendable {
         var jobs: [OfJob]
     }
 
+    /// Whether a file that begins so is one of these, or empty.
+    private static func isOne(_ start: [UInt8]) -> Bool {
+        switch start.first {
+        case nil: true
+        case UInt8(ascii: "{"): start.starts(with: "{\n  \"host\" : ".utf8)
+        case UInt8(ascii: "#"): start.starts(with: "# HELP holdfast_".utf8)
+        default:
+            start.count <= 2 && (0x30...0x33).contains(start[0]) && start.last == (start.count == 2 ? 0x0a : start[0])
+        }
+    }
+
     /// Writes them all. One that cannot be written keeps no other from it.
     /// - Parameter program: the program's version.
     /// - Returns: what could not be written, in sentences.
@@ -52,7 +63,7 @@ public struct StatusFiles: Sendable {
                 problems.append("\(path) was not written: Holdfast keeps files of its own there")
                 return
             }
-            do { try replaceWithoutLinks(path, content(), isDurable: false) } catch {
+            do { try replaceWithoutLinks(path, content(), isDurable: false, isOurs: Self.isOne) } catch {
                 problems.append("\(path) was not written: \(error)")
             }
         }
