@@ -82,4 +82,22 @@ import Testing
         // The last one is made.
         #expect(place.shell("mkdir mnt; holdfast copy --from ks --to mnt/nas3 --quiet").status == 0)
     }
+
+    @Test("A store that is copied to itself, by whatever name, has no copy, and that is said")
+    func itself() {
+        let place = Workplace()
+        place.shell(
+            """
+            mkdir tree; echo one > tree/file; holdfast store init store --quiet; holdfast backup tree --to store --quiet; ln -s store link
+            printf '[stores]\nnas = "%s/store"\n[stores.offsite]\nurl = "%s/./store"\n' $PWD $PWD > config.toml
+            printf '[jobs.plant]\nsources = ["%s/tree"]\nto = ["nas"]\ncopy_to = ["offsite"]\n' $PWD >> config.toml
+            """)
+        for to in ["store", "./store/", "link", "offsite --config config.toml"] {
+            let copy = place.holdfast("copy --from store --to \(to)")
+            #expect(copy.status == 4 && copy.output.contains("are one place"), "\(to): \(copy)")
+        }
+        let run = place.holdfast("schedule run plant --config config.toml")
+        #expect(run.status != 0 && run.output.contains("are one place"), "\(run)")
+        #expect(place.holdfast("verify --from store").status == 0)
+    }
 }

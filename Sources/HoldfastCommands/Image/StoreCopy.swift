@@ -5,6 +5,7 @@ internal import Images
 internal import Platform
 internal import Reporting
 internal import Stewardship
+internal import Stores
 
 extension Session {
     func copy(
@@ -12,6 +13,12 @@ extension Session {
         progress: Progress, findings: Findings
     ) throws -> CopyReport {
         let (origin, place) = (try place(from), try place(to))
+        // Of an earlier moment it brings back what was hidden since.
+        if origin.settings.moment == nil, try origin.isSame(as: place) {
+            throw Problem(
+                "\(place.words) and \(origin.words) are one place, and what is copied to itself is no copy",
+                hint: "give another place for the copy", status: 4)
+        }
         let (source, target) = (try objects(origin), try objects(place, writing: true))
         guard try Store.exists(source) else { throw absence(of: origin) }
         try refuseOther(Store.identifier(of: source), at: origin)

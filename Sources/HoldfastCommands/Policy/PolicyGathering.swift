@@ -52,10 +52,7 @@ extension Session {
 
     /// Of the folder of a store; nil where it is none, or not there, which the look at it tells.
     private func identity(_ name: String) throws -> FileIdentity? {
-        guard let argument = StoreArgument(argument: name), let folder = try place(argument).location.folder,
-            let status = try? Descriptor.open(folder, .directory).status()
-        else { return nil }
-        return FileIdentity(status)
+        try StoreArgument(argument: name).flatMap { try place($0).folderIdentity }
     }
 
     private func look(at name: String, wantsMedium: Bool) throws -> (StoreView, Store?) {

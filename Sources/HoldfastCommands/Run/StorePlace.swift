@@ -1,6 +1,7 @@
 // What the word after --to or --from means: a name from the configuration, a path, a URL.
 
 internal import Images
+internal import Platform
 internal import Stores
 
 struct StorePlace {
@@ -14,6 +15,21 @@ struct StorePlace {
 
     var location: StoreLocation { settings.location }
     var words: String { location.description }
+
+    /// Of the folder of a store; nil where it is none, or not there, which the look at it tells.
+    var folderIdentity: FileIdentity? {
+        guard let folder = location.folder, let status = try? Descriptor.open(folder, .directory).status() else {
+            return nil
+        }
+        return FileIdentity(status)
+    }
+
+    /// Whether both are one place, whatever they are called.
+    func isSame(as other: StorePlace) throws -> Bool {
+        let folder = try HostFacts.workingFolder
+        if location.name(from: folder) == other.location.name(from: folder) { return true }
+        return folderIdentity.map { $0 == other.folderIdentity } ?? false
+    }
 
     init(_ argument: StoreArgument, _ configuration: Configuration) throws {
         if let name = String(validating: argument.bytes, as: UTF8.self), let known = configuration.stores[name] {
