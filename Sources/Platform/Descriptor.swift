@@ -93,15 +93,16 @@ public final class Descriptor: Sendable {
     /// Reads at `offset` until the buffer is full or the file ends; returns the bytes read. Whoever gives way reads in small pieces, and nothing
     /// ahead: many kernels finish a call before anybody else comes, and what a call reads ahead may be megabytes.
     public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(SystemError) -> Int {
-        let isGentle = buffer.count > Self.gentleLength && HostFacts.givesWay
-        if isGentle { _ = posix_fadvise(raw, 0, 0, POSIX_FADV_RANDOM) }
+        var most = buffer.count
+        if most > Self.gentleLength, HostFacts.givesWay {
+            _ = posix_fadvise(raw, 0, 0, POSIX_FADV_RANDOM)
+            most = Self.gentleLength
+        }
         var total = 0
         while total < buffer.count {
             let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[total...])
             let count = try check("read", "the file") {
-                pread(
-                    raw, rest.baseAddress, isGentle ? min(rest.count, Self.gentleLength) : rest.count,
-                    off_t(offset) + total)
+                pread(raw, rest.baseAddress, min(rest.count, most), off_t(offset) + total)
             }
             if count == 0 { break }
             total += count

@@ -178,7 +178,7 @@ import Testing
     @Test(
         "Status files are replaced whole, go where no link leads, and one that fails keeps no other from being written")
     func files() throws {
-        shell("cd \(scratch.path); mkdir own other; ln -s other link; echo old >own/value")
+        shell("cd \(scratch.path); mkdir own other; ln -s other link; echo 3 >own/value")
         var files = StatusFiles()
         files.json = scratch.file("link/status.json")
         files.value = scratch.file("own/value")

@@ -42,6 +42,7 @@ struct JobState {
     var damage: String? { known.damage }
 
     var isDue: Bool { dueness?.isDue ?? false }
+    var isDrillDue: Bool { drill?.isDue ?? false }
 
     /// When the interval since the last success is over.
     private var isOver: Int64 { record.lastSuccess.map { $0 + (job.timing?.every ?? 0) } ?? .min }
@@ -53,8 +54,9 @@ struct JobState {
 
     /// Those whose drill is due, in the same order.
     static func drillsDue(_ jobs: [Job], _ places: Places, at moment: Moment) -> [JobState] {
-        let due = jobs.map { JobState($0, places, at: moment) }.filter { $0.drill?.isDue ?? false }
-        return inOrder(due) { $0.record.drill?.lastSuccess ?? .min }
+        inOrder(jobs.map { JobState($0, places, at: moment) }.filter(\.isDrillDue)) {
+            $0.record.drill?.lastSuccess ?? .min
+        }
     }
 
     private static func inOrder(_ states: [JobState], by time: (JobState) -> Int64) -> [JobState] {

@@ -41,7 +41,10 @@ struct ScheduleRunCommand: StatefulCommand {
 
     private func isNothingDue(_ jobs: [Job], _ places: Places) -> Bool {
         let moment = Moment.current()
-        return JobState.due(jobs, places, at: moment).isEmpty && JobState.drillsDue(jobs, places, at: moment).isEmpty
+        return !jobs.contains { job in
+            let state = JobState(job, places, at: moment)
+            return state.isDue || state.isDrillDue
+        }
     }
 
     func perform(_ session: Session) throws -> Outcome {

@@ -171,8 +171,9 @@ extension JobRecord {
         let ofStores = stores.values.flatMap {
             [$0.lastAttempt, $0.lastSuccess, $0.covers, $0.lastReread, $0.lastVerified, $0.lastPruned]
         }
+        let ofIntegrity = [integrity?.time, integrity?.compared, integrity?.since]
         let times =
-            [since, begun, lastAttempt?.began, lastAttempt?.ended, lastSuccess, nextDue, integrity?.time] + ofStores
+            [since, begun, lastAttempt?.began, lastAttempt?.ended, lastSuccess, nextDue] + ofIntegrity + ofStores
         let counts = [failuresInARow] + stores.values.map(\.failuresInARow)
         return times.allSatisfy { $0.map(calendarRange.contains) ?? true }
             && counts.allSatisfy { (0...1_000_000_000).contains($0) }
@@ -192,13 +193,17 @@ extension JobRecord {
 
     /// Durable on return; a crash leaves the record of before.
     func write(_ places: Places) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
-        let path = Self.path(job, places)
-        try makeFolders(path.parent, mode: 0o755)
         var runs = self
         // A drill by hand may have been noted since this was read.
         runs.drill = nil
-        try replaceFile(path, Array(try encoder.encode(runs)) + Array("\n".utf8), mode: 0o644)
+        try writeRecord(runs, to: Self.path(job, places))
     }
+}
+
+/// Writes what is known of a job to a file of its folder. Durable on return; a crash leaves the record of before.
+func writeRecord(_ record: some Encodable, to path: BytePath) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
+    try makeFolders(path.parent, mode: 0o755)
+    try replaceFile(path, Array(try encoder.encode(record)) + Array("\n".utf8), mode: 0o644)
 }

@@ -72,13 +72,14 @@ public struct Drill {
                 report.identity.isOnMachine = isOnMachine
                 if isOnMachine, !request.isAllowedHere { throw DrillError.keyOnMachine(host: label.host) }
             }
-            if request.kind == .boot, !label.isOfDisk { try BootDrill.check(label.sources) }
-            if label.isOfDisk, request.kind != .sample { return try workOnDisk(source, reporter) }
-            // Beside the disk itself.
-            if label.isOfDisk, label.sources.count < 2 { throw DrillError.noFiles(image: label.name) }
             if label.isOfDisk {
+                if request.kind != .sample { return try workOnDisk(source, reporter) }
+                // Beside the disk itself.
+                if label.sources.count < 2 { throw DrillError.noFiles(image: label.name) }
                 report.deviations.append(
                     "files were restored, and neither the disk's table nor what was taken by blocks or raw")
+            } else if request.kind == .boot {
+                try BootDrill.check(label.sources)
             }
         }
         let entries = try ImageEntries(source.reader)

@@ -147,13 +147,7 @@ public struct DrillRecord: Codable, Hashable, Sendable {
     }
 
     /// Durable on return; a crash leaves the record of before.
-    func write(_ places: Places) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
-        let path = Self.path(job, places)
-        try makeFolders(path.parent, mode: 0o755)
-        try replaceFile(path, Array(try encoder.encode(self)) + Array("\n".utf8), mode: 0o644)
-    }
+    func write(_ places: Places) throws { try writeRecord(self, to: Self.path(job, places)) }
 
     /// Changes what is on record now. One that cannot be read begins anew.
     static func change(
@@ -171,7 +165,6 @@ public struct DrillRecord: Codable, Hashable, Sendable {
 
 extension DrillRecord {
     /// Takes note of a drill of a job that somebody has made.
-    /// - Parameter series: of the image.
     /// - Returns: why it does not count for the job, in a sentence; nil where it does.
     public static func note(
         _ done: DrillWork.Done, of job: Job, _ places: Places, began: Int64, ended: Int64
